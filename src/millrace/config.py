@@ -1,0 +1,178 @@
+"""A job's config: YAML, checked against config/schema.json, with the schema's defaults filled in."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from millrace.errors import MillraceError
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose dates stay the strings that the user wrote: JSON has no dates."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+SCHEMA_PATH = Path(__file__).parents[2] / "config" / "schema.json"
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Reads a config file, checks it and fills in the defaults.
+
+    Raises MillraceError when the file is missing, is not YAML, or breaks the schema; the message
+    names the key, what was found and what was expected.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError):
+        raise MillraceError(f"{path}: expected a config file, found none.") from None
+    except UnicodeDecodeError:
+        raise MillraceError(f"{path}: expected YAML in UTF-8, found other bytes.") from None
+    try:
+        config = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise MillraceError(f"{path}: expected YAML, found a mistake in it: {error}") from None
+    return complete(config, source=str(path))
+
+
+def complete(config: Any, source: str = "config") -> dict[str, Any]:
+    """Checks a config that is already in memory and returns a copy with the defaults filled in.
+
+    `models` given as a list becomes the map that it is short for, and a feature given as a string
+    the object that it is short for, so that readers meet one form. `source` names the config in
+    messages. Raises MillraceError as `load` does.
+    """
+    schema = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(config), key=_relevance)
+    if error is not None:
+        raise MillraceError(*_explain(error, source))
+    config = json.loads(json.dumps(config))
+    if isinstance(models := config.get("models", schema["properties"]["models"]["default"]), list):
+        config["models"] = {kind: {"kind": kind} for kind in models}
+    if isinstance(features := config.get("features"), dict):
+        config["features"] = {
+            name: {"kind": feature} if isinstance(feature, str) else feature
+            for name, feature in features.items()
+        }
+    completed: dict[str, Any] = _fill(config, schema, schema["$defs"])
+    return completed
+
+
+def digest(config: dict[str, Any]) -> str:
+    """Returns the SHA-256 of a completed config; equal configs give equal digests."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def _fill(value: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> Any:
+    """Returns `value` with the defaults of `schema` added, in the order of the schema's keys."""
+    if "$ref" in schema:
+        return _fill(value, _resolve(schema["$ref"], definitions), definitions)
+    for branch in schema.get("allOf", []):
+        # The schema selects by `kind` alone: if/then holds the one kind that a branch is for.
+        if value.get("kind") == branch["if"]["properties"]["kind"]["const"]:
+            return _fill(value, branch["then"], definitions)
+    for branch in schema.get("oneOf", []):
+        if isinstance(value, dict) and ("type" in branch or "$ref" in branch):
+            target = _resolve(branch["$ref"], definitions) if "$ref" in branch else branch
+            if target.get("type") == "object":
+                return _fill(value, target, definitions)
+    if not isinstance(value, dict):
+        return value
+    filled = {}
+    properties = schema.get("properties", {})
+    for key, subschema in properties.items():
+        if subschema is True:
+            subschema = {}
+        default_from = _resolve(subschema["$ref"], definitions) if "$ref" in subschema else subschema
+        if key in value:
+            filled[key] = _fill(value[key], subschema, definitions)
+        elif "default" in default_from:
+            filled[key] = _fill(default_from["default"], subschema, definitions)
+    other = schema.get("additionalProperties", True)
+    for key, item in value.items():
+        if key not in properties:
+            filled[key] = _fill(item, other, definitions) if isinstance(other, dict) else item
+    return filled
+
+
+def _resolve(reference: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    target: Any = {"$defs": definitions}
+    for part in reference.removeprefix("#/").split("/"):
+        target = target[int(part)] if isinstance(target, list) else target[part]
+    resolved: dict[str, Any] = target
+    return resolved
+
+
+def _relevance(error: jsonschema.ValidationError) -> Any:
+    # Deeper errors say more than "matches none of the alternatives".
+    return jsonschema.exceptions.relevance(error)
+
+
+def _explain(error: jsonschema.ValidationError, source: str) -> tuple[str, str | None]:
+    """Returns a message (key, found, expected) and, where there is one, a note on what to do."""
+    path = ".".join(str(part) for part in error.absolute_path)
+    where = f"{source}: {path}" if path else source
+    found = json.dumps(error.instance, ensure_ascii=False, default=str)
+    if len(found) > 80:
+        found = found[:77] + "..."
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        return f"{where}: expected keys out of {known}, found {unknown}.", None
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return f"{where}: expected the key {missing[0]!r}, found none.", _meaning(error, missing[0])
+    note = error.schema.get("description") if isinstance(error.schema, dict) else None
+    if isinstance(error.instance, str) and _is_number(error.instance):
+        note = f"YAML reads {error.instance} as a string; write {float(error.instance)!r}."
+        if "e" in error.instance.lower() and "." not in error.instance:
+            mantissa, exponent = error.instance.lower().split("e")
+            note = f"YAML reads {error.instance} as a string; write {mantissa}.0e{exponent}."
+    return f"{where}: expected {_expectation(error)}, found {found}.", note
+
+
+def _expectation(error: jsonschema.ValidationError) -> str:
+    value = error.validator_value
+    match error.validator:
+        case "type":
+            return " or ".join(value) if isinstance(value, list) else f"a value of type {value}"
+        case "enum":
+            return f"one of {value}"
+        case "const":
+            return repr(value)
+        case "minimum":
+            return f"a number of at least {value}"
+        case "exclusiveMinimum":
+            return f"a number above {value}"
+        case "maximum":
+            return f"a number of at most {value}"
+        case "exclusiveMaximum":
+            return f"a number below {value}"
+        case "pattern":
+            return f"text that matches {value}"
+        case "minItems" | "minProperties" | "minLength":
+            return f"at least {value} of them"
+        case "oneOf":
+            return "one of the forms that this key can take"
+        case _:
+            return str(error.message)
+
+
+def _meaning(error: jsonschema.ValidationError, key: str) -> str | None:
+    subschema = error.schema.get("properties", {}).get(key, {})
+    return subschema.get("description") if isinstance(subschema, dict) else None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,70 @@
+"""Artifacts on disk: written whole or not at all, with bytes that depend on their content alone."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from millrace.errors import MillraceError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; what is written there becomes `path` on success.
+
+    Works for a file and for a directory. On an error the temporary path is removed and what stood
+    at `path` before stays as it was, so no reader ever meets a half-written artifact.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    _remove(temporary)
+    try:
+        yield temporary
+        if path.is_dir():
+            _remove(path)
+        os.replace(temporary, path)
+    finally:
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` as JSON in one canonical form: keys in their order, floats in shortest form.
+
+    NaN and infinity have no JSON form and raise ValueError.
+    """
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON artifact that an earlier stage wrote.
+
+    Raises MillraceError when the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MillraceError(
+            f"{path}: expected an artifact of an earlier stage, found no file.",
+            note="run the stage that makes it, or the whole workflow with `snakemake --cores 2`.",
+        ) from None
+    except (ValueError, IsADirectoryError) as error:
+        raise MillraceError(f"{path}: expected JSON, found something else ({error}).") from None
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
