@@ -1,0 +1,44 @@
+"""Brings the raw data within reach and writes down what it is: paths, checksums, splits."""
+
+import argparse
+from pathlib import Path
+
+from millrace import config, sources
+from millrace.errors import MillraceError, run
+from millrace.files import replacing, write_json
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="directory for the manifest")
+    arguments = parser.parse_args()
+
+    data = config.load(arguments.config)["data"]
+    named = list(sources.named(data["files"]))
+    checksums = data["sha256"]
+    if unused := sorted(set(checksums) - {source.name for source in named}):
+        raise MillraceError(
+            f"{arguments.config}: data.sha256: expected files that data.files names, found {unused}."
+        )
+    files = []
+    with replacing(arguments.output) as folder:
+        folder.mkdir(parents=True)
+        for source in named:
+            path, digest = sources.fetch(source, folder, checksums.get(source.name))
+            final = arguments.output / path.name if path.parent == folder else path
+            files.append(
+                {
+                    "path": final.as_posix(),
+                    "split": source.split,
+                    "sha256": digest,
+                    "bytes": path.stat().st_size,
+                    "source": source.name,
+                }
+            )
+        write_json(folder / "manifest.json", {"files": files})
+    print(f"{len(files)} files, {sum(file['bytes'] for file in files):,} bytes")
+
+
+if __name__ == "__main__":
+    run(main)

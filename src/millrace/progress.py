@@ -1,0 +1,69 @@
+"""How far long work has come: a bar in a terminal, a line now and then in a log."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Counts units of work and says, on standard error, how many are done and how fast.
+
+    In a terminal it is a bar with rate and remaining time. In a log it is plain lines: the first
+    and the last always, between them one per ten seconds at most. Use it as a context manager.
+
+    Args:
+      total: how many units the work has; None when that is not known beforehand.
+      unit: what is counted, such as "rows"; "B" for bytes.
+      description: what the work is.
+    """
+
+    def __init__(self, total: int | None, unit: str, description: str) -> None:
+        self._total, self._unit, self._description = total, unit, description
+        self._done = 0
+        self._started = self._printed = time.monotonic()
+        self._bar = (
+            tqdm(total=total, unit=unit, desc=description, unit_scale=True)
+            if sys.stderr.isatty()
+            else None
+        )
+        if self._bar is None:
+            of_total = "" if total is None else f" {total:,} {unit}"
+            print(f"{description}:{of_total} …", file=sys.stderr, flush=True)
+
+    def update(self, count: int = 1) -> None:
+        """Adds `count` units to those done."""
+        self._done += count
+        if self._bar is not None:
+            self._bar.update(count)
+        elif time.monotonic() - self._printed >= SECONDS_BETWEEN_LINES:
+            self._print()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        else:
+            self._print()
+
+    def _print(self) -> None:
+        self._printed = time.monotonic()
+        seconds = max(self._printed - self._started, 1e-9)
+        rate = self._done / seconds
+        line = f"{self._description}: {self._done:,} {self._unit}"
+        if self._total is not None and self._done < self._total:
+            line += f" of {self._total:,} ({100 * self._done / self._total:.0f} %)"
+            if rate:
+                line += f", {(self._total - self._done) / rate:,.0f} s left"
+        print(f"{line}, {seconds:.1f} s, {rate:,.0f} {self._unit}/s", file=sys.stderr, flush=True)
