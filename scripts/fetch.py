@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from millrace import config, sources
 from millrace.errors import MillraceError, run
@@ -19,9 +20,9 @@ def main() -> None:
     checksums = data["sha256"]
     if unused := sorted(set(checksums) - {source.name for source in named}):
         raise MillraceError(
-            f"{arguments.config}: data.sha256: expected files that data.files names, found {unused}."
+            f"{arguments.config}: data.sha256: expected files out of data.files, found {unused}."
         )
-    files = []
+    files: list[dict[str, Any]] = []
     with replacing(arguments.output) as folder:
         folder.mkdir(parents=True)
         for source in named:

@@ -43,6 +43,13 @@ class Progress:
         elif time.monotonic() - self._printed >= SECONDS_BETWEEN_LINES:
             self._print()
 
+    def say(self, text: str) -> None:
+        """Prints a line of its own, such as an epoch's losses, without harm to the bar."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
     def __enter__(self) -> Self:
         return self
 

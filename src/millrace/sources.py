@@ -18,7 +18,7 @@ from millrace.progress import Progress
 ATTEMPTS = 5
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30
-TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
+TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
 class Source(NamedTuple):
@@ -42,7 +42,9 @@ def named(files: Any) -> Iterator[Source]:
 def _expand(name: str) -> list[str]:
     if is_url(name) or Path(name).exists() or not glob.has_magic(name):
         return [name]
-    matches = sorted(path for path in glob.glob(name, recursive=True) if Path(path).is_file())
+    # Path.glob takes no absolute patterns.
+    found = glob.glob(name, recursive=True)  # noqa: PTH207
+    matches = sorted(path for path in found if Path(path).is_file())
     if not matches:
         raise MillraceError(f"data.files: expected files that match {name}, found none.")
     return matches
@@ -116,7 +118,8 @@ def _download(url: str, path: Path) -> None:
             _append(url, path)
             return
         except requests.HTTPError as error:
-            if error.response.status_code not in TRANSIENT_STATUS or attempt == ATTEMPTS:
+            transient = error.response is not None and error.response.status_code in TRANSIENT
+            if not transient or attempt == ATTEMPTS:
                 raise MillraceError(f"{url}: expected a file, found {error}.") from None
         except requests.RequestException as error:
             if attempt == ATTEMPTS:

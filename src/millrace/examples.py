@@ -1,0 +1,243 @@
+"""Tables as tf.train.Example in TFRecord files, written and read without TensorFlow.
+
+A value is a list of one; a missing value is an absent key. Keys are sorted, so the bytes are those
+of protobuf's deterministic serialization, and depend on the rows alone.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millrace import wire
+from millrace.errors import MillraceError
+
+ROWS_PER_BATCH = 32768
+
+ARROW_TYPES = {
+    "int64": pa.int64(),
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+    "string": pa.string(),
+    "bool": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", "UTC"),
+}
+
+_KINDS = {"int64": wire.INT, "bool": wire.INT, "float32": wire.FLOAT, "float64": wire.FLOAT}
+_KIND_NAMES = {wire.FLOAT: "a float_list", wire.INT: "an int64_list", wire.BYTES: "a bytes_list"}
+
+_PROBLEMS = {
+    wire.CUT_OFF: "expected a whole record, found the end of the file",
+    wire.LENGTH_CHECKSUM: "expected a length that matches its checksum, found another",
+    wire.DATA_CHECKSUM: "expected data that matches its checksum, found other data",
+    wire.NOT_AN_EXAMPLE: "expected a tf.train.Example, found other data",
+    wire.SEVERAL_VALUES: "expected one value, found several",
+}
+
+_SHARD_NAME = re.compile(r"-(\d{5})-of-(\d{5})\.tfrecord$")
+
+Array = np.ndarray[Any, Any]
+
+
+class _Layout(NamedTuple):
+    """Where the kernels find each column, in the order of the keys; see millrace.wire."""
+
+    names: list[str]
+    keys: Array
+    key_ends: Array
+    kinds: Array
+    slots: Array
+
+    def count(self, kind: int) -> int:
+        return int((self.kinds == kind).sum())
+
+
+def _layout(kinds: dict[str, int]) -> _Layout:
+    names = sorted(kinds, key=str.encode)
+    encoded = [name.encode() for name in names]
+    slots, used = [], {wire.FLOAT: 0, wire.INT: 0, wire.BYTES: 0}
+    for name in names:
+        slots.append(used[kinds[name]])
+        used[kinds[name]] += 1
+    return _Layout(
+        names,
+        np.frombuffer(b"".join(encoded), np.uint8),
+        np.cumsum([0, *map(len, encoded)], dtype=np.int64),
+        np.array([kinds[name] for name in names], np.int64),
+        np.array(slots, np.int64),
+    )
+
+
+def arrow_schema(schema: dict[str, Any]) -> pa.Schema:
+    """Returns the Arrow schema of a table with the columns of a schema.json."""
+    return pa.schema(
+        [(column["name"], ARROW_TYPES[column["type"]]) for column in schema["columns"]]
+    )
+
+
+def stored(column: pa.Array) -> pa.Array:
+    """Returns a column as an example holds it: float32, int64, or UTF-8.
+
+    Dates become ISO 8601 (2013-01-31), timestamps ISO 8601 in UTC to the microsecond where they
+    are that fine (2013-01-31T08:30:00Z, 2013-01-31T08:30:00.250000Z).
+    """
+    if pa.types.is_floating(column.type):
+        return column.cast(pa.float32(), safe=False)
+    if pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
+        return column.cast(pa.int64())
+    if pa.types.is_timestamp(column.type):
+        text = pc.strftime(column.cast(ARROW_TYPES["timestamp"]), format="%Y-%m-%dT%H:%M:%SZ")
+        return pc.replace_substring(text, ".000000Z", "Z")
+    return column.cast(pa.string())
+
+
+def encode(batch: pa.RecordBatch) -> Array:
+    """Returns the rows as TFRecord bytes, one tf.train.Example each: uint8 [bytes]."""
+    columns = {name: stored(batch.column(name)) for name in batch.schema.names}
+    layout = _layout({name: _kind(column.type) for name, column in columns.items()})
+    rows = batch.num_rows
+    valid = np.empty((len(layout.names), rows), np.bool_)
+    floats = np.empty((layout.count(wire.FLOAT), rows), np.float32)
+    ints = np.empty((layout.count(wire.INT), rows), np.int64)
+    spans = np.empty((layout.count(wire.BYTES), rows, 2), np.int64)
+    texts = [np.empty(0, np.uint8)]
+    for index, name in enumerate(layout.names):
+        column, slot = columns[name], layout.slots[index]
+        valid[index] = column.is_valid().to_numpy(zero_copy_only=False)
+        if layout.kinds[index] == wire.BYTES:
+            offsets, text = _string_buffers(column)
+            offsets = offsets + sum(map(len, texts))
+            spans[slot, :, 0], spans[slot, :, 1] = offsets[:-1], offsets[1:]
+            texts.append(text)
+        else:
+            matrix = floats if layout.kinds[index] == wire.FLOAT else ints
+            matrix[slot] = column.fill_null(0).to_numpy(zero_copy_only=False)
+    return _records(layout, valid, floats, ints, spans, np.concatenate(texts))
+
+
+def _kind(stored_type: pa.DataType) -> int:
+    if pa.types.is_string(stored_type):
+        return wire.BYTES
+    return wire.FLOAT if pa.types.is_floating(stored_type) else wire.INT
+
+
+def _string_buffers(column: pa.Array) -> tuple[Array, Array]:
+    """Returns a string column's offsets (int64 [rows + 1], from 0) and bytes (uint8)."""
+    _, offsets_buffer, data_buffer = column.buffers()
+    window = slice(column.offset, column.offset + len(column) + 1)
+    offsets = np.frombuffer(offsets_buffer, np.int32)[window].astype(np.int64)
+    data = np.frombuffer(data_buffer or b"", np.uint8)
+    return offsets - offsets[0], data[offsets[0] : offsets[-1]]
+
+
+def _records(
+    layout: _Layout, valid: Array, floats: Array, ints: Array, spans: Array, text: Array
+) -> Array:
+    columns = (layout.key_ends, layout.kinds, layout.slots, valid)
+    sizes = wire.body_sizes(*columns, ints, spans)
+    out = np.empty(sizes.sum() + len(sizes) * wire.LARGEST_OVERHEAD, np.uint8)
+    size = wire.put_records(
+        layout.keys, *columns, floats.view(np.uint32), ints, spans, text, sizes, out
+    )
+    return out[:size]
+
+
+def shard_name(split: str, index: int, count: int) -> str:
+    """Returns the file name of one of a split's shards."""
+    return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
+
+
+def shard_paths(examples: Path, split: str) -> list[Path]:
+    """Returns the shards of a split in their order.
+
+    Raises MillraceError when there are none, or one of them is missing.
+    """
+    paths = sorted(examples.glob(f"{split}-*-of-*.tfrecord"))
+    count = int(match[2]) if paths and (match := _SHARD_NAME.search(paths[0].name)) else 1
+    expected = [examples / shard_name(split, index, count) for index in range(count)]
+    if paths != expected:
+        raise MillraceError(
+            f"{examples}: expected {count} shards of {split} ({expected[0].name} …), "
+            f"found {[path.name for path in paths[:5]]}.",
+            note="run the ingest stage again.",
+        )
+    return paths
+
+
+def read_batches(paths: Sequence[Path], schema: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+    """Yields the examples of TFRecord files as record batches with the columns of a schema.json.
+
+    A missing value is null. The schema may name some of the columns only; the others are skipped.
+    Raises MillraceError, naming file and record, when a file is damaged or holds something else.
+    """
+    types = {column["name"]: column["type"] for column in schema["columns"]}
+    layout = _layout({name: _KINDS.get(kind, wire.BYTES) for name, kind in types.items()})
+    fields = arrow_schema(schema)
+    for path in paths:
+        for data, records, number in _records_in(path):
+            arrays = _parse(path, data, records, number, layout)
+            columns = [arrays[field.name].cast(field.type) for field in fields]
+            yield pa.RecordBatch.from_arrays(columns, schema=fields)
+
+
+def _records_in(path: Path) -> Iterator[tuple[Array, Array, int]]:
+    """Yields a file's bytes, where the next records lie in them, and the first one's number."""
+    if not path.is_file():
+        raise MillraceError(f"{path}: expected a TFRecord file, found none.")
+    if path.stat().st_size == 0:
+        return
+    data = np.memmap(path, np.uint8, mode="r")
+    position, number = 0, 0
+    while position < len(data):
+        spans = np.empty((ROWS_PER_BATCH, 2), np.int64)
+        count, position, problem = wire.find_records(data, position, spans)
+        if problem != wire.OK:
+            raise MillraceError(
+                f"{path}: record {number + count} (byte {position}): {_PROBLEMS[problem]}.",
+                note="it is damaged or is no TFRecord file: run the stage that made it again.",
+            )
+        yield data, spans[:count], number
+        number += count
+
+
+def _parse(
+    path: Path, data: Array, records: Array, number: int, layout: _Layout
+) -> dict[str, pa.Array]:
+    """Returns each column as it is stored: float32, int64 or UTF-8."""
+    rows = len(records)
+    valid = np.zeros((len(layout.names), rows), np.bool_)
+    floats = np.zeros((layout.count(wire.FLOAT), rows), np.uint32)
+    ints = np.zeros((layout.count(wire.INT), rows), np.int64)
+    spans = np.zeros((layout.count(wire.BYTES), rows, 2), np.int64)
+    table = (layout.keys, layout.key_ends, layout.kinds, layout.slots)
+    row, column, problem = wire.get_records(data, records, *table, valid, floats, ints, spans)
+    if problem != wire.OK:
+        where = f"{path}: record {number + row}"
+        if column >= 0:
+            where += f", column {layout.names[column]!r}"
+        expected = f"expected {_KIND_NAMES[layout.kinds[column]]}, found another kind of list"
+        raise MillraceError(f"{where}: {_PROBLEMS.get(problem, expected)}.")
+    matrices: dict[int, Array] = {wire.FLOAT: floats.view(np.float32), wire.INT: ints}
+    arrays = {}
+    for index, name in enumerate(layout.names):
+        kind, slot = layout.kinds[index], layout.slots[index]
+        if kind == wire.BYTES:
+            arrays[name] = _strings(data, spans[slot], valid[index])
+        else:
+            arrays[name] = pa.array(matrices[kind][slot], mask=~valid[index])
+    return arrays
+
+
+def _strings(data: Array, spans: Array, valid: Array) -> pa.Array:
+    offsets = np.zeros(len(spans) + 1, np.int32)
+    np.cumsum(spans[:, 1] - spans[:, 0], out=offsets[1:])
+    text = np.empty(offsets[-1], np.uint8)
+    wire.gather_bytes(data, spans, offsets, text)
+    bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    buffers = [bitmap, pa.py_buffer(offsets), pa.py_buffer(text)]
+    return pa.Array.from_buffers(pa.string(), len(spans), buffers)

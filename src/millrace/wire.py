@@ -1,0 +1,392 @@
+"""tf.train.Example in TFRecord framing, byte by byte: compiled kernels on Arrow's buffers.
+
+A record is: length (uint64), masked CRC32C of the length, data, masked CRC32C of the data. The
+data of a tf.train.Example nests four messages, each with its length in front:
+Example(features=Features(feature={key: Feature(int64_list | float_list | bytes_list)})).
+
+The kernels see a table as three matrices, one per kind of value, and for each column, in the
+order of its key, which matrix (`kinds`) and which row of it (`slots`) holds its cells:
+
+  floats   float32 [columns, rows]
+  ints     int64   [columns, rows]
+  spans    int64   [columns, rows, 2]: where a cell's bytes begin and end in `text`
+  valid    bool    [all columns, rows]: False where a value is missing, and its key absent
+"""
+
+# numba gives the integers here their widths; mypy sees none of that.
+# mypy: disable-error-code="untyped-decorator, no-any-return, return-value, assignment"
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+FLOAT, INT, BYTES = 0, 1, 2
+
+HEADER_BYTES = 12
+FOOTER_BYTES = 4
+LARGEST_OVERHEAD = HEADER_BYTES + 1 + 10 + FOOTER_BYTES  # of a record, beside its Features
+
+# What can be wrong with a record.
+OK, CUT_OFF, LENGTH_CHECKSUM, DATA_CHECKSUM, NOT_AN_EXAMPLE, OTHER_KIND, SEVERAL_VALUES = range(7)
+
+_LENGTH_DELIMITED = 0x0A  # field 1 of any of the messages, and of BytesList
+_ENTRY_VALUE = 0x12
+_UNPACKED_FLOAT = 0x0D
+_UNPACKED_INT = 0x08
+_KIND_TAGS = np.array([0x12, 0x1A, 0x0A], np.uint8)  # of FLOAT, INT, BYTES in a Feature
+
+Array = np.ndarray[Any, Any]
+
+
+def _crc_tables() -> Array:
+    """Tables that take CRC32C (Castagnoli, reflected) forward by eight bytes at a time."""
+    table = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        table = np.where(table & 1, (table >> 1) ^ np.uint32(0x82F63B78), table >> 1)
+    tables = [table]
+    for _ in range(7):
+        tables.append(table[tables[-1] & 0xFF] ^ (tables[-1] >> 8))
+    return np.stack(tables).astype(np.uint32)
+
+
+_CRC = _crc_tables()
+
+
+@njit(cache=True, nogil=True)
+def masked_crc(data: Array, start: int, end: int) -> int:
+    """Returns the CRC32C of data[start:end], rotated and offset as TFRecord asks."""
+    crc = np.uint32(0xFFFFFFFF)
+    position = start
+    while position + 8 <= end:
+        low = crc ^ (
+            np.uint32(data[position])
+            | np.uint32(data[position + 1]) << np.uint32(8)
+            | np.uint32(data[position + 2]) << np.uint32(16)
+            | np.uint32(data[position + 3]) << np.uint32(24)
+        )
+        crc = (
+            _CRC[7, low & np.uint32(0xFF)]
+            ^ _CRC[6, (low >> np.uint32(8)) & np.uint32(0xFF)]
+            ^ _CRC[5, (low >> np.uint32(16)) & np.uint32(0xFF)]
+            ^ _CRC[4, low >> np.uint32(24)]
+            ^ _CRC[3, data[position + 4]]
+            ^ _CRC[2, data[position + 5]]
+            ^ _CRC[1, data[position + 6]]
+            ^ _CRC[0, data[position + 7]]
+        )
+        position += 8
+    while position < end:
+        crc = _CRC[0, (crc ^ data[position]) & np.uint32(0xFF)] ^ (crc >> np.uint32(8))
+        position += 1
+    crc = np.uint32(crc ^ np.uint32(0xFFFFFFFF))  # ~crc would be a wider integer to numba
+    return np.uint32(((crc >> np.uint32(15)) | (crc << np.uint32(17))) + np.uint32(0xA282EAD8))
+
+
+@njit(cache=True, nogil=True)
+def _varint_size(value: int) -> int:
+    rest = np.uint64(value)
+    size = 1
+    while rest >= np.uint64(0x80):
+        rest >>= np.uint64(7)
+        size += 1
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _put_varint(out: Array, position: int, value: int) -> int:
+    rest = np.uint64(value)
+    while rest >= np.uint64(0x80):
+        out[position] = np.uint8(rest & np.uint64(0x7F)) | np.uint8(0x80)
+        rest >>= np.uint64(7)
+        position += 1
+    out[position] = np.uint8(rest)
+    return position + 1
+
+
+@njit(cache=True, nogil=True)
+def _put_header(out: Array, position: int, tag: int, length: int) -> int:
+    out[position] = tag
+    return _put_varint(out, position + 1, length)
+
+
+@njit(cache=True, nogil=True)
+def _put_integer(out: Array, position: int, value: int, size: int) -> int:
+    for byte in range(size):
+        out[position + byte] = np.uint8((np.uint64(value) >> np.uint64(8 * byte)) & np.uint64(0xFF))
+    return position + size
+
+
+@njit(cache=True, nogil=True)
+def _put_bytes(out: Array, position: int, data: Array, start: int, end: int) -> int:
+    for source in range(start, end):
+        out[position + source - start] = data[source]
+    return position + end - start
+
+
+@njit(cache=True, nogil=True)
+def _wrapped(length: int) -> int:
+    """Size of a length-delimited field of `length` bytes: its tag, its length and itself."""
+    return 1 + _varint_size(length) + length
+
+
+@njit(cache=True, nogil=True)
+def _value_size(kind: int, slot: int, row: int, ints: Array, spans: Array) -> int:
+    if kind == FLOAT:
+        return 4
+    if kind == INT:
+        return _varint_size(ints[slot, row])
+    return spans[slot, row, 1] - spans[slot, row, 0]
+
+
+@njit(cache=True, nogil=True)
+def body_sizes(
+    key_ends: Array, kinds: Array, slots: Array, valid: Array, ints: Array, spans: Array
+) -> Array:
+    """Returns, for each row, the size of its Features message: int64 [rows]."""
+    columns, rows = valid.shape
+    sizes = np.zeros(rows, np.int64)
+    for column in range(columns):
+        key = _wrapped(key_ends[column + 1] - key_ends[column])
+        for row in range(rows):
+            if valid[column, row]:
+                value = _value_size(kinds[column], slots[column], row, ints, spans)
+                sizes[row] += _wrapped(key + _wrapped(_wrapped(_wrapped(value))))
+    return sizes
+
+
+@njit(cache=True, nogil=True)
+def put_records(
+    keys: Array,
+    key_ends: Array,
+    kinds: Array,
+    slots: Array,
+    valid: Array,
+    floats: Array,
+    ints: Array,
+    spans: Array,
+    text: Array,
+    sizes: Array,
+    out: Array,
+) -> int:
+    """Writes one record per row into `out` and returns how many bytes they take.
+
+    `keys` holds the columns' names one after the other, `key_ends` (int64 [columns + 1]) where
+    each ends; `sizes` comes from `body_sizes`; `floats` are given as their bits (uint32).
+    """
+    columns, rows = valid.shape
+    position = 0
+    for row in range(rows):
+        header = position
+        position = _put_integer(out, position, _wrapped(sizes[row]), 8)
+        position = _put_integer(out, position, masked_crc(out, header, header + 8), 4)
+        data = position
+        position = _put_header(out, position, _LENGTH_DELIMITED, sizes[row])
+        for column in range(columns):
+            if not valid[column, row]:
+                continue
+            kind, slot = kinds[column], slots[column]
+            start, end = key_ends[column], key_ends[column + 1]
+            value = _value_size(kind, slot, row, ints, spans)
+            feature = _wrapped(_wrapped(value))
+            entry = _wrapped(end - start) + _wrapped(feature)
+            position = _put_header(out, position, _LENGTH_DELIMITED, entry)
+            position = _put_header(out, position, _LENGTH_DELIMITED, end - start)
+            position = _put_bytes(out, position, keys, start, end)
+            position = _put_header(out, position, _ENTRY_VALUE, feature)
+            position = _put_header(out, position, _KIND_TAGS[kind], _wrapped(value))
+            position = _put_header(out, position, _LENGTH_DELIMITED, value)
+            if kind == FLOAT:
+                position = _put_integer(out, position, floats[slot, row], 4)
+            elif kind == INT:
+                position = _put_varint(out, position, ints[slot, row])
+            else:
+                cell = spans[slot, row]
+                position = _put_bytes(out, position, text, cell[0], cell[1])
+        position = _put_integer(out, position, masked_crc(out, data, position), 4)
+    return position
+
+
+@njit(cache=True, nogil=True)
+def _get_integer(data: Array, position: int, size: int) -> int:
+    value = np.uint64(0)
+    for byte in range(size):
+        value |= np.uint64(data[position + byte]) << np.uint64(8 * byte)
+    return value
+
+
+@njit(cache=True, nogil=True)
+def find_records(data: Array, position: int, spans: Array) -> tuple[int, int, int]:
+    """Finds the records from `position` on, at most as many as `spans` (int64 [n, 2]) has room for.
+
+    Fills `spans` with where the data of each begins and ends, and checks both checksums. Returns
+    how many were found, the position after them, and what is wrong with the next one, or OK.
+    """
+    count = 0
+    while count < len(spans) and position < len(data):
+        start = position + HEADER_BYTES
+        if start > len(data):
+            return count, position, CUT_OFF
+        if _get_integer(data, position + 8, 4) != masked_crc(data, position, position + 8):
+            return count, position, LENGTH_CHECKSUM
+        length = _get_integer(data, position, 8)
+        if length > np.uint64(len(data) - start) or start + length + FOOTER_BYTES > len(data):
+            return count, position, CUT_OFF
+        end = start + np.int64(length)
+        if _get_integer(data, end, 4) != masked_crc(data, start, end):
+            return count, position, DATA_CHECKSUM
+        spans[count, 0], spans[count, 1] = start, end
+        position = end + FOOTER_BYTES
+        count += 1
+    return count, position, OK
+
+
+@njit(cache=True, nogil=True)
+def _get_varint(data: Array, position: int, end: int) -> tuple[int, int]:
+    """Returns the varint at `position` and the position after it; -1 when it runs past `end`."""
+    value = np.uint64(0)
+    for byte in range(10):
+        if position >= end:
+            return value, -1
+        value |= np.uint64(data[position] & 0x7F) << np.uint64(7 * byte)
+        position += 1
+        if data[position - 1] < 0x80:
+            return value, position
+    return value, -1
+
+
+@njit(cache=True, nogil=True)
+def _enter(data: Array, position: int, end: int, tag: int) -> tuple[int, int]:
+    """Steps into the length-delimited field at `position`, which must have this tag.
+
+    Returns where its content begins and ends, or -1, -1 when there is no such field.
+    """
+    if position >= end or data[position] != tag:
+        return -1, -1
+    length, start = _get_varint(data, position + 1, end)
+    if start < 0 or length > np.uint64(end - start):
+        return -1, -1
+    return start, start + np.int64(length)
+
+
+@njit(cache=True, nogil=True)
+def _find_key(
+    data: Array, start: int, end: int, keys: Array, key_ends: Array, expected: int
+) -> int:
+    """Returns the column whose key is data[start:end], or -1; looks at `expected` first."""
+    columns = len(key_ends) - 1
+    for step in range(columns):
+        column = (expected + step) % columns
+        first = key_ends[column]
+        if key_ends[column + 1] - first == end - start:
+            same = True
+            for byte in range(end - start):
+                if keys[first + byte] != data[start + byte]:
+                    same = False
+                    break
+            if same:
+                return column
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _get_value(
+    data: Array,
+    start: int,
+    end: int,
+    kind: int,
+    slot: int,
+    row: int,
+    floats: Array,
+    ints: Array,
+    spans: Array,
+) -> tuple[int, int]:
+    """Reads the one value of a list; returns how many there are, and what is wrong, or OK."""
+    count = 0
+    while start < end:
+        unpacked = kind != BYTES and data[start] != _LENGTH_DELIMITED
+        if unpacked:
+            if data[start] != (_UNPACKED_FLOAT if kind == FLOAT else _UNPACKED_INT):
+                return count, NOT_AN_EXAMPLE
+            first, last = start + 1, end
+        else:
+            first, last = _enter(data, start, end, _LENGTH_DELIMITED)
+            if first < 0:
+                return count, NOT_AN_EXAMPLE
+        if kind == BYTES:
+            spans[slot, row, 0], spans[slot, row, 1] = first, last
+            count += 1
+            first = last
+        while first < last:
+            if kind == FLOAT:
+                if first + 4 > last:
+                    return count, NOT_AN_EXAMPLE
+                floats[slot, row] = _get_integer(data, first, 4)
+                first += 4
+            else:
+                value, first = _get_varint(data, first, last)
+                if first < 0:
+                    return count, NOT_AN_EXAMPLE
+                ints[slot, row] = np.int64(value)
+            count += 1
+            if unpacked:
+                break
+        start = first
+    return count, (OK if count < 2 else SEVERAL_VALUES)
+
+
+@njit(cache=True, nogil=True)
+def get_records(
+    data: Array,
+    records: Array,
+    keys: Array,
+    key_ends: Array,
+    kinds: Array,
+    slots: Array,
+    valid: Array,
+    floats: Array,
+    ints: Array,
+    spans: Array,
+) -> tuple[int, int, int]:
+    """Parses the records that `find_records` found into the matrices, `valid` being all False.
+
+    Keys that are no column's are passed over. Returns the row and the column (-1: none) of the
+    first problem and what it is; OK when there is none.
+    """
+    for row in range(len(records)):
+        start, end = records[row]
+        position, end = _enter(data, start, end, _LENGTH_DELIMITED)
+        if position < 0:
+            return row, -1, NOT_AN_EXAMPLE
+        expected = 0
+        while position < end:
+            entry, entry_end = _enter(data, position, end, _LENGTH_DELIMITED)
+            key, key_end = _enter(data, entry, entry_end, _LENGTH_DELIMITED)
+            feature, feature_end = _enter(data, key_end, entry_end, _ENTRY_VALUE)
+            if entry < 0 or key < 0 or feature < 0:
+                return row, -1, NOT_AN_EXAMPLE
+            position = entry_end
+            column = _find_key(data, key, key_end, keys, key_ends, expected)
+            if column < 0 or feature == feature_end:
+                continue
+            expected = column + 1
+            kind = kinds[column]
+            if data[feature] != _KIND_TAGS[kind]:
+                return row, column, OTHER_KIND
+            first, last = _enter(data, feature, feature_end, _KIND_TAGS[kind])
+            if first < 0:
+                return row, column, NOT_AN_EXAMPLE
+            count, problem = _get_value(
+                data, first, last, kind, slots[column], row, floats, ints, spans
+            )
+            if problem != OK:
+                return row, column, problem
+            valid[column, row] = count == 1
+    return -1, -1, OK
+
+
+@njit(cache=True, nogil=True)
+def gather_bytes(data: Array, spans: Array, offsets: Array, out: Array) -> None:
+    """Copies data[start:end] of each span (int64 [n, 2]) to `out`, at `offsets` (int [n])."""
+    for row in range(len(spans)):
+        _put_bytes(out, offsets[row], data, spans[row, 0], spans[row, 1])
