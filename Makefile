@@ -1,0 +1,71 @@
+# `make` lists the targets. Each installs what it needs into this folder, once.
+
+PYTHON ?= python3
+CONFIG ?= config/config.yaml
+CORES ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+ENV ?= cpu
+
+ifeq ($(ENV),gpu)
+VENV := .venv-gpu
+LOCK := envs/millrace-gpu.lock
+GIGABYTES := 10
+else
+VENV := .venv
+LOCK := envs/millrace.lock
+GIGABYTES := 4
+endif
+
+# `python`, `snakemake`, `node` and the rest are the environment's in every recipe, and in the jobs
+# that these start.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test test-fast format lock clean
+
+help: ## List the targets and the variables
+	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## /  \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@echo
+	@echo 'Variables: CONFIG=$(CONFIG)  CORES=$(CORES)  PYTHON=$(PYTHON)  ENV=$(ENV) (or gpu, for NVIDIA GPUs)'
+
+install: $(INSTALLED) ## Install everything into .venv and web/node_modules, once
+
+run: $(INSTALLED) ## Run the job in CONFIG, from the table to the models, the report and the page
+	@test -f $(CONFIG) || { echo "error: $(CONFIG): expected a config file, found none."; exit 1; }
+	@snakemake --cores $(CORES) --configfile $(CONFIG) --quiet host reason
+	@python -m millrace.summary --config $(CONFIG)
+
+test: $(INSTALLED) ## Run all tests (about 20 minutes on 2 cores)
+	pytest -n logical --maxprocesses 4
+
+test-fast: $(INSTALLED) ## Run the tests that take less than 3 minutes together
+	pytest -n logical --maxprocesses 4 -m 'not slow and not end_to_end'
+
+format: $(INSTALLED) ## Format the sources
+	ruff check --fix && ruff format && snakefmt Snakefile rules
+
+lock: $(INSTALLED) ## Pin the newest versions that envs/*.in allow (for maintainers)
+	pip install --quiet --disable-pip-version-check uv
+	$(COMPILE) --upgrade envs/millrace.in -o envs/millrace.lock
+	$(COMPILE) --upgrade -c envs/millrace.lock envs/millrace-gpu.in -o envs/millrace-gpu.lock
+	$(MAKE) envs/millrace.yaml envs/millrace-gpu.yaml
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+
+envs/%.yaml: envs/%.lock
+	{ printf 'channels: [conda-forge, nodefaults]\ndependencies:\n  - python=3.12\n  - pip\n  - pip:\n'; \
+	sed -n 's/^\([a-z].*[^ ]\) *\\$$/      - \1/p' $<; } > $@
+
+clean: ## Remove results, logs and fetched data; the environment stays
+	rm -rf results logs data/raw .snakemake
+
+$(INSTALLED): $(LOCK) envs/tfjs.lock envs/data.lock pyproject.toml web/package-lock.json
+	@command -v $(PYTHON) >/dev/null || { echo 'Expected Python 3.11, 3.12 or 3.13 as $(PYTHON), found none: install it, or name it, as in `make run PYTHON=python3.12`.'; exit 1; }
+	@test -x $(VENV)/bin/python || $(PYTHON) envs/preflight.py $(GIGABYTES)
+	@echo 'Installing into $(VENV) and web/node_modules: takes a few minutes, once.'
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	sh envs/millrace.post-deploy.sh
+	@touch $@

@@ -1,0 +1,40 @@
+# From a table to models that answer alike everywhere. `snakemake --cores 2 --configfile FILE` runs
+# the job in FILE, `snakemake -n` shows what there is to do.
+from snakemake.utils import min_version
+
+from millrace.workflow import prepare
+
+min_version("9.0")
+
+
+# Snakemake would merge another config into this one, and its features would leak into that job.
+if not workflow.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+job = prepare(config, workflow.configfiles)
+R = job.results
+LOGS = f"logs/{job.name}"
+
+
+include: "rules/data.smk"
+include: "rules/models.smk"
+include: "rules/export.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{R}/parity.json",
+        f"{R}/report.html",
+        f"{R}/model_card.md",
+        f"{R}/web",
+
+
+# On a cluster these take less time than waiting for a place; fetch needs the network as well.
+localrules:
+    all,
+    fetch,
+    select,

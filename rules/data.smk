@@ -1,0 +1,114 @@
+# From raw files to encoded examples. One process each, reading as a stream: memory stays flat.
+
+
+rule fetch:
+    input:
+        job.local_files,
+        script="scripts/fetch.py",
+    output:
+        directory(f"data/raw/{job.name}"),
+    log:
+        f"{LOGS}/fetch.log",
+    benchmark:
+        f"{LOGS}/fetch.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    resources:
+        mem_mb=500,
+        runtime=60,
+    params:
+        config=job.file,
+        uses=job.depends_on("data.files", "data.sha256"),
+    message:
+        "Fetch the raw files and verify their checksums"
+    shell:
+        "python {input.script} --config {params.config} --output {output} 2>&1 | tee {log}"
+
+
+rule ingest:
+    input:
+        script="scripts/ingest.py",
+        raw=f"data/raw/{job.name}",
+    output:
+        examples=directory(f"{R}/examples"),
+        schema=f"{R}/schema.json",
+        account=f"{R}/ingest.json",
+        rejected=f"{R}/rejected.csv",
+    log:
+        f"{LOGS}/ingest.log",
+    benchmark:
+        f"{LOGS}/ingest.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        config=job.file,
+        uses=job.depends_on("data", "seed"),
+    message:
+        "Divide the rows of {input.raw} into splits, as TFRecords"
+    shell:
+        "python {input.script} --config {params.config} --raw {input.raw}"
+        " --examples {output.examples} --schema {output.schema} --account {output.account}"
+        " --rejected {output.rejected} 2>&1 | tee {log}"
+
+
+rule analyze:
+    input:
+        script="scripts/analyze.py",
+        examples=f"{R}/examples",
+        schema=f"{R}/schema.json",
+    output:
+        statistics=f"{R}/statistics.json",
+        anomalies=f"{R}/anomalies.json",
+    log:
+        f"{LOGS}/analyze.log",
+    benchmark:
+        f"{LOGS}/analyze.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        config=job.file,
+        uses=job.depends_on("data"),
+    message:
+        "Describe every column and look for anomalies"
+    shell:
+        "python {input.script} --config {params.config} --examples {input.examples}"
+        " --schema {input.schema} --statistics {output.statistics}"
+        " --anomalies {output.anomalies} 2>&1 | tee {log}"
+
+
+rule preprocess:
+    input:
+        script="scripts/preprocess.py",
+        examples=f"{R}/examples",
+        schema=f"{R}/schema.json",
+        statistics=f"{R}/statistics.json",
+    output:
+        preprocessing=f"{R}/preprocessing.json",
+        encoded=directory(f"{R}/encoded"),
+    log:
+        f"{LOGS}/preprocess.log",
+    benchmark:
+        f"{LOGS}/preprocess.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        config=job.file,
+        uses=job.depends_on("features", "seed"),
+    message:
+        "Fit the feature columns on the training examples and encode all splits"
+    shell:
+        "python {input.script} --config {params.config} --examples {input.examples}"
+        " --schema {input.schema} --statistics {input.statistics}"
+        " --preprocessing {output.preprocessing} --encoded {output.encoded} 2>&1 | tee {log}"

@@ -1,0 +1,120 @@
+# The champion in three formats, and the proof that they agree.
+
+
+rule export:
+    input:
+        script="scripts/export.py",
+        champion=f"{R}/champion.json",
+        preprocessing=f"{R}/preprocessing.json",
+        trainings=expand(f"{R}/models/{{model}}/training", model=job.models),
+        metrics=expand(f"{R}/models/{{model}}/metrics.json", model=job.models),
+    output:
+        saved_model=directory(f"{R}/export/saved_model/1"),
+        signature=f"{R}/export/signature.json",
+    log:
+        f"{LOGS}/export.log",
+    benchmark:
+        f"{LOGS}/export.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        config=job.file,
+        models=lambda wildcards, input: f"{R}/models",
+    message:
+        "Export the champion as a SavedModel"
+    shell:
+        "python {input.script} --config {params.config} --champion {input.champion}"
+        " --models {params.models} --preprocessing {input.preprocessing}"
+        " --saved-model {output.saved_model} --signature {output.signature} 2>&1 | tee {log}"
+
+
+rule convert_tflite:
+    input:
+        script="scripts/convert_tflite.py",
+        saved_model=f"{R}/export/saved_model/1",
+        signature=f"{R}/export/signature.json",
+        examples=f"{R}/examples",
+        schema=f"{R}/schema.json",
+    output:
+        directory(f"{R}/export/tflite"),
+    log:
+        f"{LOGS}/convert_tflite.log",
+    benchmark:
+        f"{LOGS}/convert_tflite.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        config=job.file,
+        uses=job.depends_on("export", "selection.metric", "seed"),
+    message:
+        "Convert the SavedModel to TF Lite"
+    shell:
+        "python {input.script} --config {params.config} --saved-model {input.saved_model}"
+        " --signature {input.signature} --examples {input.examples} --schema {input.schema}"
+        " --output {output} 2>&1 | tee {log}"
+
+
+rule convert_tfjs:
+    input:
+        script="scripts/convert_tfjs.py",
+        saved_model=f"{R}/export/saved_model/1",
+    output:
+        directory(f"{R}/export/tfjs"),
+    log:
+        f"{LOGS}/convert_tfjs.log",
+    benchmark:
+        f"{LOGS}/convert_tfjs.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    message:
+        "Convert the SavedModel to TF.js"
+    shell:
+        "python {input.script} --saved-model {input.saved_model} --output {output}"
+        " 2>&1 | tee {log}"
+
+
+rule verify:
+    input:
+        script="scripts/verify.py",
+        runner="web/predict.mjs",
+        champion=f"{R}/champion.json",
+        trainings=expand(f"{R}/models/{{model}}/training", model=job.models),
+        preprocessing=f"{R}/preprocessing.json",
+        examples=f"{R}/examples",
+        schema=f"{R}/schema.json",
+        saved_model=f"{R}/export/saved_model/1",
+        signature=f"{R}/export/signature.json",
+        tflite=f"{R}/export/tflite",
+        tfjs=f"{R}/export/tfjs",
+    output:
+        f"{R}/parity.json",
+    log:
+        f"{LOGS}/verify.log",
+    benchmark:
+        f"{LOGS}/verify.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        config=job.file,
+        uses=job.depends_on("parity", "seed"),
+        models=lambda wildcards, input: f"{R}/models",
+    message:
+        "Compare all runtimes, row by row"
+    shell:
+        "python {input.script} --config {params.config} --champion {input.champion}"
+        " --models {params.models} --preprocessing {input.preprocessing}"
+        " --examples {input.examples} --schema {input.schema}"
+        " --saved-model {input.saved_model} --signature {input.signature}"
+        " --tflite {input.tflite} --tfjs {input.tfjs} --parity {output} 2>&1 | tee {log}"

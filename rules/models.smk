@@ -1,0 +1,99 @@
+# One model each, then the best of them.
+
+
+wildcard_constraints:
+    model="[a-z0-9][a-z0-9_]*",
+
+
+rule train:
+    input:
+        script="scripts/train.py",
+        preprocessing=f"{R}/preprocessing.json",
+        encoded=f"{R}/encoded",
+    output:
+        directory(f"{R}/models/{{model}}/training"),
+    log:
+        f"{LOGS}/train.{{model}}.log",
+    benchmark:
+        f"{LOGS}/train.{{model}}.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    # TensorFlow uses every core it finds; two models at a time would only share them.
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        config=job.file,
+        uses=lambda wildcards: job.depends_on(
+            f"models.{wildcards.model}", "training", "seed"
+        ),
+    message:
+        "Train {wildcards.model}"
+    shell:
+        "python {input.script} --config {params.config} --model {wildcards.model}"
+        " --preprocessing {input.preprocessing} --encoded {input.encoded}"
+        " --output {output} 2>&1 | tee {log}"
+
+
+rule evaluate:
+    input:
+        script="scripts/evaluate.py",
+        training=f"{R}/models/{{model}}/training",
+        preprocessing=f"{R}/preprocessing.json",
+        encoded=f"{R}/encoded",
+        examples=f"{R}/examples",
+        schema=f"{R}/schema.json",
+    output:
+        metrics=f"{R}/models/{{model}}/metrics.json",
+        diagnostics=f"{R}/models/{{model}}/diagnostics.json",
+        predictions=f"{R}/models/{{model}}/predictions.parquet",
+    log:
+        f"{LOGS}/evaluate.{{model}}.log",
+    benchmark:
+        f"{LOGS}/evaluate.{{model}}.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        config=job.file,
+        uses=job.depends_on("evaluation", "seed"),
+    message:
+        "Evaluate {wildcards.model} on the test examples"
+    shell:
+        "python {input.script} --config {params.config} --model {wildcards.model}"
+        " --training {input.training} --preprocessing {input.preprocessing}"
+        " --encoded {input.encoded} --examples {input.examples} --schema {input.schema}"
+        " --metrics {output.metrics} --diagnostics {output.diagnostics}"
+        " --predictions {output.predictions} 2>&1 | tee {log}"
+
+
+rule select:
+    input:
+        # Not select.py: a script's folder comes first in Python's path, and the standard library
+        # has a module of that name.
+        script="scripts/select_champion.py",
+        metrics=expand(f"{R}/models/{{model}}/metrics.json", model=job.models),
+    output:
+        leaderboard=f"{R}/leaderboard.csv",
+        champion=f"{R}/champion.json",
+    log:
+        f"{LOGS}/select.log",
+    benchmark:
+        f"{LOGS}/select.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        config=job.file,
+        uses=job.depends_on("selection"),
+    message:
+        "Choose the champion and put it to the gate"
+    shell:
+        "python {input.script} --config {params.config} --metrics {input.metrics}"
+        " --leaderboard {output.leaderboard} --champion {output.champion} 2>&1 | tee {log}"

@@ -1,0 +1,96 @@
+"""What the Snakefile knows of a job: its config, the file that holds it, its raw files."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from millrace import sources
+from millrace.config import complete, load
+from millrace.errors import MillraceError
+from millrace.files import replacing
+
+
+@dataclass(frozen=True)
+class Job:
+    """A checked config with its defaults, and the path of the file that stages read it from."""
+
+    config: dict[str, Any]
+    path: str
+
+    @property
+    def name(self) -> str:
+        return str(self.config["name"])
+
+    @property
+    def results(self) -> str:
+        return f"results/{self.name}"
+
+    @property
+    def models(self) -> list[str]:
+        return list(self.config["models"])
+
+    @property
+    def local_files(self) -> list[str]:
+        """The raw files on this disk. One that is missing is left to `fetch`, which explains it."""
+        named = sources.named(self.config["data"]["files"])
+        return [source.name for source in named if Path(source.name).is_file()]
+
+    def file(self, wildcards: object, input: object) -> str:
+        """The config file, as a rule's `params`.
+
+        Snakemake does not compare a parameter that is a function of `input`: which file holds the
+        config is no reason to run anything again, what the config says (`depends_on`) is.
+        """
+        return self.path
+
+    def depends_on(self, *keys: str) -> dict[str, Any]:
+        """Returns the part of the config under each dotted key, None for what is left out.
+
+        As a rule's `params` it makes Snakemake run the rule again when that part has changed.
+        """
+        return {key: _look_up(self.config, key) for key in keys}
+
+
+def prepare(merged: dict[str, Any], configfiles: Sequence[str | Path]) -> Job:
+    """Checks the config that Snakemake merged from its config files and its command line.
+
+    Stages read a file: the one config file where that says it all, else
+    `results/<name>/config.yaml`, written here. Ends the process with the error's text when the
+    config breaks the schema or a glob in it matches nothing.
+    """
+    try:
+        # Snakemake's YAML turns dates into objects, which the schema knows as strings.
+        plain = json.loads(json.dumps(merged, default=str))
+        config = complete(plain, source=" + ".join(map(_relative, configfiles)) or "config")
+        list(sources.named(config["data"]["files"]))
+        if len(configfiles) == 1 and load(Path(configfiles[0])) == config:
+            return Job(config, _relative(configfiles[0]))
+    except MillraceError as error:
+        # Snakemake would show any exception with the place in the Snakefile, which is not at fault.
+        sys.exit(f"error: {error}")
+    path = Path("results") / config["name"] / "config.yaml"
+    _write_if_new(path, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+    return Job(config, str(path))
+
+
+def _write_if_new(path: Path, text: str) -> None:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _relative(path: str | Path) -> str:
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _look_up(config: dict[str, Any], key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
