@@ -1,0 +1,39 @@
+"""Computes the statistics of the examples and looks for anomalies in them."""
+
+import argparse
+from pathlib import Path
+
+from millrace import anomalies, config, errors, examples, files, statistics
+
+SPLITS = ("train", "validation", "test")
+
+
+def main() -> None:
+    """Reads examples and their schema, writes statistics.json and anomalies.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--examples", type=Path, required=True)
+    parser.add_argument("--schema", type=Path, required=True)
+    parser.add_argument("--statistics", type=Path, required=True)
+    parser.add_argument("--anomalies", type=Path, required=True)
+    args = parser.parse_args()
+
+    data = config.load(args.config)["data"]
+    schema = files.read_json(args.schema)
+    batches = {
+        split: examples.read_batches(examples.shard_paths(args.examples, split), schema)
+        for split in SPLITS
+    }
+    computed = statistics.compute(batches, schema, data["task"], data.get("positive"))
+    found = anomalies.find(computed)
+    files.write_json(args.statistics, computed)
+    files.write_json(args.anomalies, {"anomalies": found})
+
+    label = computed["label"]
+    print(f"label {label['name']}: {label['task']}, classes {label['classes']}")
+    for anomaly in found:
+        print(f"{anomaly['severity']}: {anomaly['message']}")
+
+
+if __name__ == "__main__":
+    errors.run(main)

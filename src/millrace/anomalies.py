@@ -1,0 +1,133 @@
+"""What is odd about the examples: columns that say nothing, drift between splits, leaks."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+# Far above what chance gives (Google's model monitoring alerts at .01 and .02, for data that comes
+# in every day; here a warning asks for a look at a column, once).
+L_INFINITY = 0.1
+JENSEN_SHANNON = 0.1
+
+# In fewer rows chance alone can pass those thresholds: 32 bins of 200 rows differ by .03 or so.
+LEAST_ROWS = 200
+
+# One value in a hundred that no model has seen starts to cost accuracy.
+NEW_CATEGORIES = 0.01
+
+# Real features hardly reach this alone; a copy of the label does.
+LEAK = 0.99
+
+_ALONE = {"binary": "an AUC", "multiclass": "an accuracy", "regression": "a squared correlation"}
+
+
+def find(statistics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the anomalies as objects with severity, kind, column, split, message and value.
+
+    The order is that of the columns. `statistics` is what `statistics.compute` returns.
+    """
+    splits = statistics["splits"]
+    found: list[dict[str, Any]] = []
+    for name, train in splits["train"]["columns"].items():
+        found += _uninformative(name, train)
+        found += _leak(name, statistics["label"], splits["train"])
+        for split, others in splits.items():
+            if split != "train":
+                found += _drift(name, train, split, others["columns"][name])
+                found += _new_categories(name, split, others["columns"][name])
+    return found
+
+
+def l_infinity(train: dict[str, Any], other: dict[str, Any]) -> float:
+    """Returns the largest difference of a value's share of the rows; missing is a value too.
+
+    The name is TensorFlow Data Validation's. Exact up to the shares of the values that the other
+    split's statistics leave out, each below 1/1000.
+    """
+    p = dict(train["values"]) | {None: train["missing"]}
+    q = dict(other["values"]) | {None: other["missing"]}
+    return float(max(abs(p.get(v, 0) / train["rows"] - q.get(v, 0) / other["rows"]) for v in p | q))
+
+
+def jensen_shannon(train: dict[str, Any], other: dict[str, Any]) -> float:
+    """Returns the Jensen-Shannon divergence of two histograms, in bits, 0 to 1.
+
+    The name is TensorFlow Data Validation's. The missing values count as one more bin.
+    """
+    p, q = (
+        np.array([*column["histogram"]["counts"], column["missing"]]) / column["rows"]
+        for column in (train, other)
+    )
+    middle = (p + q) / 2
+    return float(_entropy(middle) - (_entropy(p) + _entropy(q)) / 2)
+
+
+def _entropy(p: np.ndarray) -> float:
+    p = p[p > 0]
+    return float(-(p * np.log2(p)).sum())
+
+
+def _uninformative(name: str, train: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if train["distinct"] == 0:
+        message = f"every value of {name!r} is missing in train; no model can use it"
+        yield _anomaly("warning", "all_missing", name, "train", message, train["missing"])
+    elif train["distinct"] == 1 and train["missing"] == 0:
+        value = train["values"][0][0]
+        message = f"{name!r} is {value!r} in every row of train; no model can use it"
+        yield _anomaly("warning", "constant", name, "train", message, value)
+
+
+def _leak(name: str, label: dict[str, Any], train: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    alone = label["alone"].get(name)
+    if alone is None or alone <= LEAK:
+        return
+    if label["task"] == "multiclass":
+        _, most = train["columns"][label["name"]]["values"][0]
+        if most / train["rows"] > LEAK:
+            return
+    message = (
+        f"{name!r} alone predicts {label['name']!r} with {_ALONE[label['task']]} of {alone:.4f}; "
+        "if it is known only after the label, list it in data.exclude"
+    )
+    yield _anomaly("warning", "label_leak", name, "validation", message, alone)
+
+
+def _drift(
+    name: str, train: dict[str, Any], split: str, other: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    if min(train["rows"], other["rows"]) < LEAST_ROWS:
+        return
+    if "histogram" in train:
+        measure, threshold = "Jensen-Shannon divergence", JENSEN_SHANNON
+        value = jensen_shannon(train, other)
+    else:
+        measure, threshold = "L-infinity distance", L_INFINITY
+        value = l_infinity(train, other)
+    if value > threshold:
+        message = (
+            f"{name!r} is distributed otherwise in {split} than in train: "
+            f"{measure} {value:.3f}, threshold {threshold}"
+        )
+        yield _anomaly("warning", "drift", name, split, message, round(value, 6))
+
+
+def _new_categories(name: str, split: str, other: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    share = other.get("unseen", 0) / other["rows"]
+    if share > 0:
+        severity = "warning" if share > NEW_CATEGORIES else "info"
+        message = f"{share:.2%} of the rows of {split} have a value of {name!r} that train lacks"
+        yield _anomaly(severity, "new_categories", name, split, message, round(share, 6))
+
+
+def _anomaly(
+    severity: str, kind: str, column: str, split: str, message: str, value: Any
+) -> dict[str, Any]:
+    return {
+        "severity": severity,
+        "kind": kind,
+        "column": column,
+        "split": split,
+        "message": message,
+        "value": value,
+    }

@@ -1,0 +1,96 @@
+"""How well each column alone predicts the label: a hint that it gives the label away."""
+
+from typing import Any
+
+import duckdb
+import numpy as np
+
+
+def strength(
+    database: duckdb.DuckDBPyConnection,
+    i: int,
+    type_: str,
+    label: int,
+    task: str,
+    classes: list[Any] | None,
+) -> float | None:
+    """Says how well one column predicts the label of the validation rows, from 0 to 1.
+
+    Binary: AUC, of a number as it is (or turned round), of a string by the share of positives
+    among the training rows with its value. Multiclass: accuracy of the class most frequent among
+    the training rows with the same value. Regression: squared correlation, for numbers only.
+
+    What is learned is learned on train and judged on validation, so that an id, which names rows,
+    scores nothing. None where it cannot be said.
+
+    Args:
+        database: holds the tables train and validation with columns c0, c1 …, NULL for missing.
+        i, label: the places of the column and of the label.
+        type_: the column's type in schema.json.
+        task, classes: the label's, as `labels.resolve` gives them.
+    """
+    number = type_ in ("int64", "float32", "float64", "bool")
+    if task == "multiclass":
+        return _accuracy(database, i, label)
+    if task == "regression":
+        return _squared_correlation(database, i, label) if number else None
+    assert classes is not None
+    return _auc(database, _SCORES_OF_NUMBER if number else _SCORES_OF_STRING, i, label, classes[1])
+
+
+_SCORES_OF_NUMBER = """
+SELECT c{i} AS score, c{label} = $positive AS positive
+FROM validation WHERE c{i} IS NOT NULL
+"""
+
+# A value that train lacks scores as the average row does.
+_SCORES_OF_STRING = """
+WITH rates AS (
+    SELECT c{i} AS value, avg((c{label} = $positive)::INT) AS rate FROM train GROUP BY value
+)
+SELECT coalesce(rate, (SELECT avg((c{label} = $positive)::INT) FROM train)) AS score,
+    c{label} = $positive AS positive
+FROM validation LEFT JOIN rates ON c{i} IS NOT DISTINCT FROM value
+"""
+
+
+def _auc(
+    database: duckdb.DuckDBPyConnection, scores: str, i: int, label: int, positive: Any
+) -> float | None:
+    """The chance that a positive row scores above a negative one; ties count half."""
+    counted = database.sql(
+        "SELECT count(*) FILTER (positive), count(*) FILTER (NOT positive)"
+        f" FROM ({scores.format(i=i, label=label)}) GROUP BY score ORDER BY score",
+        params={"positive": positive},
+    ).to_arrow_table()
+    positives, negatives = counted[0].to_numpy(), counted[1].to_numpy()
+    pairs = int(positives.sum()) * int(negatives.sum())
+    if pairs == 0:
+        return None
+    below = np.cumsum(negatives) - negatives / 2
+    auc = float((positives * below).sum() / pairs)
+    # A number that is low for positives tells as much as one that is high.
+    return round(max(auc, 1 - auc) if scores is _SCORES_OF_NUMBER else auc, 4)
+
+
+def _accuracy(database: duckdb.DuckDBPyConnection, i: int, label: int) -> float:
+    """The share of validation rows whose class is train's most frequent for their value."""
+    (share,) = database.execute(
+        f"""
+        WITH counted AS (
+            SELECT c{i} AS value, c{label} AS class, count(*) AS n FROM train GROUP BY ALL
+        ),
+        best AS (
+            SELECT DISTINCT ON (value) value, class FROM counted ORDER BY value, n DESC, class
+        ),
+        overall AS (SELECT class FROM counted GROUP BY class ORDER BY sum(n) DESC, class LIMIT 1)
+        SELECT avg((coalesce(class, (FROM overall)) = c{label})::INT)
+        FROM validation LEFT JOIN best ON c{i} IS NOT DISTINCT FROM value
+        """
+    ).fetchall()[0]
+    return round(float(share), 4)
+
+
+def _squared_correlation(database: duckdb.DuckDBPyConnection, i: int, label: int) -> float | None:
+    (r,) = database.execute(f"SELECT corr(c{i}, c{label}) FROM validation").fetchall()[0]
+    return round(r * r, 4) if r is not None and np.isfinite(r) else None

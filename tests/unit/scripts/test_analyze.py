@@ -1,0 +1,101 @@
+"""analyze as its users run it: on examples in files, as a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from millrace import examples
+
+REPOSITORY = Path(__file__).parents[3]
+SCHEMA = {
+    "columns": [{"name": "carrier", "type": "string"}, {"name": "late", "type": "string"}],
+    "label": "late",
+}
+
+
+def analyze(folder: Path, data: dict | None = None) -> subprocess.CompletedProcess[str]:
+    config = {"name": "made", "data": {"files": "x.csv", "label": "late", **(data or {})}}
+    (folder / "config.yaml").write_text(json.dumps(config))
+    arguments = [sys.executable, str(REPOSITORY / "scripts" / "analyze.py")]
+    for option, path in {
+        "config": "config.yaml",
+        "examples": "examples",
+        "schema": "schema.json",
+        "statistics": "out/statistics.json",
+        "anomalies": "out/anomalies.json",
+    }.items():
+        arguments += [f"--{option}", str(folder / path)]
+    return subprocess.run(arguments, capture_output=True, text=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
+    for split, carriers in {"train": "abcb", "validation": "abab", "test": "abdd"}.items():
+        write(tmp_path, split, list(carriers), ["No", "Yes", "No", "Yes"])
+    return tmp_path
+
+
+def write(folder: Path, split: str, carriers: list[str], labels: list[str]) -> None:
+    batch = pa.RecordBatch.from_pydict({"carrier": carriers, "late": labels})
+    path = folder / "examples" / examples.shard_name(split, 0, 1)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(examples.encode(batch).tobytes())
+
+
+def test_writes_statistics_and_anomalies(folder: Path) -> None:
+    result = analyze(folder, {"positive": False})
+    assert (result.returncode, result.stderr) == (0, "")
+    statistics = json.loads((folder / "out/statistics.json").read_text())
+    assert statistics["label"]["classes"] == ["Yes", "No"]
+    train = statistics["splits"]["train"]["columns"]["carrier"]
+    assert train["values"] == [["b", 2], ["a", 1], ["c", 1]]
+    anomalies = json.loads((folder / "out/anomalies.json").read_text())["anomalies"]
+    assert [(a["kind"], a["split"], a["value"]) for a in anomalies] == [
+        ("label_leak", "validation", 1.0),
+        ("new_categories", "test", 0.5),
+    ]
+    assert "have a value of 'carrier' that train lacks" in result.stdout
+
+
+def test_a_second_run_writes_the_same_bytes(folder: Path) -> None:
+    paths = [folder / "out" / name for name in ("statistics.json", "anomalies.json")]
+    analyze(folder)
+    before = [path.read_bytes() for path in paths]
+    analyze(folder)
+    assert [path.read_bytes() for path in paths] == before
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"positive": "Maybe"}, "data.positive: expected a class of label 'late'"),
+        ({"task": "regression"}, "expected numbers for a regression, found type string"),
+    ],
+)
+def test_a_task_that_does_not_fit_is_one_clear_error(
+    folder: Path, data: dict, message: str
+) -> None:
+    assert_refused(folder, data, message)
+
+
+def test_a_label_with_one_class_is_one_clear_error(folder: Path) -> None:
+    write(folder, "train", ["a", "b"], ["No", "No"])
+    assert_refused(folder, {}, "at least two different values in train, found ['No']")
+
+
+def test_damaged_examples_are_one_clear_error(folder: Path) -> None:
+    (folder / "examples" / examples.shard_name("test", 0, 1)).write_bytes(b"no records")
+    assert_refused(folder, {}, "test-00000-of-00001.tfrecord")
+
+
+def assert_refused(folder: Path, data: dict, message: str) -> None:
+    result = analyze(folder, data)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (folder / "out").exists()
