@@ -1,0 +1,49 @@
+"""Exports the champion, behind its feature columns, as a SavedModel that takes raw rows."""
+
+import argparse
+from pathlib import Path
+
+from millrace import serving
+from millrace.errors import run
+from millrace.files import read_json, replacing, write_json
+
+
+def main() -> None:
+    """Reads champion, preprocessing and weights; writes the SavedModel and signature.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("config", "champion", "models", "preprocessing", "saved-model", "signature"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    champion = read_json(arguments.champion)["model"]
+    predictor = serving.load_predictor(
+        arguments.preprocessing, arguments.models / champion / "training"
+    )
+    with replacing(arguments.saved_model) as directory:
+        serving.export_saved_model(predictor, directory)
+    metrics = read_json(arguments.models / champion / "metrics.json")
+    preprocessing = predictor.preprocessing
+    write_json(
+        arguments.signature,
+        {
+            "model": champion,
+            "inputs": [
+                {
+                    "name": column.name,
+                    "type": "float32" if column.is_number else "string",
+                    "column_type": column.type,
+                }
+                for column in preprocessing.raw
+            ],
+            "output": "predictions",
+            "task": preprocessing.task.kind,
+            "classes": list(preprocessing.task.classes),
+            "label": preprocessing.label_column.name,
+            "label_std": preprocessing.task.std,
+            "threshold": metrics.get("threshold"),
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(main)

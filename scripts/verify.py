@@ -1,0 +1,103 @@
+"""Sends the same raw rows through every runtime and fails where a prediction differs."""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from millrace import config, parity, runtimes, serving
+from millrace.errors import MillraceError, run
+from millrace.examples import shard_paths
+from millrace.files import read_json, write_json
+from millrace.preprocessing import read_raw
+
+
+def main() -> None:
+    """Reads the champion in all its forms and test rows; writes parity.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("config", "champion", "models", "preprocessing", "examples", "schema"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name in ("saved-model", "signature", "tflite", "tfjs", "parity"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    job = config.load(arguments.config)
+    signature = read_json(arguments.signature)
+    champion = read_json(arguments.champion)["model"]
+    predictor = serving.load_predictor(
+        arguments.preprocessing, arguments.models / champion / "training"
+    )
+    shards = shard_paths(arguments.examples, "test")
+    real = read_raw(shards, predictor.preprocessing.raw, job["parity"]["rows"], job["seed"])
+    made = parity.made_rows(real, signature["inputs"])
+    raw = parity.join(real, made)
+    real_rows = len(next(iter(real.values())))
+    reference = predictor.predict(raw)
+
+    with tempfile.TemporaryDirectory() as directory:
+        rows = Path(directory) / "rows.json"
+        runtimes.write_rows(rows, raw, signature["inputs"])
+        results = []
+        for planned in runs(arguments, job):
+            predictions = planned.predict(rows)
+            result = parity.judge(planned, predictions, reference, raw, real_rows, signature)
+            results.append(result)
+            print(
+                f"{result['runtime']} {result['variant']}: largest difference "
+                f"{result['max_difference']}, {'passed' if result['passed'] else 'FAILED'}"
+            )
+
+    failed = [result for result in results if not result["passed"]]
+    if failed:
+        raise MillraceError(*explain(failed[0]))
+    conversion = read_json(arguments.tflite / "conversion.json")
+    write_json(
+        arguments.parity,
+        {
+            "passed": True,
+            "reference": "keras",
+            "model": champion,
+            "rows": len(reference),
+            "real_rows": real_rows,
+            "made_rows": len(reference) - real_rows,
+            "tolerance": job["parity"]["tolerance"],
+            "runtimes": results,
+            "not_shipped": [entry for entry in conversion["artifacts"] if not entry["shipped"]],
+        },
+    )
+
+
+def runs(arguments: argparse.Namespace, job: dict[str, Any]) -> Iterator[parity.Run]:
+    """Yields every artifact in every runtime that it is for."""
+    exact = job["parity"]["tolerance"]
+    saved_model, tfjs = arguments.saved_model, arguments.tfjs
+    for signature in ("serving_default", "serving_examples"):
+        predict = partial(runtimes.run_saved_model, saved_model, signature)
+        yield parity.Run("saved_model", signature, str(saved_model), exact, False, predict)
+    for model in sorted(arguments.tflite.glob("*.tflite")):
+        reduced = model.stem != "float32"
+        bound = job["export"]["max_difference"] if reduced else exact
+        predict = partial(runtimes.run_tflite, model)
+        yield parity.Run("tflite", model.stem, str(model), bound, reduced, predict)
+    for backend in ("cpu", "wasm"):
+        predict = partial(runtimes.run_tfjs, tfjs, backend)
+        yield parity.Run("tfjs", backend, str(tfjs), exact, False, predict)
+
+
+def explain(result: dict[str, Any]) -> tuple[str, str]:
+    """Returns an error's message and note for a runtime that failed."""
+    worst = result["worst_row"]
+    return (
+        f"{result['artifact']} ({result['runtime']}, {result['variant']}): expected predictions "
+        f"within {result['bound']} of Keras' and no flipped decision, found a difference of "
+        f"{result['max_difference']}, {result['class_flips']} flips, all finite: "
+        f"{result['finite']}. Worst row: {worst['raw']}; Keras {worst['reference']}, "
+        f"{result['runtime']} {worst['prediction']}.",
+        "run convert_tflite and convert_tfjs again; if it stays, an op computes differently there.",
+    )
+
+
+if __name__ == "__main__":
+    run(main)

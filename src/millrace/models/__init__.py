@@ -1,0 +1,25 @@
+"""The models: each kind is a module with `build`, which returns a Keras model of encoded examples."""
+
+from typing import Any
+
+import keras
+
+from millrace.models import dnn, linear
+from millrace.preprocessing import EncodedSpec
+from millrace.tasks import Task
+
+BUILDERS = {"linear": linear.build, "dnn": dnn.build}
+
+
+def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
+    """Builds an untrained model.
+
+    Args:
+        settings: one entry of the completed config's `models`.
+        spec: what an encoded example holds.
+        task: what is predicted.
+
+    Returns:
+        A model from {`numbers`: float32 [n, …], `ids`: int32 [n, …]} to logits [n, task.outputs].
+    """
+    return BUILDERS[settings["kind"]](settings, spec, task)

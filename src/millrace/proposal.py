@@ -1,0 +1,50 @@
+"""What `features: auto` means: a feature column for each raw column, chosen by its statistics."""
+
+from typing import Any
+
+# A whole number with so few different values is more often a code than a quantity.
+FEW_VALUES = 8
+
+# A value seen less often teaches a model nothing that it could use again.
+MIN_COUNT = 3
+
+# A text column in which a value comes back less often than this, on average, names rows.
+LEAST_ROWS_PER_VALUE = 2.0
+
+
+def propose(
+    columns: dict[str, dict[str, Any]], rows: int
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Returns settings by feature name, as in the config, and the columns left out, each with why.
+
+    Args:
+        columns: statistics of the training examples by raw column, the label not among them.
+        rows: the number of training examples.
+    """
+    features: dict[str, dict[str, Any]] = {}
+    left_out: dict[str, str] = {}
+    for name, column in columns.items():
+        distinct, seen = column["distinct"], rows - column["missing"]
+        if distinct == 0:
+            left_out[name] = "every value is missing"
+        elif distinct == 1 and column["missing"] == 0:
+            left_out[name] = "every row has the same value"
+        elif column["type"] in ("date", "timestamp"):
+            left_out[name] = "a date says which row it is, not what the row is like"
+        elif column["type"] == "string":
+            frequent = any(count >= MIN_COUNT for _, count in column["values"])
+            if seen < LEAST_ROWS_PER_VALUE * distinct or not frequent:
+                left_out[name] = f"an id: {distinct} different values in {seen} rows"
+            else:
+                features[name] = {"kind": "vocabulary", "min_count": MIN_COUNT}
+        elif column["type"] == "int64" and distinct == seen > FEW_VALUES and _is_run(column):
+            left_out[name] = "an id: it counts the rows"
+        elif column["type"] == "int64" and 2 < distinct <= FEW_VALUES:
+            features[name] = {"kind": "vocabulary", "min_count": MIN_COUNT}
+        else:
+            features[name] = {"kind": "numeric", "normalizer": "robust"}
+    return features, left_out
+
+
+def _is_run(column: dict[str, Any]) -> bool:
+    return bool(column["max"] - column["min"] < 2 * column["distinct"])

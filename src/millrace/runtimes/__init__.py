@@ -1,0 +1,83 @@
+"""The runtimes that a model ships to, each run as a user would: in a process of its own.
+
+A runner is a small program that reads rows and writes predictions. `saved_model.py` imports
+TensorFlow alone, `tflite.py` LiteRT alone, `web/predict.mjs` runs in Node: none knows Millrace.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from millrace.errors import MillraceError
+
+_HERE = Path(__file__).parent
+_NODE = Path(sys.executable).parent / "node"
+_TFJS_RUNNER = Path(__file__).parents[3] / "web" / "predict.mjs"
+
+
+def write_rows(path: Path, raw: Mapping[str, np.ndarray], inputs: list[dict[str, str]]) -> None:
+    """Writes raw columns [n] as the JSON that all runners read; NaN becomes null.
+
+    Args:
+        path: where to write.
+        raw: float32 or str columns.
+        inputs: the inputs of signature.json.
+    """
+    columns = {}
+    for entry in inputs:
+        values = raw[entry["name"]]
+        if entry["type"] == "float32":
+            # A float32's value as the double that JSON holds: nothing is rounded.
+            columns[entry["name"]] = [None if x != x else float(x) for x in values]
+        else:
+            columns[entry["name"]] = [str(x) for x in values]
+    types = {entry["name"]: entry["type"] for entry in inputs}
+    column_types = {entry["name"]: entry["column_type"] for entry in inputs}
+    text = json.dumps({"columns": columns, "types": types, "column_types": column_types})
+    path.write_text(text, encoding="utf-8")
+
+
+def run_saved_model(saved_model: Path, signature: str, rows: Path) -> np.ndarray:
+    """Returns the predictions of a SavedModel's signature for the rows in a file."""
+    runner = [sys.executable, str(_HERE / "saved_model.py"), "--signature", signature]
+    return _run([*runner, "--model", str(saved_model)], rows)
+
+
+def run_tflite(model: Path, rows: Path) -> np.ndarray:
+    """Returns the predictions of a TF Lite model for the rows in a file."""
+    return _run([sys.executable, str(_HERE / "tflite.py"), "--model", str(model)], rows)
+
+
+def run_tfjs(model: Path, backend: str, rows: Path) -> np.ndarray:
+    """Returns the predictions of a TF.js model, run by Node, for the rows in a file."""
+    runner = [str(_NODE), str(_TFJS_RUNNER), "--backend", backend]
+    return _run([*runner, "--model", str(model)], rows)
+
+
+def _run(command: list[str], rows: Path) -> np.ndarray:
+    output = rows.with_name("predictions.json")
+    output.unlink(missing_ok=True)
+    try:
+        done = subprocess.run(
+            [*command, "--rows", str(rows), "--output", str(output)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise MillraceError(
+            f"{command[0]}: expected a program, found none.", note="`make setup` installs it."
+        ) from None
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise MillraceError(f"{' '.join(command)}: expected predictions, found: {last}")
+    result: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
+    predictions = np.array([float(x) for x in result["predictions"]], np.float64)
+    return predictions.reshape(result["shape"])

@@ -1,0 +1,80 @@
+"""The three tasks: what a model's logits mean, how they are scored, what is predicted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is predicted.
+
+    Attributes:
+        kind: binary, multiclass or regression.
+        classes: the label's values, for binary [negative, positive]; empty for a regression.
+        mean, std: of the training labels of a regression, whose models predict (y - mean) / std.
+    """
+
+    kind: str
+    classes: tuple[str | int | float, ...] = ()
+    mean: float = 0.0
+    std: float = 1.0
+
+    @classmethod
+    def from_statistics(cls, statistics: dict[str, Any]) -> Task:
+        """Takes the task that analyze decided on."""
+        label = statistics["label"]
+        if label["task"] != "regression":
+            return cls(label["task"], tuple(label["classes"]))
+        column = statistics["splits"]["train"]["columns"][label["name"]]
+        return cls("regression", mean=column["mean"], std=column["std"])
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Task:
+        """Builds the task again from its fields."""
+        return cls(**{**state, "classes": tuple(state["classes"])})
+
+    @property
+    def outputs(self) -> int:
+        """The number of logits."""
+        return len(self.classes) if self.kind == "multiclass" else 1
+
+    def loss(self) -> keras.losses.Loss:
+        """Returns the loss of logits [n, outputs] against encoded labels [n]."""
+        if self.kind == "binary":
+            return keras.losses.BinaryCrossentropy(from_logits=True, name="loss")
+        if self.kind == "multiclass":
+            return keras.losses.SparseCategoricalCrossentropy(from_logits=True, name="loss")
+        return keras.losses.MeanSquaredError(name="loss")
+
+    def predictions(self, logits: tf.Tensor) -> tf.Tensor:
+        """Returns what a model predicts, float32: probabilities [n] or [n, classes], values [n]."""
+        if self.kind == "binary":
+            return tf.reshape(tf.sigmoid(logits), [-1])
+        if self.kind == "multiclass":
+            return tf.nn.softmax(logits)
+        return tf.reshape(logits * self.std + self.mean, [-1])
+
+    def encode_labels(self, labels: tf.Tensor) -> tf.Tensor:
+        """Returns float32 [n]: 1 for the positive class, the class' index, or (y - mean) / std.
+
+        A label that is none of the classes becomes -1.
+
+        Args:
+            labels: the label column as parsed: string [n], or float32 [n].
+        """
+        if self.kind == "regression":
+            return (labels - self.mean) / self.std
+        classes = [str(c) for c in self.classes] if labels.dtype == tf.string else self.classes
+        matches = tf.cast(tf.equal(labels[:, None], tf.constant([classes], labels.dtype)), tf.int32)
+        place = tf.reduce_sum(matches * tf.range(1, len(classes) + 1), axis=1)
+        return tf.cast(place - 1, tf.float32)
+
+    def decode_labels(self, encoded: np.ndarray) -> np.ndarray:
+        """Undoes `encode_labels` for a regression; class indices stay what they are."""
+        return encoded * self.std + self.mean if self.kind == "regression" else encoded
