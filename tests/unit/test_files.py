@@ -1,0 +1,95 @@
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from millrace.errors import MillraceError
+from millrace.files import read_json, replacing, sha256, write_json
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_file_appears_whole_under_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "a.txt"
+    with replacing(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+        temporary.write_text("whole")
+    assert path.read_text() == "whole"
+    assert names(path.parent) == {"a.txt"}
+
+
+def test_a_directory_replaces_another_with_all_that_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "shards"
+    path.mkdir()
+    (path / "old").write_text("old")
+    with replacing(path) as temporary:
+        temporary.mkdir()
+        (temporary / "new").write_text("new")
+    assert names(path) == {"new"}
+    assert names(tmp_path) == {"shards"}
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_an_error_leaves_what_stood_there_before(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "artifact"
+    path.write_text("before")
+    with pytest.raises(ZeroDivisionError), replacing(path) as temporary:
+        if kind == "file":
+            temporary.write_text("half")
+        else:
+            temporary.mkdir()
+            (temporary / "half").write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "before"
+    assert names(tmp_path) == {"artifact"}
+
+
+def test_what_a_killed_process_left_is_overwritten(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a") as temporary:
+        pass_on = temporary
+        temporary.write_text("1")
+    pass_on.mkdir()
+    (pass_on / "left").write_text("")
+    with replacing(tmp_path / "a") as temporary:
+        temporary.write_text("2")
+    assert (tmp_path / "a").read_text() == "2"
+    assert names(tmp_path) == {"a"}
+
+
+def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
+    value = {"b": [1, 2.5, None, True], "a": {"ü": "–"}, "tiny": 5e-324, "sum": 0.1 + 0.2}
+    path = tmp_path / "a.json"
+    write_json(path, value)
+    assert read_json(path) == value == json.loads(path.read_text("utf-8"))
+    assert list(read_json(path)) == list(value)
+    assert "ü" in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_lacks_is_refused_and_nothing_is_written(
+    tmp_path: Path, number: float
+) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"x": number})
+    assert names(tmp_path) == set()
+
+
+def test_reading_says_what_is_missing_or_damaged(tmp_path: Path) -> None:
+    with pytest.raises(MillraceError, match=r"a\.json: expected an artifact"):
+        read_json(tmp_path / "a.json")
+    (tmp_path / "b.json").write_text('{"half": ')
+    with pytest.raises(MillraceError, match=r"b\.json: expected JSON"):
+        read_json(tmp_path / "b.json")
+    with pytest.raises(MillraceError, match="expected JSON"):
+        read_json(tmp_path)
+
+
+def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5000
+    (tmp_path / "a").write_bytes(content)
+    assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
