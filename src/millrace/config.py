@@ -1,14 +1,16 @@
-"""A job's config: YAML, checked against config/schema.json, with the schema's defaults filled in."""
+"""A job's config: YAML, checked against config/schema.json, with the schema's defaults added."""
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import jsonschema
 import yaml
 
 from millrace.errors import MillraceError
+
 
 class _Loader(yaml.SafeLoader):
     """YAML whose dates stay the strings that the user wrote: JSON has no dates."""
@@ -18,6 +20,9 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+
+# A jsonschema.ValidationError; its published types call what every error has optional.
+Mistake: TypeAlias = Any
 
 SCHEMA_PATH = Path(__file__).parents[2] / "config" / "schema.json"
 
@@ -50,9 +55,9 @@ def complete(config: Any, source: str = "config") -> dict[str, Any]:
     """
     schema = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(config), key=_relevance)
+    error = _most_relevant(validator.iter_errors(config))
     if error is not None:
-        raise MillraceError(*_explain(error, source))
+        raise MillraceError(*_explain(_within_the_meant_form(error), source))
     config = json.loads(json.dumps(config))
     if isinstance(models := config.get("models", schema["properties"]["models"]["default"]), list):
         config["models"] = {kind: {"kind": kind} for kind in models}
@@ -90,7 +95,8 @@ def _fill(value: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> An
     for key, subschema in properties.items():
         if subschema is True:
             subschema = {}
-        default_from = _resolve(subschema["$ref"], definitions) if "$ref" in subschema else subschema
+        reference = subschema.get("$ref")
+        default_from = _resolve(reference, definitions) if reference else subschema
         if key in value:
             filled[key] = _fill(value[key], subschema, definitions)
         elif "default" in default_from:
@@ -110,12 +116,41 @@ def _resolve(reference: str, definitions: dict[str, Any]) -> dict[str, Any]:
     return resolved
 
 
-def _relevance(error: jsonschema.ValidationError) -> Any:
-    # Deeper errors say more than "matches none of the alternatives".
-    return jsonschema.exceptions.relevance(error)
+def _within_the_meant_form(error: Mistake) -> Mistake:
+    """Returns the mistake inside the one form of a key that has the value's type, if there is one.
+
+    It says more than that the value matches none of the forms.
+    """
+    if error.validator != "oneOf":
+        return error
+    meant = [form for form in _forms(error) if not any(map(_is_of_another_type, form))]
+    if len(meant) != 1:
+        return error
+    return _within_the_meant_form(_most_relevant(meant[0]))
 
 
-def _explain(error: jsonschema.ValidationError, source: str) -> tuple[str, str | None]:
+def _most_relevant(mistakes: Iterable[Mistake]) -> Mistake | None:
+    return max(mistakes, key=jsonschema.exceptions.relevance, default=None)
+
+
+def _forms(error: Mistake) -> list[list[Mistake]]:
+    """Returns the mistakes that each form of a `oneOf` finds in the value."""
+    forms: dict[Any, list[Mistake]] = {}
+    for mistake in error.context or []:
+        forms.setdefault(mistake.schema_path[0], []).append(mistake)
+    return list(forms.values())
+
+
+def _is_of_another_type(mistake: Mistake) -> bool:
+    if mistake.path:
+        return False
+    if mistake.validator == "oneOf":
+        forms = _forms(mistake)  # none when the value matches several forms
+        return bool(forms) and all(any(map(_is_of_another_type, form)) for form in forms)
+    return mistake.validator in ("type", "enum", "const")
+
+
+def _explain(error: Mistake, source: str) -> tuple[str, str | None]:
     """Returns a message (key, found, expected) and, where there is one, a note on what to do."""
     path = ".".join(str(part) for part in error.absolute_path)
     where = f"{source}: {path}" if path else source
@@ -131,14 +166,14 @@ def _explain(error: jsonschema.ValidationError, source: str) -> tuple[str, str |
         return f"{where}: expected the key {missing[0]!r}, found none.", _meaning(error, missing[0])
     note = error.schema.get("description") if isinstance(error.schema, dict) else None
     if isinstance(error.instance, str) and _is_number(error.instance):
-        note = f"YAML reads {error.instance} as a string; write {float(error.instance)!r}."
+        note = f"YAML reads it as a string; write {error.instance.strip()} without quotes."
         if "e" in error.instance.lower() and "." not in error.instance:
             mantissa, exponent = error.instance.lower().split("e")
             note = f"YAML reads {error.instance} as a string; write {mantissa}.0e{exponent}."
     return f"{where}: expected {_expectation(error)}, found {found}.", note
 
 
-def _expectation(error: jsonschema.ValidationError) -> str:
+def _expectation(error: Mistake) -> str:
     value = error.validator_value
     match error.validator:
         case "type":
@@ -159,13 +194,17 @@ def _expectation(error: jsonschema.ValidationError) -> str:
             return f"text that matches {value}"
         case "minItems" | "minProperties" | "minLength":
             return f"at least {value} of them"
+        case "oneOf" if error.context:
+            return ", or ".join(_expectation(form[0]) for form in _forms(error))
         case "oneOf":
-            return "one of the forms that this key can take"
+            return f"only one of {sorted(key for form in value for key in form['required'])}"
+        case "required":
+            return f"the key {next(key for key in value if key not in error.instance)!r}"
         case _:
             return str(error.message)
 
 
-def _meaning(error: jsonschema.ValidationError, key: str) -> str | None:
+def _meaning(error: Mistake, key: str) -> str | None:
     subschema = error.schema.get("properties", {}).get(key, {})
     return subschema.get("description") if isinstance(subschema, dict) else None
 

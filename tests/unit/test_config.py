@@ -1,0 +1,211 @@
+import copy
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.config import SCHEMA_PATH, complete, digest, load
+from millrace.errors import MillraceError
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads(SCHEMA_PATH.read_text())
+SHORTEST: dict[str, Any] = {"name": "a", "data": {"files": "t.csv", "label": "y"}}
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "job.yaml"
+    path.write_text(text)
+    return path
+
+
+def with_value(path: str, value: Any) -> dict[str, Any]:
+    """The shortest config, with `value` under a dotted key."""
+    config = copy.deepcopy(SHORTEST)
+    *parents, last = path.split(".")
+    target = config
+    for parent in parents:
+        target = target.setdefault(parent, {})
+    target[last] = value
+    return config
+
+
+def message(config: Any) -> str:
+    with pytest.raises(MillraceError) as raised:
+        complete(config, source="job.yaml")
+    return str(raised.value)
+
+
+def test_the_schema_is_a_schema_and_says_what_its_keys_mean() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    for name in ("data", "training", "evaluation", "selection", "export", "parity"):
+        for key, subschema in SCHEMA["$defs"][name]["properties"].items():
+            described = {"description", "$ref", "default"} & set(subschema)
+            assert described, f"{name}.{key} has neither description nor default"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.name)
+def test_ready_configs_are_valid(path: Path) -> None:
+    assert load(path)["name"]
+
+
+def test_the_short_form_is_enough() -> None:
+    config = complete(SHORTEST)
+    assert config["seed"] == 0
+    assert config["features"] == "auto"
+    assert config["data"]["task"] == "auto"
+    assert config["data"]["split"]["by"] == "row"
+    assert config["data"]["split"]["test"] == 0.15
+    assert config["evaluation"]["threshold"] == 0.5
+    assert config["parity"]["tolerance"] == 5e-5
+    assert {name: model["kind"] for name, model in config["models"].items()} == {
+        kind: kind for kind in SCHEMA["properties"]["models"]["default"]
+    }
+
+
+def test_defaults_reach_into_models_and_features() -> None:
+    config = complete(
+        SHORTEST
+        | {
+            "models": {"wide": {"kind": "dnn", "dropout": 0.5}},
+            "features": {"age": "numeric", "where": {"kind": "vocabulary", "min_count": 3}},
+        }
+    )
+    assert config["models"]["wide"] == {"kind": "dnn", "hidden_units": [256, 128], "dropout": 0.5}
+    assert config["features"]["age"] == {"kind": "numeric", "normalizer": "robust"}
+    assert config["features"]["where"]["min_count"] == 3
+    assert config["features"]["where"]["max_size"] == 100000
+
+
+def test_a_list_of_models_is_short_for_a_map() -> None:
+    short, long = (
+        complete(SHORTEST | {"models": models}) for models in (["dnn"], {"dnn": {"kind": "dnn"}})
+    )
+    assert short == long
+    assert digest(short) == digest(long)
+
+
+def test_completing_twice_changes_nothing_and_the_argument_stays_as_it_is() -> None:
+    given_config = copy.deepcopy(SHORTEST)
+    once = complete(given_config)
+    assert given_config == SHORTEST
+    assert complete(once) == once
+
+
+def test_what_is_given_is_kept(tmp_path: Path) -> None:
+    config = load(ROOT / "config" / "config.yaml")
+    for section, keys in SHORTEST.items():
+        assert section in config, keys
+    given_config = with_value("training.batch_size", 64) | {"seed": 7}
+    completed = complete(given_config)
+    assert completed["training"]["batch_size"] == 64
+    assert completed["training"]["epochs"] == 30
+    assert completed["seed"] == 7
+
+
+def test_a_date_stays_the_text_that_the_user_wrote(tmp_path: Path) -> None:
+    text = "name: a\ndata: {files: t.csv, label: y, split: {by: time, column: d, test: 2013-11-01}}"
+    assert load(written(tmp_path, text))["data"]["split"]["test"] == "2013-11-01"
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (with_value("colour", 1), "job.yaml: expected keys out of"),
+        (with_value("data.colour", 1), "job.yaml: data: expected keys out of"),
+        (with_value("training.epoch", 1), "job.yaml: training: expected keys out of"),
+        ({"name": "a"}, "job.yaml: expected the key 'data', found none."),
+        ({"name": "a", "data": {"files": "t.csv"}}, "data: expected the key 'label', found none."),
+        ({"name": "a", "data": {"label": "y"}}, "data: expected the key 'files', found none."),
+        (with_value("seed", "one"), 'seed: expected a value of type integer, found "one"'),
+        (with_value("seed", -1), "seed: expected a number of at least 0, found -1"),
+        (with_value("name", "A b"), 'name: expected text that matches ^[a-z0-9][a-z0-9_-]*$'),
+        (with_value("name", "../up"), "name: expected text that matches"),
+        (with_value("data.task", "ranking"), "data.task: expected one of ['auto', 'binary'"),
+        (with_value("data.max_rejected", -0.5), "data.max_rejected: expected a number of at"),
+        (with_value("training.epochs", 0), "training.epochs: expected a number of at least 1"),
+        (with_value("training.learning_rate", 0), "learning_rate: expected a number above 0"),
+        (with_value("models", []), "models: expected at least 1 of them, found []"),
+        (with_value("models.m.kind", "forest"), "models.m.kind: expected one of ["),
+        (with_value("models.m", {"kind": "dnn", "width": 3}), "models.m: expected keys out of"),
+        (with_value("features.f.kind", "numerical"), "features.f.kind: expected one of ["),
+        (with_value("features.f", {"kind": "crossed"}), "features.f: expected the key 'keys'"),
+        (with_value("features.f", {"kind": "bucketized", "quantiles": 1}), "quantiles: expected a"),
+        (with_value("data.files", {"train": "t.csv"}), "data.files: expected the key 'test'"),
+        (with_value("data.header", ["a", 1]), "data.header.1: expected a value of type string"),
+        (with_value("parity.rows", 1.5), "rows: expected a value of type integer, found 1.5"),
+        (None, "job.yaml: expected a value of type object, found null"),
+        ([], "job.yaml: expected a value of type object, found []"),
+        ("text", 'job.yaml: expected a value of type object, found "text"'),
+    ],
+    ids=itertools.count(),
+)
+def test_a_mistake_is_named_by_key_value_and_expectation(config: Any, expected: str) -> None:
+    assert expected in message(config)
+
+
+def test_a_number_that_yaml_reads_as_a_string_is_explained(tmp_path: Path) -> None:
+    text = "name: a\ndata: {files: t.csv, label: y}\ntraining: {learning_rate: 1e-3}\n"
+    with pytest.raises(MillraceError) as raised:
+        load(written(tmp_path, text))
+    assert "training.learning_rate: expected a value of type number" in str(raised.value)
+    assert 'found "1e-3"' in str(raised.value)
+    assert "write 1.0e-3." in str(raised.value)
+    fixed = load(written(tmp_path, text.replace("1e-3", "1.0e-3")))
+    assert fixed["training"]["learning_rate"] == 0.001
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "expected a config file, found none"),
+        (b"name: [", "expected YAML, found a mistake in it"),
+        (b"\xff\xfe\x00", "expected YAML in UTF-8, found other bytes"),
+        (b"", "expected a value of type object, found null"),
+        (b"name: a\n\tdata: b", "expected YAML, found a mistake in it"),
+    ],
+    ids=["missing", "unclosed", "bytes", "empty", "tab"],
+)
+def test_a_file_that_is_no_config_is_refused(
+    tmp_path: Path, content: bytes | None, expected: str
+) -> None:
+    path = tmp_path / "job.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(MillraceError, match=expected) as raised:
+        load(path)
+    assert str(raised.value).startswith(str(path))
+
+
+def test_a_directory_is_no_config(tmp_path: Path) -> None:
+    with pytest.raises(MillraceError, match="expected a config file"):
+        load(tmp_path)
+
+
+def test_the_digest_knows_content_not_order() -> None:
+    config = complete(SHORTEST)
+    assert digest(config) == digest(dict(reversed(config.items())))
+    assert digest(config) != digest(complete(SHORTEST | {"seed": 1}))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+NESTED = ["data.split", "data.types", "features.f", "models.m"]
+KEYS = st.sampled_from([*SCHEMA["properties"], *NESTED])
+
+
+@given(key=KEYS, value=JSON)
+def test_any_value_anywhere_is_taken_or_refused_as_bad_input(key: str, value: Any) -> None:
+    """Whatever a user writes under a key, the only exception is the one meant for users."""
+    try:
+        config = complete(with_value(key, value))
+    except MillraceError:
+        return
+    assert complete(config) == config
