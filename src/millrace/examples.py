@@ -42,6 +42,7 @@ _PROBLEMS = {
 _SHARD_NAME = re.compile(r"-(\d{5})-of-(\d{5})\.tfrecord$")
 
 Array = np.ndarray[Any, Any]
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class _Layout(NamedTuple):
@@ -96,7 +97,7 @@ def stored(column: pa.Array) -> pa.Array:
     return column.cast(pa.string())
 
 
-def encode(batch: pa.RecordBatch) -> Array:
+def encode(batch: pa.RecordBatch) -> Bytes:
     """Returns the rows as TFRecord bytes, one tf.train.Example each: uint8 [bytes]."""
     columns = {name: stored(batch.column(name)) for name in batch.schema.names}
     layout = _layout({name: _kind(column.type) for name, column in columns.items()})
@@ -137,7 +138,7 @@ def _string_buffers(column: pa.Array) -> tuple[Array, Array]:
 
 def _records(
     layout: _Layout, valid: Array, floats: Array, ints: Array, spans: Array, text: Array
-) -> Array:
+) -> Bytes:
     columns = (layout.key_ends, layout.kinds, layout.slots, valid)
     sizes = wire.body_sizes(*columns, ints, spans)
     out = np.empty(sizes.sum() + len(sizes) * wire.LARGEST_OVERHEAD, np.uint8)
@@ -227,13 +228,15 @@ def _parse(
     for index, name in enumerate(layout.names):
         kind, slot = layout.kinds[index], layout.slots[index]
         if kind == wire.BYTES:
-            arrays[name] = _strings(data, spans[slot], valid[index])
+            arrays[name] = strings(data, spans[slot], valid[index])
         else:
             arrays[name] = pa.array(matrices[kind][slot], mask=~valid[index])
     return arrays
 
 
-def _strings(data: Array, spans: Array, valid: Array) -> pa.Array:
+def strings(data: Array, spans: Array, valid: Array) -> pa.Array:
+    """Returns data[start:end] of each span (int64 [rows, 2]) as a string, null where not valid."""
+    spans = np.where(valid[:, None], spans, 0)
     offsets = np.zeros(len(spans) + 1, np.int32)
     np.cumsum(spans[:, 1] - spans[:, 0], out=offsets[1:])
     text = np.empty(offsets[-1], np.uint8)

@@ -1,0 +1,187 @@
+"""What a raw file is, found by looking at it: compression, encoding, delimiter."""
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from millrace import rows
+from millrace.errors import MillraceError
+
+SAMPLE_BYTES = 1 << 18
+SAMPLE_ROWS = 1000
+DELIMITERS = ",\t;|"
+QUOTE = ord('"')
+
+_MAGIC = {
+    b"PAR1": "parquet",
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+}
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_TEXT_CONTROLS = frozenset(b"\t\n\x0b\x0c\r\x1b")
+
+
+class Dialect(NamedTuple):
+    """How a CSV is written; `mark` is how many bytes its byte order mark takes."""
+
+    compression: str | None
+    encoding: str
+    mark: int
+    delimiter: str
+
+
+def container(path: Path) -> str | None:
+    """Returns "parquet", the name of a compression, or None, by a file's first bytes.
+
+    Raises MillraceError when there is no such file or it is empty.
+    """
+    if not path.is_file():
+        found = "a directory" if path.is_dir() else "none"
+        raise MillraceError(f"{path}: expected a file, found {found}.")
+    with path.open("rb") as file:
+        start = file.read(8)
+    if not start:
+        raise MillraceError(f"{path}: expected a table, found an empty file.")
+    return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
+
+
+def detect(path: Path, delimiter: str | None) -> Dialect:
+    """Looks at the first 256 KiB of a CSV. `delimiter` overrides what would be found.
+
+    Raises MillraceError when the file is empty, damaged, or no text.
+    """
+    compression = container(path)
+    sample = b"".join(_read(path, compression, SAMPLE_BYTES, SAMPLE_BYTES))
+    encoding, mark = _encoding(path, sample)
+    # A character may be cut in two at the sample's end.
+    text = codecs.getincrementaldecoder(encoding)().decode(sample[mark:])
+    if not text.strip():
+        raise MillraceError(f"{path}: expected a table, found an empty file.")
+    controls = {ord(letter) for letter in text if letter < " "} - _TEXT_CONTROLS
+    if controls:
+        raise MillraceError(
+            f"{path}: expected text, found binary data (a byte {min(controls):#04x}).",
+            note="tables can be CSV, compressed or not, or Parquet.",
+        )
+    return Dialect(compression, encoding, mark, delimiter or _delimiter(text.encode()))
+
+
+def _encoding(path: Path, sample: bytes) -> tuple[str, int]:
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if sample.startswith(mark):
+            return encoding, len(mark)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return "latin-1", 0
+    return "utf-8", 0
+
+
+def _delimiter(sample: bytes) -> str:
+    """Returns the delimiter that cuts most rows into as many cells as the first, at least two."""
+    return max(DELIMITERS, key=lambda delimiter: _agreement(sample, delimiter))
+
+
+def _agreement(sample: bytes, delimiter: str) -> tuple[float, int]:
+    counts = cell_counts(sample, delimiter)
+    # The last row of the sample may be cut off.
+    counts = counts[:-1] if len(sample) >= SAMPLE_BYTES // 2 and len(counts) > 1 else counts
+    if len(counts) == 0 or counts[0] < 2:
+        return 0.0, 0
+    return float((counts == counts[0]).mean()), int(counts[0])
+
+
+def cell_counts(sample: bytes, delimiter: str) -> np.ndarray[Any, Any]:
+    """Returns how many cells each of the first rows has: int64 [at most SAMPLE_ROWS]."""
+    data = np.frombuffer(sample + bytes(len(sample)), np.uint8).copy()
+    counts = np.zeros(SAMPLE_ROWS, np.int64)
+    spans = np.empty((0, SAMPLE_ROWS, 2), np.int64)
+    bounds = np.empty((SAMPLE_ROWS, 2), np.int64)
+    found, _ = rows.split_rows(
+        data, 0, len(sample), True, ord(delimiter), QUOTE, 0, spans, bounds, counts
+    )
+    return counts[:found]
+
+
+def chunks(path: Path, dialect: Dialect, size: int) -> Iterator[bytes]:
+    """Yields a CSV's text, decompressed, in UTF-8 and without byte order mark, by about `size`.
+
+    Raises MillraceError when the file is damaged or its text breaks the encoding.
+    """
+    stream = _read(path, dialect.compression, size)
+    first = next(stream, b"")[dialect.mark :]
+    if dialect.encoding == "utf-8":
+        yield first
+        yield from stream
+        return
+    decoder = codecs.getincrementaldecoder(dialect.encoding)()
+    try:
+        yield decoder.decode(first).encode()
+        for chunk in stream:
+            yield decoder.decode(chunk).encode()
+        yield decoder.decode(b"", final=True).encode()
+    except UnicodeError as error:
+        raise MillraceError(
+            f"{path}: expected text in {dialect.encoding}, found {error}."
+        ) from None
+
+
+def _read(
+    path: Path, compression: str | None, size: int, limit: int | None = None
+) -> Iterator[bytes]:
+    """Yields the decompressed bytes of a file, at most `limit` of them."""
+    done = 0
+    try:
+        with _open(path, compression) as stream:
+            while (limit is None or done < limit) and (chunk := stream.read(size)):
+                done += len(chunk)
+                yield chunk
+    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+        raise MillraceError(
+            f"{path}: expected {compression} data, found a damaged file ({error}).",
+            note="it may have been cut off on its way here: compare its size or checksum.",
+        ) from None
+
+
+def _open(path: Path, compression: str | None) -> IO[bytes]:
+    match compression:
+        case "gzip":
+            return gzip.open(path)  # type: ignore[return-value]
+        case "bzip2":
+            return bz2.open(path)
+        case "xz":
+            return lzma.open(path)
+        case "zstd":
+            return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+        case "zip":
+            return _open_zip(path)
+        case _:
+            return path.open("rb")
+
+
+def _open_zip(path: Path) -> IO[bytes]:
+    archive = zipfile.ZipFile(path)
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) != 1:
+        raise MillraceError(
+            f"{path}: expected an archive of one file, found {len(members)} in it.",
+            note="unpack it and name the files you want.",
+        )
+    return archive.open(members[0])

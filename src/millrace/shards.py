@@ -1,0 +1,53 @@
+"""A split's examples, written as TFRecord shards of equal size."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from millrace import examples
+
+
+class ShardWriter:
+    """Writes the examples of one split into a folder, `examples_per_shard` to a file.
+
+    The files get their names, which say how many there are, in `close`.
+    """
+
+    def __init__(self, folder: Path, split: str, examples_per_shard: int) -> None:
+        self._folder, self._split, self._most = folder, split, examples_per_shard
+        self._counts: list[int] = []
+        self._open_next()
+
+    @property
+    def rows(self) -> int:
+        """How many examples have been written."""
+        return sum(self._counts)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Writes each row as an example."""
+        while batch.num_rows:
+            if self._counts[-1] == self._most:
+                self._file.close()
+                self._open_next()
+            part = batch.slice(0, self._most - self._counts[-1])
+            self._file.write(examples.encode(part).data)
+            self._counts[-1] += part.num_rows
+            batch = batch.slice(part.num_rows)
+
+    def close(self) -> list[dict[str, Any]]:
+        """Names the shards and returns each one's name and number of rows."""
+        self._file.close()
+        shards = []
+        for index, rows in enumerate(self._counts):
+            name = examples.shard_name(self._split, index, len(self._counts))
+            self._unnamed(index).rename(self._folder / name)
+            shards.append({"file": name, "rows": rows})
+        return shards
+
+    def _open_next(self) -> None:
+        self._file = self._unnamed(len(self._counts)).open("wb")
+        self._counts.append(0)
+
+    def _unnamed(self, index: int) -> Path:
+        return self._folder / f"{self._split}-{index:05d}"
