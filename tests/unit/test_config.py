@@ -123,7 +123,7 @@ def test_a_date_stays_the_text_that_the_user_wrote(tmp_path: Path) -> None:
         ({"name": "a", "data": {"label": "y"}}, "data: expected the key 'files', found none."),
         (with_value("seed", "one"), 'seed: expected a value of type integer, found "one"'),
         (with_value("seed", -1), "seed: expected a number of at least 0, found -1"),
-        (with_value("name", "A b"), 'name: expected text that matches ^[a-z0-9][a-z0-9_-]*$'),
+        (with_value("name", "A b"), "name: expected text that matches ^[a-z0-9][a-z0-9_-]*$"),
         (with_value("name", "../up"), "name: expected text that matches"),
         (with_value("data.task", "ranking"), "data.task: expected one of ['auto', 'binary'"),
         (with_value("data.max_rejected", -0.5), "data.max_rejected: expected a number of at"),

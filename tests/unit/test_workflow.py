@@ -1,0 +1,100 @@
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.config import complete, load
+from millrace.workflow import prepare
+
+CONFIG = """
+name: made
+data: {files: [t.csv, "more/*.csv", absent.csv], label: y}
+training: {learning_rate: 0.01}
+models: {small: {kind: dnn, hidden_units: [4]}, linear: {kind: linear}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "more").mkdir()
+    for name in ("t.csv", "more/b.csv", "more/a.csv"):
+        (tmp_path / name).write_text("x,y\n1,0\n")
+    (tmp_path / "job.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def as_snakemake_merges_it(folder: Path) -> dict[str, Any]:
+    import yaml
+
+    merged = yaml.safe_load((folder / "job.yaml").read_text())
+    assert isinstance(merged, dict)
+    return merged
+
+
+def test_one_config_file_is_passed_on_as_it_is(folder: Path) -> None:
+    job = prepare(as_snakemake_merges_it(folder), [folder / "job.yaml"])
+    assert job.path == "job.yaml"
+    assert job.config == load(folder / "job.yaml")
+    assert (job.name, job.results, job.models) == ("made", "results/made", ["small", "linear"])
+    assert not (folder / "results").exists()
+
+
+def test_an_override_makes_a_file_of_the_merged_config(folder: Path) -> None:
+    merged = as_snakemake_merges_it(folder) | {"seed": 3}
+    job = prepare(merged, ["job.yaml"])
+    assert job.path == "results/made/config.yaml"
+    assert load(Path(job.path)) == job.config == complete(merged)
+    before = Path(job.path).stat().st_mtime_ns
+    assert prepare(merged, ["job.yaml"]) == job
+    assert Path(job.path).stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("files", [[], ["job.yaml", "job.yaml"]], ids=["none", "two"])
+def test_a_config_that_no_single_file_holds_is_written_down(folder: Path, files: list[str]) -> None:
+    job = prepare(as_snakemake_merges_it(folder), files)
+    assert load(Path(job.path)) == job.config
+    assert job.path == "results/made/config.yaml"
+
+
+def test_a_date_that_snakemake_parsed_is_the_text_in_the_file(folder: Path) -> None:
+    split = "{by: time, column: d, validation: 2013-10-01, test: 2013-11-01}"
+    text = CONFIG.replace("label: y", f"label: y, split: {split}")
+    (folder / "job.yaml").write_text(text)
+    merged = as_snakemake_merges_it(folder)
+    assert merged["data"]["split"]["test"] == datetime.date(2013, 11, 1)
+    assert prepare(merged, ["job.yaml"]).path == "job.yaml"
+
+
+def test_local_files_are_those_that_exist_with_globs_expanded(folder: Path) -> None:
+    job = prepare(as_snakemake_merges_it(folder), ["job.yaml"])
+    assert job.local_files == ["t.csv", "more/a.csv", "more/b.csv"]
+
+
+def test_depends_on_gives_the_parts_named_and_nothing_else(folder: Path) -> None:
+    job = prepare(as_snakemake_merges_it(folder), ["job.yaml"])
+    assert job.depends_on("seed", "models.small.hidden_units", "selection.none") == {
+        "seed": 0,
+        "models.small.hidden_units": [4],
+        "selection.none": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"name": "A B"}, "error: job.yaml: name: expected text that matches"),
+        ({"data": {"files": "none/*.csv", "label": "y"}}, "expected files that match none/*.csv"),
+    ],
+)
+def test_bad_input_ends_the_process_with_one_clear_text(
+    folder: Path, change: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        prepare(as_snakemake_merges_it(folder) | change, ["job.yaml"])
+    assert expected in str(ended.value.code)
+    assert json.dumps(sorted(path.name for path in folder.iterdir())) == (
+        '["job.yaml", "more", "t.csv"]'
+    )
