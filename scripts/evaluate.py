@@ -1,0 +1,151 @@
+"""Evaluates one model on the test examples."""
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+from millrace import config, diagnostics, encoded, metrics
+from millrace.errors import MillraceError, run
+from millrace.examples import shard_paths
+from millrace.files import read_json, replacing, write_json
+from millrace.preprocessing import RawColumn, read_raw
+from millrace.serving import Predictor, load_predictor
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+# Enough for a stable order of the columns.
+ROWS_TO_PERMUTE = 5000
+
+
+def main() -> None:
+    """Reads a trained model and the test examples; writes metrics, diagnostics, predictions."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True, help="a name under `models` in the config")
+    for name in ("config", "training", "preprocessing", "encoded", "examples", "schema"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name in ("metrics", "diagnostics", "predictions"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    job = config.load(arguments.config)
+    schema = read_json(arguments.schema)
+    sliced = slice_columns(job["evaluation"]["slices"], schema)
+    predictor = load_predictor(arguments.preprocessing, arguments.training)
+    task = predictor.preprocessing.task
+    metric = metrics.selection_metric(job["selection"]["metric"], task.kind)
+    test = arguments.encoded / "test.tfrecord"
+    labels = read_labels(predictor, test)
+    predictions = predictor.predict_encoded(test)
+    threshold = choose_threshold(job["evaluation"]["threshold"], predictor, arguments.encoded)
+
+    def intervals(rows: np.ndarray) -> dict[str, Any]:
+        measure = metrics.measure(task.kind, labels[rows], predictions[rows], threshold)
+        samples = job["evaluation"]["bootstrap"]
+        return defined(metrics.intervals(measure, len(rows), samples, job["seed"]))
+
+    measured = intervals(np.arange(len(labels)))
+    train_labels = read_labels(predictor, arguments.encoded / "train.tfrecord")
+    constant = metrics.constant_predictions(task.kind, train_labels, len(labels))
+    baseline = metrics.evaluate(task.kind, labels, constant, threshold)
+    description = read_json(arguments.training / "training.json")
+
+    columns = {column.name: column for column in (*sliced, *predictor.preprocessing.raw)}
+    raw = read_raw(shard_paths(arguments.examples, "test"), tuple(columns.values()))
+    drawn = draw(len(labels), job["seed"])
+    permuted = {column.name: raw[column.name][drawn] for column in predictor.preprocessing.raw}
+
+    def score(changed: np.ndarray) -> float:
+        value = metrics.evaluate(task.kind, labels[drawn], changed, threshold)[metric]
+        return -value if metric in metrics.LOWER_IS_BETTER else value
+
+    classes = list(task.classes)
+    described = diagnostics.describe(task.kind, labels, predictions, classes, threshold)
+    described["importance"] = diagnostics.importance(
+        predictor.predict, permuted, score, job["seed"]
+    )
+    described["slices"] = diagnostics.slices({c.name: raw[c.name] for c in sliced}, intervals)
+
+    write_predictions(arguments.predictions, predictor, labels, predictions)
+    write_json(arguments.diagnostics, described)
+    write_json(
+        arguments.metrics,
+        {
+            "model": arguments.model,
+            "kind": description["settings"]["kind"],
+            "task": task.kind,
+            "split": "test",
+            "rows": len(labels),
+            "threshold": threshold if task.kind == "binary" else None,
+            "metrics": measured,
+            "baseline": baseline,
+            "training": description,
+        },
+    )
+    value = measured[metric]
+    print(f"{metric} {value['value']:.4f}, 95 % interval {value['low']:.4f} to {value['high']:.4f}")
+
+
+def slice_columns(names: list[str], schema: dict[str, Any]) -> list[RawColumn]:
+    """Returns the columns to slice by; raises MillraceError when one is no feature column."""
+    types = {c["name"]: c["type"] for c in schema["columns"] if c["name"] != schema["label"]}
+    for name in names:
+        if name not in types:
+            raise MillraceError(
+                f"evaluation.slices: expected columns out of {list(types)}, found {name!r}."
+            )
+    return [RawColumn(name, types[name], key=name) for name in names]
+
+
+def read_labels(predictor: Predictor, path: Path) -> np.ndarray:
+    """Returns the labels of encoded examples as `metrics` takes them, [n]."""
+    preprocessing = predictor.preprocessing
+    return preprocessing.task.decode_labels(encoded.read(path, preprocessing.spec).labels)
+
+
+def choose_threshold(setting: float | str, predictor: Predictor, folder: Path) -> float:
+    """Returns the threshold that `evaluation.threshold` means."""
+    if isinstance(setting, float | int):
+        return setting
+    if predictor.preprocessing.task.kind != "binary":
+        raise MillraceError(
+            f"evaluation.threshold: expected none for a {predictor.preprocessing.task.kind} task, "
+            f"found {setting!r}."
+        )
+    validation = folder / "validation.tfrecord"
+    return metrics.best_threshold(
+        read_labels(predictor, validation), predictor.predict_encoded(validation)
+    )
+
+
+def draw(rows: int, seed: int) -> np.ndarray:
+    """Draws the rows for permutation importance, in their order."""
+    chosen = np.random.default_rng(seed).choice(rows, min(rows, ROWS_TO_PERMUTE), replace=False)
+    return np.sort(chosen)
+
+
+def defined(measured: dict[str, dict[str, float]]) -> dict[str, dict[str, float] | None]:
+    """Returns metrics for JSON: None stands for one that is not defined."""
+    return {name: None if math.isnan(m["value"]) else m for name, m in measured.items()}
+
+
+def write_predictions(
+    path: Path, predictor: Predictor, labels: np.ndarray, predictions: np.ndarray
+) -> None:
+    """Writes row number, label and prediction of every test example."""
+    classes = predictor.preprocessing.task.classes
+    columns: dict[str, Any] = {"row": np.arange(len(labels))}
+    columns["label"] = [classes[int(i)] for i in labels] if classes else labels
+    if predictions.ndim == 1:
+        columns["prediction"] = predictions
+    else:
+        for name, column in zip(classes, predictions.T, strict=True):
+            columns[f"prediction_{name}"] = column
+    with replacing(path) as temporary:
+        pq.write_table(pa.table(columns), temporary)
+
+
+if __name__ == "__main__":
+    run(main)

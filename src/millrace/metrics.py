@@ -1,0 +1,307 @@
+"""Metrics of predictions, each with a 95 % interval from the bootstrap.
+
+    measure = metrics.measure("binary", labels, probabilities, threshold=0.5)
+    metrics.intervals(measure, len(labels), samples=200, seed=0)["auc"]["low"]
+
+A bootstrap sample is the test rows with other weights, how often each was drawn; so what does not
+depend on the weights (the order by score, each row's loss) is worked out once, for all samples.
+
+Labels are as encoded: 0 and 1 for a binary task, the class' index for many classes, numbers for a
+regression. A metric that is not defined, such as the AUC of one class, is NaN.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from millrace.errors import MillraceError
+
+METRICS = {
+    "binary": (
+        "auc",
+        "pr_auc",
+        "log_loss",
+        "accuracy",
+        "brier",
+        "f1",
+        "precision",
+        "recall",
+        "calibration_error",
+    ),
+    "multiclass": ("accuracy", "log_loss", "macro_f1"),
+    "regression": ("rmse", "mae", "r2"),
+}
+
+DEFAULT_METRIC = {"binary": "auc", "multiclass": "log_loss", "regression": "rmse"}
+
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error", "rmse", "mae"})
+
+CALIBRATION_BINS = 10
+
+# Keras' epsilon: a float32 probability of exactly 0 or 1 stands for one this close to it.
+SMALLEST_PROBABILITY = 1e-7
+
+# Row weights, float64 [n], in; metrics by name out.
+Measure = Callable[[np.ndarray], dict[str, float]]
+
+
+def selection_metric(name: str, task: str) -> str:
+    """Returns the metric that `selection.metric` of the config means for a task.
+
+    Raises MillraceError when the metric is not one of the task's.
+    """
+    if name == "auto":
+        return DEFAULT_METRIC[task]
+    if name not in METRICS[task]:
+        raise MillraceError(
+            f"selection.metric: expected a metric of a {task} task, {list(METRICS[task])}, "
+            f"found {name!r}."
+        )
+    return name
+
+
+def improvement(metric: str, value: float, other: float) -> float:
+    """Returns by how much `value` is better than `other`; negative when it is worse."""
+    return other - value if metric in LOWER_IS_BETTER else value - other
+
+
+def evaluate(
+    task: str, labels: np.ndarray, predictions: np.ndarray, threshold: float = 0.5
+) -> dict[str, float]:
+    """Returns the metrics of a task by name. Arguments and errors are those of `measure`."""
+    return measure(task, labels, predictions, threshold)(np.ones(len(labels)))
+
+
+def measure(
+    task: str, labels: np.ndarray, predictions: np.ndarray, threshold: float = 0.5
+) -> Measure:
+    """Returns a function from row weights to the metrics of a task.
+
+    Args:
+        task: binary, multiclass or regression.
+        labels: [n], as encoded.
+        predictions: [n], or [n, classes] for many classes.
+        threshold: the probability from which on a row counts as positive; binary tasks only.
+
+    Raises:
+        MillraceError: there are no rows, or labels or predictions are not finite, not of one
+            length, or out of range.
+    """
+    labels, predictions = np.asarray(labels, np.float64), np.asarray(predictions, np.float64)
+    _check(task, labels, predictions)
+    if task == "binary":
+        return _binary(labels, predictions, threshold)
+    if task == "multiclass":
+        return _multiclass(labels.astype(np.int64), predictions)
+    return _regression(labels, predictions)
+
+
+def intervals(measure: Measure, rows: int, samples: int, seed: int) -> dict[str, dict[str, float]]:
+    """Returns each metric's value with its 95 % interval: the percentile bootstrap over rows.
+
+    Args:
+        measure: from row weights to metrics.
+        rows: the number of rows.
+        samples: the number of bootstrap samples.
+        seed: fixes the samples, which are then the same for every model of a job.
+
+    Returns:
+        `value`, `low` and `high` by metric; NaN for a metric that is not defined.
+    """
+    rng = np.random.default_rng(seed)
+    values = measure(np.ones(rows))
+    drawn: dict[str, list[float]] = {name: [] for name in values}
+    for _ in range(samples):
+        weights = np.bincount(rng.integers(0, rows, rows), minlength=rows).astype(np.float64)
+        for name, value in measure(weights).items():
+            drawn[name].append(value)
+    return {name: _interval(value, np.array(drawn[name])) for name, value in values.items()}
+
+
+def _interval(value: float, drawn: np.ndarray) -> dict[str, float]:
+    # A sample in which the metric is not defined (few positives, none drawn) says nothing.
+    drawn = drawn[~np.isnan(drawn)]
+    if math.isnan(value) or not len(drawn):
+        return dict.fromkeys(("value", "low", "high"), math.nan)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return {"value": value, "low": float(low), "high": float(high)}
+
+
+def best_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Returns the threshold with the highest F1, in the middle between two probabilities.
+
+    In the middle because a runtime that differs in the last digit must not turn the row on the
+    edge. Of equally good ones the highest. Raises MillraceError as `measure` does.
+    """
+    labels, scores = np.asarray(labels, np.float64), np.asarray(probabilities, np.float64)
+    _check("binary", labels, scores)
+    order, ends = _by_falling_score(scores)
+    true = np.cumsum(labels[order])[ends]
+    f1 = 2 * true / (ends + 1 + labels.sum())
+    best = int(np.argmax(f1))
+    distinct = np.append(scores[order][ends], 0.0)
+    return float((distinct[best] + distinct[best + 1]) / 2)
+
+
+def constant_predictions(task: str, labels: np.ndarray, rows: int) -> np.ndarray:
+    """Returns what a model predicts that has learned nothing but how often each label occurs.
+
+    Args:
+        labels: of the training examples, as encoded.
+        rows: the number of predictions.
+
+    Returns:
+        The share of positives or the mean, [rows]; for many classes their shares, [rows, classes].
+    """
+    if task == "multiclass":
+        return np.tile(np.bincount(labels.astype(np.int64)) / len(labels), (rows, 1))
+    return np.full(rows, labels.mean(dtype=np.float64))
+
+
+def calibration_bins(probabilities: np.ndarray) -> np.ndarray:
+    """Returns each row's bin, int64 [n]: ten bins of about as many rows, ties together."""
+    edges = np.quantile(probabilities, np.linspace(0, 1, CALIBRATION_BINS + 1))
+    bins: np.ndarray = np.searchsorted(edges[1:-1], probabilities)
+    return bins
+
+
+def _check(task: str, labels: np.ndarray, predictions: np.ndarray) -> None:
+    shape = "[n, classes]" if task == "multiclass" else "[n]"
+    if labels.ndim != 1 or predictions.ndim != (2 if task == "multiclass" else 1):
+        raise MillraceError(
+            f"predictions: expected shape {shape} with labels [n], found "
+            f"{list(predictions.shape)} with {list(labels.shape)}."
+        )
+    if len(labels) != len(predictions) or not len(labels):
+        raise MillraceError(
+            f"predictions: expected one for each of at least one label, found "
+            f"{len(predictions)} for {len(labels)}."
+        )
+    for what, values in {"labels": labels, "predictions": predictions}.items():
+        bad = int((~np.isfinite(values)).sum())
+        if bad:
+            raise MillraceError(
+                f"{what}: expected finite numbers, found {bad} that are NaN or infinite.",
+                note="did the training diverge? Try a lower training.learning_rate.",
+            )
+    if task == "regression":
+        return
+    if predictions.min() < 0 or predictions.max() > 1:
+        raise MillraceError(
+            f"predictions: expected probabilities, found {predictions.min():g} to "
+            f"{predictions.max():g}."
+        )
+    classes = predictions.shape[1] if task == "multiclass" else 2
+    if not np.isin(labels, np.arange(classes)).all():
+        raise MillraceError(
+            f"labels: expected classes 0 to {classes - 1}, found {labels.min():g} to "
+            f"{labels.max():g}.",
+            note="are the encoded examples those of this preprocessing? Run preprocess again.",
+        )
+
+
+def _by_falling_score(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows' order and, in it, the last place of each run of equal scores."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]), -1.0))
+    return order, ends
+
+
+def _binary(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> Measure:
+    order, ends = _by_falling_score(probabilities)
+    y, p = labels[order], probabilities[order]
+    predicted = p >= threshold
+    losses = _log_loss(np.where(y == 1, p, 1 - p))
+    # Weights times these columns give sums over the rows.
+    sums_of_rows = np.column_stack(
+        [losses, (p - y) ** 2, predicted == y, predicted * y, predicted, y]
+    )
+    bins = calibration_bins(p)
+
+    def measure(weights: np.ndarray) -> dict[str, float]:
+        w = weights[order]
+        rows = w.sum()
+        log_loss, squared, right, true_positives, called, positives = w @ sums_of_rows
+        gaps = np.bincount(bins, weights=w * (p - y), minlength=CALIBRATION_BINS)
+        auc, pr_auc = _ranking(np.cumsum(w * y)[ends], np.cumsum(w)[ends])
+        return {
+            "auc": auc,
+            "pr_auc": pr_auc,
+            "log_loss": log_loss / rows,
+            "accuracy": right / rows,
+            "brier": squared / rows,
+            "f1": _ratio(2 * true_positives, called + positives),
+            # As scikit-learn has it, a model that calls nothing positive has precision 0.
+            "precision": _ratio(true_positives, called) if called else 0.0,
+            "recall": _ratio(true_positives, positives),
+            "calibration_error": np.abs(gaps).sum() / rows,
+        }
+
+    return _as_floats(measure)
+
+
+def _ranking(positives: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
+    """Returns the area under the ROC curve and the average precision.
+
+    Args:
+        positives, rows: the weight at or above each score, by falling score.
+    """
+    negatives = rows - positives
+    gained = np.diff(positives, prepend=0.0)
+    below = negatives[-1] - negatives + np.diff(negatives, prepend=0.0) / 2
+    auc = _ratio(float(gained @ below), positives[-1] * negatives[-1])
+    precision = positives / np.where(rows > 0, rows, 1.0)
+    return auc, _ratio(float(gained @ precision), positives[-1])
+
+
+def _multiclass(labels: np.ndarray, probabilities: np.ndarray) -> Measure:
+    classes = probabilities.shape[1]
+    predicted = probabilities.argmax(axis=1)
+    losses = _log_loss(probabilities[np.arange(len(labels)), labels])
+    right = predicted == labels
+
+    def measure(weights: np.ndarray) -> dict[str, float]:
+        rows = weights.sum()
+        true = np.bincount(labels, weights * right, minlength=classes)
+        counts = np.bincount(labels, weights, classes) + np.bincount(predicted, weights, classes)
+        # A class that is neither there nor predicted has no F1.
+        occurring = counts > 0
+        return {
+            "accuracy": true.sum() / rows,
+            "log_loss": weights @ losses / rows,
+            "macro_f1": (2 * true[occurring] / counts[occurring]).mean(),
+        }
+
+    return _as_floats(measure)
+
+
+def _regression(labels: np.ndarray, predictions: np.ndarray) -> Measure:
+    errors = predictions - labels
+    # Far from 0, the squares of the labels would drown their differences.
+    centred = labels - labels.mean()
+    sums_of_rows = np.column_stack([errors**2, np.abs(errors), centred, centred**2])
+
+    def measure(weights: np.ndarray) -> dict[str, float]:
+        squared, absolute, shift, spread = weights @ sums_of_rows / weights.sum()
+        return {
+            "rmse": np.sqrt(squared),
+            "mae": absolute,
+            "r2": 1 - _ratio(squared, spread - shift**2),
+        }
+
+    return _as_floats(measure)
+
+
+def _as_floats(measure: Measure) -> Measure:
+    return lambda weights: {name: float(value) for name, value in measure(weights).items()}
+
+
+def _log_loss(probability_of_truth: np.ndarray) -> np.ndarray:
+    clipped = np.clip(probability_of_truth, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    losses: np.ndarray = -np.log(clipped)
+    return losses
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0 else math.nan
