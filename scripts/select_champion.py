@@ -1,0 +1,38 @@
+"""Ranks the models on the test metrics and makes the best one champion, if it passes the gate."""
+
+import argparse
+import csv
+from pathlib import Path
+
+from millrace import config, selection
+from millrace.errors import run
+from millrace.files import read_json, replacing, write_json
+
+
+def main() -> None:
+    """Reads every model's metrics.json; writes leaderboard.csv and champion.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--metrics", type=Path, nargs="+", required=True)
+    parser.add_argument("--leaderboard", type=Path, required=True)
+    parser.add_argument("--champion", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    settings = config.load(arguments.config)["selection"]
+    models = [read_json(path) for path in arguments.metrics]
+    metric, ranked = selection.rank(models, settings["metric"])
+    rows = selection.leaderboard(ranked)
+    with replacing(arguments.leaderboard) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    for row in rows:
+        print(f"{row['rank']}. {row['model']}: {metric} {row[metric]:.4f}")
+
+    winner = selection.champion(metric, ranked, settings["gate"])
+    selection.require_gate(winner)
+    write_json(arguments.champion, winner)
+
+
+if __name__ == "__main__":
+    run(main)

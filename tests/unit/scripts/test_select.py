@@ -1,0 +1,74 @@
+"""select as its users run it, as a process of its own."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, auc in {"linear": 0.6875, "dnn": 0.71875}.items():
+        metrics = {
+            "model": name,
+            "kind": name,
+            "task": "binary",
+            "rows": 1000,
+            "metrics": {"auc": {"value": auc, "low": 0.65, "high": 0.75}, "log_loss": None},
+            "baseline": {"auc": 0.5, "log_loss": 0.7},
+            "training": {"parameters": 30, "epochs": 2},
+        }
+        (tmp_path / f"{name}.json").write_text(json.dumps(metrics))
+    return tmp_path
+
+
+def select(folder: Path, **settings: object) -> subprocess.CompletedProcess[str]:
+    config = {"name": "made", "data": {"files": "x.csv", "label": "y"}, "selection": settings}
+    (folder / "config.yaml").write_text(json.dumps(config))
+    script = REPOSITORY / "scripts" / "select_champion.py"
+    arguments = [sys.executable, str(script), "--config", str(folder / "config.yaml")]
+    arguments += ["--metrics", str(folder / "linear.json"), str(folder / "dnn.json")]
+    arguments += ["--leaderboard", str(folder / "out/leaderboard.csv")]
+    arguments += ["--champion", str(folder / "out/champion.json")]
+    return subprocess.run(arguments, capture_output=True, text=True)
+
+
+def test_writes_leaderboard_and_champion(folder: Path) -> None:
+    result = select(folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    with (folder / "out/leaderboard.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["rank"], row["model"], row["auc"], row["log_loss"]) for row in rows] == [
+        ("1", "dnn", "0.71875", ""),
+        ("2", "linear", "0.6875", ""),
+    ]
+    champion = json.loads((folder / "out/champion.json").read_text())
+    assert (champion["model"], champion["margin"]) == ("dnn", 0.03125)
+
+
+def test_a_failed_gate_leaves_the_leaderboard_and_no_champion(folder: Path) -> None:
+    result = select(folder, gate=0.9)
+    assert_refused(result, "auc not worse than selection.gate, 0.9; found 0.71875")
+    assert (folder / "out/leaderboard.csv").is_file()
+    assert not (folder / "out/champion.json").exists()
+
+
+def test_a_metric_of_another_task_is_one_clear_error(folder: Path) -> None:
+    assert_refused(select(folder, metric="rmse"), "expected a metric of a binary task")
+    assert not (folder / "out").exists()
+
+
+def test_missing_metrics_are_one_clear_error(folder: Path) -> None:
+    (folder / "dnn.json").unlink()
+    assert_refused(select(folder), "dnn.json: expected an artifact of an earlier stage")
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], message: str) -> None:
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
