@@ -19,6 +19,9 @@ NEW_CATEGORIES = 0.01
 # Real features hardly reach this alone; a copy of the label does.
 LEAK = 0.99
 
+# Later rows have later dates; that is no drift.
+DATES = ("date", "timestamp")
+
 _ALONE = {"binary": "an AUC", "multiclass": "an accuracy", "regression": "a squared correlation"}
 
 
@@ -96,7 +99,7 @@ def _leak(name: str, label: dict[str, Any], train: dict[str, Any]) -> Iterator[d
 def _drift(
     name: str, train: dict[str, Any], split: str, other: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    if min(train["rows"], other["rows"]) < LEAST_ROWS:
+    if train["type"] in DATES or min(train["rows"], other["rows"]) < LEAST_ROWS:
         return
     if "histogram" in train:
         measure, threshold = "Jensen-Shannon divergence", JENSEN_SHANNON
@@ -113,10 +116,13 @@ def _drift(
 
 
 def _new_categories(name: str, split: str, other: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    share = other.get("unseen", 0) / other["rows"]
-    if share > 0:
+    unseen, rows = other.get("unseen", 0), other["rows"]
+    share = unseen / rows
+    if share > 0 and other["type"] not in DATES:
         severity = "warning" if share > NEW_CATEGORIES else "info"
-        message = f"{share:.2%} of the rows of {split} have a value of {name!r} that train lacks"
+        message = (
+            f"{unseen:,} of the {rows:,} rows of {split} have a value of {name!r} that train lacks"
+        )
         yield _anomaly(severity, "new_categories", name, split, message, round(share, 6))
 
 

@@ -102,6 +102,15 @@ def test_new_categories(unseen: int, severity: str) -> None:
     assert found[0]["value"] == unseen / 1000
 
 
+def test_later_dates_are_no_anomaly() -> None:
+    train, test = text([["2013-01-01", 500]]), text([["2013-01-02", 500]], unseen=500)
+    train["values"].append(["2013-01-03", 500])
+    made = statistics(
+        train | {"type": "date", "distinct": 2, "rows": 1000}, test | {"type": "date"}
+    )
+    assert anomalies.find(made) == []
+
+
 def test_a_leak_is_a_warning() -> None:
     column = number([500, 500])
     found = anomalies.find(statistics(column, column, alone=0.9999))

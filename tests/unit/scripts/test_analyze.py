@@ -59,7 +59,7 @@ def test_writes_statistics_and_anomalies(folder: Path) -> None:
         ("label_leak", "validation", 1.0),
         ("new_categories", "test", 0.5),
     ]
-    assert "have a value of 'carrier' that train lacks" in result.stdout
+    assert "2 of the 4 rows of test have a value of 'carrier' that train lacks" in result.stdout
 
 
 def test_a_second_run_writes_the_same_bytes(folder: Path) -> None:
