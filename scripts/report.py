@@ -1,0 +1,36 @@
+"""Writes the report, the model card and the web page that predicts."""
+
+import argparse
+from pathlib import Path
+
+from millrace import config, page, provenance, report
+from millrace.errors import run
+from millrace.files import replacing
+
+
+def main() -> None:
+    """Reads everything under --results; writes two files and a directory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("config", "results", "report", "model-card", "web"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    job = config.load(arguments.config)
+    manifest = Path("data") / "raw" / job["name"] / "manifest.json"
+    made_by = provenance.collect(job, manifest)
+    texts = {
+        arguments.report: report.build(job, arguments.results, made_by),
+        arguments.model_card: report.build_model_card(job, arguments.results, made_by),
+    }
+    form = page.build(arguments.results, job["name"])
+    for path, text in texts.items():
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    with replacing(arguments.web) as directory:
+        directory.mkdir()
+        (directory / "index.html").write_text(form, encoding="utf-8")
+    print(f"{arguments.report}: {arguments.report.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    run(main)

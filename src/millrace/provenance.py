@@ -1,0 +1,85 @@
+"""What made a result: code, config, data, packages, machine; no dates, so it can come again."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from millrace import config as configs
+from millrace.files import read_json
+
+ROOT = Path(__file__).parents[2]
+
+# What can change a number, or the bytes of an artifact.
+PACKAGES = [
+    "ai-edge-litert",
+    "ai-edge-quantizer",
+    "duckdb",
+    "keras",
+    "numba",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "snakemake",
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorflowjs",
+    "ydf",
+]
+
+
+def collect(config: dict[str, Any], manifest: Path | None = None) -> dict[str, Any]:
+    """Returns what made the results of a job, as a JSON object.
+
+    Keys: `commit` (None outside a git repository), `modified` (whether tracked files differ from
+    the commit), `config_sha256`, `seed`, `python`, `platform`, `packages` and `libraries` (versions
+    by name, for Python and JavaScript), `data` (path, bytes, sha256 and source of each raw file).
+
+    Args:
+        config: the completed config.
+        manifest: the manifest.json of fetch; without it `data` is empty.
+    """
+    return {
+        **git_state(ROOT),
+        "config_sha256": configs.digest(config),
+        "seed": config["seed"],
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": _python_packages(),
+        "libraries": read_json(ROOT / "web" / "package.json")["dependencies"],
+        "data": read_json(manifest)["files"] if manifest and manifest.exists() else [],
+    }
+
+
+def git_state(root: Path) -> dict[str, Any]:
+    """Returns the `commit` of a git working tree and whether its tracked files are `modified`.
+
+    Both are None where there is no commit: no git, an unpacked archive, a new repository.
+    """
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is None:
+        return {"commit": None, "modified": None}
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "modified": bool(changes)}
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _python_packages() -> dict[str, str]:
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,123 @@
+"""What the report tells of the question and of the data."""
+
+from pathlib import Path
+from typing import Any
+
+from millrace.anomalies import jensen_shannon, l_infinity
+from millrace.files import read_json
+
+# More values of a column than so many do not fit into a chart that is read at a glance.
+SHOWN_VALUES = 20
+
+ALONE = {"binary": "AUC", "multiclass": "accuracy", "regression": "R²"}
+
+
+def question(config: dict[str, Any], statistics: dict[str, Any], results: Path) -> dict[str, Any]:
+    """Returns what was asked: label, task, classes with their shares, split, inputs."""
+    label = statistics["label"]
+    preprocessing = results / "preprocessing.json"
+    left_out = read_json(preprocessing)["left_out"] if preprocessing.exists() else {}
+    return {
+        "label": label["name"],
+        "task": label["task"],
+        "classes": _classes(statistics),
+        "split": _split(config),
+        "inputs": read_json(results / "export" / "signature.json")["inputs"],
+        "left_out": left_out,
+        "alone": ALONE[label["task"]],
+        "rows": {split: part["rows"] for split, part in statistics["splits"].items()},
+    }
+
+
+def _classes(statistics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns each class with its share of the rows of each split."""
+    label = statistics["label"]
+    classes = []
+    for value in label["classes"] or []:
+        shares = {}
+        for split, part in statistics["splits"].items():
+            counts = dict(part["columns"][label["name"]]["values"])
+            shares[split] = counts.get(value, 0) / part["rows"]
+        classes.append({"value": value, "shares": shares})
+    return classes
+
+
+def _split(config: dict[str, Any]) -> str:
+    if isinstance(config["data"]["files"], dict):
+        return "The files name the splits."
+    split = config["data"]["split"]
+    how = f"validation: {split['validation']}, test: {split['test']}"
+    if split["by"] == "time":
+        return f"By time, in the order of {split['column']}: the test rows are the latest ({how})."
+    return f"By a hash of each row ({how})."
+
+
+def account(ingest: dict[str, Any]) -> dict[str, Any]:
+    """Returns where each raw row went, and whether the account closes."""
+    flows = [
+        *({"to": split, "rows": rows, "kept": True} for split, rows in ingest["written"].items()),
+        {"to": "unlabelled", "rows": ingest["unlabelled"], "kept": False},
+        {"to": "rejected", "rows": ingest["rejected"], "kept": False},
+        {"to": "duplicates dropped", "rows": ingest["duplicates_dropped"], "kept": False},
+    ]
+    return {
+        "rows_read": ingest["rows_read"],
+        "flows": flows,
+        "closes": sum(flow["rows"] for flow in flows) == ingest["rows_read"],
+        "files": ingest["files"],
+        "reasons": ingest["reasons"],
+    }
+
+
+def columns(statistics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns each raw column with its figures, its distributions by split and its drift."""
+    splits = statistics["splits"]
+    described = []
+    for name, train in splits["train"]["columns"].items():
+        others = {split: part["columns"][name] for split, part in splits.items()}
+        described.append(
+            {
+                "name": name,
+                "is_label": name == statistics["label"]["name"],
+                "is_number": "histogram" in train,
+                "alone": statistics["label"]["alone"].get(name),
+                "drift": _drift(train, others["test"]),
+                "missing": train["missing"] / train["rows"],
+                "spark": _spark(train),
+                "splits": {split: _shown(column, train) for split, column in others.items()},
+                **{key: train[key] for key in ("type", "distinct")},
+            }
+        )
+    return described
+
+
+def _drift(train: dict[str, Any], test: dict[str, Any]) -> dict[str, Any]:
+    if "histogram" in train:
+        return {"value": jensen_shannon(train, test), "measure": "Jensen-Shannon divergence"}
+    return {"value": l_infinity(train, test), "measure": "L-infinity distance"}
+
+
+def _shown(column: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
+    """Returns a column's figures in one split with what its chart draws: shares of the rows."""
+    rows = column["rows"]
+    shown = {key: column.get(key) for key in ("min", "max", "mean", "std", "median", "distinct")}
+    shown |= {"rows": rows, "missing": column["missing"] / rows}
+    if "histogram" in column and column["histogram"]["edges"]:
+        counts = column["histogram"]["counts"]
+        return shown | {
+            "edges": column["histogram"]["edges"],
+            "shares": [count / rows for count in counts],
+        }
+    counted = dict(column["values"])
+    listed = [value for value, _ in train["values"][:SHOWN_VALUES]]
+    return shown | {"values": [[str(value), counted.get(value, 0) / rows] for value in listed]}
+
+
+def _spark(column: dict[str, Any]) -> list[float]:
+    """Returns the heights of a small histogram, the highest 1."""
+    if "histogram" in column:
+        counts = column["histogram"]["counts"]
+    else:
+        counts = [count for _, count in column["values"][:SHOWN_VALUES]]
+    highest = max(counts, default=0)
+    return [round(count / highest, 3) for count in counts] if highest else []

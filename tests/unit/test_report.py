@@ -1,0 +1,216 @@
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace import config, html, report
+from millrace.errors import MillraceError
+from millrace.report import data, files, models
+
+pytestmark = pytest.mark.skipif(
+    not (html.WEB / "node_modules").is_dir(), reason="needs `npm ci --prefix web`"
+)
+
+TASKS = ["binary", "multiclass", "regression"]
+VOID = {"meta", "link", "input", "br", "hr", "img"}
+
+
+def job() -> dict[str, Any]:
+    return config.complete({"name": "made", "data": {"files": "x.csv", "label": "late"}})
+
+
+MADE_BY = {
+    "commit": "c0ffee",
+    "modified": True,
+    "config_sha256": "ab" * 32,
+    "seed": 0,
+    "python": "3.11.7",
+    "platform": "Linux x86_64",
+    "packages": {"keras": "3.15.1"},
+    "libraries": {"d3": "7.9.0"},
+    "data": [
+        {"path": "x.csv", "split": None, "sha256": "cd" * 32, "bytes": 4096, "source": "x.csv"}
+    ],
+}
+
+
+class Document(HTMLParser):
+    """The text of each section by its id; checks on the way that every tag is closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.charts: list[str] = []
+        self.sections: dict[str, str] = {}
+        self.section = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        if identifier := attributes.get("id"):
+            self.ids.append(identifier)
+        if tag == "section":
+            self.section = attributes["id"] or ""
+        if tag == "a":
+            self.links.append(attributes["href"] or "")
+        if chart := attributes.get("data-chart"):
+            self.charts.append(chart)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, text: str) -> None:
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.sections[self.section] = f"{self.sections.get(self.section, '')} {text}"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_report_is_sound_html_with_every_section(
+    make_results: Callable[[str], Path], task: str
+) -> None:
+    text = report.build(job(), make_results(task), MADE_BY)
+    document = Document(text)
+    assert len(document.ids) == len(set(document.ids))
+    inside = {link.removeprefix("#") for link in document.links if link.startswith("#")}
+    assert inside == set(report.SECTIONS)
+    assert inside <= set(document.ids)
+    assert not re.search(r'(src|href)="(https?:)?//', text)
+    assert len(text) < 4_000_000
+
+
+CHARTS = {
+    "binary": {"roc", "pr", "calibration", "confusion"},
+    "multiclass": {"confusion"},
+    "regression": {"residuals", "predicted"},
+}
+EVERYWHERE = {
+    "account", "distribution", "leaderboard", "history", "importance", "slices", "parity",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_has_its_charts(make_results: Callable[[str], Path], task: str) -> None:
+    text = report.build(job(), make_results(task), MADE_BY)
+    assert set(Document(text).charts) == EVERYWHERE | CHARTS[task]
+    script = (html.WEB / "report" / "report.js").read_text()
+    for chart in EVERYWHERE | CHARTS[task]:
+        assert f"function {chart}(" in script
+
+
+def test_report_tells_what_the_stages_found(make_results: Callable[[str], Path]) -> None:
+    sections = Document(report.build(job(), make_results("binary"), MADE_BY)).sections
+    words = {name: " ".join(text.split()) for name, text in sections.items()}
+    assert "dnn predicts late with an AUC of 0.71" in words[""]
+    assert "late Task binary classification" in words["question"]
+    assert "the account closes" in words["rows"]
+    assert "5 × expected a number" in words["rows"]
+    assert "in test than in train: <b>0.3</b>" in words["anomalies"]
+    assert "passed better than the baseline: expected 0.5, found 0.71" in words["leaderboard"]
+    assert "tfjs wasm 1,100 1.2e-07 1e-08 5e-05 0 yes passed" in words["parity"]
+    assert "int8.tflite : differs by 0.3, more than 0.02" in words["parity"]
+    assert "c0ffee with uncommitted changes" in words["provenance"]
+    assert "cd" * 32 in words["provenance"]
+
+
+def test_account_that_does_not_close_is_told(make_results: Callable[[str], Path]) -> None:
+    results = make_results("binary")
+    ingest = json.loads((results / "ingest.json").read_text())
+    ingest["rows_read"] += 1
+    (results / "ingest.json").write_text(json.dumps(ingest))
+    document = Document(report.build(job(), results, MADE_BY))
+    assert "the account does not close" in document.sections["rows"]
+
+
+def test_same_results_give_the_same_bytes(make_results: Callable[[str], Path]) -> None:
+    results = make_results("multiclass")
+    first = report.build(job(), results, MADE_BY)
+    (results / "report.html").write_text(first)
+    (results / "web").mkdir()
+    (results / "web" / "index.html").write_text("the page of an earlier run")
+    assert report.build(job(), results, MADE_BY) == first
+
+
+def test_optional_parts_that_are_absent_have_a_clear_line(
+    make_results: Callable[[str], Path],
+) -> None:
+    results = make_results("binary")
+    for model in ("linear", "dnn"):
+        path = results / "models" / model / "diagnostics.json"
+        diagnostics = json.loads(path.read_text()) | {"slices": [], "importance": []}
+        path.write_text(json.dumps(diagnostics))
+    (results / "anomalies.json").write_text('{"anomalies": []}')
+    nothing_known = MADE_BY | {"commit": None, "modified": None, "data": []}
+    sections = Document(report.build(job(), results, nothing_known)).sections
+    assert "None were asked for" in sections["slices"]
+    assert "Not computed" in sections["importance"]
+    assert "None was found" in sections["anomalies"]
+    assert "not in a git repository" in sections["provenance"]
+    assert "No manifest" in sections["provenance"]
+
+
+def test_missing_artifact_is_named(make_results: Callable[[str], Path]) -> None:
+    results = make_results("binary")
+    (results / "models" / "linear" / "training" / "history.csv").unlink()
+    with pytest.raises(MillraceError, match=r"linear/training/history\.csv: expected an artifact"):
+        report.build(job(), results, MADE_BY)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_model_card_holds_the_figures(make_results: Callable[[str], Path], task: str) -> None:
+    results = make_results(task)
+    card = report.build_model_card(job(), results, MADE_BY)
+    metrics = json.loads((results / "models" / "dnn" / "metrics.json").read_text())["metrics"]
+    rows = [line for line in card.splitlines() if line.startswith("| ")]
+    assert len(rows) == 1 + len(metrics)
+    for name, metric in metrics.items():
+        label = models.METRIC_NAMES[name]
+        assert any(row.startswith(f"| {label} | {metric['value']:.4g} |") for row in rows)
+    assert "{{" not in card
+    assert "{%" not in card
+
+
+def test_listing_sums_directories_without_hidden_files(tmp_path: Path) -> None:
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "train").write_bytes(b"12345")
+    (tmp_path / "examples" / ".snakemake_timestamp").write_bytes(b"123")
+    listed = {entry["path"]: entry["bytes"] for entry in files.listing(tmp_path)}
+    assert listed == {"web/index.html": None, "model_card.md": None, "examples": 5}
+
+
+def test_leaderboard_knows_which_way_is_better(make_results: Callable[[str], Path]) -> None:
+    results = make_results("regression")
+    evaluated = models.read(results, ["linear", "dnn"])
+    path = results / "leaderboard.csv"
+    path.write_text(
+        "rank,model,kind,rmse,rmse_low,rmse_high,r2,r2_low,r2_high\n"
+        "1,dnn,dnn,2.5,2.2,2.8,0.5,0.4,0.6\n"
+        "2,linear,linear,3.5,3.2,3.8,0.7,,\n"
+    )
+    board = models.leaderboard(path, evaluated)
+    assert board["metrics"] == ["rmse", "r2"]
+    assert board["best"] == {"rmse": 2.5, "r2": 0.7}
+    assert board["baseline"] == {"rmse": 3.5, "r2": 0.0}
+
+
+def test_drift_and_missing_shares_are_those_of_the_statistics(
+    make_results: Callable[[str], Path],
+) -> None:
+    statistics = json.loads((make_results("binary") / "statistics.json").read_text())
+    age, carrier, late = data.columns(statistics)
+    assert age["missing"] == pytest.approx(0.1)
+    # Train: 350, 175, 87, 43 of 700 and 45 missing; test: 2, 1 of 5 and 2 missing.
+    assert carrier["drift"]["value"] == pytest.approx(2 / 5 - 45 / 700)
+    assert carrier["splits"]["test"]["values"][:2] == [["UA", 0.4], ["AA", 0.2]]
+    assert late["is_label"]

@@ -1,0 +1,463 @@
+"use strict";
+
+const facts = JSON.parse(document.getElementById("charts").textContent);
+const champion = facts.models[facts.champion.model];
+const modelNames = Object.keys(facts.models);
+const splitNames = ["train", "validation", "test"];
+const COLORS = ["var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)", "var(--c6)"];
+const CHANCE = { stroke: "var(--soft)", strokeDasharray: "4 4" };
+
+// The champion has the first color in every chart, and is drawn last, on top of the others.
+const byModel = [facts.champion.model, ...modelNames.filter((name) => name !== facts.champion.model)];
+const onTop = byModel.toReversed();
+const modelColor = (name) => COLORS[byModel.indexOf(name) % COLORS.length];
+const splitColor = (name) => [COLORS[0], COLORS[2], COLORS[1]][splitNames.indexOf(name)];
+const metricName = (metric) => facts.metricNames[metric] ?? metric;
+
+const percent = d3.format(".1%");
+const count = d3.format(",");
+const short = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? d3.format(".2~e")(value) : d3.format(",.4~g")(value));
+
+function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+function legend(names, color) {
+  if (names.length < 2) return "";
+  const entries = names.map((name) => element("span", {}, element("i", { style: `--key:${color(name)}` }), name));
+  return element("div", { class: "legend" }, ...entries);
+}
+
+function plot(width, label, options) {
+  const chart = Plot.plot({
+    width,
+    marginTop: 30,
+    marginLeft: 56,
+    marginBottom: 42,
+    marginRight: 16,
+    style: { fontSize: "12px", fontFamily: "inherit", background: "none" },
+    ...options,
+  });
+  chart.setAttribute("role", "img");
+  chart.setAttribute("aria-label", label);
+  return chart;
+}
+
+const square = (width) => ({ height: Math.min(width * 0.8, 360) });
+
+// ---- rows ------------------------------------------------------------------------------------
+
+function account(width) {
+  const { flows, rows_read: total } = facts.account;
+  const shown = flows.filter(({ rows }) => rows > 0);
+  const [height, gap, node, top] = [190, 12, 10, 6];
+  // A thin flow still needs a line of text beside it.
+  const line = 34;
+  const right = Math.min(230, width * 0.5);
+  const scale = height / total;
+  const svg = d3
+    .create("svg")
+    .attr("class", "flow")
+    .attr("role", "img")
+    .attr("aria-label", `${count(total)} rows read: ${shown.map((flow) => `${count(flow.rows)} ${flow.to}`).join(", ")}`);
+  let from = top + 24;
+  let to = 0;
+  const end = width - right;
+  svg.append("text").attr("x", 0).attr("y", 16).text(`${count(total)} rows read`);
+  svg.append("rect").attr("x", 0).attr("y", from).attr("width", node).attr("height", height).attr("rx", 2).attr("fill", "var(--soft)");
+  for (const flow of shown) {
+    const size = Math.max(flow.rows * scale, 1);
+    const color = flow.kept ? splitColor(flow.to) : "var(--c6)";
+    const middle = (node + end) / 2;
+    const band = `M${node},${from}C${middle},${from} ${middle},${to} ${end},${to}V${to + size}C${middle},${to + size} ${middle},${from + size} ${node},${from + size}Z`;
+    svg.append("path").attr("d", band).attr("fill", color).attr("opacity", 0.22);
+    svg.append("rect").attr("x", end).attr("y", to).attr("width", node).attr("height", size).attr("rx", Math.min(2, size / 2)).attr("fill", color);
+    const text = svg.append("text").attr("x", end + node + 10).attr("y", to + Math.max(size / 2, 8) - 2);
+    text.append("tspan").text(flow.to);
+    text.append("tspan").attr("class", "detail").attr("x", end + node + 10).attr("dy", 17).text(`${count(flow.rows)} (${percent(flow.rows / total)})`);
+    from += flow.rows * scale;
+    to += Math.max(size, line) + gap;
+  }
+  svg.attr("width", width).attr("height", Math.max(to, height + top + 30));
+  return [svg.node()];
+}
+
+// ---- data ------------------------------------------------------------------------------------
+
+function distribution(width, { column: name }) {
+  const column = facts.columns.find((other) => other.name === name);
+  const splits = splitNames.filter((split) => column.splits[split]);
+  const draw = column.splits.train.edges ? histogram : categories;
+  return [legend(splits, splitColor), draw(width, column, splits)];
+}
+
+function histogram(width, column, splits) {
+  const bins = splits.flatMap((split) => {
+    const { edges, shares } = column.splits[split];
+    return shares.map((share, i) => ({ split, share, low: edges[i], high: edges[i + 1] }));
+  });
+  const title = (bin) => `${bin.split}\n${short(bin.low)} to ${short(bin.high)}\n${percent(bin.share)} of the rows`;
+  const outline = splits.map((split) =>
+    Plot.line(
+      bins.filter((bin) => bin.split === split).flatMap(({ low, high, share }) => [{ x: low, share }, { x: high, share }]),
+      { x: "x", y: "share", stroke: splitColor(split), strokeWidth: 2 },
+    ),
+  );
+  return plot(width, `Distribution of ${column.name} by split`, {
+    height: 240,
+    x: { label: column.name },
+    y: { label: "share of the rows", tickFormat: "%", grid: true },
+    marks: [
+      Plot.rectY(bins.filter((bin) => bin.split === "train"), { x1: "low", x2: "high", y: "share", fill: splitColor("train"), fillOpacity: 0.15 }),
+      ...outline,
+      Plot.ruleY([0]),
+      Plot.tip(bins, Plot.pointer({ x: (bin) => (bin.low + bin.high) / 2, y: "share", title })),
+    ],
+  });
+}
+
+function categories(width, column, splits) {
+  const order = column.splits.train.values.map(([value]) => value);
+  const dots = splits.flatMap((split) => column.splits[split].values.map(([value, share]) => ({ split, value, share })));
+  return plot(width, `Most frequent values of ${column.name} by split`, {
+    height: order.length * 22 + 60,
+    marginLeft: Math.min(160, 20 + 7.5 * d3.max(order, (value) => value.length) || 60),
+    x: { label: "share of the rows", tickFormat: "%", grid: true, zero: true },
+    y: { label: null, domain: order, tickFormat: (value) => (value.length > 20 ? `${value.slice(0, 19)}…` : value) },
+    marks: [
+      Plot.ruleY(dots, Plot.groupY({ x1: "min", x2: "max" }, { x: "share", y: "value", stroke: "var(--line)", strokeWidth: 3 })),
+      Plot.dot(dots, { x: "share", y: "value", fill: (dot) => splitColor(dot.split), r: 4.5 }),
+      Plot.tip(dots, Plot.pointer({ x: "share", y: "value", title: ({ split, value, share }) => `${value}\n${split}: ${percent(share)} of the rows` })),
+    ],
+  });
+}
+
+// ---- models ----------------------------------------------------------------------------------
+
+function leaderboard(width, _, container) {
+  const metrics = Object.keys(champion.metrics);
+  const chosen = container.dataset.metric ?? facts.champion.metric;
+  const options = metrics.map((metric) => {
+    const option = element("option", { value: metric }, metricName(metric));
+    option.selected = metric === chosen;
+    return option;
+  });
+  const select = element("select", { "aria-label": "Metric" }, ...options);
+  select.addEventListener("change", () => {
+    container.dataset.metric = select.value;
+    draw(container);
+    container.querySelector("select").focus();
+  });
+  const data = byModel.map((model) => ({ model, ...facts.models[model].metrics[chosen] })).filter(({ value }) => value !== undefined);
+  const best = d3.sort(data, ({ value }) => (facts.lowerIsBetter.includes(chosen) ? value : -value));
+  const baseline = champion.baseline[chosen];
+  const chart = plot(width, `${metricName(chosen)} by model with 95% intervals`, {
+    height: data.length * 34 + 64,
+    marginLeft: 110,
+    x: { label: metricName(chosen), grid: true },
+    y: { label: null, domain: best.map(({ model }) => model) },
+    marks: [
+      baseline === undefined ? null : Plot.ruleX([baseline], CHANCE),
+      baseline === undefined ? null : Plot.text([baseline], { x: (value) => value, text: () => "a constant prediction", frameAnchor: "top", dy: -10, fill: "var(--soft)" }),
+      Plot.ruleY(data, { y: "model", x1: "low", x2: "high", stroke: (row) => modelColor(row.model), strokeWidth: 3 }),
+      Plot.dot(data, { y: "model", x: "value", fill: (row) => modelColor(row.model), r: 6 }),
+      Plot.tip(data, Plot.pointerY({ y: "model", x: "value", title: (row) => `${row.model}\n${short(row.value)}\n${short(row.low)} to ${short(row.high)}` })),
+    ],
+  });
+  return [metrics.length > 1 ? element("div", { class: "choice" }, "Metric ", select) : "", chart];
+}
+
+function history(width) {
+  const rows = onTop.flatMap((model) => facts.models[model].history.map((row) => ({ model, ...row })));
+  const kept = byModel.map((model) => ({ model, ...d3.least(facts.models[model].history, (row) => row.val_loss) }));
+  const color = (row) => modelColor(row.model);
+  const title = (row) => `${row.model}, epoch ${row.epoch}\nvalidation ${short(row.val_loss)}\ntraining ${short(row.loss)}`;
+  const chart = plot(width, "Training and validation loss by epoch", {
+    height: 300,
+    x: { label: "epoch", ticks: d3.ticks(1, d3.max(rows, (row) => row.epoch), 10).filter(Number.isInteger), tickFormat: "d" },
+    y: { label: "loss", grid: true },
+    marks: [
+      Plot.line(rows, { x: "epoch", y: "loss", stroke: color, z: "model", strokeDasharray: "3 4", strokeOpacity: 0.8 }),
+      Plot.line(rows, { x: "epoch", y: "val_loss", stroke: color, z: "model", strokeWidth: 2 }),
+      Plot.dot(kept, { x: "epoch", y: "val_loss", stroke: color, r: 6, strokeWidth: 2 }),
+      Plot.tip(rows, Plot.pointer({ x: "epoch", y: "val_loss", title })),
+    ],
+  });
+  return [legend(byModel, modelColor), chart];
+}
+
+function curve(name, x, y) {
+  return onTop.flatMap((model) => {
+    const points = facts.models[model].diagnostics[name];
+    return points ? points[x].map((value, i) => ({ model, [x]: value, [y]: points[y][i], threshold: points.threshold?.[i] })) : [];
+  });
+}
+
+function curveChart(width, options) {
+  const { data, x, y, reference, title, extra = [] } = options;
+  const models = byModel.filter((model) => data.some((row) => row.model === model));
+  const chart = plot(width, options.label, {
+    ...square(width),
+    x: { label: options.xLabel, domain: [0, 1] },
+    y: { label: options.yLabel, domain: [0, 1], grid: true },
+    marks: [
+      Plot.line(reference, { x: "0", y: "1", ...CHANCE }),
+      ...extra,
+      Plot.line(data, { x, y, z: "model", stroke: (row) => modelColor(row.model), strokeWidth: 2, curve: options.curve }),
+      Plot.tip(data, Plot.pointer({ x, y, title })),
+    ],
+  });
+  return [legend(models, modelColor), chart];
+}
+
+function roc(width) {
+  return curveChart(width, {
+    data: curve("roc", "fpr", "tpr"),
+    x: "fpr",
+    y: "tpr",
+    xLabel: "false positive rate",
+    yLabel: "true positive rate",
+    label: "ROC curves",
+    reference: [[0, 0], [1, 1]],
+    title: (row) => `${row.model}\ntrue positives ${percent(row.tpr)}\nfalse positives ${percent(row.fpr)}\nthreshold ${short(row.threshold)}`,
+  });
+}
+
+function pr(width) {
+  const [negatives, positives] = champion.diagnostics.confusion.counts.map((row) => d3.sum(row));
+  const prevalence = positives / (negatives + positives);
+  return curveChart(width, {
+    data: curve("pr", "recall", "precision"),
+    x: "recall",
+    y: "precision",
+    xLabel: "recall",
+    yLabel: "precision",
+    label: "Precision by recall",
+    reference: [[0, prevalence], [1, prevalence]],
+    title: (row) => `${row.model}\nprecision ${percent(row.precision)}\nrecall ${percent(row.recall)}${row.threshold === undefined || row.threshold === null ? "" : `\nthreshold ${short(row.threshold)}`}`,
+  });
+}
+
+function calibration(width) {
+  const data = onTop.flatMap((model) => {
+    const bins = facts.models[model].diagnostics.calibration;
+    return bins.predicted.map((predicted, i) => ({ model, predicted, observed: bins.observed[i], low: bins.low?.[i], high: bins.high?.[i], rows: bins.rows[i] }));
+  });
+  const own = data.filter((row) => row.model === facts.champion.model && row.low !== undefined);
+  return curveChart(width, {
+    data,
+    x: "predicted",
+    y: "observed",
+    xLabel: "predicted probability",
+    yLabel: "observed share",
+    label: "Calibration",
+    reference: [[0, 0], [1, 1]],
+    extra: [
+      Plot.ruleX(own, { x: "predicted", y1: "low", y2: "high", stroke: modelColor(facts.champion.model), strokeOpacity: 0.5 }),
+      Plot.dot(data, { x: "predicted", y: "observed", fill: (row) => modelColor(row.model), r: 3 }),
+    ],
+    title: (row) => `${row.model}\npredicted ${percent(row.predicted)}\nobserved ${percent(row.observed)}\n${count(row.rows)} rows`,
+  });
+}
+
+function confusion() {
+  const { labels, counts } = champion.diagnostics.confusion;
+  const table = (matrix, threshold) => {
+    const head = labels.map((label) => element("th", { scope: "col", class: "n" }, `predicted ${label}`));
+    const rows = matrix.map((row, i) => {
+      const total = d3.sum(row);
+      const cells = row.map((value) => {
+        const share = total ? value / total : 0;
+        return element("td", { style: `--share:${share.toFixed(3)}` }, element("b", {}, count(value)), element("small", {}, percent(share)));
+      });
+      return element("tr", {}, element("th", { scope: "row" }, `really ${labels[i]}`), ...cells);
+    });
+    const nodes = [
+      element("div", { class: "scroll", tabindex: "0" }, element("table", { class: "confusion" }, element("thead", {}, element("tr", {}, element("td", { style: "background:none" }), ...head)), element("tbody", {}, ...rows))),
+    ];
+    if (threshold !== undefined) nodes.push(measures(matrix));
+    return nodes;
+  };
+  return champion.diagnostics.roc ? explorer(table) : table(counts);
+}
+
+function measures([[trueNegative, falsePositive], [falseNegative, truePositive]]) {
+  const ratio = (a, b) => (b ? percent(a / b) : "–");
+  const all = trueNegative + falsePositive + falseNegative + truePositive;
+  const items = {
+    precision: ratio(truePositive, truePositive + falsePositive),
+    recall: ratio(truePositive, truePositive + falseNegative),
+    accuracy: ratio(truePositive + trueNegative, all),
+    flagged: ratio(truePositive + falsePositive, all),
+  };
+  return element("p", { class: "measures" }, ...Object.entries(items).map(([name, value]) => element("span", {}, `${name} `, element("b", {}, value))));
+}
+
+/** Redraws the matrix for the threshold of a slider; the ROC curve holds all that it needs. */
+function explorer(table) {
+  const { fpr, tpr, threshold } = champion.diagnostics.roc;
+  const { counts } = champion.diagnostics.confusion;
+  const [negatives, positives] = counts.map((row) => d3.sum(row));
+  const slider = document.getElementById("threshold");
+  const container = element("div");
+  // The slider runs from low thresholds to high ones, the curve from high to low.
+  const index = () => threshold.length - 1 - Number(slider.value);
+  const show = (matrix, value) => {
+    document.getElementById("threshold-value").textContent = short(value);
+    container.replaceChildren(...table(matrix, value));
+  };
+  slider.oninput = () => {
+    const i = index();
+    const [falsePositive, truePositive] = [Math.round(fpr[i] * negatives), Math.round(tpr[i] * positives)];
+    show([[negatives - falsePositive, falsePositive], [positives - truePositive, truePositive]], Math.min(threshold[i], 1));
+  };
+  const nearest = d3.leastIndex(threshold, (value) => Math.abs(value - champion.threshold));
+  slider.value = threshold.length - 1 - nearest;
+  show(counts, champion.threshold);
+  return [container];
+}
+
+function residuals(width) {
+  const { edges, counts } = champion.diagnostics.residuals;
+  const bins = counts.map((rows, i) => ({ rows, low: edges[i], high: edges[i + 1] }));
+  const title = (bin) => `${short(bin.low)} to ${short(bin.high)}\n${count(bin.rows)} rows`;
+  return [
+    plot(width, "Histogram of the residuals", {
+      ...square(width),
+      x: { label: `prediction − ${facts.question.label}` },
+      y: { label: "rows", grid: true },
+      marks: [
+        Plot.rectY(bins, { x1: "low", x2: "high", y: "rows", fill: "var(--c1)", fillOpacity: 0.7, inset: 0.5 }),
+        Plot.ruleX([0], CHANCE),
+        Plot.ruleY([0]),
+        Plot.tip(bins, Plot.pointerX({ x: (bin) => (bin.low + bin.high) / 2, y: "rows", title })),
+      ],
+    }),
+  ];
+}
+
+function predicted(width) {
+  const { label, prediction } = champion.diagnostics.predicted;
+  const points = label.map((value, i) => ({ label: value, prediction: prediction[i] }));
+  const [low, high] = d3.extent([...label, ...prediction]);
+  return [
+    plot(width, "Prediction by label", {
+      ...square(width),
+      x: { label: facts.question.label, domain: [low, high], nice: true },
+      y: { label: "prediction", domain: [low, high], grid: true, nice: true },
+      marks: [
+        Plot.line([[low, low], [high, high]], CHANCE),
+        Plot.dot(points, { x: "label", y: "prediction", fill: "var(--c1)", fillOpacity: 0.4, r: 2.5 }),
+        Plot.tip(points, Plot.pointer({ x: "label", y: "prediction", title: (row) => `label ${short(row.label)}\nprediction ${short(row.prediction)}` })),
+      ],
+    }),
+  ];
+}
+
+// ---- importance, slices, parity --------------------------------------------------------------
+
+function importance(width) {
+  const rows = d3.sort(champion.diagnostics.importance, (row) => -row.drop);
+  return [
+    plot(width, "Permutation importance by column", {
+      height: rows.length * 22 + 64,
+      marginLeft: Math.min(170, 24 + 7.2 * d3.max(rows, (row) => row.column.length)),
+      x: { label: `${metricName(facts.champion.metric)}, worse by`, grid: true },
+      y: { label: null, domain: rows.map((row) => row.column) },
+      marks: [
+        Plot.barX(rows, { x: "drop", y: "column", fill: "var(--c1)", fillOpacity: 0.75, insetTop: 2, insetBottom: 2 }),
+        Plot.ruleY(rows, { x1: "low", x2: "high", y: "column", stroke: "var(--ink)" }),
+        Plot.ruleX([0]),
+        Plot.tip(rows, Plot.pointerY({ x: "drop", y: "column", title: (row) => `${row.column}\n${short(row.drop)}\n${short(row.low)} to ${short(row.high)}` })),
+      ],
+    }),
+  ];
+}
+
+function slices(width) {
+  const metric = facts.champion.metric;
+  const rows = champion.diagnostics.slices
+    .filter((slice) => slice.metrics[metric])
+    .map((slice) => ({ ...slice, ...slice.metrics[metric], name: `${slice.value} (${count(slice.rows)})` }));
+  return d3.groups(rows, (row) => row.column).map(([column, group]) =>
+    plot(width, `${metricName(metric)} by ${column}`, {
+      height: group.length * 24 + 78,
+      marginLeft: Math.min(200, 24 + 7.2 * d3.max(group, (row) => row.name.length)),
+      x: { label: metricName(metric), grid: true },
+      y: { label: column, domain: group.map((row) => row.name) },
+      marks: [
+        Plot.ruleX([facts.champion.value], CHANCE),
+        Plot.ruleY(group, { x1: "low", x2: "high", y: "name", stroke: "var(--c1)", strokeWidth: 2 }),
+        Plot.dot(group, { x: "value", y: "name", fill: "var(--c1)", r: 4.5 }),
+        Plot.tip(group, Plot.pointerY({ x: "value", y: "name", title: (row) => `${column} = ${row.value}\n${short(row.value)}\n${count(row.rows)} rows` })),
+      ],
+    }),
+  );
+}
+
+function parity(width) {
+  // Zero has no place on a logarithmic axis: equal to the last bit is drawn at its left end.
+  const FLOOR = 1e-9;
+  const rows = facts.parity.runtimes.map((run) => ({ ...run, name: `${run.runtime} ${run.variant}`, at: Math.max(run.max_difference, FLOOR) }));
+  const color = (row) => (row.passed ? "var(--good)" : "var(--bad)");
+  return [
+    plot(width, "Largest difference from Keras by runtime", {
+      height: rows.length * 28 + 60,
+      marginLeft: 176,
+      x: { type: "log", label: "largest difference", domain: [FLOOR, Math.max(1, d3.max(rows, (row) => row.at))], grid: true, tickFormat: (value) => (value === FLOOR ? "0" : d3.format("~e")(value)), ticks: width < 500 ? 4 : 9 },
+      y: { label: null, domain: rows.map((row) => row.name) },
+      marks: [
+        Plot.ruleY(rows, { y: "name", x1: FLOOR, x2: "at", stroke: color, strokeWidth: 3 }),
+        Plot.dot(rows, { y: "name", x: "at", fill: color, r: 5 }),
+        Plot.tickX(rows, { y: "name", x: "bound", stroke: "var(--ink)", strokeWidth: 2, insetTop: 4, insetBottom: 4 }),
+        Plot.tip(rows, Plot.pointerY({ y: "name", x: "at", title: (row) => `${row.name}\nlargest ${short(row.max_difference)}\nmean ${short(row.mean_difference)}\nbound ${short(row.bound)}` })),
+      ],
+    }),
+  ];
+}
+
+// ---- the page --------------------------------------------------------------------------------
+
+const CHARTS = { account, distribution, leaderboard, history, roc, pr, calibration, confusion, residuals, predicted, importance, slices, parity };
+
+function draw(container) {
+  const width = Math.floor(container.clientWidth);
+  if (width === 0) return;
+  container.dataset.width = width;
+  container.replaceChildren(...CHARTS[container.dataset.chart](width, container.dataset, container));
+}
+
+const containers = [...document.querySelectorAll("[data-chart]")];
+const resized = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (Math.floor(target.clientWidth) !== Number(target.dataset.width)) draw(target);
+  }
+});
+containers.forEach((container) => resized.observe(container));
+
+for (const button of document.querySelectorAll("[data-sort]")) {
+  button.addEventListener("click", () => {
+    const key = button.dataset.sort;
+    const list = document.querySelector(".columns");
+    const direction = key === "order" ? 1 : -1;
+    const entries = [...list.querySelectorAll("details")];
+    list.append(...entries.sort((a, b) => direction * (a.dataset[key] - b.dataset[key]) || a.dataset.order - b.dataset.order));
+    document.querySelectorAll("[data-sort]").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+  });
+}
+
+const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
+const seen = new IntersectionObserver(
+  (entries) => {
+    const current = entries.filter((entry) => entry.isIntersecting).at(-1);
+    if (!current) return;
+    links.forEach((link, id) => (id === current.target.id ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
+    const link = links.get(current.target.id);
+    link.parentElement.parentElement.scrollTo({ left: link.offsetLeft - 40 });
+  },
+  { rootMargin: "-20% 0px -70% 0px" },
+);
+document.querySelectorAll("main > section").forEach((section) => seen.observe(section));
