@@ -36,8 +36,8 @@ rule convert_tflite:
         script="scripts/convert_tflite.py",
         saved_model=f"{R}/export/saved_model/1",
         signature=f"{R}/export/signature.json",
+        preprocessing=f"{R}/preprocessing.json",
         examples=f"{R}/examples",
-        schema=f"{R}/schema.json",
     output:
         directory(f"{R}/export/tflite"),
     log:
@@ -56,8 +56,8 @@ rule convert_tflite:
         "Convert the SavedModel to TF Lite"
     shell:
         "python {input.script} --config {params.config} --saved-model {input.saved_model}"
-        " --signature {input.signature} --examples {input.examples} --schema {input.schema}"
-        " --output {output} 2>&1 | tee {log}"
+        " --signature {input.signature} --preprocessing {input.preprocessing}"
+        " --examples {input.examples} --output {output} 2>&1 | tee {log}"
 
 
 rule convert_tfjs:
@@ -90,7 +90,6 @@ rule verify:
         trainings=expand(f"{R}/models/{{model}}/training", model=job.models),
         preprocessing=f"{R}/preprocessing.json",
         examples=f"{R}/examples",
-        schema=f"{R}/schema.json",
         saved_model=f"{R}/export/saved_model/1",
         signature=f"{R}/export/signature.json",
         tflite=f"{R}/export/tflite",
@@ -108,13 +107,12 @@ rule verify:
         runtime=30,
     params:
         config=job.file,
-        uses=job.depends_on("parity", "seed"),
+        uses=job.depends_on("parity", "export", "seed"),
         models=lambda wildcards, input: f"{R}/models",
     message:
         "Compare all runtimes, row by row"
     shell:
         "python {input.script} --config {params.config} --champion {input.champion}"
         " --models {params.models} --preprocessing {input.preprocessing}"
-        " --examples {input.examples} --schema {input.schema}"
-        " --saved-model {input.saved_model} --signature {input.signature}"
+        " --examples {input.examples} --saved-model {input.saved_model} --signature {input.signature}"
         " --tflite {input.tflite} --tfjs {input.tfjs} --parity {output} 2>&1 | tee {log}"

@@ -30,6 +30,7 @@ def main() -> None:
             "inputs": [
                 {
                     "name": column.name,
+                    "key": column.key,
                     "type": "float32" if column.is_number else "string",
                     "column_type": column.type,
                 }
@@ -39,6 +40,7 @@ def main() -> None:
             "task": preprocessing.task.kind,
             "classes": list(preprocessing.task.classes),
             "label": preprocessing.label_column.name,
+            "label_type": preprocessing.label_column.type,
             "label_std": preprocessing.task.std,
             "threshold": metrics.get("threshold"),
         },

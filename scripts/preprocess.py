@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-import tensorflow as tf
-
 from millrace import config, encoded, preprocessing
 from millrace.errors import MillraceError, run
 from millrace.examples import shard_paths
 from millrace.files import read_json, replacing
 from millrace.progress import Progress
+
+import tensorflow as tf
 
 ROWS_PER_BLOCK = 4096
 

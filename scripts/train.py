@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-import keras
-
 from millrace import config, encoded, models, training
 from millrace.errors import MillraceError, run
 from millrace.files import replacing, write_json
 from millrace.preprocessing import Preprocessing
+
+import keras
 
 
 def main() -> None:
@@ -37,9 +37,7 @@ def main() -> None:
     with replacing(arguments.output) as directory:
         directory.mkdir()
         history = keras.callbacks.CSVLogger(str(directory / "history.csv"))
-        outcome = training.train(
-            model, preprocessing.task, settings, data, job["seed"], [history]
-        )
+        outcome = training.train(model, preprocessing.task, settings, data, job["seed"], [history])
         model.save_weights(directory / "model.weights.h5")
         description = {
             "model": arguments.model,

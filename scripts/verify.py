@@ -17,32 +17,32 @@ from millrace.preprocessing import read_raw
 def main() -> None:
     """Reads the champion in all its forms and test rows; writes parity.json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("config", "champion", "models", "preprocessing", "examples", "schema"):
+    for name in ("config", "champion", "models", "preprocessing", "examples"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     for name in ("saved-model", "signature", "tflite", "tfjs", "parity"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
 
     job = config.load(arguments.config)
-    signature = read_json(arguments.signature)
+    threshold = read_json(arguments.signature)["threshold"]
     champion = read_json(arguments.champion)["model"]
     predictor = serving.load_predictor(
         arguments.preprocessing, arguments.models / champion / "training"
     )
+    columns, task = predictor.preprocessing.raw, predictor.preprocessing.task
     shards = shard_paths(arguments.examples, "test")
-    real = read_raw(shards, predictor.preprocessing.raw, job["parity"]["rows"], job["seed"])
-    made = parity.made_rows(real, signature["inputs"])
-    raw = parity.join(real, made)
+    real = read_raw(shards, columns, job["parity"]["rows"], job["seed"])
+    raw = parity.join(real, parity.made_rows(real, columns))
     real_rows = len(next(iter(real.values())))
     reference = predictor.predict(raw)
 
     with tempfile.TemporaryDirectory() as directory:
         rows = Path(directory) / "rows.json"
-        runtimes.write_rows(rows, raw, signature["inputs"])
+        runtimes.write_rows(rows, raw, columns)
         results = []
         for planned in runs(arguments, job):
             predictions = planned.predict(rows)
-            result = parity.judge(planned, predictions, reference, raw, real_rows, signature)
+            result = parity.judge(planned, predictions, reference, raw, real_rows, task, threshold)
             results.append(result)
             print(
                 f"{result['runtime']} {result['variant']}: largest difference "

@@ -1,4 +1,195 @@
-"""What every test module starts from."""
+"""A small made job, taken through the stages that a test needs, in this process."""
 
-# Before TensorFlow is imported: this sets what it reads from the environment.
-import millrace  # noqa: F401
+import importlib.util
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+# Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
+from millrace import statistics
+
+ROOT = Path(__file__).parents[1]
+SPLIT_ROWS = {"train": 1200, "validation": 300, "test": 400}
+SCHEMA_TYPES = {"size (mm)": "float32", "count": "int64", "city": "string", "label": "string"}
+
+CONFIG = """
+name: made
+data: {files: made.csv, label: label}
+features:
+  size: {kind: numeric, column: size (mm)}
+  count: vocabulary
+  city: {kind: vocabulary, min_count: 3}
+  size_bucket: {kind: bucketized, column: size (mm), quantiles: 5}
+  city_by_size: {kind: crossed, keys: [city, size_bucket], buckets: 20}
+  city_embedding: {kind: embedding, of: city, dimension: 3}
+models:
+  linear: {kind: linear}
+  dnn: {kind: dnn, hidden_units: [16, 8]}
+training: {epochs: 4, learning_rate: 0.02}
+parity: {rows: 60}
+"""
+
+
+def make_table(task: str, rows: int, seed: int) -> pd.DataFrame:
+    """Returns a table with missing values whose label depends on all columns."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "size (mm)": rng.normal(30, 8, rows).astype(np.float32),
+            "count": rng.integers(0, 4, rows),
+            "city": rng.choice(["Aarhus", "Zürich", "São Paulo", "東京"], rows),
+        }
+    )
+    signal = (table["size (mm)"] - 30) / 8 + table["count"] + 2 * (table["city"] == "Zürich")
+    score = signal + rng.normal(0, 0.5, rows)
+    table.loc[rng.random(rows) < 0.1, "size (mm)"] = np.nan
+    table.loc[rng.random(rows) < 0.05, "city"] = None
+    if task == "regression":
+        table["label"] = (score * 100 + 5000).astype(np.float32)
+    elif task == "binary":
+        table["label"] = np.where(score > 2, "yes", "no")
+    else:
+        table["label"] = np.select([score < 1, score < 3], ["low", "middle"], "high")
+    return table
+
+
+def write_examples(path: Path, table: pd.DataFrame, types: dict[str, str]) -> None:
+    """Writes a table as tf.train.Example with TensorFlow's own writer."""
+    import tensorflow as tf
+
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for row in table.to_dict("records"):
+            example = tf.train.Example()
+            for name, value in row.items():
+                if pd.isna(value):
+                    continue
+                feature = example.features.feature[name]
+                if types[name] == "int64":
+                    feature.int64_list.value.append(value)
+                elif types[name] == "float32":
+                    feature.float_list.value.append(value)
+                else:
+                    feature.bytes_list.value.append(value.encode())
+            writer.write(example.SerializeToString(deterministic=True))
+
+
+class MadeJob:
+    """The artifacts of a made job under `results`, each stage run when it is first asked for."""
+
+    def __init__(self, directory: Path, task: str) -> None:
+        from millrace import examples
+
+        self.results = directory
+        self.config = directory / "config.yaml"
+        self.config.write_text(CONFIG, encoding="utf-8")
+        types = SCHEMA_TYPES | ({"label": "float32"} if task == "regression" else {})
+        columns = [{"name": name, "type": type_} for name, type_ in types.items()]
+        schema = {"columns": columns, "label": "label"}
+        (directory / "schema.json").write_text(json.dumps(schema))
+        (directory / "examples").mkdir()
+        self.tables = {}
+        for seed, (split, rows) in enumerate(SPLIT_ROWS.items()):
+            self.tables[split] = make_table(task, rows, seed)
+            shard = directory / "examples" / f"{split}-00000-of-00001.tfrecord"
+            write_examples(shard, self.tables[split], types)
+        batches = {
+            split: examples.read_batches(
+                examples.shard_paths(directory / "examples", split), schema
+            )
+            for split in SPLIT_ROWS
+        }
+        computed = statistics.compute(batches, schema)
+        (directory / "statistics.json").write_text(json.dumps(computed))
+        self._done: set[str] = set()
+
+    def run(self, stage: str, **arguments: object) -> None:
+        """Runs a stage's script in this process, with the arguments of the workflow by default."""
+        r = self.results
+        paths = {
+            "config": self.config,
+            "examples": r / "examples",
+            "schema": r / "schema.json",
+            "statistics": r / "statistics.json",
+            "preprocessing": r / "preprocessing.json",
+            "encoded": r / "encoded",
+            "models": r / "models",
+            "champion": r / "champion.json",
+            "saved_model": r / "export" / "saved_model" / "1",
+            "signature": r / "export" / "signature.json",
+            "tflite": r / "export" / "tflite",
+            "tfjs": r / "export" / "tfjs",
+            "parity": r / "parity.json",
+        }
+        uses = {
+            "preprocess": "config examples schema statistics preprocessing encoded",
+            "train": "config preprocessing encoded",
+            "export": "config champion models preprocessing saved_model signature",
+            "convert_tflite": "config saved_model signature preprocessing examples",
+            "convert_tfjs": "saved_model",
+            "verify": "config champion models preprocessing examples saved_model signature tflite"
+            " tfjs parity",
+        }
+        merged = {name: paths[name] for name in uses[stage].split()} | arguments
+        call_script(stage, merged)
+
+    def until(self, stage: str, model: str = "dnn") -> "MadeJob":
+        """Runs the stages up to the one named, those not yet run."""
+        r = self.results
+        steps: dict[str, Callable[[], None]] = {
+            "preprocess": lambda: self.run("preprocess"),
+            "train": lambda: self.run(
+                "train", model=model, output=r / "models" / model / "training"
+            ),
+            "export": lambda: self._export(model),
+            "convert_tflite": lambda: self.run("convert_tflite", output=r / "export" / "tflite"),
+            "convert_tfjs": lambda: self.run("convert_tfjs", output=r / "export" / "tfjs"),
+            "verify": lambda: self.run("verify"),
+        }
+        for name, step in steps.items():
+            if name not in self._done:
+                step()
+                self._done.add(name)
+            if name == stage:
+                break
+        return self
+
+    def _export(self, model: str) -> None:
+        (self.results / "champion.json").write_text(json.dumps({"model": model}))
+        metrics = {"threshold": 0.5}
+        (self.results / "models" / model / "metrics.json").write_text(json.dumps(metrics))
+        self.run("export")
+
+
+def call_script(stage: str, arguments: dict[str, object]) -> None:
+    """Calls the `main` of scripts/<stage>.py with named arguments; errors come out as raised."""
+    path = ROOT / "scripts" / f"{stage}.py"
+    spec = importlib.util.spec_from_file_location(f"script_{stage}", path)
+    assert spec and spec.loader
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    argv = [str(path)]
+    for name, value in arguments.items():
+        argv += [f"--{name.replace('_', '-')}", str(value)]
+    before, sys.argv = sys.argv, argv
+    try:
+        script.main()
+    finally:
+        sys.argv = before
+
+
+@pytest.fixture(scope="session")
+def made_job(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], MadeJob]:
+    """Returns a function from a task to its made job, which tests share and do not change."""
+    jobs: dict[str, MadeJob] = {}
+
+    def get(task: str) -> MadeJob:
+        if task not in jobs:
+            jobs[task] = MadeJob(tmp_path_factory.mktemp(task), task)
+        return jobs[task]
+
+    return get

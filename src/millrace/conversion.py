@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import json
 import sys
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+from ai_edge_quantizer.algorithm_manager import AlgorithmName
+from ai_edge_quantizer.calibrator import CalibrationMode
+from ai_edge_quantizer.qtyping import QuantGranularity, TFLOperationName
+from ai_edge_quantizer.quantizer import Quantizer
 
 from millrace.errors import MillraceError
+from millrace.preprocessing import RawColumn
+
+ROWS_PER_CALL = 8192
 
 
 def convert_tfjs(saved_model: Path, directory: Path) -> None:
-    """Writes `serving_default` of a SavedModel as a TF.js graph model: model.json and one weights file.
+    """Writes `serving_default` of a SavedModel as a TF.js graph model: model.json and weights.
 
     Raises MillraceError when the SavedModel is missing or holds an op that TF.js lacks.
     """
@@ -36,9 +47,13 @@ def convert_tfjs(saved_model: Path, directory: Path) -> None:
         )
     except ValueError as error:
         raise MillraceError(f"{saved_model}: expected ops that TF.js has; {error}") from None
+    path = directory / "model.json"
+    model = json.loads(path.read_text(encoding="utf-8"))
+    inputs = model["signature"]["inputs"]
+    # The converter names some inputs by their key and some by their tensor, key:0.
+    model["signature"]["inputs"] = {key.removesuffix(":0"): x for key, x in inputs.items()}
     # The converter writes the same content in another order of keys each time.
-    model = directory / "model.json"
-    model.write_text(json.dumps(json.loads(model.read_text()), sort_keys=True), encoding="utf-8")
+    path.write_text(json.dumps(model, sort_keys=True), encoding="utf-8")
 
 
 def _tfjs_converter() -> Any:
@@ -82,6 +97,71 @@ def convert_tflite(saved_model: Path) -> bytes:
             f"{saved_model}: expected ops that TF Lite has; {' '.join(lines[-2:])}"
         ) from None
     return model
+
+
+def reduce_tflite(
+    model: bytes,
+    precision: str,
+    calibration: Mapping[str, np.ndarray],
+    columns: tuple[RawColumn, ...],
+) -> bytes:
+    """Returns a smaller form of a float32 TF Lite model.
+
+    Only the dense layers' weights change, and for int8 their activations: preprocessing stays
+    float32, because rounded bucket edges and statistics cost far more accuracy than they save.
+
+    Args:
+        model: what `convert_tflite` returned.
+        precision: float16, dynamic_range (8-bit weights) or int8 (8-bit weights and activations).
+        calibration: raw columns [n], from which int8 learns the activations' ranges.
+        columns: the raw columns that the model takes.
+    """
+    quantizer = Quantizer(bytearray(model))
+    dense = TFLOperationName.FULLY_CONNECTED
+    ranges = None
+    if precision == "float16":
+        quantizer.add_weight_only_config(
+            ".*", dense, 16, QuantGranularity.TENSORWISE, AlgorithmName.FLOAT_CASTING
+        )
+    elif precision == "dynamic_range":
+        quantizer.add_dynamic_config(".*", dense, 8)
+    else:
+        quantizer.add_static_config(".*", dense, 8, 8)
+        rows = {"serving_default": [_litert_inputs(calibration, columns)]}
+        # The other mode reads every tensor after the run, and fails on those that hold strings.
+        mode = CalibrationMode.CALIBRATION_PROFILER_BASED
+        ranges = quantizer.calibrate(rows, num_threads=1, mode=mode)
+    # It prints what it does, also when nobody wants to know.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return bytes(quantizer.quantize(ranges).quantized_model)
+
+
+def predict_tflite(
+    model: bytes, raw: Mapping[str, np.ndarray], columns: tuple[RawColumn, ...]
+) -> np.ndarray:
+    """Returns a TF Lite model's predictions, float32 [n] or [n, classes], of raw columns [n]."""
+    signature = Interpreter(model_content=model).get_signature_runner("serving_default")
+    inputs = _litert_inputs(raw, columns)
+    rows = len(next(iter(inputs.values())))
+    parts = [
+        signature(
+            **{name: values[start : start + ROWS_PER_CALL] for name, values in inputs.items()}
+        )
+        for start in range(0, rows, ROWS_PER_CALL)
+    ]
+    return np.concatenate([part["predictions"] for part in parts])
+
+
+def _litert_inputs(
+    raw: Mapping[str, np.ndarray], columns: tuple[RawColumn, ...]
+) -> dict[str, np.ndarray]:
+    """Returns raw columns by signature key, strings as the UTF-8 bytes that LiteRT takes."""
+    return {
+        column.key: raw[column.name]
+        if column.is_number
+        else np.array([x.encode() for x in raw[column.name]], object)
+        for column in columns
+    }
 
 
 def _require_saved_model(path: Path) -> None:

@@ -17,6 +17,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -122,10 +123,7 @@ def _center_and_scale(normalizer: str, statistics: dict[str, Any]) -> tuple[floa
     quantiles = statistics["quantiles"]
     low, high = statistics["min"], statistics["max"]
     if normalizer == "log":
-        logs = [math.copysign(math.log1p(abs(q)), q) for q in quantiles]
-        mean = math.fsum(logs) / len(logs)
-        deviation = math.sqrt(math.fsum((x - mean) ** 2 for x in logs) / len(logs))
-        return mean, _inverse(deviation)
+        return statistics["log_mean"], _inverse(statistics["log_std"])
     if normalizer == "standard":
         return statistics["mean"], _inverse(statistics["std"])
     if normalizer == "min_max":
@@ -255,7 +253,7 @@ class Bucketized(Categorical):
             last = len(quantiles) - 1
             inner = {quantiles[round(last * i / buckets)] for i in range(1, buckets)}
             boundaries = sorted(q for q in inner if q > statistics["min"]) or [statistics["max"]]
-        elif any(not a < b for a, b in zip(boundaries, boundaries[1:])) or not all(
+        elif any(not a < b for a, b in pairwise(boundaries)) or not all(
             math.isfinite(b) for b in boundaries
         ):
             raise MillraceError(
@@ -316,7 +314,7 @@ class Crossed(Categorical):
     def cross(self, key_ids: list[tf.Tensor]) -> tf.Tensor:
         """Returns int32 [n, 1] from the keys' ids, each int32 [n, 1]."""
         crossed = key_ids[0]
-        for ids, cardinality in zip(key_ids[1:], self.key_cardinalities[1:]):
+        for ids, cardinality in zip(key_ids[1:], self.key_cardinalities[1:], strict=True):
             crossed = crossed * cardinality + ids
         if self.cardinality < math.prod(self.key_cardinalities):
             # FloorMod has no kernel in TF.js' wasm backend.
@@ -326,10 +324,11 @@ class Crossed(Categorical):
 
 def from_json(state: Mapping[str, Any]) -> FeatureColumn:
     """Builds a column again from what `to_json` returned."""
-    kinds = {cls.kind: cls for cls in (Numeric, Vocabulary, Bucketized, Crossed)}
+    kinds: dict[str, Any] = {cls.kind: cls for cls in (Numeric, Vocabulary, Bucketized, Crossed)}
     fields = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in state.items()
         if key != "kind"
     }
-    return kinds[state["kind"]](**fields)
+    column: FeatureColumn = kinds[state["kind"]](**fields)
+    return column

@@ -7,12 +7,15 @@ the label, or relative to the prediction where that is larger: float32 holds no 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from millrace.preprocessing import RawColumn
+from millrace.tasks import Task
 
 Columns = dict[str, np.ndarray]
 
@@ -61,14 +64,19 @@ class Comparison:
 
 
 def compare(
-    reference: np.ndarray, predictions: np.ndarray, signature: Mapping[str, Any], band: float
+    reference: np.ndarray,
+    predictions: np.ndarray,
+    task: Task,
+    threshold: float | None,
+    band: float,
 ) -> Comparison:
     """Compares predictions [n] or [n, classes] with the reference's.
 
     Args:
         reference: what Keras predicts.
         predictions: what the runtime predicts.
-        signature: signature.json: task, threshold and the label's standard deviation.
+        task: what is predicted.
+        threshold: the probability from which on a row of a binary task counts as positive.
         band: a decision nearer to its threshold than this may differ.
     """
     # float64, so that the comparison does not round.
@@ -76,11 +84,11 @@ def compare(
     finite = bool(np.isfinite(b).all())
     with np.errstate(invalid="ignore"):
         differences = np.abs(a - b)
-        if signature["task"] == "regression":
-            differences = differences / np.maximum(signature["label_std"], np.abs(a))
+        if task.kind == "regression":
+            differences = differences / np.maximum(task.std, np.abs(a))
             flips = np.zeros(len(a), bool)
-        elif signature["task"] == "binary":
-            threshold = signature["threshold"]
+        elif task.kind == "binary":
+            assert threshold is not None, "a binary task has a threshold"
             flips = ((a >= threshold) != (b >= threshold)) & (np.abs(a - threshold) > band)
         else:
             differences = differences.max(axis=1)
@@ -95,7 +103,8 @@ def judge(
     reference: np.ndarray,
     raw: Columns,
     real_rows: int,
-    signature: Mapping[str, Any],
+    task: Task,
+    threshold: float | None,
 ) -> dict[str, Any]:
     """Returns a run's entry in parity.json: its differences, its worst row, and whether it passed.
 
@@ -105,9 +114,10 @@ def judge(
         reference: what Keras predicts for the same rows.
         raw: the rows; the first `real_rows` of them come from the test split.
         real_rows: how many rows are real.
-        signature: signature.json.
+        task: what is predicted.
+        threshold: see `compare`.
     """
-    compared = compare(reference, predictions, signature, run.bound)
+    compared = compare(reference, predictions, task, threshold, run.bound)
     counted = slice(real_rows) if run.reduced else slice(None)
     differences, flips = compared.differences[counted], compared.flips[counted]
     worst = int(differences.argmax())
@@ -144,7 +154,7 @@ def _json(value: Any) -> Any:
     return number if math.isfinite(number) else str(number)
 
 
-def made_rows(real: Columns, inputs: list[dict[str, str]]) -> Columns:
+def made_rows(real: Columns, columns: tuple[RawColumn, ...]) -> Columns:
     """Returns rows that no table holds: real rows with one cell, or every cell, replaced.
 
     Every column is missing in turn; every string column is empty, unseen, non-ASCII and very long
@@ -152,16 +162,16 @@ def made_rows(real: Columns, inputs: list[dict[str, str]]) -> Columns:
 
     Args:
         real: at least one real row, by column.
-        inputs: the inputs of signature.json.
+        columns: the raw columns that the model takes.
     """
     odd: dict[str, tuple[Any, ...]] = {}
-    for entry in inputs:
-        if entry["type"] == "string":
-            odd[entry["name"]] = ODD_STRINGS
-        elif entry["column_type"] in ("int64", "bool"):
-            odd[entry["name"]] = (np.nan, *EXTREME_INTEGERS)
+    for column in columns:
+        if not column.is_number:
+            odd[column.name] = ODD_STRINGS
+        elif column.type in ("int64", "bool"):
+            odd[column.name] = (np.nan, *EXTREME_INTEGERS)
         else:
-            odd[entry["name"]] = (np.nan, *EXTREME_FLOATS)
+            odd[column.name] = (np.nan, *EXTREME_FLOATS)
     base = {name: values[0] for name, values in real.items()}
     rows = [{**base, name: value} for name, values in odd.items() for value in values]
     # The first of the odd values is the missing one: here every cell is missing.

@@ -9,6 +9,7 @@ In a notebook:
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,14 +44,21 @@ DEFAULT_EMBEDDING_DIMENSION = 16
 
 @dataclass(frozen=True)
 class RawColumn:
-    """A column of the table as the models take it. `type` is the type in schema.json."""
+    """A column of the table as the models take it.
+
+    Attributes:
+        name: the column's name in the table, and its key in a tf.train.Example.
+        type: its type in schema.json.
+        key: its name in the exported models' signature, which takes only identifiers.
+    """
 
     name: str
     type: str
+    key: str
 
     @property
     def is_number(self) -> bool:
-        """Whether the models take it as float32 (NaN = missing) rather than string ("" = missing)."""
+        """Whether the models take it as float32 (NaN: missing), not as string ("": missing)."""
         return self.type in ("int64", "float32", "float64", "bool")
 
 
@@ -131,7 +139,7 @@ class Preprocessing:
         return encoded
 
     def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Parses serialized tf.train.Example protos, string [n], into raw columns as `encode` takes."""
+        """Parses serialized tf.train.Example protos, string [n], into what `encode` takes."""
         return parse_examples(serialized, self.raw)
 
     def save(self, path: Path) -> None:
@@ -162,6 +170,27 @@ class Preprocessing:
         )
 
 
+def name_columns(types: Mapping[str, str]) -> tuple[RawColumn, ...]:
+    """Gives each column, name and type, a key: its name where that is an identifier, or near it.
+
+    TensorFlow tells names of nodes apart without regard to case, so no two keys differ in case
+    alone.
+    """
+    columns: list[RawColumn] = []
+    taken: set[str] = set()
+    for name, type_ in types.items():
+        identifier = re.sub(r"[^A-Za-z0-9_]", "_", name)
+        if not identifier[:1].isalpha():
+            identifier = f"column_{identifier}"
+        key, count = identifier, 1
+        while key.lower() in taken:
+            count += 1
+            key = f"{identifier}_{count}"
+        taken.add(key.lower())
+        columns.append(RawColumn(name, type_, key))
+    return tuple(columns)
+
+
 def parse_examples(serialized: tf.Tensor, raw: tuple[RawColumn, ...]) -> dict[str, tf.Tensor]:
     """Parses serialized tf.train.Example protos, string [n], into one tensor [n] a raw column.
 
@@ -177,7 +206,7 @@ def parse_examples(serialized: tf.Tensor, raw: tuple[RawColumn, ...]) -> dict[st
     for column in raw:
         dtype, default = defaults.get(column.type, (tf.string, ""))
         features[column.name] = tf.io.FixedLenFeature([], dtype, default)
-    parsed = tf.io.parse_example(serialized, features)
+    parsed: dict[str, tf.Tensor] = tf.io.parse_example(serialized, features)
     for column in raw:
         x = parsed[column.name]
         if x.dtype == tf.int64:
@@ -255,10 +284,10 @@ def learn(
         if name not in used:
             left_out.setdefault(name, "no feature names it")
     return Preprocessing(
-        raw=tuple(RawColumn(name, types[name]) for name in types if name in used),
+        raw=name_columns({name: type_ for name, type_ in types.items() if name in used}),
         columns=tuple(columns),
         inputs=tuple(_inputs(features, columns)),
-        label_column=RawColumn(label, types[label]),
+        label_column=name_columns({label: types[label]})[0],
         task=Task.from_statistics(statistics),
         left_out=left_out,
     )
@@ -267,13 +296,15 @@ def learn(
 def _learn_columns(
     features: dict[str, dict[str, Any]], available: dict[str, Any], label: str
 ) -> list[FeatureColumn]:
-    kinds = {"numeric": Numeric, "vocabulary": Vocabulary, "bucketized": Bucketized}
+    kinds: dict[str, Any] = {"numeric": Numeric, "vocabulary": Vocabulary, "bucketized": Bucketized}
     learned: dict[str, FeatureColumn] = {}
     for name, settings in features.items():
         if settings["kind"] in kinds:
             column = settings.get("column", name)
             if column == label:
-                raise MillraceError(f"features.{name}: expected a feature, found the label {label!r}.")
+                raise MillraceError(
+                    f"features.{name}: expected a feature, found the label {label!r}."
+                )
             if column not in available:
                 raise MillraceError(
                     f"features.{name}: expected one of the table's columns, found {column!r}.",

@@ -113,7 +113,7 @@ class _Exported(tf.Module):
 def export_saved_model(predictor: Predictor, path: Path) -> None:
     """Writes a SavedModel with two signatures, the same bytes every time.
 
-    `serving_default` takes the raw columns by name, each [n]: float32 with NaN for missing, or
+    `serving_default` takes the raw columns by key, each [n]: float32 with NaN for missing, or
     string with "" for missing. `serving_examples` takes `examples`, string [n], serialized
     tf.train.Example protos whose missing features are left out. Both return `predictions`.
     """
@@ -122,21 +122,20 @@ def export_saved_model(predictor: Predictor, path: Path) -> None:
     @tf.function(
         input_signature=[
             {
-                column.name: tf.TensorSpec(
-                    [None], tf.float32 if column.is_number else tf.string, name=column.name
+                column.key: tf.TensorSpec(
+                    [None], tf.float32 if column.is_number else tf.string, name=column.key
                 )
                 for column in raw
             }
         ]
     )
     def serving_default(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {"predictions": predictor.predict_tensors(columns)}
+        named = {column.name: columns[column.key] for column in raw}
+        return {"predictions": predictor.predict_tensors(named)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serving_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {
-            "predictions": predictor.predict_tensors(predictor.preprocessing.parse(examples))
-        }
+        return {"predictions": predictor.predict_tensors(predictor.preprocessing.parse(examples))}
 
     module = _Exported(predictor)
     module.serving_default, module.serving_examples = serving_default, serving_examples

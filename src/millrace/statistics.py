@@ -178,7 +178,7 @@ def _numeric(
 ) -> dict[str, Any]:
     """Summarizes a number by its sorted values and their counts; figures of no values are None."""
     if not len(values):
-        figures = dict.fromkeys(["min", "max", "mean", "std", "median"])
+        figures = dict.fromkeys(["min", "max", "mean", "std", "log_mean", "log_std", "median"])
         histogram = {"edges": edges or [], "counts": [0] * BINS if edges else []}
         return {**figures, "quantiles": [], "histogram": histogram}
     x = values.astype(np.float64)
@@ -188,7 +188,8 @@ def _numeric(
             note="add what stands for a missing value to data.missing_values, or exclude the"
             " column with data.exclude.",
         )
-    mean = float(np.average(x, weights=counts))
+    mean, std = _mean_and_std(x, counts)
+    log_mean, log_std = _mean_and_std(np.sign(x) * np.log1p(np.abs(x)), counts)
     quantiles = _quantiles(x, counts)
     if not edges:
         edges = _edges(x[0], x[-1])
@@ -196,11 +197,18 @@ def _numeric(
         "min": values[0].item(),
         "max": values[-1].item(),
         "mean": mean,
-        "std": float(np.sqrt(np.average((x - mean) ** 2, weights=counts))),
+        "std": std,
+        "log_mean": log_mean,
+        "log_std": log_std,
         "median": float(quantiles[512]),
         "quantiles": quantiles.tolist(),
         "histogram": {"edges": edges, "counts": _histogram(x, counts, edges)},
     }
+
+
+def _mean_and_std(x: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    mean = float(np.average(x, weights=counts))
+    return mean, float(np.sqrt(np.average((x - mean) ** 2, weights=counts)))
 
 
 def _quantiles(x: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -164,4 +164,3 @@ def _run_validation(model: keras.Model, run_evaluation: Any, examples: Encoded) 
         batch = {name: tf.constant(part[rows]) for name, part in examples.inputs.items()}
         run_evaluation(batch, tf.constant(examples.labels[rows]))
     return float(model.get_metrics_result()["loss"])
-

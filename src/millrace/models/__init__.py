@@ -1,4 +1,4 @@
-"""The models: each kind is a module with `build`, which returns a Keras model of encoded examples."""
+"""The models: each kind is a module whose `build` returns a Keras model of encoded examples."""
 
 from typing import Any
 

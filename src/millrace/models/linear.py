@@ -1,4 +1,4 @@
-"""A linear model: a weight for each number and for each id, like LinearClassifier and -Regressor."""
+"""A linear model: a weight for each number and each id, like LinearClassifier and -Regressor."""
 
 from typing import Any
 
@@ -48,12 +48,12 @@ class Linear(layers.Layer):
         """Returns logits [n, outputs]."""
         terms = []
         if self.spec.numbers:
-            terms.append(tf.matmul(inputs["numbers"], tf.convert_to_tensor(self.weights_of_numbers)))
+            terms.append(
+                tf.matmul(inputs["numbers"], tf.convert_to_tensor(self.weights_of_numbers))
+            )
         if self.spec.ids:
             rows = inputs["ids"] + tf.constant([self.offsets], tf.int32)
-            weights = tf.gather(
-                tf.convert_to_tensor(self.weights_of_ids), tf.reshape(rows, [-1])
-            )
+            weights = tf.gather(tf.convert_to_tensor(self.weights_of_ids), tf.reshape(rows, [-1]))
             shape = [-1, len(self.spec.ids), self.outputs]
             terms.append(tf.reduce_sum(tf.reshape(weights, shape), axis=1))
         return tf.add_n(terms) + self.bias

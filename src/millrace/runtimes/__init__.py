@@ -16,32 +16,31 @@ from typing import Any
 import numpy as np
 
 from millrace.errors import MillraceError
+from millrace.preprocessing import RawColumn
 
 _HERE = Path(__file__).parent
 _NODE = Path(sys.executable).parent / "node"
 _TFJS_RUNNER = Path(__file__).parents[3] / "web" / "predict.mjs"
 
 
-def write_rows(path: Path, raw: Mapping[str, np.ndarray], inputs: list[dict[str, str]]) -> None:
+def write_rows(path: Path, raw: Mapping[str, np.ndarray], columns: tuple[RawColumn, ...]) -> None:
     """Writes raw columns [n] as the JSON that all runners read; NaN becomes null.
 
     Args:
         path: where to write.
-        raw: float32 or str columns.
-        inputs: the inputs of signature.json.
+        raw: the rows, float32 or str by column name.
+        columns: the raw columns that the model takes.
     """
-    columns = {}
-    for entry in inputs:
-        values = raw[entry["name"]]
-        if entry["type"] == "float32":
-            # A float32's value as the double that JSON holds: nothing is rounded.
-            columns[entry["name"]] = [None if x != x else float(x) for x in values]
-        else:
-            columns[entry["name"]] = [str(x) for x in values]
-    types = {entry["name"]: entry["type"] for entry in inputs}
-    column_types = {entry["name"]: entry["column_type"] for entry in inputs}
-    text = json.dumps({"columns": columns, "types": types, "column_types": column_types})
-    path.write_text(text, encoding="utf-8")
+    rows: dict[str, Any] = {"columns": {}, "types": {}, "features": {}}
+    for column in columns:
+        values = raw[column.name]
+        # A float32's value as the double that JSON holds: nothing is rounded.
+        rows["columns"][column.key] = (
+            [None if x != x else float(x) for x in values] if column.is_number else list(values)
+        )
+        rows["types"][column.key] = "float32" if column.is_number else "string"
+        rows["features"][column.key] = [column.name, column.type]
+    path.write_text(json.dumps(rows), encoding="utf-8")
 
 
 def run_saved_model(saved_model: Path, signature: str, rows: Path) -> np.ndarray:

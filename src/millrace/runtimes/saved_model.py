@@ -6,6 +6,7 @@ python saved_model.py --model DIR --signature serving_default --rows rows.json -
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +21,7 @@ def main() -> None:
     rows = json.loads(Path(arguments.rows).read_text(encoding="utf-8"))
     signature = tf.saved_model.load(arguments.model).signatures[arguments.signature]
     if arguments.signature == "serving_examples":
-        inputs = {"examples": tf.constant(examples(rows["columns"], rows["column_types"]))}
+        inputs = {"examples": tf.constant(examples(rows["columns"], rows["features"]))}
     else:
         inputs = {
             name: tf.constant(
@@ -37,18 +38,19 @@ def main() -> None:
     Path(arguments.output).write_text(json.dumps(result), encoding="utf-8")
 
 
-def examples(columns: dict[str, list], types: dict[str, str]) -> list[bytes]:
+def examples(columns: dict[str, list[Any]], features: dict[str, list[str]]) -> list[bytes]:
     """Returns a serialized tf.train.Example for each row; a missing value is left out."""
     serialized = []
     for row in zip(*columns.values(), strict=True):
         example = tf.train.Example()
-        for name, value in zip(columns, row, strict=True):
+        for key, value in zip(columns, row, strict=True):
             if value is None or value == "":
                 continue
+            name, column_type = features[key]
             feature = example.features.feature[name]
-            if types[name] in ("int64", "bool"):
+            if column_type in ("int64", "bool"):
                 feature.int64_list.value.append(int(value))
-            elif types[name] in ("float32", "float64"):
+            elif column_type in ("float32", "float64"):
                 feature.float_list.value.append(value)
             else:
                 feature.bytes_list.value.append(value.encode())

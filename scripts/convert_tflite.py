@@ -1,0 +1,103 @@
+"""Converts the SavedModel into TF Lite models, and ships the reduced ones that are good enough."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from millrace import config, conversion, metrics, parity
+from millrace.errors import run
+from millrace.examples import shard_paths
+from millrace.files import read_json, replacing, write_json
+from millrace.preprocessing import Preprocessing, read_raw
+
+import numpy as np
+import tensorflow as tf
+
+# Enough for a stable metric, few enough to be done in seconds.
+ROWS_TO_COMPARE = 20_000
+ROWS_TO_CALIBRATE = 1_000
+
+
+def main() -> None:
+    """Reads the SavedModel and examples; writes *.tflite and conversion.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("config", "saved-model", "signature", "preprocessing", "examples", "output"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+    job = config.load(arguments.config)
+    threshold = read_json(arguments.signature)["threshold"]
+    preprocessing = Preprocessing.load(arguments.preprocessing)
+    raw, label, task = preprocessing.raw, preprocessing.label_column, preprocessing.task
+
+    train, test = (shard_paths(arguments.examples, split) for split in ("train", "test"))
+    calibration = read_raw(train, raw, ROWS_TO_CALIBRATE, job["seed"])
+    rows = read_raw(test, (*raw, label), ROWS_TO_COMPARE, job["seed"])
+    labels = task.decode_labels(task.encode_labels(tf.constant(rows.pop(label.name))).numpy())
+
+    full = conversion.convert_tflite(arguments.saved_model)
+    reference = conversion.predict_tflite(full, rows, raw)
+    metric = metrics.selection_metric(job["selection"]["metric"], task.kind)
+
+    def score(predictions: np.ndarray) -> float:
+        return metrics.evaluate(task.kind, labels, predictions, threshold=threshold)[metric]
+
+    with replacing(arguments.output) as directory:
+        directory.mkdir()
+        (directory / "float32.tflite").write_bytes(full)
+        entries = [describe("float32", full, "the full model") | {"metric": score(reference)}]
+        for precision in job["export"]["reduced"]:
+            model = conversion.reduce_tflite(full, precision, calibration, raw)
+            predictions = conversion.predict_tflite(model, rows, raw)
+            compared = parity.compare(reference, predictions, task, threshold, band=0.0)
+            differences = {
+                "max_difference": float(compared.differences.max()),
+                "mean_difference": float(compared.differences.mean()),
+                "metric": score(predictions),
+                "metric_cost": metrics.improvement(metric, score(reference), score(predictions)),
+            }
+            fault = find_fault(differences, job["export"], task.kind, score(reference))
+            entry = describe(precision, model, fault or "as good as the full model")
+            entries.append(entry | {"shipped": fault is None} | differences)
+            if fault is None:
+                (directory / f"{precision}.tflite").write_bytes(model)
+            print(
+                f"{precision}: {'shipped' if fault is None else 'not shipped'}, {entry['reason']}"
+            )
+        description = {"rows": len(labels), "metric": metric, "artifacts": entries}
+        write_json(directory / "conversion.json", description)
+
+
+def describe(precision: str, model: bytes, reason: str) -> dict[str, Any]:
+    """Returns what conversion.json says of a model before it is compared with the full one."""
+    return {
+        "artifact": f"{precision}.tflite",
+        "precision": precision,
+        "bytes": len(model),
+        "shipped": True,
+        "reason": reason,
+        "max_difference": 0.0,
+        "mean_difference": 0.0,
+        "metric_cost": 0.0,
+    }
+
+
+def find_fault(
+    found: dict[str, float], limits: dict[str, Any], task: str, metric: float
+) -> str | None:
+    """Returns why a reduced model is not good enough to ship, or None when it is."""
+    if not found["max_difference"] <= limits["max_difference"]:
+        return (
+            f"differs by up to {found['max_difference']:.3g}, more than export.max_difference, "
+            f"{limits['max_difference']:g}"
+        )
+    allowed = limits["max_metric_cost"] * (metric if task == "regression" else 1)
+    if not found["metric_cost"] <= allowed:
+        return (
+            f"costs {found['metric_cost']:.3g} of the metric, more than export.max_metric_cost "
+            f"allows, {allowed:.3g}"
+        )
+    return None
+
+
+if __name__ == "__main__":
+    run(main)

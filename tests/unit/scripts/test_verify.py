@@ -1,0 +1,55 @@
+"""verify against models that are whole and models that are broken."""
+
+import json
+import shutil
+
+import pytest
+
+from millrace.errors import MillraceError
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_all_runtimes_agree(made_job, task):
+    job = made_job(task).until("verify")
+    certificate = json.loads((job.results / "parity.json").read_text())
+    assert certificate["passed"]
+    assert certificate["real_rows"] == 60
+    run = {(entry["runtime"], entry["variant"]) for entry in certificate["runtimes"]}
+    assert run >= {
+        ("saved_model", "serving_default"),
+        ("saved_model", "serving_examples"),
+        ("tflite", "float32"),
+        ("tfjs", "cpu"),
+        ("tfjs", "wasm"),
+    }
+    for entry in certificate["runtimes"]:
+        assert entry["finite"]
+        if not entry["reduced"]:
+            assert entry["max_difference"] <= 2e-6
+
+
+@pytest.mark.slow
+def test_a_broken_weight_fails_the_job(made_job, tmp_path):
+    job = made_job("binary").until("verify")
+    broken = tmp_path / "tfjs"
+    shutil.copytree(job.results / "export" / "tfjs", broken)
+    weights = broken / "group1-shard1of1.bin"
+    content = bytearray(weights.read_bytes())
+    topology = json.loads((broken / "model.json").read_text())
+    offset = 0
+    for weight in topology["weightsManifest"][0]["weights"]:
+        size = 4
+        for dimension in weight["shape"]:
+            size *= dimension
+        if weight["dtype"] == "float32" and len(weight["shape"]) == 2:
+            # The high byte of one float of a dense layer.
+            content[offset + 3] ^= 0x40
+            break
+        assert weight["dtype"] in ("float32", "int32")
+        offset += size
+    weights.write_bytes(content)
+    parity = tmp_path / "parity.json"
+    with pytest.raises(MillraceError, match=r"tfjs, cpu\): expected predictions within 5e-05"):
+        job.run("verify", tfjs=broken, parity=parity)
+    assert not parity.exists()
