@@ -1,0 +1,273 @@
+"""The real workflow on a small made table, for each of the three tasks."""
+
+import csv
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROWS = 2500
+UNLABELLED = 25
+CONFIG = """
+name: made
+data: {{files: table.csv, label: label}}
+features:
+  size: {{kind: numeric, column: size (mm)}}
+  rooms: vocabulary
+  city: vocabulary
+  size_bucket: {{kind: bucketized, column: size (mm), quantiles: 5}}
+  city_by_size: {{kind: crossed, keys: [city, size_bucket]}}
+  city_embedding: {{kind: embedding, of: city, dimension: 3}}
+models:
+  linear: {{kind: linear}}
+  small: {{kind: dnn, hidden_units: [16]}}
+training: {{epochs: {epochs}, learning_rate: 0.01}}
+evaluation: {{bootstrap: 20}}
+parity: {{rows: 200}}
+"""
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
+
+
+def write_table(path: Path, task: str) -> None:
+    rng = np.random.default_rng(7)
+    table = pd.DataFrame(
+        {
+            "size (mm)": rng.normal(30, 8, ROWS).round(2),
+            "rooms": rng.integers(1, 5, ROWS),
+            "city": rng.choice(["Aarhus", "Zürich", "São Paulo", "東京, 日本"], ROWS),
+        }
+    )
+    score = (table["size (mm)"] - 30) / 8 + table["rooms"] + 2 * (table["city"] == "Zürich")
+    score += rng.normal(0, 0.5, ROWS)
+    label: Any = score * 100
+    if task == "binary":
+        label = np.where(score > 3, "yes", "no")
+    if task == "multiclass":
+        label = np.select([score < 2, score < 4], ["low", "middle"], "high")
+    table["label"] = label
+    table.loc[rng.random(ROWS) < 0.1, "size (mm)"] = np.nan
+    table.loc[rng.random(ROWS) < 0.05, "city"] = None
+    table.loc[: UNLABELLED - 1, "label"] = None
+    table.to_csv(path, index=False, na_rep="NA")
+
+
+def make_folder(folder: Path, task: str, epochs: int = 15) -> Path:
+    """Makes a folder that a job runs in: the table, the config, and the project beside them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("Snakefile", "rules", "scripts", "envs", "profiles", "web"):
+        (folder / name).symlink_to(ROOT / name)
+    write_table(folder / "table.csv", task)
+    (folder / "job.yaml").write_text(CONFIG.format(epochs=epochs), encoding="utf-8")
+    return folder
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "job.yaml", *arguments],
+        cwd=folder,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def snakemake(folder: Path, *arguments: str) -> str:
+    """Runs the workflow in a folder and returns what it printed; it must succeed."""
+    process = start(folder, *arguments)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return output
+
+
+def planned(folder: Path, *arguments: str) -> set[str]:
+    """The rules that another run would run."""
+    output = snakemake(folder, "--dry-run", *arguments)
+    return set(re.findall(r"^(\w+) +\d+$", output, re.MULTILINE)) - {"total", "all"}
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every artifact, without Snakemake's own timestamps."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((folder / "results").rglob("*"))
+        if path.is_file() and path.name != ".snakemake_timestamp"
+    }
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Returns a function that gives the folder of a finished job; tests leave it as it is."""
+    folders: dict[str, Path] = {}
+
+    def get(task: str) -> Path:
+        if task not in folders:
+            folders[task] = make_folder(tmp_path_factory.mktemp("job") / task, task)
+            snakemake(folders[task])
+        return folders[task]
+
+    return get
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "better_than"),
+    [("binary", "auc", 0.85), ("multiclass", "accuracy", 0.6), ("regression", "r2", 0.7)],
+)
+# On one worker each, so that a job is run once.
+@pytest.mark.xdist_group("workflow")
+class TestEveryTask:
+    def test_goes_from_the_table_to_a_certificate(
+        self, finished: Callable[[str], Path], task: str, metric: str, better_than: float
+    ) -> None:
+        results = finished(task) / "results" / "made"
+        account = json.loads((results / "ingest.json").read_text())
+        assert account["rows_read"] == ROWS
+        assert account["unlabelled"] == UNLABELLED
+        assert sum(account["written"].values()) == ROWS - UNLABELLED - account["rejected"]
+        champion = json.loads((results / "champion.json").read_text())
+        assert champion["gate"]["passed"]
+        metrics = json.loads((results / "models" / champion["model"] / "metrics.json").read_text())
+        assert metrics["task"] == task
+        assert metrics["metrics"][metric]["value"] > better_than
+        with (results / "leaderboard.csv").open() as file:
+            assert {row["model"] for row in csv.DictReader(file)} == {"linear", "small"}
+        parity = json.loads((results / "parity.json").read_text())
+        assert parity["passed"]
+        assert {runtime["runtime"] for runtime in parity["runtimes"]} == {
+            "saved_model",
+            "tflite",
+            "tfjs",
+        }
+        for made in ("report.html", "model_card.md", "web/index.html", "export/saved_model/1"):
+            assert (results / made).exists()
+
+    def test_a_second_run_runs_nothing(
+        self, finished: Callable[[str], Path], task: str, metric: str, better_than: float
+    ) -> None:
+        assert "Nothing to be done" in snakemake(finished(task))
+
+    def test_the_summary_names_the_champion(
+        self, finished: Callable[[str], Path], task: str, metric: str, better_than: float
+    ) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "millrace.summary", "--config", "job.yaml"],
+            cwd=finished(task),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.startswith("Champion: ")
+        assert "Parity: passed" in done.stdout
+
+
+@pytest.mark.xdist_group("workflow")
+@pytest.mark.parametrize(
+    ("old", "new", "reruns", "spares"),
+    [
+        (
+            "quantiles: 5",
+            "quantiles: 6",
+            {"preprocess", "train", "evaluate", "select", "export", "verify", "report"},
+            {"fetch", "ingest", "analyze"},
+        ),
+        (
+            "hidden_units: [16]",
+            "hidden_units: [8]",
+            {"train", "evaluate", "select", "export", "verify", "report"},
+            {"fetch", "ingest", "analyze", "preprocess"},
+        ),
+        (
+            "bootstrap: 20",
+            "bootstrap: 30",
+            {"evaluate", "select", "report"},
+            {"fetch", "ingest", "analyze", "preprocess", "train"},
+        ),
+        (
+            "rows: 200",
+            "rows: 201",
+            {"verify", "report"},
+            {"fetch", "ingest", "analyze", "preprocess", "train", "evaluate", "export"},
+        ),
+        (
+            "label: label",
+            "label: label, exclude: [rooms]",
+            {"ingest", "analyze", "preprocess", "train", "report"},
+            {"fetch"},
+        ),
+    ],
+    ids=["feature", "model", "evaluation", "parity", "data"],
+)
+def test_a_change_of_the_config_reruns_what_depends_on_it(
+    finished: Callable[[str], Path], old: str, new: str, reruns: set[str], spares: set[str]
+) -> None:
+    folder = finished("binary")
+    changed = folder / "changed.yaml"
+    text = (folder / "job.yaml").read_text(encoding="utf-8")
+    assert old in text
+    changed.write_text(text.replace(old, new), encoding="utf-8")
+    rules = planned(folder, "--configfile", "changed.yaml")
+    assert reruns <= rules
+    assert not spares & rules
+
+
+@pytest.mark.xdist_group("workflow")
+def test_a_config_of_another_name_but_the_same_content_reruns_nothing(
+    finished: Callable[[str], Path],
+) -> None:
+    folder = finished("binary")
+    (folder / "copy.yaml").write_bytes((folder / "job.yaml").read_bytes())
+    assert not planned(folder, "--configfile", "copy.yaml")
+
+
+def test_a_changed_raw_file_is_fetched_again(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "job", "binary")
+    snakemake(folder, "--until", "ingest")
+    assert not planned(folder, "--until", "ingest")
+    with (folder / "table.csv").open("a") as file:
+        file.write("31.5,2,Aarhus,yes\n")
+    assert planned(folder, "--until", "ingest") == {"fetch", "ingest"}
+    snakemake(folder, "--until", "ingest")
+    account = json.loads((folder / "results" / "made" / "ingest.json").read_text())
+    assert account["rows_read"] == ROWS + 1
+
+
+def test_a_missing_raw_file_is_one_clear_error(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "job", "binary")
+    (folder / "table.csv").rename(folder / "tables.csv")
+    process = start(folder)
+    output, _ = process.communicate()
+    assert process.returncode != 0
+    assert "error: table.csv: expected a file, found none." in output
+    assert "Traceback" not in output
+    assert not (folder / "results").exists()
+
+
+def test_two_runs_make_the_same_bytes_also_after_a_kill(
+    finished: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """The second job is killed, with its children, while a model trains, and then goes on."""
+    folder = make_folder(tmp_path / "job", "binary", epochs=15)
+    process = start(folder)
+    log = folder / "logs" / "made" / "train.small.log"
+    deadline = time.monotonic() + 300
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    snakemake(folder, "--unlock")
+    snakemake(folder)
+    assert hashes(folder) == hashes(finished("binary"))
