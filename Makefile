@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast format lock clean
+.PHONY: help install run test test-fast format docs lock clean
 
 help: ## List the targets and the variables
 	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
@@ -45,6 +45,9 @@ test-fast: $(INSTALLED) ## Run the tests that take less than 3 minutes together
 
 format: $(INSTALLED) ## Format the sources
 	ruff check --fix && ruff format && snakefmt Snakefile rules
+
+docs: $(INSTALLED) ## Write config/REFERENCE.md from the schema
+	python -m millrace.reference > config/REFERENCE.md
 
 lock: $(INSTALLED) ## Pin the newest versions that envs/*.in allow (for maintainers)
 	pip install --quiet --disable-pip-version-check uv

@@ -78,14 +78,14 @@ def digest(config: dict[str, Any]) -> str:
 def _fill(value: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> Any:
     """Returns `value` with the defaults of `schema` added, in the order of the schema's keys."""
     if "$ref" in schema:
-        return _fill(value, _resolve(schema["$ref"], definitions), definitions)
+        return _fill(value, resolve(schema["$ref"], definitions), definitions)
     for branch in schema.get("allOf", []):
         # The schema selects by `kind` alone: if/then holds the one kind that a branch is for.
         if value.get("kind") == branch["if"]["properties"]["kind"]["const"]:
             return _fill(value, branch["then"], definitions)
     for branch in schema.get("oneOf", []):
         if isinstance(value, dict) and ("type" in branch or "$ref" in branch):
-            target = _resolve(branch["$ref"], definitions) if "$ref" in branch else branch
+            target = resolve(branch["$ref"], definitions) if "$ref" in branch else branch
             if target.get("type") == "object":
                 return _fill(value, target, definitions)
     if not isinstance(value, dict):
@@ -96,7 +96,7 @@ def _fill(value: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> An
         if subschema is True:
             subschema = {}
         reference = subschema.get("$ref")
-        default_from = _resolve(reference, definitions) if reference else subschema
+        default_from = resolve(reference, definitions) if reference else subschema
         if key in value:
             filled[key] = _fill(value[key], subschema, definitions)
         elif "default" in default_from:
@@ -108,7 +108,8 @@ def _fill(value: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> An
     return filled
 
 
-def _resolve(reference: str, definitions: dict[str, Any]) -> dict[str, Any]:
+def resolve(reference: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Returns the part of the schema that a `$ref` such as `#/$defs/data` names."""
     target: Any = {"$defs": definitions}
     for part in reference.removeprefix("#/").split("/"):
         target = target[int(part)] if isinstance(target, list) else target[part]

@@ -34,7 +34,7 @@ def _champion(champion: dict[str, Any], metrics: dict[str, Any]) -> Iterator[str
         interval = f"({metric['low']:.4g} to {metric['high']:.4g})"
         baseline = metrics["baseline"].get(name)
         beside = "" if baseline is None else f"  a constant prediction: {baseline:.4g}"
-        yield f"  {name:<18}{metric['value']:<8.4g}{interval:<22}{beside}".rstrip()
+        yield f"  {name:<19}{metric['value']:<10.4g}{interval:<22}{beside}".rstrip()
     if champion["runner_up"]:
         runner_up = champion["runner_up"]
         yield f"  next: {runner_up['model']}, {champion['metric']} {runner_up['value']:.4g}"
