@@ -68,7 +68,12 @@ def _model(directory: Path) -> dict[str, Any]:
 
 def _column(item: dict[str, Any], column: dict[str, Any]) -> dict[str, Any]:
     """Describes one field of the form: what can be entered, and what stands there at first."""
-    field = {"name": item["name"], "tensor": item["type"]}
+    field = {
+        "name": item["name"],
+        "key": item["key"],
+        "tensor": item["type"],
+        "type": item["column_type"],
+    }
     if item["type"] == "string":
         values = [[value, value] for value, _ in column["values"][:LISTED_VALUES]]
         return {

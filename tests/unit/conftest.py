@@ -281,8 +281,8 @@ def _write_selection(results: Path, task: str) -> None:
 
 def _write_export(results: Path, task: str) -> None:
     inputs = [
-        {"name": "age", "type": "float32", "column_type": "float32"},
-        {"name": "carrier", "type": "string", "column_type": "string"},
+        {"name": name, "key": name, "type": type_, "column_type": type_}
+        for name, type_ in {"age": "float32", "carrier": "string"}.items()
     ]
     _json(
         results / "export" / "signature.json",

@@ -154,10 +154,10 @@ async function loadModel() {
 
 /** Predicts many rows at once; returns one array of outputs per row. */
 async function predict(rows) {
-  const tensors = job.columns.map(({ name, tensor }) => {
+  const tensors = job.columns.map(({ name, key, tensor }) => {
     const values = rows.map((row) => row[name]);
-    if (tensor === "string") return [name, tf.tensor1d(values.map((value) => value ?? ""), "string")];
-    return [name, tf.tensor1d(Float32Array.from(values, (value) => value ?? NaN))];
+    if (tensor === "string") return [key, tf.tensor1d(values.map((value) => value ?? ""), "string")];
+    return [key, tf.tensor1d(Float32Array.from(values, (value) => value ?? NaN))];
   });
   // A copy, because executeAsync adds the model's lookup tables to the object that it is given.
   const output = await (await model).executeAsync(Object.fromEntries(tensors), "predictions");
@@ -259,6 +259,7 @@ function show(row, values) {
   const answer = $("answer");
   answer.textContent = task.number(values);
   answer.dataset.prediction = JSON.stringify(values);
+  answer.dataset.request = requested;
   $("answer-caption").textContent = task.caption();
   $("answer-detail").replaceChildren(...task.detail(values));
   $("decision").textContent = task.decision(values);
@@ -277,19 +278,23 @@ function compare(row, values) {
     `Keras in Python says the same within ${difference === 0 ? "0" : difference.toExponential(1)}.`;
 }
 
+/** The row as tf.train.Example, since saved_model_cli takes literals alone and NaN is none. */
 function command(row) {
-  const inputs = job.columns.map(({ name, tensor }) => {
-    const value = row[name];
-    if (tensor === "string") return `${name}=[${JSON.stringify(value ?? "")}]`;
-    return `${name}=[${value === null ? "np.nan" : floatText(value)}]`;
-  });
+  const cells = job.columns.filter(({ name }) => row[name] !== null);
+  const features = cells.map(({ name, type }) => `${literal(name)}: [${literal(row[name], type)}]`);
+  const examples = `examples=[{${features.join(", ")}}]`.replaceAll("'", "'\\''");
   return (
-    "saved_model_cli run --dir export/saved_model/1 --tag_set serve --signature_def serving_default \\\n" +
-    `  --input_exprs '${inputs.join(";").replaceAll("'", "'\\''")}'`
+    "saved_model_cli run --dir export/saved_model/1 --tag_set serve \\\n" +
+    `  --signature_def serving_examples --input_examples '${examples}'`
   );
 }
 
-const floatText = (value) => (Number.isInteger(value) ? value.toFixed(1) : String(value));
+function literal(value, type) {
+  // A semicolon would end the argument.
+  if (typeof value === "string") return JSON.stringify(value).replaceAll(";", "\\x3b");
+  const isWhole = Number.isInteger(value) && Math.abs(value) < 1e15;
+  return type.startsWith("float") && isWhole ? value.toFixed(1) : String(value);
+}
 
 // ---- what if: one column varies, the others stay ---------------------------------------------
 
