@@ -6,8 +6,7 @@ rule export:
         script="scripts/export.py",
         champion=f"{R}/champion.json",
         preprocessing=f"{R}/preprocessing.json",
-        trainings=expand(f"{R}/models/{{model}}/training", model=job.models),
-        metrics=expand(f"{R}/models/{{model}}/metrics.json", model=job.models),
+        models=MODELS,
     output:
         saved_model=directory(f"{R}/export/saved_model/1"),
         signature=f"{R}/export/signature.json",
@@ -87,7 +86,7 @@ rule verify:
         script="scripts/verify.py",
         runner="web/predict.mjs",
         champion=f"{R}/champion.json",
-        trainings=expand(f"{R}/models/{{model}}/training", model=job.models),
+        models=MODELS,
         preprocessing=f"{R}/preprocessing.json",
         examples=f"{R}/examples",
         saved_model=f"{R}/export/saved_model/1",

@@ -1,5 +1,12 @@
 # One model each, then the best of them.
 
+# What later stages read of the models. They take the folder, and find in the config what is in it.
+MODELS = expand(
+    f"{R}/models/{{model}}/{{artifact}}",
+    model=job.models,
+    artifact=["training", "metrics.json", "diagnostics.json", "predictions.parquet"],
+)
+
 
 wildcard_constraints:
     model="[a-z0-9][a-z0-9_]*",
@@ -76,7 +83,7 @@ rule select:
         # Not select.py: a script's folder comes first in Python's path, and the standard library
         # has a module of that name.
         script="scripts/select_champion.py",
-        metrics=expand(f"{R}/models/{{model}}/metrics.json", model=job.models),
+        models=MODELS,
     output:
         leaderboard=f"{R}/leaderboard.csv",
         champion=f"{R}/champion.json",
@@ -91,9 +98,10 @@ rule select:
         runtime=10,
     params:
         config=job.file,
-        uses=job.depends_on("selection"),
+        uses=job.depends_on("models", "selection"),
+        models=lambda wildcards, input: f"{R}/models",
     message:
         "Choose the champion and put it to the gate"
     shell:
-        "python {input.script} --config {params.config} --metrics {input.metrics}"
+        "python {input.script} --config {params.config} --models {params.models}"
         " --leaderboard {output.leaderboard} --champion {output.champion} 2>&1 | tee {log}"

@@ -13,13 +13,14 @@ def main() -> None:
     """Reads every model's metrics.json; writes leaderboard.csv and champion.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--metrics", type=Path, nargs="+", required=True)
+    parser.add_argument("--models", type=Path, required=True, help="directory with a folder each")
     parser.add_argument("--leaderboard", type=Path, required=True)
     parser.add_argument("--champion", type=Path, required=True)
     arguments = parser.parse_args()
 
-    settings = config.load(arguments.config)["selection"]
-    models = [read_json(path) for path in arguments.metrics]
+    job = config.load(arguments.config)
+    settings = job["selection"]
+    models = [read_json(arguments.models / name / "metrics.json") for name in job["models"]]
     metric, ranked = selection.rank(models, settings["metric"])
     rows = selection.leaderboard(ranked)
     with replacing(arguments.leaderboard) as temporary, temporary.open("w", newline="") as file:

@@ -23,7 +23,8 @@ def folder(tmp_path: Path) -> Path:
             "baseline": {"auc": 0.5, "log_loss": 0.7},
             "training": {"parameters": 30, "epochs": 2},
         }
-        (tmp_path / f"{name}.json").write_text(json.dumps(metrics))
+        (tmp_path / "models" / name).mkdir(parents=True)
+        (tmp_path / "models" / name / "metrics.json").write_text(json.dumps(metrics))
     return tmp_path
 
 
@@ -32,7 +33,7 @@ def select(folder: Path, **settings: object) -> subprocess.CompletedProcess[str]
     (folder / "config.yaml").write_text(json.dumps(config))
     script = REPOSITORY / "scripts" / "select_champion.py"
     arguments = [sys.executable, str(script), "--config", str(folder / "config.yaml")]
-    arguments += ["--metrics", str(folder / "linear.json"), str(folder / "dnn.json")]
+    arguments += ["--models", str(folder / "models")]
     arguments += ["--leaderboard", str(folder / "out/leaderboard.csv")]
     arguments += ["--champion", str(folder / "out/champion.json")]
     return subprocess.run(arguments, capture_output=True, text=True)
@@ -64,8 +65,8 @@ def test_a_metric_of_another_task_is_one_clear_error(folder: Path) -> None:
 
 
 def test_missing_metrics_are_one_clear_error(folder: Path) -> None:
-    (folder / "dnn.json").unlink()
-    assert_refused(select(folder), "dnn.json: expected an artifact of an earlier stage")
+    (folder / "models" / "dnn" / "metrics.json").unlink()
+    assert_refused(select(folder), "models/dnn/metrics.json: expected an artifact of an earlier stage")
 
 
 def assert_refused(result: subprocess.CompletedProcess[str], message: str) -> None:
