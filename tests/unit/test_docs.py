@@ -1,0 +1,64 @@
+"""What the documentation tells people to write and to type."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from millrace.config import load
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("config/*.md")])
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+
+
+CONFIGS = [(page.name, block) for page in PAGES for block in blocks(page, "yaml")]
+COMMANDS = [
+    line.split("#")[0].strip()
+    for page in PAGES
+    for block in blocks(page, "sh")
+    for line in block.replace("\\\n", " ").splitlines()
+]
+
+
+@pytest.mark.parametrize(("page", "block"), CONFIGS, ids=lambda value: str(value)[:20])
+def test_a_config_in_the_documentation_is_valid(tmp_path: Path, page: str, block: str) -> None:
+    path = tmp_path / page
+    path.write_text(block, encoding="utf-8")
+    load(path)
+
+
+def test_the_config_for_a_table_of_ones_own_has_ten_lines() -> None:
+    (config,) = blocks(ROOT / "README.md", "yaml")
+    assert len(config.splitlines()) <= 10
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_local_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_make_knows_every_target_that_is_named() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = {command.split()[1] for command in COMMANDS if command.startswith("make ")}
+    assert {"run", "test", "test-fast"} <= named
+    assert named <= targets
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+def test_a_command_is_a_line_of_shell(command: str) -> None:
+    subprocess.run(["bash", "-n", "-c", command], check=True)
+
+
+def test_help_lists_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)) == set(phony.split())
