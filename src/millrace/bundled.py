@@ -59,7 +59,7 @@ def write_flights(path: Path) -> None:
     30 or more minutes late, 0 when not, empty when its arrival is unknown. Missing cells are empty.
     Raises MillraceError when the package with the data is not installed or its files are damaged.
     """
-    folder = _data_folder()
+    folder = data_folder()
     planes = {plane["tailnum"]: plane for plane in _rows(folder / "planes.csv")}
     weather = {(hour["origin"], hour["time_hour"]): hour for hour in _rows(folder / "weather.csv")}
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
@@ -71,7 +71,11 @@ def write_flights(path: Path) -> None:
             writer.writerow(_cells(flight, plane, hour))
 
 
-def _data_folder() -> Path:
+def data_folder() -> Path:
+    """Returns the folder with the package's tables, their checksums verified.
+
+    Raises MillraceError when the package is not installed or its files are damaged.
+    """
     # The package's own __init__ reads every table into pandas: its files are found without it.
     try:
         folder = Path(str(distribution(PACKAGE).locate_file(PACKAGE))) / "data"

@@ -99,25 +99,31 @@ def _delimiter(sample: bytes) -> str:
     return max(DELIMITERS, key=lambda delimiter: _agreement(sample, delimiter))
 
 
-def _agreement(sample: bytes, delimiter: str) -> tuple[float, int]:
-    counts = cell_counts(sample, delimiter)
+def _agreement(sample: bytes, delimiter: str) -> tuple[float, int, int]:
+    """Says how well a delimiter fits, the better the greater: the share of the rows with as many
+    cells as the first, how few quotes stand inside of cells, and how many cells there are."""
+    first, _ = _split(sample, delimiter, columns=0)
+    columns = int(first[0])
+    if columns < 2:
+        return 0.0, 0, 0
+    counts, stray_quotes = _split(sample, delimiter, columns)
     # The last row of the sample may be cut off.
-    counts = counts[:-1] if len(sample) >= SAMPLE_BYTES // 2 and len(counts) > 1 else counts
-    if len(counts) == 0 or counts[0] < 2:
-        return 0.0, 0
-    return float((counts == counts[0]).mean()), int(counts[0])
+    whole = counts[:-1] if len(counts) > 1 and len(sample) > SAMPLE_BYTES // 2 else counts
+    return float((whole == columns).mean()), -stray_quotes, columns
 
 
-def cell_counts(sample: bytes, delimiter: str) -> np.ndarray[Any, Any]:
-    """Returns how many cells each of the first rows has: int64 [at most SAMPLE_ROWS]."""
+def _split(sample: bytes, delimiter: str, columns: int) -> tuple[np.ndarray[Any, Any], int]:
+    """Returns how many cells each of the first rows has, and how many quotes stand in cells."""
     data = np.frombuffer(sample + bytes(len(sample)), np.uint8).copy()
     counts = np.zeros(SAMPLE_ROWS, np.int64)
-    spans = np.empty((0, SAMPLE_ROWS, 2), np.int64)
+    spans = np.zeros((columns, SAMPLE_ROWS, 2), np.int64)
     bounds = np.empty((SAMPLE_ROWS, 2), np.int64)
     found, _ = rows.split_rows(
-        data, 0, len(sample), True, ord(delimiter), QUOTE, 0, spans, bounds, counts
+        data, 0, len(sample), True, ord(delimiter), QUOTE, columns, spans, bounds, counts
     )
-    return counts[:found]
+    # Doubled quotes are no stray ones: their cells lie, unescaped, behind the sample.
+    quotes = np.cumsum(np.append(0, data == QUOTE) * (np.arange(len(data) + 1) <= len(sample)))
+    return counts[:found], int((quotes[spans[..., 1]] - quotes[spans[..., 0]]).sum())
 
 
 def chunks(path: Path, dialect: Dialect, size: int) -> Iterator[bytes]:
@@ -153,7 +159,9 @@ def _read(
             while (limit is None or done < limit) and (chunk := stream.read(size)):
                 done += len(chunk)
                 yield chunk
-    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's own fault
         raise MillraceError(
             f"{path}: expected {compression} data, found a damaged file ({error}).",
             note="it may have been cut off on its way here: compare its size or checksum.",

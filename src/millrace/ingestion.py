@@ -83,7 +83,11 @@ class Plan:
             yield len(block.counts), self._part(table, block, self._file_splits[index])
 
     def _part(self, table: Table, block: Block, file_split: str | None) -> Part:
-        batch, good, rejected = tables.typed(block, table.names, self.types, self._markers)
+        divides = self._time_column is not None and file_split in (None, "train")
+        required = [self._time_column] if divides else []
+        batch, good, rejected = tables.typed(
+            block, table.names, self.types, self._markers, required
+        )
         hashes = rows.hash_rows(block.data, block.spans, self._seed)[good]
         labelled = pc.is_valid(batch[self._label])
         unlabelled = batch.num_rows - pc.sum(labelled).as_py() if batch.num_rows else 0

@@ -16,7 +16,7 @@ from millrace.files import sha256
 from millrace.progress import Progress
 
 ATTEMPTS = 5
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 16  # a broken connection loses less than one
 TIMEOUT_SECONDS = 30
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
@@ -43,7 +43,7 @@ def _expand(name: str) -> list[str]:
     if is_url(name) or Path(name).exists() or not glob.has_magic(name):
         return [name]
     # Path.glob takes no absolute patterns.
-    found = glob.glob(name, recursive=True)  # noqa: PTH207
+    found = glob.glob(name, recursive=True)
     matches = sorted(path for path in found if Path(path).is_file())
     if not matches:
         raise MillraceError(f"data.files: expected files that match {name}, found none.")

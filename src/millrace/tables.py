@@ -6,7 +6,7 @@ the config asks for. A row that does not fit is rejected, verbatim and with the 
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -243,12 +243,16 @@ def column_type(counts: Array, tolerated: float) -> str:
 
 
 def typed(
-    block: Block, names: Sequence[str], types: dict[str, str], markers: Markers
+    block: Block,
+    names: Sequence[str],
+    types: dict[str, str],
+    markers: Markers,
+    required: Collection[str] = (),
 ) -> tuple[pa.RecordBatch, Array, list[Reject]]:
     """Returns a block's good rows with the columns of `types`, which rows those are, and the bad.
 
-    `names` are the block's columns; which rows are good comes as bool [rows].
-    Sources of the rules: `_arrow_column`.
+    `names` are the block's columns, `required` those without which a row is bad. Which rows are
+    good comes as bool [rows].
     """
     classes, values = classify(block, markers)
     wrong_count = block.counts != len(names)
@@ -258,6 +262,8 @@ def typed(
         index = names.index(name)
         cells_of = (block.data, block.spans[index], classes[index], values[index])
         columns[name], bad = _arrow_column(kind, *cells_of)
+        if name in required:
+            bad |= classes[index] == cells.MISSING
         faults.append((name, kind, bad & good))
         good &= ~bad
     rejects = [
@@ -267,7 +273,8 @@ def typed(
     for name, kind, bad in faults:
         for row in np.flatnonzero(bad):
             text = _text(block.data, block.spans[names.index(name), row])
-            reason = f"expected {kind}, found {_shortened(text)}"
+            missing = classes[names.index(name), row] == cells.MISSING
+            reason = f"expected {kind}, found {'none' if missing else _shortened(text)}"
             rejects.append(_reject(block, int(row), name, reason))
     fields = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in types.items()])
     batch = pa.RecordBatch.from_arrays([columns[name] for name in types], schema=fields)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace import examples, wire
+from millrace import examples
 from millrace.errors import MillraceError
 
 tf = pytest.importorskip("tensorflow")
@@ -151,22 +151,6 @@ def test_a_file_longer_than_a_batch_comes_in_several(file: Path) -> None:
     batches = list(examples.read_batches([file], {"columns": [{"name": "n", "type": "int64"}]}))
     assert [batch.num_rows for batch in batches] == [32768, 32768, 5]
     assert np.array_equal(np.concatenate([batch["n"].to_numpy() for batch in batches]), range(rows))
-
-
-def test_checksums_are_those_of_the_published_vectors() -> None:
-    # RFC 3720, B.4, masked as LevelDB and TFRecord do.
-    vectors = {
-        b"": 0x00000000,
-        bytes(32): 0x8A9136AA,
-        b"\xff" * 32: 0x62A8AB43,
-        bytes(range(32)): 0x46DD794E,
-        bytes(range(31, -1, -1)): 0x113FDB5C,
-        b"123456789": 0xE3069283,
-    }
-    for data, crc in vectors.items():
-        masked = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-        array = np.frombuffer(b"?" + data, np.uint8)
-        assert wire.masked_crc(array, 1, len(array)) == masked
 
 
 SCHEMA = {"columns": [{"name": "n", "type": "int64"}, {"name": "s", "type": "string"}]}

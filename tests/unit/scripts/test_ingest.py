@@ -1,0 +1,293 @@
+"""ingest: shards, schema and account from raw tables; pandas and TensorFlow are the oracles."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from millrace import examples
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "ingest.py"
+SPLITS = ("train", "validation", "test")
+OUTPUTS = {"examples": "examples", "schema": "schema.json", "account": "ingest.json"}
+
+
+class Job:
+    """A job in the current folder. Its config is `data` with files and label filled in."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def run(self, files: dict[str, str | None], results: str = "results", **data: Any) -> int:
+        """Runs the script in this process; returns its exit code."""
+        entries = [
+            {"path": path, "split": split, "sha256": "ab" * 32, "bytes": 1, "source": path}
+            for path, split in files.items()
+        ]
+        Path("raw").mkdir(exist_ok=True)
+        Path("raw/manifest.json").write_text(json.dumps({"files": entries}))
+        data = {"files": list(files), "label": "label"} | data
+        Path("config.yaml").write_text(json.dumps({"name": "made", "data": data}))
+        arguments = [str(SCRIPT), "--config", "config.yaml", "--raw", "raw"]
+        for option, name in (OUTPUTS | {"rejected": "rejected.csv"}).items():
+            arguments += [f"--{option}", f"{results}/{name}"]
+        self._monkeypatch.setattr(sys, "argv", arguments)
+        code = compile(SCRIPT.read_text(), str(SCRIPT), "exec")
+        with pytest.raises(SystemExit) as end:
+            exec(code, {"__name__": "__main__"})
+        return int(end.value.code or 0)
+
+    def account(self, results: str = "results") -> dict[str, Any]:
+        account: dict[str, Any] = json.loads(Path(results, "ingest.json").read_text())
+        left = account["rejected"] + account["unlabelled"] + account["duplicates_dropped"]
+        assert account["rows_read"] == sum(account["written"].values()) + left
+        return account
+
+    def table(self, split: str, results: str = "results") -> pd.DataFrame:
+        schema = json.loads(Path(results, "schema.json").read_text())
+        paths = examples.shard_paths(Path(results, "examples"), split)
+        batches = list(examples.read_batches(paths, schema))
+        return pd.concat([batch.to_pandas() for batch in batches], ignore_index=True)
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    monkeypatch.chdir(tmp_path)
+    return Job(monkeypatch)
+
+
+def made(rows: int = 2000, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "id": np.arange(rows),
+            "size": rng.normal(size=rows).astype(np.float32),
+            "city": rng.choice(["Aarhus", "Zürich, CH", 'the "Hague"', "line\nbreak"], rows),
+            "day": pd.date_range("2013-01-01", periods=rows, freq="h").strftime("%Y-%m-%d"),
+            "label": rng.integers(0, 2, rows),
+        }
+    )
+    table["label"] = table["label"].astype("Int64").mask(rng.random(rows) < 0.05)
+    table["size"] = table["size"].mask(rng.random(rows) < 0.1)
+    return table
+
+
+def test_every_row_is_in_one_split_or_accounted_for(job: Job) -> None:
+    source = made()
+    source.to_csv("table.csv", index=False)
+    assert job.run({"table.csv": None}) == 0
+    labelled = source[source["label"].notna()].reset_index(drop=True)
+    found = pd.concat([job.table(split) for split in SPLITS])
+    found = found.sort_values("id", ignore_index=True)
+    found["day"] = found["day"].astype(str)
+    pd.testing.assert_frame_equal(found, labelled, check_dtype=False)
+    account = job.account()
+    assert account["rows_read"] == 2000
+    assert account["unlabelled"] == source["label"].isna().sum()
+    assert account["files"][0]["rows_read"] == 2000
+    shares = [rows / len(labelled) for rows in account["written"].values()]
+    assert shares == pytest.approx([0.7, 0.15, 0.15], abs=0.03)
+    assert Path("results/rejected.csv").read_text() == "file,row,byte_offset,column,reason,raw\n"
+
+
+def test_tensorflow_reads_the_examples(job: Job) -> None:
+    tf = pytest.importorskip("tensorflow")
+    made().to_csv("table.csv", index=False)
+    job.run({"table.csv": None})
+    path = str(examples.shard_paths(Path("results/examples"), "train")[0])
+    records = list(tf.data.TFRecordDataset(path).as_numpy_iterator())
+    parsed = tf.io.parse_example(
+        records,
+        {
+            "id": tf.io.FixedLenFeature([], tf.int64),
+            "size": tf.io.FixedLenFeature([], tf.float32, default_value=np.nan),
+            "city": tf.io.FixedLenFeature([], tf.string),
+        },
+    )
+    table = job.table("train")
+    np.testing.assert_array_equal(parsed["id"], table["id"])
+    np.testing.assert_array_equal(parsed["size"], table["size"].astype(np.float32))
+    assert [text.decode() for text in parsed["city"].numpy()] == list(table["city"])
+
+
+def test_the_schema_names_what_examples_hold(job: Job) -> None:
+    made().to_csv("table.csv", index=False)
+    job.run({"table.csv": None}, exclude=["id"], missing_values=["", "none"])
+    schema = json.loads(Path("results/schema.json").read_text())
+    assert schema["label"] == "label"
+    found = [(column["name"], column["type"], column["required"]) for column in schema["columns"]]
+    assert found == [
+        ("size", "float64", False),
+        ("city", "string", True),
+        ("day", "date", True),
+        ("label", "int64", True),
+    ]
+    assert schema["columns"][0]["missing_values"] == ["", "none"]
+    assert list(job.table("train").columns) == ["size", "city", "day", "label"]
+
+
+def test_a_second_run_gives_the_same_bytes(job: Job) -> None:
+    made().to_csv("table.csv", index=False)
+    for results in ("first", "second"):
+        job.run({"table.csv": None}, results=results, examples_per_shard=300)
+    files = sorted(path.relative_to("first") for path in Path("first").rglob("*.*"))
+    assert len(files) == 3 + 5 + 1 + 1
+    for file in files:
+        assert Path("first", file).read_bytes() == Path("second", file).read_bytes()
+
+
+def placed(job: Job, results: str) -> dict[int, str]:
+    return {
+        number: split for split in SPLITS for number in job.table(split, results)["id"].tolist()
+    }
+
+
+def test_a_row_stays_in_its_split(job: Job) -> None:
+    source = made().dropna(subset="label")
+    source.to_csv("table.csv", index=False)
+    job.run({"table.csv": None}, results="all")
+    shuffled = source.sample(frac=0.5, random_state=1)
+    shuffled[:300].to_csv("a.csv", index=False)
+    shuffled[300:].to_csv("b.csv", index=False)
+    options = {"examples_per_shard": 100, "exclude": ["city"]}
+    job.run({"b.csv": None, "a.csv": None}, results="half", **options)
+    everything = placed(job, "all")
+    half = placed(job, "half")
+    assert len(half) == len(shuffled)
+    assert half == {number: everything[number] for number in half}
+
+
+def test_files_with_splits_keep_them(job: Job) -> None:
+    source = made().dropna(subset="label")
+    source[:1500].to_csv("train.csv", index=False)
+    source[1500:].to_csv("test.csv", index=False)
+    job.run({"train.csv": "train", "test.csv": "test"}, split={"validation": 0.2})
+    assert sorted(job.table("test")["id"]) == sorted(source["id"][1500:])
+    train, validation = job.table("train"), job.table("validation")
+    assert sorted([*train["id"], *validation["id"]]) == sorted(source["id"][:1500])
+    assert len(validation) / 1500 == pytest.approx(0.2, abs=0.03)
+    source[1000:1500].to_csv("validation.csv", index=False)
+    source[:1000].to_csv("train.csv", index=False)
+    job.run({"train.csv": "train", "validation.csv": "validation", "test.csv": "test"})
+    assert job.table("train")["id"].tolist() == source["id"][:1000].tolist()
+    assert job.table("validation")["id"].tolist() == source["id"][1000:1500].tolist()
+
+
+@pytest.mark.parametrize(
+    "cuts",
+    [{"validation": "2013-03-01", "test": "2013-03-10"}, {"validation": 0.2, "test": 0.1}],
+)
+def test_time_divides_earlier_from_later(job: Job, cuts: dict[str, Any]) -> None:
+    made().to_csv("table.csv", index=False)
+    split = {"by": "time", "column": "day"} | cuts
+    # A column to divide by need not be a feature.
+    assert job.run({"table.csv": None}, split=split, exclude=["day"]) == 0
+    days = made().set_index("id")["day"]
+    ranges = [days[job.table(name)["id"]].agg(["min", "max"]).tolist() for name in SPLITS]
+    assert ranges[0][1] < ranges[1][0] <= ranges[1][1] < ranges[2][0]
+    if isinstance(cuts["test"], str):
+        assert [ranges[1][0], ranges[2][0]] == [cuts["validation"], cuts["test"]]
+    else:
+        assert len(job.table("test")) / 2000 == pytest.approx(0.1, abs=0.02)
+
+
+def test_bad_rows_are_kept_verbatim(job: Job) -> None:
+    made().to_csv("table.csv", index=False)
+    text = Path("table.csv").read_text()
+    bad = ['7,"x,y"', '9,1.5,"a ""b""",2013-01-01,1,6', "10,big,c,2013-01-01,1"]
+    Path("table.csv").write_text(text + "\n".join(bad) + "\n")
+    assert job.run({"table.csv": None}, max_rejected=3) == 0
+    account = job.account()
+    assert (account["rows_read"], account["rejected"]) == (2003, 3)
+    assert account["reasons"] == {"expected 5 cells": 2, "size: expected float64": 1}
+    rejected = pd.read_csv("results/rejected.csv")
+    assert rejected["raw"].tolist() == bad
+    assert rejected["row"].tolist() == [2001, 2002, 2003]
+    assert rejected["file"].tolist() == ["table.csv"] * 3
+    data = Path("table.csv").read_bytes()
+    for offset, raw in zip(rejected["byte_offset"], bad, strict=True):
+        assert data[offset:].startswith(raw.encode())
+
+
+def test_a_row_without_its_time_is_rejected(job: Job) -> None:
+    source = made()
+    source.loc[7, "day"] = None
+    source.loc[7, "label"] = 1
+    source.to_csv("table.csv", index=False)
+    split = {"by": "time", "column": "day", "validation": 0.2, "test": 0.1}
+    assert job.run({"table.csv": None}, split=split) == 0
+    assert job.account()["reasons"] == {"day: expected date": 1}
+
+
+def written(text: str, name: str = "table.csv") -> dict[str, str | None]:
+    Path(name).write_bytes(text.encode("latin-1"))
+    return {name: None}
+
+
+ROWS = "".join(f"{n},{n % 2}\n" for n in range(300))
+MISTAKES: list[tuple[str | None, dict[str, Any], str]] = [
+    (None, {}, "none.csv: expected a file, found none"),
+    ("", {}, "table.csv: expected a table, found an empty file"),
+    ("a,label\n", {}, "table.csv: expected rows, found a header only"),
+    ("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", {}, "table.csv: expected text, found binary data"),
+    ("a,a,label\n1,2,3\n", {}, "found ['a'] more than once"),
+    (f"a,labels\n{ROWS}", {}, "found 'label'.\nNote: the table has 'labels'"),
+    (f"a,label\n{ROWS}", {"types": {"x": "string"}}, "data.types: expected a column of the table"),
+    (f"a,label\n{ROWS}", {"exclude": ["x"]}, "data.exclude: expected a column of the table"),
+    (f"a,label\n{ROWS}", {"exclude": ["label"]}, "data.exclude: expected features, found the l"),
+    (f"a,label\n{ROWS}", {"types": {"a": "date"}}, "expected at most 0 bad rows out of 300"),
+    (f"a,label\n{ROWS}x\n", {}, "table.csv, row 301: expected 2 cells, found 1\n    'x'"),
+    ("a,label\n1,2\n", {}, "expected rows in every split, found none for"),
+    (f"a,label\n{ROWS}", {"split": {"by": "time"}}, "expected the key 'column' with `by: time`"),
+    (
+        f"a,label\n{ROWS}",
+        {"split": {"by": "time", "column": "b"}},
+        "data.split.column: expected a column of the table, found 'b'",
+    ),
+    (
+        f"a,label\n{ROWS}",
+        {"split": {"by": "time", "column": "a", "validation": 100, "test": 999}},
+        "expected rows in every split, found none for test",
+    ),
+    (f"a,label\n{ROWS}", {"split": {"validation": "x"}}, "expected a share between 0 and 1"),
+]
+
+
+@pytest.mark.parametrize(("text", "data", "message"), MISTAKES)
+def test_mistakes_give_one_error_and_leave_nothing(
+    job: Job,
+    capsys: pytest.CaptureFixture[str],
+    text: str | None,
+    data: dict[str, Any],
+    message: str,
+) -> None:
+    files = {"none.csv": None} if text is None else written(text)
+    assert job.run(files, **data) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not Path("results").exists() or not any(Path("results").iterdir())
+
+
+def test_a_directory_is_no_table(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("folder").mkdir()
+    assert job.run({"folder": None}) == 1
+    assert "folder: expected a file, found a directory" in capsys.readouterr().err
+
+
+def test_five_bad_rows_are_shown(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
+    assert job.run(written(f"a,label\n{ROWS}" + "x\n" * 9), max_rejected=8) == 1
+    error = capsys.readouterr().err
+    assert "expected at most 8 bad rows out of 309, found 9. The first:" in error
+    assert error.count("expected 2 cells, found 1") == 5
+
+
+def test_a_failed_run_leaves_the_last_one_as_it_was(job: Job) -> None:
+    job.run(written(f"a,label\n{ROWS}"))
+    before = {path: path.read_bytes() for path in Path("results").rglob("*.*")}
+    assert job.run(written("a,label\n1,2\n")) == 1
+    assert {path: path.read_bytes() for path in Path("results").rglob("*.*")} == before

@@ -1,0 +1,52 @@
+"""Shards of a split."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from millrace import examples
+from millrace.shards import ShardWriter
+
+SCHEMA = {"columns": [{"name": "n", "type": "int64"}]}
+
+
+def write(folder: Path, per_shard: int, sizes: list[int]) -> list[dict]:
+    writer = ShardWriter(folder, "train", per_shard)
+    start = 0
+    for size in sizes:
+        writer.write(pa.RecordBatch.from_pydict({"n": range(start, start + size)}))
+        start += size
+    assert writer.rows == start
+    return writer.close()
+
+
+def test_shards_are_filled_in_order(tmp_path: Path) -> None:
+    shards = write(tmp_path, 4, [3, 0, 7, 1])
+    assert shards == [
+        {"file": "train-00000-of-00003.tfrecord", "rows": 4},
+        {"file": "train-00001-of-00003.tfrecord", "rows": 4},
+        {"file": "train-00002-of-00003.tfrecord", "rows": 3},
+    ]
+    paths = examples.shard_paths(tmp_path, "train")
+    assert sorted(tmp_path.iterdir()) == paths
+    rows = [batch["n"].to_pylist() for batch in examples.read_batches(paths, SCHEMA)]
+    assert rows == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10]]
+
+
+@pytest.mark.parametrize("sizes", [[12], [1] * 12, [5, 7]])
+def test_bytes_do_not_depend_on_the_batches(tmp_path: Path, sizes: list[int]) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    write(tmp_path / "a", 5, [4, 8])
+    write(tmp_path / "b", 5, sizes)
+    found = [[path.read_bytes() for path in sorted((tmp_path / x).iterdir())] for x in "ab"]
+    assert found[0] == found[1]
+
+
+def test_a_full_last_shard_is_followed_by_none(tmp_path: Path) -> None:
+    assert [shard["rows"] for shard in write(tmp_path, 5, [5, 5])] == [5, 5]
+
+
+def test_no_rows_make_one_empty_shard(tmp_path: Path) -> None:
+    assert write(tmp_path, 5, []) == [{"file": "train-00000-of-00001.tfrecord", "rows": 0}]
