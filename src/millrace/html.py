@@ -77,7 +77,9 @@ def template(name: str) -> jinja2.Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(count=count, share=share, figure=figure, size=size)
+    environment.filters.update(
+        count=count, share=share, figure=figure, measured=measured, size=size
+    )
     return environment.get_template(name)
 
 
@@ -113,6 +115,11 @@ def _float(value: float) -> str:
     if value == 0 or 1e-4 <= abs(value) < 1e4:
         return f"{value:.4g}"
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e12 else f"{value:.2g}"
+
+
+def measured(value: float | None) -> str:
+    """A metric with four decimals, so that a column of them lines up; large ones as a figure."""
+    return f"{value:.4f}" if value is not None and abs(value) < 100 else figure(value)
 
 
 def size(value: int) -> str:

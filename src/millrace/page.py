@@ -37,7 +37,7 @@ def build(results: Path, name: str) -> str:
     signature = read_json(results / "export" / "signature.json")
     statistics = read_json(results / "statistics.json")
     champion = read_json(results / "champion.json")
-    train = statistics["splits"]["train"]
+    splits = [split["columns"] for split in statistics["splits"].values()]
     job = {
         "name": name,
         "label": signature["label"],
@@ -46,8 +46,11 @@ def build(results: Path, name: str) -> str:
         "threshold": signature["threshold"],
         "question": _question(signature),
         "champion": champion["model"],
-        "training_rows": train["rows"],
-        "columns": [_column(item, train["columns"][item["name"]]) for item in signature["inputs"]],
+        "training_rows": statistics["splits"]["train"]["rows"],
+        "columns": [
+            _column(item, [columns[item["name"]] for columns in splits])
+            for item in signature["inputs"]
+        ],
         "samples": samples(results, signature, champion["model"]),
         "model": _model(results / "export" / "tfjs"),
     }
@@ -66,8 +69,12 @@ def _model(directory: Path) -> dict[str, Any]:
     return {"topology": topology, "weights": base64.b64encode(weights).decode()}
 
 
-def _column(item: dict[str, Any], column: dict[str, Any]) -> dict[str, Any]:
-    """Describes one field of the form: what can be entered, and what stands there at first."""
+def _column(item: dict[str, Any], splits: list[dict[str, Any]]) -> dict[str, Any]:
+    """Describes one field of the form: what can be entered, and what stands there at first.
+
+    `splits` holds the column's statistics in each split, train first.
+    """
+    column = splits[0]
     field = {
         "name": item["name"],
         "key": item["key"],
@@ -93,24 +100,26 @@ def _column(item: dict[str, Any], column: dict[str, Any]) -> dict[str, Any]:
             "values": [[1, "true"], [0, "false"]],
             "default": None if column["median"] is None else int(column["median"] >= 0.5),
         }
-    return {**field, "input": "number", **_range(column, item["column_type"] == "int64")}
+    return {**field, "input": "number", **_range(splits, item["column_type"] == "int64")}
 
 
-def _range(column: dict[str, Any], whole: bool) -> dict[str, float | int | None]:
-    """Returns where a slider begins and ends (the middle 98 % of the rows), its step and default.
+def _range(splits: list[dict[str, Any]], whole: bool) -> dict[str, float | int | None]:
+    """Returns where a slider begins and ends, its step and the default, train's median.
 
-    The ends and the default lie on the step's grid, as the browser demands of a slider.
+    From begin to end lie the middle 98 % of the rows of each split. All of them lie on the step's
+    grid, as the browser demands of a slider.
     """
-    if not column["quantiles"]:
+    quantiles = [np.asarray(column["quantiles"]) for column in splits if column["quantiles"]]
+    if not quantiles:
         return {"low": 0, "high": 1, "step": 1 if whole else 0.01, "default": None}
-    quantiles = np.asarray(column["quantiles"], np.float64)
-    at = np.interp([0.01, 0.5, 0.99], np.linspace(0, 1, len(quantiles)), quantiles)
-    low, median, high = at.tolist()
+    at = [np.interp([0.01, 0.5, 0.99], np.linspace(0, 1, len(q)), q).tolist() for q in quantiles]
+    low, high = min(low for low, _, _ in at), max(high for _, _, high in at)
     step = _step(high - low, whole)
     low = math.floor(low / step) * step
     high = max(math.ceil(high / step) * step, low + step)
-    rounded = [_rounded(value, step) for value in (low, high, round(median / step) * step)]
-    return {"low": rounded[0], "high": rounded[1], "step": step, "default": rounded[2]}
+    median = round(at[0][1] / step) * step
+    low, high, median = (_rounded(value, step) for value in (low, high, median))
+    return {"low": low, "high": high, "step": step, "default": median}
 
 
 def _step(width: float, whole: bool) -> float | int:

@@ -60,6 +60,13 @@ def test_figures(value: float | str | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "text"), [(0.716, "0.7160"), (0.0, "0.0000"), (68771.23, "68,771"), (None, "–")]
+)
+def test_metrics(value: float | None, text: str) -> None:
+    assert html.measured(value) == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"), [(0, "0.0%"), (0.12345, "12.3%"), (0.0004, "< 0.1%"), (1, "100.0%")]
 )
 def test_shares(value: float, text: str) -> None:

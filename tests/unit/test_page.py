@@ -100,13 +100,20 @@ def test_steps_are_round(width: float, whole: bool, step: float) -> None:
 
 @pytest.mark.parametrize("value", [3.5, -1e6, 1e-7])
 def test_a_column_of_one_value_still_has_a_slider(value: float) -> None:
-    column = {"quantiles": [value] * 1025}
-    field = page._range(column, whole=False)
+    field = page._range([{"quantiles": [value] * 1025}], whole=False)
     assert field["low"] <= value <= field["high"]
     assert field["low"] < field["high"]
     assert np.isfinite(list(field.values())).all()
 
 
+def test_slider_covers_every_split_and_starts_at_the_median_of_train() -> None:
+    train, test = (
+        {"quantiles": [float(value) for value in values]} for values in ([1, 5, 9], [12])
+    )
+    field = page._range([train, test], whole=True)
+    assert (field["low"], field["high"], field["default"]) == (1, 12, 5)
+
+
 def test_a_column_without_values_has_a_slider_too() -> None:
-    field = page._range({"quantiles": []}, whole=True)
+    field = page._range([{"quantiles": []}] * 3, whole=True)
     assert (field["low"], field["high"], field["default"]) == (0, 1, None)

@@ -112,13 +112,13 @@ def test_each_task_has_its_charts(make_results: Callable[[str], Path], task: str
 def test_report_tells_what_the_stages_found(make_results: Callable[[str], Path]) -> None:
     sections = Document(report.build(job(), make_results("binary"), MADE_BY)).sections
     words = {name: " ".join(text.split()) for name, text in sections.items()}
-    assert "dnn predicts late with an AUC of 0.71" in words[""]
+    assert "dnn predicts late with an AUC of 0.7100" in words[""]
     assert "late Task binary classification" in words["question"]
     assert "the account closes" in words["rows"]
     assert "5 × expected a number" in words["rows"]
     assert "in test than in train: <b>0.3</b>" in words["anomalies"]
     assert "passed better than the baseline: expected 0.5, found 0.71" in words["leaderboard"]
-    assert "tfjs wasm 1,100 1.2e-07 1e-08 5e-05 0 yes passed" in words["parity"]
+    assert "TF.js wasm 1,100 1.2e-07 1e-08 5e-05 0 yes passed" in words["parity"]
     assert "int8.tflite : differs by 0.3, more than 0.02" in words["parity"]
     assert "c0ffee with uncommitted changes" in words["provenance"]
     assert "cd" * 32 in words["provenance"]
@@ -176,7 +176,7 @@ def test_model_card_holds_the_figures(make_results: Callable[[str], Path], task:
     assert len(rows) == 1 + len(metrics)
     for name, metric in metrics.items():
         label = models.METRIC_NAMES[name]
-        assert any(row.startswith(f"| {label} | {metric['value']:.4g} |") for row in rows)
+        assert any(row.startswith(f"| {label} | {metric['value']:.4f} |") for row in rows)
     assert "{{" not in card
     assert "{%" not in card
 

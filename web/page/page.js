@@ -36,7 +36,7 @@ function makeField(column) {
   const container = element(
     "div",
     { class: "field", "data-column": column.name },
-    element("div", { class: "label" }, element("label", { for: id }, column.name), missing),
+    element("div", { class: "label" }, element("label", { for: id }, ...breakable(column.name)), missing),
     ...parts.nodes,
   );
   const mark = () => {
@@ -60,6 +60,11 @@ function makeField(column) {
   };
   write(column.default);
   return { container, read: parts.read, write };
+}
+
+/** Lets a long name break after its underscores. */
+function breakable(name) {
+  return name.split(/(?<=_)/).flatMap((part, index) => (index ? [element("wbr"), part] : [part]));
 }
 
 function numberField(column) {
@@ -263,7 +268,7 @@ function show(row, values) {
   $("answer-caption").textContent = task.caption();
   $("answer-detail").replaceChildren(...task.detail(values));
   $("decision").textContent = task.decision(values);
-  $("row").textContent = JSON.stringify(row);
+  $("row").textContent = JSON.stringify(row, null, 1).replace(/\n */g, " ");
   $("command").textContent = command(row);
   compare(row, values);
 }

@@ -53,7 +53,7 @@ const square = (width) => ({ height: Math.min(width * 0.8, 360) });
 function account(width) {
   const { flows, rows_read: total } = facts.account;
   const shown = flows.filter(({ rows }) => rows > 0);
-  const [height, gap, node, top] = [190, 12, 10, 6];
+  const [height, gap, node, top] = [190, 12, 10, 28];
   // A thin flow still needs a line of text beside it.
   const line = 34;
   const right = Math.min(230, width * 0.5);
@@ -63,10 +63,10 @@ function account(width) {
     .attr("class", "flow")
     .attr("role", "img")
     .attr("aria-label", `${count(total)} rows read: ${shown.map((flow) => `${count(flow.rows)} ${flow.to}`).join(", ")}`);
-  let from = top + 24;
-  let to = 0;
+  let from = top;
+  let to = top;
   const end = width - right;
-  svg.append("text").attr("x", 0).attr("y", 16).text(`${count(total)} rows read`);
+  svg.append("text").attr("x", 0).attr("y", 14).text(`${count(total)} rows read`);
   svg.append("rect").attr("x", 0).attr("y", from).attr("width", node).attr("height", height).attr("rx", 2).attr("fill", "var(--soft)");
   for (const flow of shown) {
     const size = Math.max(flow.rows * scale, 1);
@@ -81,7 +81,7 @@ function account(width) {
     from += flow.rows * scale;
     to += Math.max(size, line) + gap;
   }
-  svg.attr("width", width).attr("height", Math.max(to, height + top + 30));
+  svg.attr("width", width).attr("height", Math.max(to, top + height));
   return [svg.node()];
 }
 
@@ -124,9 +124,10 @@ function categories(width, column, splits) {
   const dots = splits.flatMap((split) => column.splits[split].values.map(([value, share]) => ({ split, value, share })));
   return plot(width, `Most frequent values of ${column.name} by split`, {
     height: order.length * 22 + 60,
+    marginTop: 12,
     marginLeft: Math.min(160, 20 + 7.5 * d3.max(order, (value) => value.length) || 60),
     x: { label: "share of the rows", tickFormat: "%", grid: true, zero: true },
-    y: { label: null, domain: order, tickFormat: (value) => (value.length > 20 ? `${value.slice(0, 19)}…` : value) },
+    y: { label: null, tickSize: 0, domain: order, tickFormat: (value) => (value.length > 20 ? `${value.slice(0, 19)}…` : value) },
     marks: [
       Plot.ruleY(dots, Plot.groupY({ x1: "min", x2: "max" }, { x: "share", y: "value", stroke: "var(--line)", strokeWidth: 3 })),
       Plot.dot(dots, { x: "share", y: "value", fill: (dot) => splitColor(dot.split), r: 4.5 }),
@@ -158,10 +159,10 @@ function leaderboard(width, _, container) {
     height: data.length * 34 + 64,
     marginLeft: 110,
     x: { label: metricName(chosen), grid: true },
-    y: { label: null, domain: best.map(({ model }) => model) },
+    y: { label: null, tickSize: 0, domain: best.map(({ model }) => model) },
     marks: [
       baseline === undefined ? null : Plot.ruleX([baseline], CHANCE),
-      baseline === undefined ? null : Plot.text([baseline], { x: (value) => value, text: () => "a constant prediction", frameAnchor: "top", dy: -10, fill: "var(--soft)" }),
+      baseline === undefined ? null : Plot.text(["a constant prediction"], { x: [baseline], frameAnchor: "top", textAnchor: baseline < best[0].value ? "start" : "end", dy: -10, fill: "var(--soft)" }),
       Plot.ruleY(data, { y: "model", x1: "low", x2: "high", stroke: (row) => modelColor(row.model), strokeWidth: 3 }),
       Plot.dot(data, { y: "model", x: "value", fill: (row) => modelColor(row.model), r: 6 }),
       Plot.tip(data, Plot.pointerY({ y: "model", x: "value", title: (row) => `${row.model}\n${short(row.value)}\n${short(row.low)} to ${short(row.high)}` })),
@@ -197,12 +198,12 @@ function curve(name, x, y) {
 }
 
 function curveChart(width, options) {
-  const { data, x, y, reference, title, extra = [] } = options;
+  const { data, x, y, reference, title, extra = [], domain = [0, 1] } = options;
   const models = byModel.filter((model) => data.some((row) => row.model === model));
   const chart = plot(width, options.label, {
     ...square(width),
-    x: { label: options.xLabel, domain: [0, 1] },
-    y: { label: options.yLabel, domain: [0, 1], grid: true },
+    x: { label: options.xLabel, domain, nice: true, ticks: 5 },
+    y: { label: options.yLabel, domain, nice: true, ticks: 5, grid: true },
     marks: [
       Plot.line(reference, { x: "0", y: "1", ...CHANCE }),
       ...extra,
@@ -246,6 +247,7 @@ function calibration(width) {
     const bins = facts.models[model].diagnostics.calibration;
     return bins.predicted.map((predicted, i) => ({ model, predicted, observed: bins.observed[i], low: bins.low?.[i], high: bins.high?.[i], rows: bins.rows[i] }));
   });
+  const highest = Math.min(1, 1.05 * d3.max(data, (row) => Math.max(row.predicted, row.high ?? row.observed)));
   const own = data.filter((row) => row.model === facts.champion.model && row.low !== undefined);
   return curveChart(width, {
     data,
@@ -254,7 +256,8 @@ function calibration(width) {
     xLabel: "predicted probability",
     yLabel: "observed share",
     label: "Calibration",
-    reference: [[0, 0], [1, 1]],
+    domain: [0, highest],
+    reference: [[0, 0], [highest, highest]],
     extra: [
       Plot.ruleX(own, { x: "predicted", y1: "low", y2: "high", stroke: modelColor(facts.champion.model), strokeOpacity: 0.5 }),
       Plot.dot(data, { x: "predicted", y: "observed", fill: (row) => modelColor(row.model), r: 3 }),
@@ -364,9 +367,10 @@ function importance(width) {
   return [
     plot(width, "Permutation importance by column", {
       height: rows.length * 22 + 64,
+      marginTop: 12,
       marginLeft: Math.min(170, 24 + 7.2 * d3.max(rows, (row) => row.column.length)),
       x: { label: `${metricName(facts.champion.metric)}, worse by`, grid: true },
-      y: { label: null, domain: rows.map((row) => row.column) },
+      y: { label: null, tickSize: 0, domain: rows.map((row) => row.column) },
       marks: [
         Plot.barX(rows, { x: "drop", y: "column", fill: "var(--c1)", fillOpacity: 0.75, insetTop: 2, insetBottom: 2 }),
         Plot.ruleY(rows, { x1: "low", x2: "high", y: "column", stroke: "var(--ink)" }),
@@ -381,13 +385,13 @@ function slices(width) {
   const metric = facts.champion.metric;
   const rows = champion.diagnostics.slices
     .filter((slice) => slice.metrics[metric])
-    .map((slice) => ({ ...slice, ...slice.metrics[metric], name: `${slice.value} (${count(slice.rows)})` }));
+    .map((slice) => ({ ...slice, ...slice.metrics[metric], name: `${slice.value ?? "(missing)"} (${count(slice.rows)})` }));
   return d3.groups(rows, (row) => row.column).map(([column, group]) =>
     plot(width, `${metricName(metric)} by ${column}`, {
       height: group.length * 24 + 78,
       marginLeft: Math.min(200, 24 + 7.2 * d3.max(group, (row) => row.name.length)),
       x: { label: metricName(metric), grid: true },
-      y: { label: column, domain: group.map((row) => row.name) },
+      y: { label: column, tickSize: 0, domain: group.map((row) => row.name) },
       marks: [
         Plot.ruleX([facts.champion.value], CHANCE),
         Plot.ruleY(group, { x1: "low", x2: "high", y: "name", stroke: "var(--c1)", strokeWidth: 2 }),
@@ -401,19 +405,23 @@ function slices(width) {
 function parity(width) {
   // Zero has no place on a logarithmic axis: equal to the last bit is drawn at its left end.
   const FLOOR = 1e-9;
-  const rows = facts.parity.runtimes.map((run) => ({ ...run, name: `${run.runtime} ${run.variant}`, at: Math.max(run.max_difference, FLOOR) }));
+  const rows = facts.parity.runtimes.map((run) => ({ ...run, name: `${facts.runtimeNames[run.runtime]} ${run.variant}`, at: Math.max(run.max_difference, FLOOR) }));
   const color = (row) => (row.passed ? "var(--good)" : "var(--bad)");
+  const title = (row) => `${row.name}\nlargest ${short(row.max_difference)}\nmean ${short(row.mean_difference)}\nbound ${short(row.bound)}`;
+  const domain = [FLOOR, 3 * d3.max(rows, (row) => Math.max(row.at, row.bound))];
+  const ticks = d3.range(-9, Math.ceil(Math.log10(domain[1])), width < 500 ? 3 : 1).map((exponent) => 10 ** exponent);
   return [
     plot(width, "Largest difference from Keras by runtime", {
       height: rows.length * 28 + 60,
-      marginLeft: 176,
-      x: { type: "log", label: "largest difference", domain: [FLOOR, Math.max(1, d3.max(rows, (row) => row.at))], grid: true, tickFormat: (value) => (value === FLOOR ? "0" : d3.format("~e")(value)), ticks: width < 500 ? 4 : 9 },
-      y: { label: null, domain: rows.map((row) => row.name) },
+      marginTop: 12,
+      marginLeft: 10 + 6.6 * d3.max(rows, (row) => row.name.length),
+      x: { type: "log", label: "largest difference", domain, ticks, grid: true, tickFormat: (value) => (value === FLOOR ? "0" : d3.format("~e")(value)) },
+      y: { label: null, tickSize: 0, domain: rows.map((row) => row.name) },
       marks: [
         Plot.ruleY(rows, { y: "name", x1: FLOOR, x2: "at", stroke: color, strokeWidth: 3 }),
         Plot.dot(rows, { y: "name", x: "at", fill: color, r: 5 }),
         Plot.tickX(rows, { y: "name", x: "bound", stroke: "var(--ink)", strokeWidth: 2, insetTop: 4, insetBottom: 4 }),
-        Plot.tip(rows, Plot.pointerY({ y: "name", x: "at", title: (row) => `${row.name}\nlargest ${short(row.max_difference)}\nmean ${short(row.mean_difference)}\nbound ${short(row.bound)}` })),
+        Plot.tip(rows, Plot.pointerY({ y: "name", x: "at", title })),
       ],
     }),
   ];

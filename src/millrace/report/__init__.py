@@ -12,6 +12,7 @@ from millrace.report import data, files, models
 __all__ = ["build", "build_model_card"]
 
 LIBRARIES = ["d3", "plot"]
+RUNTIME_NAMES = {"saved_model": "SavedModel", "tflite": "TF Lite", "tfjs": "TF.js"}
 
 SECTIONS = {
     "question": "The question",
@@ -49,6 +50,7 @@ def build(config: dict[str, Any], results: Path, provenance: dict[str, Any]) -> 
         "metricNames": models.METRIC_NAMES,
         "lowerIsBetter": facts["leaderboard"]["lower_is_better"],
         "parity": facts["parity"],
+        "runtimeNames": RUNTIME_NAMES,
         "question": facts["question"],
     }
     return html.render(
@@ -84,4 +86,5 @@ def _facts(config: dict[str, Any], results: Path) -> dict[str, Any]:
         "parity": read_json(results / "parity.json"),
         "files": files.listing(results),
         "metric_names": models.METRIC_NAMES,
+        "runtime_names": RUNTIME_NAMES,
     }

@@ -1,5 +1,6 @@
 """What the report tells of the question and of the data."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -74,50 +75,64 @@ def columns(statistics: dict[str, Any]) -> list[dict[str, Any]]:
     splits = statistics["splits"]
     described = []
     for name, train in splits["train"]["columns"].items():
-        others = {split: part["columns"][name] for split, part in splits.items()}
+        parts = {split: part["columns"][name] for split, part in splits.items()}
+        values = _values(parts.values())
+        shown = {split: _shown(column, values) for split, column in parts.items()}
         described.append(
             {
                 "name": name,
                 "is_label": name == statistics["label"]["name"],
                 "is_number": "histogram" in train,
                 "alone": statistics["label"]["alone"].get(name),
-                "drift": _drift(train, others["test"]),
+                "drift": _drift(train, parts["test"]),
                 "missing": train["missing"] / train["rows"],
-                "spark": _spark(train),
-                "splits": {split: _shown(column, train) for split, column in others.items()},
+                "spark": _spark(shown["train"]),
+                "splits": shown,
                 **{key: train[key] for key in ("type", "distinct")},
             }
         )
     return described
 
 
-def _drift(train: dict[str, Any], test: dict[str, Any]) -> dict[str, Any]:
+def _drift(train: dict[str, Any], test: dict[str, Any]) -> dict[str, Any] | None:
+    if train["type"] in ("date", "timestamp"):
+        # A later split has later dates: that says nothing.
+        return None
     if "histogram" in train:
         return {"value": jensen_shannon(train, test), "measure": "Jensen-Shannon divergence"}
     return {"value": l_infinity(train, test), "measure": "L-infinity distance"}
 
 
-def _shown(column: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
+def _values(columns: Iterable[dict[str, Any]]) -> list[Any] | None:
+    """Returns the values that a chart draws one by one; None for a number with too many of them.
+
+    The most frequent ones of a string; all of a number that has few, in their order.
+    """
+    train, *others = columns
+    if "histogram" not in train:
+        return [value for value, _ in train["values"][:SHOWN_VALUES]]
+    found = {value for column in (train, *others) for value, _ in column["values"]}
+    is_whole = all(
+        column["distinct"] == len(column["values"]) <= SHOWN_VALUES for column in (train, *others)
+    )
+    return sorted(found) if is_whole and len(found) <= SHOWN_VALUES else None
+
+
+def _shown(column: dict[str, Any], values: list[Any] | None) -> dict[str, Any]:
     """Returns a column's figures in one split with what its chart draws: shares of the rows."""
     rows = column["rows"]
     shown = {key: column.get(key) for key in ("min", "max", "mean", "std", "median", "distinct")}
     shown |= {"rows": rows, "missing": column["missing"] / rows}
-    if "histogram" in column and column["histogram"]["edges"]:
-        counts = column["histogram"]["counts"]
-        return shown | {
-            "edges": column["histogram"]["edges"],
-            "shares": [count / rows for count in counts],
-        }
+    if values is None:
+        histogram = column["histogram"]
+        shares = [count / rows for count in histogram["counts"]]
+        return shown | {"edges": histogram["edges"], "shares": shares}
     counted = dict(column["values"])
-    listed = [value for value, _ in train["values"][:SHOWN_VALUES]]
-    return shown | {"values": [[str(value), counted.get(value, 0) / rows] for value in listed]}
+    return shown | {"values": [[str(value), counted.get(value, 0) / rows] for value in values]}
 
 
-def _spark(column: dict[str, Any]) -> list[float]:
-    """Returns the heights of a small histogram, the highest 1."""
-    if "histogram" in column:
-        counts = column["histogram"]["counts"]
-    else:
-        counts = [count for _, count in column["values"][:SHOWN_VALUES]]
-    highest = max(counts, default=0)
-    return [round(count / highest, 3) for count in counts] if highest else []
+def _spark(train: dict[str, Any]) -> list[float]:
+    """Returns the heights of a small bar chart, the highest 1."""
+    shares = [share for _, share in train["values"]] if "values" in train else train["shares"]
+    highest = max(shares, default=0)
+    return [round(share / highest, 3) for share in shares] if highest else []

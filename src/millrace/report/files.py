@@ -13,7 +13,7 @@ ARTIFACTS = {
     "export/signature.json": "What the exported models take and give",
     "parity.json": "The parity certificate, with each runtime's worst row",
     "champion.json": "Which model won, by how much, and whether it passed the gate",
-    "leaderboard.csv": "All models by rank, with 95 % intervals",
+    "leaderboard.csv": "All models by rank, with 95% intervals",
     "models": "Each model's weights, history, metrics, diagnostics and test predictions",
     "preprocessing.json": "What the feature columns learned",
     "statistics.json": "Statistics of the splits, with vocabularies and exact quantiles",
