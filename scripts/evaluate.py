@@ -1,7 +1,6 @@
 """Evaluates one model on the test examples."""
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +43,14 @@ def main() -> None:
     def intervals(rows: np.ndarray) -> dict[str, Any]:
         measure = metrics.measure(task.kind, labels[rows], predictions[rows], threshold)
         samples = job["evaluation"]["bootstrap"]
-        return defined(metrics.intervals(measure, len(rows), samples, job["seed"]))
+        return metrics.intervals(measure, len(rows), samples, job["seed"])
 
     measured = intervals(np.arange(len(labels)))
     train_labels = read_labels(predictor, arguments.encoded / "train.tfrecord")
     constant = metrics.constant_predictions(task.kind, train_labels, len(labels))
-    baseline = metrics.evaluate(task.kind, labels, constant, threshold)
+    # At the model's own threshold a constant might call every row positive; at .5 it calls the
+    # more frequent class.
+    baseline = metrics.evaluate(task.kind, labels, constant, threshold=0.5)
     description = read_json(arguments.training / "training.json")
 
     columns = {column.name: column for column in (*sliced, *predictor.preprocessing.raw)}
@@ -80,12 +81,12 @@ def main() -> None:
             "rows": len(labels),
             "threshold": threshold if task.kind == "binary" else None,
             "metrics": measured,
-            "baseline": baseline,
+            "baseline": {name: None if np.isnan(x) else x for name, x in baseline.items()},
             "training": description,
         },
     )
-    value = measured[metric]
-    print(f"{metric} {value['value']:.4f}, 95 % interval {value['low']:.4f} to {value['high']:.4f}")
+    if value := measured[metric]:
+        print(f"{metric} {value['value']:.4f}, 95 %: {value['low']:.4f} to {value['high']:.4f}")
 
 
 def slice_columns(names: list[str], schema: dict[str, Any]) -> list[RawColumn]:
@@ -124,11 +125,6 @@ def draw(rows: int, seed: int) -> np.ndarray:
     """Draws the rows for permutation importance, in their order."""
     chosen = np.random.default_rng(seed).choice(rows, min(rows, ROWS_TO_PERMUTE), replace=False)
     return np.sort(chosen)
-
-
-def defined(measured: dict[str, dict[str, float]]) -> dict[str, dict[str, float] | None]:
-    """Returns metrics for JSON: None stands for one that is not defined."""
-    return {name: None if math.isnan(m["value"]) else m for name, m in measured.items()}
 
 
 def write_predictions(

@@ -131,7 +131,8 @@ def importance(
     """Returns how much worse the predictions get when one raw column's values change places.
 
     Permutation importance (Breiman 2001): `drop` is the mean over three permutations, `low` and
-    `high` are the least and the most of them. The most important column comes first.
+    `high` are the least and the most of them. The most important column comes first. Empty when
+    the score of these rows is not defined.
 
     Args:
         predict: from raw columns to predictions.
@@ -141,6 +142,8 @@ def importance(
     """
     rng = np.random.default_rng(seed)
     whole = score(predict(raw))
+    if np.isnan(whole):
+        return []
     found = []
     for name, values in raw.items():
         drops = [

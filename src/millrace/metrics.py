@@ -97,7 +97,9 @@ def measure(
     return _regression(labels, predictions)
 
 
-def intervals(measure: Measure, rows: int, samples: int, seed: int) -> dict[str, dict[str, float]]:
+def intervals(
+    measure: Measure, rows: int, samples: int, seed: int
+) -> dict[str, dict[str, float] | None]:
     """Returns each metric's value with its 95 % interval: the percentile bootstrap over rows.
 
     Args:
@@ -107,7 +109,7 @@ def intervals(measure: Measure, rows: int, samples: int, seed: int) -> dict[str,
         seed: fixes the samples, which are then the same for every model of a job.
 
     Returns:
-        `value`, `low` and `high` by metric; NaN for a metric that is not defined.
+        `value`, `low` and `high` by metric; None for a metric that is not defined.
     """
     rng = np.random.default_rng(seed)
     values = measure(np.ones(rows))
@@ -119,11 +121,11 @@ def intervals(measure: Measure, rows: int, samples: int, seed: int) -> dict[str,
     return {name: _interval(value, np.array(drawn[name])) for name, value in values.items()}
 
 
-def _interval(value: float, drawn: np.ndarray) -> dict[str, float]:
+def _interval(value: float, drawn: np.ndarray) -> dict[str, float] | None:
     # A sample in which the metric is not defined (few positives, none drawn) says nothing.
     drawn = drawn[~np.isnan(drawn)]
     if math.isnan(value) or not len(drawn):
-        return dict.fromkeys(("value", "low", "high"), math.nan)
+        return None
     low, high = np.percentile(drawn, [2.5, 97.5])
     return {"value": value, "low": float(low), "high": float(high)}
 
@@ -211,31 +213,31 @@ def _by_falling_score(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _binary(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> Measure:
     order, ends = _by_falling_score(probabilities)
     y, p = labels[order], probabilities[order]
-    predicted = p >= threshold
-    losses = _log_loss(np.where(y == 1, p, 1 - p))
-    # Weights times these columns give sums over the rows.
-    sums_of_rows = np.column_stack(
-        [losses, (p - y) ** 2, predicted == y, predicted * y, predicted, y]
-    )
+    losses, squares = _log_loss(np.where(y == 1, p, 1 - p)), (p - y) ** 2
     bins = calibration_bins(p)
+    called_positive = int(np.searchsorted(-p, -threshold, side="right"))
 
     def measure(weights: np.ndarray) -> dict[str, float]:
         w = weights[order]
-        rows = w.sum()
-        log_loss, squared, right, true_positives, called, positives = w @ sums_of_rows
-        gaps = np.bincount(bins, weights=w * (p - y), minlength=CALIBRATION_BINS)
-        auc, pr_auc = _ranking(np.cumsum(w * y)[ends], np.cumsum(w)[ends])
+        wy = w * y
+        # Weight of the rows, and of the positive ones, among the first 0, 1 … rows.
+        rows, positives = (np.append(0.0, np.cumsum(part)) for part in (w, wy))
+        called, true_positives = rows[called_positive], positives[called_positive]
+        all_rows, all_positives = rows[-1], positives[-1]
+        right = true_positives + (all_rows - called) - (all_positives - true_positives)
+        gaps = np.bincount(bins, weights=w * p - wy, minlength=CALIBRATION_BINS)
+        auc, pr_auc = _ranking(positives[ends + 1], rows[ends + 1])
         return {
             "auc": auc,
             "pr_auc": pr_auc,
-            "log_loss": log_loss / rows,
-            "accuracy": right / rows,
-            "brier": squared / rows,
-            "f1": _ratio(2 * true_positives, called + positives),
+            "log_loss": _dot(w, losses) / all_rows,
+            "accuracy": right / all_rows,
+            "brier": _dot(w, squares) / all_rows,
+            "f1": _ratio(2 * true_positives, called + all_positives),
             # As scikit-learn has it, a model that calls nothing positive has precision 0.
             "precision": _ratio(true_positives, called) if called else 0.0,
-            "recall": _ratio(true_positives, positives),
-            "calibration_error": np.abs(gaps).sum() / rows,
+            "recall": _ratio(true_positives, all_positives),
+            "calibration_error": np.abs(gaps).sum() / all_rows,
         }
 
     return _as_floats(measure)
@@ -250,9 +252,9 @@ def _ranking(positives: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
     negatives = rows - positives
     gained = np.diff(positives, prepend=0.0)
     below = negatives[-1] - negatives + np.diff(negatives, prepend=0.0) / 2
-    auc = _ratio(float(gained @ below), positives[-1] * negatives[-1])
+    auc = _ratio(_dot(gained, below), positives[-1] * negatives[-1])
     precision = positives / np.where(rows > 0, rows, 1.0)
-    return auc, _ratio(float(gained @ precision), positives[-1])
+    return auc, _ratio(_dot(gained, precision), positives[-1])
 
 
 def _multiclass(labels: np.ndarray, probabilities: np.ndarray) -> Measure:
@@ -269,7 +271,7 @@ def _multiclass(labels: np.ndarray, probabilities: np.ndarray) -> Measure:
         occurring = counts > 0
         return {
             "accuracy": true.sum() / rows,
-            "log_loss": weights @ losses / rows,
+            "log_loss": _dot(weights, losses) / rows,
             "macro_f1": (2 * true[occurring] / counts[occurring]).mean(),
         }
 
@@ -280,10 +282,11 @@ def _regression(labels: np.ndarray, predictions: np.ndarray) -> Measure:
     errors = predictions - labels
     # Far from 0, the squares of the labels would drown their differences.
     centred = labels - labels.mean()
-    sums_of_rows = np.column_stack([errors**2, np.abs(errors), centred, centred**2])
+    of_rows = (errors**2, np.abs(errors), centred, centred**2)
 
     def measure(weights: np.ndarray) -> dict[str, float]:
-        squared, absolute, shift, spread = weights @ sums_of_rows / weights.sum()
+        rows = weights.sum()
+        squared, absolute, shift, spread = (_dot(weights, x) / rows for x in of_rows)
         return {
             "rmse": np.sqrt(squared),
             "mae": absolute,
@@ -301,6 +304,11 @@ def _log_loss(probability_of_truth: np.ndarray) -> np.ndarray:
     clipped = np.clip(probability_of_truth, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
     losses: np.ndarray = -np.log(clipped)
     return losses
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    # Not a @ b: BLAS uses threads here, which costs more than it saves, and rounds by their number.
+    return float((a * b).sum())
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -103,6 +103,11 @@ def test_importance_finds_the_column_that_counts() -> None:
         np.testing.assert_array_equal(values, before[name])
 
 
+def test_importance_needs_a_score() -> None:
+    raw = {"x": np.zeros(3)}
+    assert diagnostics.importance(lambda columns: columns["x"], raw, lambda p: np.nan, seed=0) == []
+
+
 def test_slices_by_frequency_with_missing_values() -> None:
     carrier = np.array(["UA", "", "AA", "UA", ""], dtype=object)
     seats = np.array([2.0, np.nan, np.nan, 2.5, np.nan], np.float32)
