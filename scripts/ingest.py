@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from millrace import config, splits
+from millrace.blocks import Reject
 from millrace.errors import MillraceError, run
 from millrace.files import read_json, replacing, write_json
 from millrace.ingestion import Plan
 from millrace.progress import Progress
 from millrace.shards import ShardWriter
-from millrace.tables import Reject
 
 SHOWN = 5
 

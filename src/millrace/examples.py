@@ -111,7 +111,7 @@ def encode(batch: pa.RecordBatch) -> Bytes:
         column, slot = columns[name], layout.slots[index]
         valid[index] = column.is_valid().to_numpy(zero_copy_only=False)
         if layout.kinds[index] == wire.BYTES:
-            offsets, text = _string_buffers(column)
+            offsets, text = string_buffers(column)
             offsets = offsets + sum(map(len, texts))
             spans[slot, :, 0], spans[slot, :, 1] = offsets[:-1], offsets[1:]
             texts.append(text)
@@ -127,7 +127,7 @@ def _kind(stored_type: pa.DataType) -> int:
     return wire.FLOAT if pa.types.is_floating(stored_type) else wire.INT
 
 
-def _string_buffers(column: pa.Array) -> tuple[Array, Array]:
+def string_buffers(column: pa.Array) -> tuple[Array, Array]:
     """Returns a string column's offsets (int64 [rows + 1], from 0) and bytes (uint8)."""
     _, offsets_buffer, data_buffer = column.buffers()
     window = slice(column.offset, column.offset + len(column) + 1)

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace import cells, rows, splits, tables
+from millrace import blocks, cells, splits, tables
+from millrace.blocks import Block, Markers, Reject
 from millrace.errors import MillraceError
 from millrace.examples import ARROW_TYPES
-from millrace.tables import Block, Markers, Reject, Table
+from millrace.tables import Table
 
 Array = np.ndarray[Any, Any]
 
@@ -79,16 +80,14 @@ class Plan:
     def parts(self, index: int) -> Iterator[tuple[int, Part]]:
         """Yields what becomes of each block of a file, with how many rows it has."""
         table = self.tables[index]
-        for block in table.blocks():
+        for block in table.blocks(self._markers, self.types):
             yield len(block.counts), self._part(table, block, self._file_splits[index])
 
     def _part(self, table: Table, block: Block, file_split: str | None) -> Part:
-        divides = self._time_column is not None and file_split in (None, "train")
-        required = [self._time_column] if divides else []
-        batch, good, rejected = tables.typed(
-            block, table.names, self.types, self._markers, required
-        )
-        hashes = rows.hash_rows(block.data, block.spans, self._seed)[good]
+        divided_by = self._time_column if file_split in (None, "train") else None
+        required = [divided_by] if divided_by else []
+        batch, good, rejected = blocks.typed(block, table.names, self.types, required)
+        hashes = block.hashes(self._seed)[good]
         labelled = pc.is_valid(batch[self._label])
         unlabelled = batch.num_rows - pc.sum(labelled).as_py() if batch.num_rows else 0
         batch = batch.filter(labelled)
@@ -149,7 +148,7 @@ class Plan:
         found = []
         for table, file_split in zip(self.tables, self._file_splits, strict=True):
             if file_split in (None, "train"):
-                for block in table.blocks():
-                    batch, _, _ = tables.typed(block, table.names, kinds, self._markers)
+                for block in table.blocks(self._markers, kinds):
+                    batch, _, _ = blocks.typed(block, table.names, kinds)
                     found.append(batch.drop_null()[column])
         return pa.chunked_array(found, ARROW_TYPES[self.types[column]])

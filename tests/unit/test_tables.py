@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace import cells, tables
+from millrace import blocks, cells, delimited, tables
+from millrace.blocks import Markers
+from millrace.delimited import DelimitedTable
 from millrace.errors import MillraceError
-from millrace.tables import Markers, Table
 
 MARKERS = ["", "NA", "?"]
-Read = tuple[list[dict[str, Any]], list[tables.Reject], dict[str, str]]
+Read = tuple[list[dict[str, Any]], list[blocks.Reject], dict[str, str]]
 
 
 def read(
@@ -29,7 +30,7 @@ def read(
 ) -> Read:
     """Returns the good rows, the rejected ones and the types of a table."""
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    table = Table(path, header, None)
+    table = tables.open_table(path, {"header": header, "exclude": []})
     markers = Markers.of(MARKERS)
     counts, rows = tables.infer([table], markers)
     found = {
@@ -37,8 +38,8 @@ def read(
         for name in table.names
     }
     good, rejects, seen = [], [], 0
-    for block in table.blocks():
-        batch, taken, bad = tables.typed(block, table.names, found, markers)
+    for block in table.blocks(markers, found):
+        batch, taken, bad = blocks.typed(block, table.names, found)
         assert taken.sum() == batch.num_rows and len(taken) == batch.num_rows + len(bad)
         batch.validate(full=True)
         good += batch.to_pylist()
@@ -92,7 +93,7 @@ def test_a_dirty_cell_is_rejected_and_does_not_change_the_type(path: Path) -> No
     assert types == {"id": "int64", "size": "float64"}
     assert len(good) == 1999
     assert rejects == [
-        tables.Reject(
+        blocks.Reject(
             row=1001,
             byte_offset=len("\n".join(lines[:1001])) + 1,
             column="size",
@@ -173,8 +174,8 @@ def test_blocks_of_any_size_give_the_same(
     types = {"a": "string", "b": "string"}
     whole = read(path, file.getvalue(), types)
     with monkeypatch.context() as patch:
-        patch.setattr(tables, "BLOCK_BYTES", size)
-        patch.setattr(tables, "CELLS_PER_BLOCK", 4)
+        patch.setattr(delimited, "BLOCK_BYTES", size)
+        patch.setattr(delimited, "CELLS_PER_BLOCK", 4)
         assert read(path, file.getvalue(), types) == whole
     assert len(whole[0]) == len(table)
 
@@ -220,8 +221,8 @@ def test_files_that_are_no_table(path: Path, text: bytes, message: str) -> None:
 
 
 def test_a_row_without_end_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "BLOCK_BYTES", 1000)
-    monkeypatch.setattr(tables, "LARGEST_ROW_BYTES", 5000)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(delimited, "LARGEST_ROW_BYTES", 5000)
     with pytest.raises(MillraceError, match="row 2: expected at most"):
         read(path, "a,b\n1,2\n" + "x" * 20_000)
 
@@ -229,7 +230,7 @@ def test_a_row_without_end_is_refused(path: Path, monkeypatch: pytest.MonkeyPatc
 def test_files_must_have_the_same_columns(tmp_path: Path) -> None:
     for name, text in {"a": "x,y\n1,2\n", "b": "y,x\n1,2\n", "c": "x,z\n1,2\n"}.items():
         (tmp_path / name).write_text(text)
-    data = {"header": True}
+    data = {"header": True, "exclude": []}
     tables.open_tables([tmp_path / "a", tmp_path / "b"], data)
     with pytest.raises(MillraceError, match=r"found \['y'\] missing and \['z'\] added"):
         tables.open_tables([tmp_path / "a", tmp_path / "c"], data)
@@ -268,7 +269,6 @@ def test_column_types(counts: dict[int, int], expected: str) -> None:
 
 def test_columns_have_the_arrow_types_of_examples(path: Path) -> None:
     path.write_text("a,b\n2013-01-31,1\n")
-    table, markers = Table(path, True, None), Markers.of(MARKERS)
-    types = {"a": "date", "b": "float32"}
-    batch, _, _ = tables.typed(next(table.blocks()), table.names, types, markers)
+    table, types = DelimitedTable(path, True, None), {"a": "date", "b": "float32"}
+    batch, _, _ = blocks.typed(next(table.blocks(Markers.of(MARKERS), {})), table.names, types)
     assert batch.schema.types == [pa.date32(), pa.float32()]
