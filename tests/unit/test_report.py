@@ -112,7 +112,7 @@ def test_each_task_has_its_charts(make_results: Callable[[str], Path], task: str
 def test_report_tells_what_the_stages_found(make_results: Callable[[str], Path]) -> None:
     sections = Document(report.build(job(), make_results("binary"), MADE_BY)).sections
     words = {name: " ".join(text.split()) for name, text in sections.items()}
-    assert "dnn predicts late with an AUC of 0.7100" in words[""]
+    assert "dnn predicts late : AUC 0.7100" in words[""]
     assert "late Task binary classification" in words["question"]
     assert "the account closes" in words["rows"]
     assert "5 × expected a number" in words["rows"]

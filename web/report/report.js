@@ -81,7 +81,8 @@ function account(width) {
     from += flow.rows * scale;
     to += Math.max(size, line) + gap;
   }
-  svg.attr("width", width).attr("height", Math.max(to, top + height));
+  const bottom = Math.max(to, top + height);
+  svg.attr("viewBox", [0, 0, width, bottom]).attr("width", width).attr("height", bottom);
   return [svg.node()];
 }
 
