@@ -45,20 +45,19 @@ class Task:
         return len(self.classes) if self.kind == "multiclass" else 1
 
     def loss(self) -> keras.losses.Loss:
-        """Returns the loss of logits [n, outputs] against encoded labels [n]."""
-        if self.kind == "binary":
-            return keras.losses.BinaryCrossentropy(from_logits=True, name="loss")
-        if self.kind == "multiclass":
-            return keras.losses.SparseCategoricalCrossentropy(from_logits=True, name="loss")
-        return keras.losses.MeanSquaredError(name="loss")
+        """Returns the loss of logits against encoded labels [n]; see `Loss`."""
+        return Loss(self)
 
     def predictions(self, logits: tf.Tensor) -> tf.Tensor:
-        """Returns what a model predicts, float32: probabilities [n] or [n, classes], values [n]."""
-        if self.kind == "binary":
-            return tf.reshape(tf.sigmoid(logits), [-1])
+        """Returns what a model predicts, float32: probabilities [n] or [n, classes], values [n].
+
+        Args:
+            logits: [n, outputs], or [n, members, outputs], whose predictions are averaged.
+        """
         if self.kind == "multiclass":
-            return tf.nn.softmax(logits)
-        return tf.reshape(logits * self.std + self.mean, [-1])
+            return _mean_of_members(tf.nn.softmax(logits))
+        values = tf.sigmoid(logits) if self.kind == "binary" else logits * self.std + self.mean
+        return tf.reshape(_mean_of_members(values), [-1])
 
     def encode_labels(self, labels: tf.Tensor) -> tf.Tensor:
         """Returns float32 [n]: 1 for the positive class, the class' index, or (y - mean) / std.
@@ -78,3 +77,33 @@ class Task:
     def decode_labels(self, encoded: np.ndarray) -> np.ndarray:
         """Undoes `encode_labels` for a regression; class indices stay what they are."""
         return encoded * self.std + self.mean if self.kind == "regression" else encoded
+
+
+def _mean_of_members(predictions: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(predictions, axis=1) if len(predictions.shape) == 3 else predictions
+
+
+class Loss(keras.losses.Loss):
+    """Cross-entropy of a classification, squared error of a regression.
+
+    Takes encoded labels [n] and logits [n, outputs]; or [n, members, outputs], and then it is the
+    mean of the members' losses, so that each of them learns the task by itself.
+    """
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(name="loss")
+        self.task = task
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """Returns the loss of each example, float32 [n]."""
+        logits = y_pred if len(y_pred.shape) == 3 else y_pred[:, None, :]
+        labels = tf.broadcast_to(tf.reshape(y_true, [-1, 1]), tf.shape(logits)[:2])
+        if self.task.kind == "multiclass":
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                tf.cast(labels, tf.int32), logits
+            )
+        elif self.task.kind == "binary":
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits[:, :, 0])
+        else:
+            losses = tf.square(logits[:, :, 0] - labels)
+        return tf.reduce_mean(losses, axis=1)

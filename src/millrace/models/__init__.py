@@ -4,11 +4,16 @@ from typing import Any
 
 import keras
 
-from millrace.models import dnn, linear
+from millrace.models import dcn, dnn, linear, wide_deep
 from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
 
-BUILDERS = {"linear": linear.build, "dnn": dnn.build}
+BUILDERS = {
+    "linear": linear.build,
+    "dnn": dnn.build,
+    "wide_deep": wide_deep.build,
+    "dcn": dcn.build,
+}
 
 
 def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:

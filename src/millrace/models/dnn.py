@@ -13,9 +13,14 @@ from millrace.tasks import Task
 def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
     """Builds the model; see `millrace.models.build`."""
     inputs = encoded_inputs(spec)
-    x = DenseFeatures(spec, name="dense_features")(inputs)
+    x = hidden_layers(DenseFeatures(spec, name="dense_features")(inputs), settings)
+    return keras.Model(inputs, layers.Dense(task.outputs, name="logits")(x), name="dnn")
+
+
+def hidden_layers(x: keras.KerasTensor, settings: dict[str, Any]) -> keras.KerasTensor:
+    """Returns [n, last units]: `hidden_units` ReLU layers over x [n, width], with `dropout`."""
     for layer, units in enumerate(settings["hidden_units"]):
         x = layers.Dense(units, activation="relu", name=f"hidden_{layer}")(x)
         if settings["dropout"] > 0:
             x = layers.Dropout(settings["dropout"], name=f"dropout_{layer}")(x)
-    return keras.Model(inputs, layers.Dense(task.outputs, name="logits")(x), name="dnn")
+    return x

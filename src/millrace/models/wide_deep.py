@@ -1,0 +1,26 @@
+"""Wide & Deep: a linear model and a network, trained as one (Cheng et al., 2016).
+
+The wide part remembers single ids and crosses, the deep part generalizes by embeddings, like
+DNNLinearCombinedClassifier and -Regressor.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from millrace.models.dnn import hidden_layers
+from millrace.models.inputs import DenseFeatures, encoded_inputs
+from millrace.models.linear import Linear
+from millrace.preprocessing import EncodedSpec
+from millrace.tasks import Task
+
+
+def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
+    """Builds the model; see `millrace.models.build`."""
+    inputs = encoded_inputs(spec)
+    wide = Linear(spec, task.outputs, name="wide")(inputs)
+    x = hidden_layers(DenseFeatures(spec, name="dense_features")(inputs), settings)
+    # The wide part has the bias of both.
+    deep = layers.Dense(task.outputs, use_bias=False, name="deep")(x)
+    return keras.Model(inputs, layers.Add(name="logits")([wide, deep]), name="wide_deep")

@@ -1,0 +1,55 @@
+"""Every kind of model, trained, exported and converted: the same answer in every runtime."""
+
+import json
+
+import pytest
+import yaml
+
+MODELS = {
+    "linear": {"kind": "linear"},
+    "wide_deep": {"kind": "wide_deep", "hidden_units": [16, 8]},
+    "dcn": {"kind": "dcn", "hidden_units": [16, 8]},
+}
+
+
+def take_everywhere(job, model, directory):
+    """Trains a model of a made job and takes it to all runtimes; returns its parity.json."""
+    job.until("preprocess")
+    config = directory / "config.yaml"
+    settings = yaml.safe_load(job.config.read_text())
+    settings |= {"models": {model: MODELS[model]}, "export": {"reduced": []}}
+    config.write_text(yaml.safe_dump(settings))
+    trained = directory / "models" / model
+    job.run("train", config=config, model=model, output=trained / "training")
+    (trained / "metrics.json").write_text(json.dumps({"threshold": 0.5}))
+    champion = directory / "champion.json"
+    champion.write_text(json.dumps({"model": model}))
+    exported = {
+        "saved_model": directory / "saved_model" / "1",
+        "signature": directory / "signature.json",
+    }
+    made = {"config": config, "champion": champion, "models": directory / "models"}
+    job.run("export", **made, **exported)
+    tflite, tfjs = directory / "tflite", directory / "tfjs"
+    job.run("convert_tflite", config=config, **exported, output=tflite)
+    job.run("convert_tfjs", saved_model=exported["saved_model"], output=tfjs)
+    parity = directory / "parity.json"
+    job.run("verify", **made, **exported, tflite=tflite, tfjs=tfjs, parity=parity)
+    return json.loads(parity.read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "task"), [("linear", "regression"), ("wide_deep", "binary"), ("dcn", "multiclass")]
+)
+def test_all_runtimes_give_the_same_answer(made_job, tmp_path, model, task):
+    certificate = take_everywhere(made_job(task), model, tmp_path)
+    assert certificate["passed"]
+    assert {entry["runtime"] for entry in certificate["runtimes"]} == {
+        "saved_model",
+        "tflite",
+        "tfjs",
+    }
+    for entry in certificate["runtimes"]:
+        assert entry["finite"]
+        assert entry["max_difference"] <= 2e-6, entry

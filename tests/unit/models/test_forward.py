@@ -1,0 +1,141 @@
+"""Each model's forward pass against NumPy's, from the weights; and what training reaches."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from millrace import models
+from millrace.config import complete
+from millrace.preprocessing import CategoricalInput, EncodedSpec
+from millrace.tasks import Task
+
+SPEC = EncodedSpec(
+    numbers=("height", "weight", "weight is missing"),
+    ids=(
+        CategoricalInput("city", 4, "indicator", 4),
+        CategoricalInput("street", 10, "embedding", 3),
+    ),
+)
+BINARY = Task("binary", classes=("no", "yes"))
+MULTICLASS = Task("multiclass", classes=("a", "b", "c"))
+NETS = ("linear", "dnn", "wide_deep", "dcn")
+ROWS = 7
+
+
+def make(kind, spec=SPEC, task=BINARY, **settings):
+    """Builds a model whose weights are all drawn at random, biases too."""
+    config = {"name": "a", "data": {"files": "t.csv", "label": "y"}}
+    config["models"] = {"m": {"kind": kind, **settings}}
+    model = models.build(complete(config)["models"]["m"], spec, task)
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(rng.normal(0, 0.5, weight.shape))
+    return model
+
+
+def make_inputs(spec=SPEC, rows=ROWS):
+    rng = np.random.default_rng(1)
+    inputs = {}
+    if spec.numbers:
+        inputs["numbers"] = rng.normal(size=(rows, len(spec.numbers))).astype(np.float32)
+    if spec.ids:
+        ids = [rng.integers(0, entry.cardinality, rows) for entry in spec.ids]
+        inputs["ids"] = np.stack(ids, axis=1).astype(np.int32)
+    return inputs
+
+
+def weight(model, name):
+    """Returns the one weight whose path ends so."""
+    (found,) = [w.numpy() for w in model.weights if w.path.endswith(name)]
+    return found
+
+
+def dense(model, name, x):
+    y = x @ weight(model, f"{name}/kernel")
+    biases = [w.numpy() for w in model.weights if w.path.endswith(f"{name}/bias")]
+    return y + biases[0] if biases else y
+
+
+def dense_features(model, inputs):
+    one_hot = np.eye(4)[inputs["ids"][:, 0]]
+    embedded = weight(model, "embedding_1")[inputs["ids"][:, 1]]
+    return np.concatenate([inputs["numbers"], one_hot, embedded], axis=1)
+
+
+def linear(model, layer, inputs):
+    table = weight(model, f"{layer}/weights_of_ids")
+    of_ids = table[inputs["ids"][:, 0]] + table[4 + inputs["ids"][:, 1]]
+    of_numbers = inputs["numbers"] @ weight(model, f"{layer}/weights_of_numbers")
+    return of_numbers + of_ids + weight(model, f"{layer}/bias")
+
+
+def hidden(model, x, count=2):
+    for layer in range(count):
+        x = np.maximum(dense(model, f"hidden_{layer}", x), 0)
+    return x
+
+
+def forward_linear(model, inputs):
+    return linear(model, "linear", inputs)
+
+
+def forward_dnn(model, inputs):
+    return dense(model, "logits", hidden(model, dense_features(model, inputs)))
+
+
+def forward_wide_deep(model, inputs):
+    deep = dense(model, "deep", hidden(model, dense_features(model, inputs)))
+    return linear(model, "wide", inputs) + deep
+
+
+def forward_dcn(model, inputs):
+    x0 = x = dense_features(model, inputs)
+    for layer in range(2):
+        x = x0 * dense(model, f"cross_{layer}_u", dense(model, f"cross_{layer}_v", x)) + x
+    return dense(model, "logits", np.concatenate([x, hidden(model, x0)], axis=1))
+
+
+@pytest.mark.parametrize("task", [BINARY, MULTICLASS], ids=["binary", "multiclass"])
+@pytest.mark.parametrize("kind", NETS)
+def test_the_forward_pass_is_the_formula(kind, task):
+    model, inputs = make(kind, task=task), make_inputs()
+    logits = model(inputs, training=False)
+    assert logits.shape == (ROWS, task.outputs)
+    expected = globals()[f"forward_{kind}"](model, inputs)
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", NETS)
+@pytest.mark.parametrize("part", ["numbers", "ids"])
+def test_numbers_or_ids_alone_are_enough(kind, part):
+    spec = EncodedSpec(**{"numbers": (), "ids": (), part: getattr(SPEC, part)})
+    model = make(kind, spec)
+    assert model(make_inputs(spec)).shape == (ROWS, 1)
+
+
+@pytest.mark.parametrize("kind", NETS)
+def test_the_gradient_reaches_every_weight(kind):
+    model, inputs = make(kind), make_inputs(rows=200)
+    labels = np.random.default_rng(2).integers(0, 2, 200).astype(np.float32)
+    with tf.GradientTape() as tape:
+        loss = BINARY.loss()(labels, model(inputs, training=False))
+    gradients = tape.gradient(loss, [w.value for w in model.trainable_weights])
+    for variable, gradient in zip(model.trainable_weights, gradients, strict=True):
+        assert gradient is not None, variable.path
+        assert np.any(tf.convert_to_tensor(gradient)), variable.path
+
+
+@pytest.mark.parametrize("kind", NETS)
+def test_the_same_seed_gives_the_same_model(kind):
+    config = complete({"name": "a", "data": {"files": "t", "label": "y"}, "models": [kind]})
+    built = []
+    for _ in range(2):
+        keras.utils.set_random_seed(3)
+        built.append(models.build(config["models"][kind], SPEC, BINARY))
+    for a, b in zip(built[0].weights, built[1].weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_cross_layer_is_no_wider_than_its_input():
+    assert make("dcn", rank=1000).get_layer("cross_0_v").kernel.shape == (10, 10)
