@@ -67,7 +67,7 @@ rule evaluate:
         runtime=60,
     params:
         config=job.file,
-        uses=job.depends_on("evaluation", "seed"),
+        uses=job.depends_on("evaluation", "selection.metric", "seed"),
     message:
         "Evaluate {wildcards.model} on the test examples"
     shell:

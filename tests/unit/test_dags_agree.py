@@ -1,0 +1,151 @@
+"""Snakefile and dvc.yaml describe one DAG: the same outputs, inputs, settings and command lines."""
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "dvc.yaml", "rules", "scripts", "config", "envs", "profiles", "web")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One job of the DAG, whichever driver runs it. Paths are relative to the project."""
+
+    command: str
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+    settings: frozenset[str]
+
+
+def with_snakemake(folder: Path) -> set[Stage]:
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import ConfigSettings, DAGSettings, ResourceSettings
+
+    with SnakemakeApi() as api, contextlib.redirect_stdout(io.StringIO()):
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(),
+            snakefile=folder / "Snakefile",
+            workdir=folder,
+        )
+        dag = workflow.dag(dag_settings=DAGSettings(forceall=True))
+        dag.printrulegraph()  # the shortest way to have the DAG built
+        return {
+            Stage(
+                command=re.sub(r" 2>&1 \| tee \S+$", "", " ".join(job.shellcmd.split())),
+                inputs=frozenset(map(str, job.input)),
+                outputs=frozenset(map(str, job.output)),
+                settings=frozenset(job.params.get("uses", {})),
+            )
+            for job in workflow._workflow.dag.jobs
+            if job.shellcmd
+        }
+
+
+def with_dvc(folder: Path) -> set[Stage]:
+    from dvc.dependency import ParamsDependency
+    from dvc.repo import Repo
+
+    def path(item: Any) -> str:
+        return os.path.relpath(item.fs_path, folder)
+
+    with Repo(str(folder)) as repo:
+        stages = repo.index.stages
+        made = {path(out) for stage in stages for out in stage.outs}
+        return {
+            Stage(
+                command=" ".join(stage.cmd.split()),
+                inputs=frozenset(
+                    name
+                    for dependency in stage.deps
+                    if not isinstance(dependency, ParamsDependency)
+                    for name in _within(path(dependency), made)
+                ),
+                outputs=frozenset(map(path, stage.outs)),
+                settings=frozenset(
+                    key
+                    for dependency in stage.deps
+                    if isinstance(dependency, ParamsDependency)
+                    for key in dependency.params or _sections(folder)
+                ),
+            )
+            for stage in stages
+        }
+
+
+def _within(dependency: str, made: set[str]) -> Iterator[str]:
+    """A folder that no stage makes stands for what stages make in it."""
+    inside = {name for name in made if name.startswith(f"{dependency}/")}
+    yield from (inside if inside and dependency not in made else {dependency})
+
+
+def _sections(folder: Path) -> list[str]:
+    from millrace.config import load
+
+    return list(load(folder / "config" / "config.yaml"))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what the two drivers read, in a git repository of its own."""
+    for name in PARTS:
+        (tmp_path / name).symlink_to(ROOT / name)
+    for name in ("dvc.yaml", "config"):
+        (tmp_path / name).unlink()
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.yaml").write_text((ROOT / "config/config.yaml").read_text())
+    (tmp_path / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text((ROOT / ".dvc" / "config").read_text())
+    # Snakemake changes to its working directory and stays there.
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_both_drivers_run_the_same_stages(project: Path) -> None:
+    stages = with_dvc(project)
+    assert with_snakemake(project) == stages
+    assert len(stages) == 14
+
+
+def test_they_agree_on_other_models_and_another_name(project: Path) -> None:
+    config = project / "config" / "config.yaml"
+    edit(config, "name: flights", "name: other")
+    edit(config, "seed: 0", "seed: 5")
+    edit(config, "  linear: {kind: linear}\n", "  one: {kind: linear}\n  two: {kind: linear}\n")
+    stages = with_dvc(project)
+    assert with_snakemake(project) == stages
+    assert len(stages) == 16
+    assert any("--model two" in stage.command for stage in stages)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("--champion results/${name}/champion.json", "--champion results/champion.json"),
+        ("      - scripts/ingest.py\n", ""),
+        ("      - results/${name}/rejected.csv\n", ""),
+        ("          - data.sha256\n", ""),
+        ("--model ${key}\n", "--model ${key} --verbose\n"),
+    ],
+    ids=["flag", "input", "output", "setting", "one flag more"],
+)
+def test_a_difference_is_found(project: Path, old: str, new: str) -> None:
+    edit(project / "dvc.yaml", old, new)
+    assert with_snakemake(project) != with_dvc(project)
