@@ -1,0 +1,15 @@
+"""Real files that are not part of the project: tests that want them are skipped without them."""
+
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of public data sets beside the clone."""
+    if not DATA.is_dir():
+        pytest.skip(f"the public data sets are not at {DATA}")
+    return DATA
