@@ -189,6 +189,7 @@ const TASKS = {
       return `Decision: ${job.label} = ${job.classes[above ? 1 : 0]}, ${side} the threshold ${plain(job.threshold)}`;
     },
     measure: ([value]) => value,
+    measured: () => `probability of ${job.label} = ${positive()}`,
     text: percent,
   },
   multiclass: {
@@ -197,6 +198,7 @@ const TASKS = {
     detail: (values) => [classBars(values)],
     decision: (values) => `with a probability of ${percent(Math.max(...values))}`,
     measure: (values) => values[whatIf.index],
+    measured: () => `probability of ${job.label} = ${job.classes[whatIf.index]}`,
     text: percent,
   },
   regression: {
@@ -205,6 +207,7 @@ const TASKS = {
     detail: ([value]) => [exact(value)],
     decision: () => "",
     measure: ([value]) => value,
+    measured: () => `predicted ${job.label}`,
     text: plain,
   },
 };
@@ -227,11 +230,10 @@ function scale(value) {
 
 function classBars(values) {
   const order = values.map((_, index) => index).sort((a, b) => values[b] - values[a]).slice(0, 12);
-  return bars(order.map((index) => ({ text: String(job.classes[index]), value: values[index] })));
+  return bars(order.map((index) => ({ text: String(job.classes[index]), value: values[index] })), 1);
 }
 
-function bars(items, current) {
-  const most = Math.max(...items.map(({ value }) => Math.abs(value))) || 1;
+function bars(items, most, current) {
   return element(
     "ul",
     { class: "bars" },
@@ -315,6 +317,7 @@ async function drawWhatIf(row, values) {
   const { column } = whatIf;
   whatIf.index = indexOfMaximum(values);
   $("what-if-column").textContent = column.name;
+  $("what-if-measure").textContent = task.measured();
   const options = candidates(column);
   const rows = options.map(({ value }) => ({ ...row, [column.name]: value }));
   const request = requested;
@@ -335,7 +338,8 @@ function candidates(column) {
 function choices(points, current) {
   const items = points.map(({ text, outcome }) => ({ text, value: outcome })).sort((a, b) => b.value - a.value);
   const chosen = points.find(({ value }) => value === current);
-  return bars(items, chosen?.text);
+  const most = Math.max(...items.map(({ value }) => Math.abs(value))) || 1;
+  return bars(items, most, chosen?.text);
 }
 
 function curve(column, points, row) {
@@ -351,7 +355,7 @@ function curve(column, points, row) {
     return node;
   };
   const chart = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", class: "curve" });
-  chart.setAttribute("aria-label", `${task.caption()} by ${column.name}: from ${task.text(outcomes[0])} to ${task.text(outcomes.at(-1))}`);
+  chart.setAttribute("aria-label", `${task.measured()} by ${column.name}: from ${task.text(outcomes[0])} to ${task.text(outcomes.at(-1))}`);
   for (const value of [low, (low + high) / 2, high]) {
     chart.append(
       svg("line", { x1: left, x2: width - 12, y1: y(value), y2: y(value), class: "grid" }),
