@@ -8,7 +8,8 @@ from millrace import config, conversion, metrics, parity
 from millrace.errors import run
 from millrace.examples import shard_paths
 from millrace.files import read_json, replacing, write_json
-from millrace.preprocessing import Preprocessing, read_raw
+from millrace.preprocessing import Preprocessing
+from millrace.raw import read_raw
 
 import numpy as np
 import tensorflow as tf

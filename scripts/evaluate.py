@@ -8,7 +8,7 @@ from millrace import config, diagnostics, encoded, metrics
 from millrace.errors import MillraceError, run
 from millrace.examples import shard_paths
 from millrace.files import read_json, replacing, write_json
-from millrace.preprocessing import RawColumn, read_raw
+from millrace.raw import RawColumn, read_raw
 from millrace.serving import Predictor, load_predictor
 
 import numpy as np

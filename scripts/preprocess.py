@@ -9,6 +9,7 @@ from millrace.errors import MillraceError, run
 from millrace.examples import shard_paths
 from millrace.files import read_json, replacing
 from millrace.progress import Progress
+from millrace.raw import parse_examples
 
 import tensorflow as tf
 
@@ -44,7 +45,7 @@ def encode(
     """Yields the encoded examples of the shards in their order, a block at a time."""
 
     def encode_block(serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        raw = preprocessing.parse_examples(serialized, (*learned.raw, learned.label_column))
+        raw = parse_examples(serialized, (*learned.raw, learned.label_column))
         labels = learned.task.encode_labels(raw[learned.label_column.name])
         return learned.encode(raw), labels
 

@@ -11,7 +11,7 @@ from millrace import config, parity, runtimes, serving
 from millrace.errors import MillraceError, run
 from millrace.examples import shard_paths
 from millrace.files import read_json, write_json
-from millrace.preprocessing import read_raw
+from millrace.raw import read_raw
 
 
 def main() -> None:

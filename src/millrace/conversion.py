@@ -21,7 +21,7 @@ from ai_edge_quantizer.qtyping import QuantGranularity, TFLOperationName
 from ai_edge_quantizer.quantizer import Quantizer
 
 from millrace.errors import MillraceError
-from millrace.preprocessing import RawColumn
+from millrace.raw import RawColumn
 
 ROWS_PER_CALL = 8192
 

@@ -58,7 +58,7 @@ def read(path: Path, spec: EncodedSpec) -> Encoded:
 
     Raises MillraceError when the file is damaged or was encoded for other feature columns.
     """
-    widths = {"numbers": len(spec.numbers), "ids": len(spec.ids)}
+    widths = {"numbers": len(spec.numbers), "ids": spec.ids_width}
     dtypes = {"numbers": np.float32, "ids": np.int32}
     parts: dict[str, list[np.ndarray]] = {name: [] for name in widths if widths[name]}
     labels = []

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from millrace.preprocessing import RawColumn
+from millrace.raw import RawColumn
 from millrace.tasks import Task
 
 Columns = dict[str, np.ndarray]

@@ -13,9 +13,10 @@ import tensorflow as tf
 
 from millrace import encoded, models
 from millrace.errors import MillraceError
-from millrace.feature_columns import Vocabulary
+from millrace.feature_columns import Lookup
 from millrace.files import read_json
 from millrace.preprocessing import Preprocessing
+from millrace.raw import parse_examples
 
 ROWS_PER_CALL = 8192
 
@@ -106,7 +107,7 @@ class _Exported(tf.Module):
         self.tables = [
             column.table
             for column in predictor.preprocessing.columns
-            if isinstance(column, Vocabulary) and column.table is not None
+            if isinstance(column, Lookup) and column.table is not None
         ]
 
 
@@ -135,7 +136,7 @@ def export_saved_model(predictor: Predictor, path: Path) -> None:
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serving_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"predictions": predictor.predict_tensors(predictor.preprocessing.parse(examples))}
+        return {"predictions": predictor.predict_tensors(parse_examples(examples, raw))}
 
     module = _Exported(predictor)
     module.serving_default, module.serving_examples = serving_default, serving_examples

@@ -76,7 +76,8 @@ def test_defaults_reach_into_models_and_features() -> None:
         }
     )
     assert config["models"]["wide"] == {"kind": "dnn", "hidden_units": [256, 128], "dropout": 0.5}
-    assert config["features"]["age"] == {"kind": "numeric", "normalizer": "robust"}
+    age = {"kind": "numeric", "normalizer": "robust", "bins": 48}
+    assert config["features"]["age"] == age
     assert config["features"]["where"]["min_count"] == 3
     assert config["features"]["where"]["max_size"] == 100000
 

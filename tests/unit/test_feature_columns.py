@@ -6,11 +6,25 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
 from tensorflow.python.feature_column import feature_column_v2
 
 from millrace.errors import MillraceError
-from millrace.feature_columns import Bucketized, Crossed, Numeric, Vocabulary, from_json
+from millrace.feature_columns import (
+    Bucketized,
+    Categorical,
+    Context,
+    Crossed,
+    Hashed,
+    Identity,
+    Numeric,
+    Periodic,
+    PiecewiseLinear,
+    Vocabulary,
+    categorical_inputs,
+    from_json,
+)
+from millrace.feature_columns.numeric import bin_edges
 
 NUMBERS = np.random.default_rng(0).normal(50, 20, 2000).astype(np.float32)
 
@@ -18,21 +32,26 @@ NUMBERS = np.random.default_rng(0).normal(50, 20, 2000).astype(np.float32)
 def number_statistics(values, type_="float32"):
     values = np.asarray(values, np.float64)
     seen = values[~np.isnan(values)]
+    logs = np.sign(seen) * np.log1p(np.abs(seen))
     different, counts = np.unique(seen, return_counts=True)
     order = np.argsort(-counts, kind="stable")
+    listed = [[different[i], int(counts[i])] for i in order]
+    if len(different) > 1024:
+        listed = [[value, count] for value, count in listed if count * 1024 >= len(values)]
     return {
         "type": type_,
+        "rows": len(values),
         "missing": int(np.isnan(values).sum()),
         "distinct": len(different),
         "min": seen.min(),
         "max": seen.max(),
         "mean": seen.mean(),
         "std": seen.std(),
-        "log_mean": (np.sign(seen) * np.log1p(np.abs(seen))).mean(),
-        "log_std": (np.sign(seen) * np.log1p(np.abs(seen))).std(),
+        "log_mean": logs.mean(),
+        "log_std": logs.std(),
         "median": np.median(seen),
         "quantiles": np.quantile(seen, np.linspace(0, 1, 1025)).tolist(),
-        "values": [[different[i], int(counts[i])] for i in order][:1024],
+        "values": listed,
     }
 
 
@@ -40,151 +59,303 @@ def text_statistics(values):
     counts = pd.Series(values).value_counts()
     return {
         "type": "string",
+        "rows": len(values),
         "missing": 0,
         "distinct": len(counts),
         "values": [[value, int(count)] for value, count in counts.items()],
     }
 
 
-def tf_ids(column, features):
+def learn(kind, statistics, **config):
+    """A feature x that learned from a raw column x."""
+    return kind.learn("x", config, Context({"x": statistics}, "label"))
+
+
+def encode(column, values):
+    """What a feature makes of values of its raw column, in one row each."""
+    x = tf.constant(values, tf.string if isinstance(values[0], str) else tf.float32)
+    raw = {"x": x}
+    encoded = column.encode(raw, {}) if isinstance(column, Categorical) else column.encode(raw)
+    return encoded.numpy()
+
+
+def tf_ids(column, values):
     """The ids that the real tf.feature_column gives."""
-    cache = feature_column_v2.FeatureTransformationCache(features)
+    cache = feature_column_v2.FeatureTransformationCache({"x": tf.constant(values)})
     state = feature_column_v2._StateManagerImpl(tf.keras.layers.Layer(), trainable=False)
     return tf.sparse.to_dense(column.get_sparse_tensors(cache, state).id_tensor).numpy()[:, 0]
 
 
-@pytest.mark.parametrize(
-    "normalizer, oracle",
-    [
-        ("standard", StandardScaler()),
-        ("min_max", MinMaxScaler()),
-        ("robust", RobustScaler()),
-        ("log", StandardScaler()),
-    ],
-)
-def test_normalizers_agree_with_scikit_learn(normalizer, oracle):
-    column = Numeric.learn("x", {"normalizer": normalizer}, number_statistics(NUMBERS))
-    values = NUMBERS.astype(np.float64)[:, None]
-    if normalizer == "log":
-        values = np.sign(values) * np.log1p(np.abs(values))
-    expected = oracle.fit_transform(values)
-    if normalizer == "robust":
-        expected = expected / np.sqrt(1 + expected**2 / 9)
-    encoded = column.encode({"x": tf.constant(NUMBERS)}).numpy()
-    np.testing.assert_allclose(encoded, expected, atol=2e-6)
-
-
-def test_missing_number_is_the_median_and_is_marked():
-    values = np.where(np.arange(2000) % 5 == 0, np.nan, NUMBERS)
-    column = Numeric.learn("x", {}, number_statistics(values))
-    encoded = column.encode({"x": tf.constant([np.nan, np.nanmedian(values)], tf.float32)}).numpy()
-    np.testing.assert_allclose(encoded, [[0, 1], [0, 0]], atol=1e-6)
-
-
-@pytest.mark.parametrize("normalizer", ["standard", "min_max", "robust", "log"])
-@pytest.mark.parametrize("value", [3.4e38, -3.4e38, np.inf, -np.inf, 1e-45, 0.0])
-def test_no_number_gives_infinity(normalizer, value):
-    column = Numeric.learn("x", {"normalizer": normalizer}, number_statistics(NUMBERS))
-    assert np.isfinite(column.encode({"x": tf.constant([value], tf.float32)}).numpy()).all()
-
-
-def test_integers_that_float32_cannot_hold_are_refused():
-    with pytest.raises(MillraceError, match=r"features.x: .*2\^24.*found 16777217"):
-        Numeric.learn("x", {}, number_statistics([1.0, 2**24 + 1], "int64"))
-
-
-def test_numeric_refuses_text():
-    with pytest.raises(MillraceError, match=r"expected a column of numbers, found 'y'"):
-        Numeric.learn("x", {"column": "y"}, text_statistics(["a"]))
-
-
-def test_vocabulary_gives_the_ids_of_tf_feature_column():
-    seen = ["b"] * 3 + ["a"] * 2 + ["ü"]
-    column = Vocabulary.learn("x", {}, text_statistics(seen))
-    x = tf.constant(["a", "b", "ü", "never"])
-    real = tf.feature_column.categorical_column_with_vocabulary_list(
-        "x", ["b", "a", "ü"], num_oov_buckets=1
+class TestNumeric:
+    @pytest.mark.parametrize(
+        "normalizer, oracle",
+        [
+            ("standard", StandardScaler()),
+            ("min_max", MinMaxScaler()),
+            ("robust", RobustScaler()),
+            ("log", StandardScaler()),
+        ],
     )
-    np.testing.assert_array_equal(column.encode({"x": x}).numpy()[:, 0], tf_ids(real, {"x": x}))
-    assert column.cardinality == 5
-    assert column.encode({"x": tf.constant([""])}).numpy().tolist() == [[4]]
+    def test_normalizers_agree_with_scikit_learn(self, normalizer, oracle):
+        column = learn(Numeric, number_statistics(NUMBERS), normalizer=normalizer)
+        values = NUMBERS.astype(np.float64)[:, None]
+        if normalizer == "log":
+            values = np.sign(values) * np.log1p(np.abs(values))
+        expected = oracle.fit_transform(values)
+        if normalizer == "robust":
+            expected = expected / np.sqrt(1 + expected**2 / 9)
+        np.testing.assert_allclose(encode(column, NUMBERS), expected, atol=2e-6)
+
+    def test_quantiles_agree_with_scikit_learn(self):
+        column = learn(Numeric, number_statistics(NUMBERS), normalizer="quantile")
+        oracle = QuantileTransformer(n_quantiles=65).fit(NUMBERS[:, None].astype(np.float64))
+        values = np.array([*NUMBERS, -1e30, 1e30, np.inf], np.float32)
+        expected = oracle.transform(values[:-1, None].astype(np.float64))
+        np.testing.assert_allclose(encode(column, values), [*expected, [1.0]], atol=2e-6)
+
+    def test_missing_is_the_median_and_is_marked(self):
+        values = np.where(np.arange(2000) % 5 == 0, np.nan, NUMBERS)
+        column = learn(Numeric, number_statistics(values))
+        encoded = encode(column, [np.nan, np.nanmedian(values)])
+        np.testing.assert_allclose(encoded, [[0, 1], [0, 0]], atol=1e-6)
+
+    def test_a_stated_default_and_no_indicator(self):
+        column = learn(
+            Numeric, number_statistics([1.0, np.nan]), default=7, missing_indicator=False
+        )
+        np.testing.assert_array_equal(encode(column, [np.nan]), encode(column, [7.0]))
+        assert encode(column, [np.nan]).shape == (1, 1)
+
+    @pytest.mark.parametrize("normalizer", ["standard", "min_max", "robust", "log", "quantile"])
+    @pytest.mark.parametrize("value", [3.4e38, -3.4e38, np.inf, -np.inf, 1e-45, 0.0])
+    def test_no_number_gives_infinity(self, normalizer, value):
+        column = learn(Numeric, number_statistics(NUMBERS), normalizer=normalizer)
+        assert np.isfinite(encode(column, [value])).all()
+
+    def test_integers_that_float32_cannot_hold_are_refused(self):
+        with pytest.raises(MillraceError, match=r"features\.x: .*2\^24.*found 16777217"):
+            learn(Numeric, number_statistics([1.0, 2**24 + 1], "int64"))
+
+    def test_text_a_label_and_an_unknown_column_are_refused(self):
+        with pytest.raises(MillraceError, match="expected a column of numbers, found 'x'"):
+            learn(Numeric, text_statistics(["a"]))
+        with pytest.raises(MillraceError, match="found the label"):
+            learn(Numeric, number_statistics(NUMBERS), column="label")
+        with pytest.raises(MillraceError, match="found 'xx'.\nNote: did you mean 'x'"):
+            learn(Numeric, number_statistics(NUMBERS), column="xx")
 
 
-def test_vocabulary_folds_rare_values_and_caps_its_size():
-    seen = ["a"] * 5 + ["b"] * 4 + ["c"] * 3 + ["d"]
-    assert Vocabulary.learn("x", {"min_count": 2}, text_statistics(seen)).values == ("a", "b", "c")
-    assert Vocabulary.learn("x", {"max_size": 1}, text_statistics(seen)).values == ("a",)
-    with pytest.raises(MillraceError, match="seen at least 9 times"):
-        Vocabulary.learn("x", {"min_count": 9}, text_statistics(seen))
+class TestBinEdges:
+    def test_few_values_are_the_edges(self):
+        edges = bin_edges(number_statistics([3.0, 1.0, 2.0, 2.0]), 48)
+        np.testing.assert_array_equal(edges, [1, 2, 3])
+
+    def test_edges_are_quantiles(self):
+        edges = bin_edges(number_statistics(NUMBERS), 10)
+        expected = np.quantile(NUMBERS, np.linspace(0, 1, 11))
+        np.testing.assert_allclose(edges, expected, rtol=2e-3)
+
+    def test_a_frequent_value_has_an_edge_of_its_own(self):
+        values = np.where(np.arange(2000) % 2 == 0, 0.125, NUMBERS)
+        edges = bin_edges(number_statistics(values), 10)
+        assert 0.125 in edges
+        # The others share the remaining rows evenly.
+        shares = np.histogram(NUMBERS[1::2], np.setdiff1d(edges, [0.125]))[0] / 1000
+        np.testing.assert_allclose(shares[1:-1], 0.1, atol=0.02)
+
+    @pytest.mark.parametrize("kind", [Numeric, PiecewiseLinear, Periodic])
+    def test_a_model_gets_normalized_edges(self, kind):
+        column = learn(kind, number_statistics(NUMBERS), normalizer="standard", bins=4)
+        expected = (np.quantile(NUMBERS, np.linspace(0, 1, 5)) - NUMBERS.mean()) / NUMBERS.std()
+        np.testing.assert_allclose(column.inputs[0].edges, expected, atol=0.02)
+        assert column.inputs[0].representation == {"numeric": "value"}.get(kind.kind, kind.kind)
 
 
-def test_vocabulary_of_numbers_matches_pandas():
-    values = np.array([3.0, 1.0, 3.0, 7.0, 3.0, 1.0, np.nan, 8.0, -1.0], np.float32)
-    column = Vocabulary.learn("x", {}, number_statistics(values[:6], "int64"))
-    codes = pd.Categorical(values, categories=[3.0, 1.0, 7.0]).codes
-    expected = np.where(np.isnan(values), 4, np.where(codes < 0, 3, codes))
-    encoded = column.encode({"x": tf.constant(values)}).numpy()[:, 0]
-    np.testing.assert_array_equal(encoded, expected)
+class TestVocabulary:
+    def test_ids_are_those_of_tf_feature_column(self):
+        column = learn(Vocabulary, text_statistics(["b"] * 3 + ["a"] * 2 + ["ü"]))
+        values = ["a", "b", "ü", "never"]
+        real = tf.feature_column.categorical_column_with_vocabulary_list(
+            "x", ["b", "a", "ü"], num_oov_buckets=1
+        )
+        np.testing.assert_array_equal(encode(column, values)[:, 0], tf_ids(real, values))
+        assert column.cardinality == 5
+        assert encode(column, [""]).tolist() == [[4]]
+
+    def test_rare_values_fold_and_the_size_is_capped(self):
+        seen = text_statistics(["a"] * 5 + ["b"] * 4 + ["c"] * 3 + ["d"])
+        assert learn(Vocabulary, seen, min_count=2).values == ("a", "b", "c")
+        assert learn(Vocabulary, seen, max_size=1).values == ("a",)
+        with pytest.raises(MillraceError, match="seen at least 9 times"):
+            learn(Vocabulary, seen, min_count=9)
+
+    def test_values_may_be_given_in_the_config_or_a_file(self, tmp_path):
+        seen = text_statistics(["a", "b"])
+        assert learn(Vocabulary, seen, values=["b", "z"]).values == ("b", "z")
+        file = tmp_path / "vocabulary.txt"
+        file.write_text("z\nÜ\n")
+        assert learn(Vocabulary, seen, file=str(file)).values == ("z", "Ü")
+
+    @pytest.mark.parametrize(
+        "text, fault",
+        [("a\na\n", "found ['a'] more than once"), ("", "found none"), (None, "found none")],
+    )
+    def test_a_bad_file_is_refused(self, tmp_path, text, fault):
+        file = tmp_path / "vocabulary.txt"
+        if text is not None:
+            file.write_text(text)
+        with pytest.raises(MillraceError) as error:
+            learn(Vocabulary, text_statistics(["a"]), file=str(file))
+        assert fault in str(error.value)
+        assert str(file) in str(error.value)
+
+    def test_numbers_match_pandas(self):
+        values = np.array([3.0, 1.0, 3.0, 7.0, 3.0, 1.0, np.nan, 8.0, -1.0], np.float32)
+        column = learn(Vocabulary, number_statistics(values[:6], "int64"))
+        known = pd.Series(values).where(np.isin(values, [3, 1, 7]))
+        codes = pd.Categorical(known, categories=[3.0, 1.0, 7.0]).codes
+        expected = np.where(np.isnan(values), 4, np.where(codes < 0, 3, codes))
+        np.testing.assert_array_equal(encode(column, values)[:, 0], expected)
+
+    def test_a_quantity_is_refused(self):
+        with pytest.raises(MillraceError, match="at most 1024 different values in column 'x'"):
+            learn(Vocabulary, number_statistics(NUMBERS))
 
 
-def test_vocabulary_refuses_a_quantity():
-    with pytest.raises(MillraceError, match="at most 1024 different values in column 'x'"):
-        Vocabulary.learn("x", {}, number_statistics(NUMBERS))
+class TestHashed:
+    @settings(max_examples=30, deadline=None)
+    @given(
+        st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=40), st.integers(1, 1000)
+    )
+    def test_training_values_fall_into_the_buckets_of_tf_feature_column(self, seen, buckets):
+        column = learn(Hashed, text_statistics(seen), buckets=buckets)
+        real = tf.feature_column.categorical_column_with_hash_bucket("x", buckets)
+        np.testing.assert_array_equal(encode(column, seen)[:, 0], tf_ids(real, seen))
+
+    def test_integers_hash_as_tf_feature_column_hashes_them(self):
+        values = [-5, 0, 7, 123456]
+        column = learn(Hashed, number_statistics(values, "int64"), buckets=50)
+        real = tf.feature_column.categorical_column_with_hash_bucket("x", 50, tf.int64)
+        expected = tf_ids(real, np.array(values, np.int64))
+        np.testing.assert_array_equal(encode(column, values)[:, 0], expected)
+
+    def test_unseen_values_are_out_of_vocabulary_or_hashed(self):
+        seen = text_statistics(["a", "b"])
+        assert encode(learn(Hashed, seen, buckets=9), ["c", ""]).tolist() == [[9], [10]]
+        hashing = learn(Hashed, seen, buckets=9, unseen="hash")
+        real = tf.feature_column.categorical_column_with_hash_bucket("x", 9)
+        values = ["a", "c", "d", "ü"]
+        np.testing.assert_array_equal(encode(hashing, values)[:, 0], tf_ids(real, values))
+        assert encode(hashing, [""]).tolist() == [[10]]
+        assert not hashing.portable
 
 
-@settings(max_examples=30, deadline=None)
-@given(
-    boundaries=st.lists(st.integers(-1000, 1000), min_size=1, max_size=8, unique=True),
-    values=st.lists(st.floats(-2000, 2000, width=32), min_size=1, max_size=30),
-)
-def test_buckets_are_those_of_tf_feature_column(boundaries, values):
-    boundaries = sorted(float(b) for b in boundaries)
-    # The boundaries themselves are where an off-by-one shows.
-    x = tf.constant([*values, *boundaries], tf.float32)
-    column = Bucketized.learn("x", {"boundaries": boundaries}, number_statistics(NUMBERS))
-    real = tf.feature_column.bucketized_column(tf.feature_column.numeric_column("x"), boundaries)
-    encoded = column.encode({"x": x}).numpy()[:, 0]
-    np.testing.assert_array_equal(encoded, tf_ids(real, {"x": x[:, None]}))
-    np.testing.assert_array_equal(encoded, np.digitize(x.numpy(), boundaries))
+class TestIdentity:
+    def test_ids_are_those_of_tf_feature_column(self):
+        column = learn(Identity, number_statistics([0, 1, 4], "int64"), buckets=6)
+        real = tf.feature_column.categorical_column_with_identity("x", 6)
+        expected = tf_ids(real, np.arange(6))
+        np.testing.assert_array_equal(encode(column, np.arange(6))[:, 0], expected)
+
+    def test_what_is_no_id_is_out_of_range(self):
+        column = learn(Identity, number_statistics([0, 1], "int64"), buckets=6)
+        odd = [-1.0, 6.0, 2.5, 3e38, -3e38, np.inf]
+        assert encode(column, odd)[:, 0].tolist() == [6] * 6
+        assert encode(column, [np.nan]).tolist() == [[7]]
+
+    @pytest.mark.parametrize("values", [[-1, 2], [0, 6]])
+    def test_training_values_out_of_range_are_refused(self, values):
+        with pytest.raises(MillraceError, match="whole numbers from 0 to 5, found"):
+            learn(Identity, number_statistics(values, "int64"), buckets=6)
 
 
-def test_quantile_buckets_hold_equal_shares_and_missing_has_its_own():
-    column = Bucketized.learn("x", {"quantiles": 4}, number_statistics(NUMBERS))
-    shares = np.bincount(column.encode({"x": tf.constant(NUMBERS)}).numpy()[:, 0]) / len(NUMBERS)
-    np.testing.assert_allclose(shares, 0.25, atol=0.01)
-    assert column.encode({"x": tf.constant([np.nan])}).numpy().tolist() == [[4]]
+class TestBucketized:
+    @settings(max_examples=30, deadline=None)
+    @given(
+        st.lists(st.integers(-1000, 1000), min_size=1, max_size=8, unique=True),
+        st.lists(st.floats(-2000, 2000, width=32), min_size=1, max_size=30),
+    )
+    def test_buckets_are_those_of_tf_feature_column(self, boundaries, values):
+        boundaries = sorted(float(b) for b in boundaries)
+        # The boundaries themselves are where an off-by-one shows.
+        values = np.array([*values, *boundaries], np.float32)
+        column = learn(Bucketized, number_statistics(NUMBERS), boundaries=boundaries)
+        numbers = tf.feature_column.numeric_column("x")
+        real = tf.feature_column.bucketized_column(numbers, boundaries)
+        encoded = encode(column, values)[:, 0]
+        np.testing.assert_array_equal(encoded, tf_ids(real, values[:, None]))
+        np.testing.assert_array_equal(encoded, np.digitize(values, boundaries))
+
+    def test_quantiles_hold_equal_shares_and_missing_has_its_own(self):
+        column = learn(Bucketized, number_statistics(NUMBERS), quantiles=4)
+        shares = np.bincount(encode(column, NUMBERS)[:, 0]) / len(NUMBERS)
+        np.testing.assert_allclose(shares, 0.25, atol=0.01)
+        assert encode(column, [np.nan]).tolist() == [[4]]
+
+    @pytest.mark.parametrize("boundaries", [[2.0, 1.0], [1.0, 1.0], [1.0, float("nan")]])
+    def test_boundaries_out_of_order_are_refused(self, boundaries):
+        with pytest.raises(MillraceError, match=r"features\.x\.boundaries: expected finite"):
+            learn(Bucketized, number_statistics(NUMBERS), boundaries=boundaries)
 
 
-@pytest.mark.parametrize("boundaries", [[2.0, 1.0], [1.0, 1.0], [1.0, float("nan")]])
-def test_boundaries_out_of_order_are_refused(boundaries):
-    with pytest.raises(MillraceError, match=r"features.x.boundaries: expected finite numbers"):
-        Bucketized.learn("x", {"boundaries": boundaries}, number_statistics(NUMBERS))
+class TestCrossed:
+    @pytest.mark.parametrize("buckets", [None, 7])
+    def test_combinations_are_numbered_in_mixed_radix(self, buckets):
+        keys = {"a": Bucketized("a", "a", (0.0,)), "b": Vocabulary("b", "b", ("x", "y"))}
+        column = Crossed.learn(
+            "c", {"keys": ["a", "b"], "buckets": buckets}, Context({}, "label", keys)
+        )
+        first, second = np.divmod(np.arange(12), 4)
+        ids = {
+            "a": tf.constant(first[:, None], tf.int32),
+            "b": tf.constant(second[:, None], tf.int32),
+        }
+        crossed = column.encode({}, ids).numpy()[:, 0]
+        np.testing.assert_array_equal(crossed, np.arange(12) % (buckets or 12))
+        assert column.cardinality == (buckets or 12)
+
+    def test_too_many_combinations_and_wrong_keys_are_refused(self):
+        large = Vocabulary("a", "a", tuple(str(i) for i in range(70_000)))
+        number = learn(Numeric, number_statistics(NUMBERS))
+        context = Context({}, "label", {"a": large, "n": number})
+        with pytest.raises(MillraceError, match=r"features\.c\.keys: .*70002 x 70002"):
+            Crossed.learn("c", {"keys": ["a", "a"]}, context)
+        with pytest.raises(MillraceError, match="found 'n', a numeric feature"):
+            Crossed.learn("c", {"keys": ["a", "n"]}, context)
+        with pytest.raises(MillraceError, match="found 'q', which is no feature"):
+            Crossed.learn("c", {"keys": ["a", "q"]}, context)
 
 
-@pytest.mark.parametrize("buckets", [None, 7])
-def test_cross_numbers_each_combination_in_mixed_radix(buckets):
-    a = Bucketized("a", "a", (0.0,))
-    b = Vocabulary("b", "b", ("x", "y"))
-    column = Crossed.learn("c", {"buckets": buckets} if buckets else {}, [a, b])
-    first, second = np.divmod(np.arange(12), 4)
-    ids = [tf.constant(first[:, None], tf.int32), tf.constant(second[:, None], tf.int32)]
-    expected = np.arange(12) % (buckets or 12)
-    np.testing.assert_array_equal(column.cross(ids).numpy()[:, 0], expected)
-    assert column.cardinality == (buckets or 12)
+class TestCategoricalInputs:
+    def test_an_embedding_of_several_features_shares_a_table(self):
+        a, b = (Vocabulary(name, name, ("x", "y")) for name in "ab")
+        features = {"e": {"kind": "embedding", "of": ["a", "b"], "dimension": 3}}
+        inputs = categorical_inputs(features, Context({}, "label", {"a": a, "b": b}))
+        assert [(entry.feature, entry.table) for entry in inputs] == [("a", "e"), ("b", "e")]
+        other = Vocabulary("b", "b", ("x", "y", "z"))
+        with pytest.raises(MillraceError, match="found 'a' with 4 and 'b' with 5"):
+            categorical_inputs(features, Context({}, "label", {"a": a, "b": other}))
 
-
-def test_cross_of_too_many_combinations_is_refused():
-    key = Vocabulary("a", "a", tuple(str(i) for i in range(70_000)))
-    with pytest.raises(MillraceError, match=r"features.c.keys: .*70002 x 70002"):
-        Crossed.learn("c", {}, [key, key])
+    def test_what_no_column_wraps_enters_by_its_size(self):
+        small = Vocabulary("s", "s", ("x",))
+        large = Vocabulary("l", "l", tuple(str(i) for i in range(100)))
+        inputs = categorical_inputs({}, Context({}, "label", {"s": small, "l": large}))
+        assert [(i.feature, i.representation, i.dimension) for i in inputs] == [
+            ("s", "indicator", 3),
+            ("l", "embedding", 16),
+        ]
 
 
 @pytest.mark.parametrize(
     "column",
     [
-        Numeric("n", "n", "robust", 1.5, 0.25, 2.0, True),
+        Numeric("n", "n", "robust", 1.5, 0.25, 2.0, True, edges=(0.0, 1.0)),
+        PiecewiseLinear("n", "n", "none", 1.5, 0.0, 1.0, False, dimension=4),
+        Periodic("n", "n", "none", 1.5, 0.0, 1.0, False, frequencies=3),
         Vocabulary("v", "v", ("a", "ü")),
         Vocabulary("w", "w", (1.0, 2.0)),
+        Hashed("h", "h", ("a",), hash_buckets=3, unseen="bucket"),
+        Identity("i", "i", 3),
         Bucketized("b", "n", (0.0, 1.0)),
         Crossed("c", ("v", "b"), (4, 4), None),
     ],

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.preprocessing import RawColumn
+from millrace.raw import RawColumn
 
 _HERE = Path(__file__).parent
 _NODE = Path(sys.executable).parent / "node"

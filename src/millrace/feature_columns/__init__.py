@@ -1,0 +1,79 @@
+"""Feature columns: how a raw column becomes what a model reads, in ops that every runtime has.
+
+Each kind is one class: `learn` takes what it needs from the statistics of the training examples,
+`encode` is the graph, and the dataclass fields are the learned state that preprocessing.json keeps.
+The kinds and their meaning are those of `tf.feature_column`. To add one, write a class, name it in
+KINDS, and give it an entry in config/schema.json.
+
+The graph keeps to rules that hold in TensorFlow, TF Lite (builtin ops only) and TF.js:
+strings become ids by a string -> int64 table followed by a reshape; a missing number is found by
+`x != x`; buckets are sums of comparisons, crosses and remainders are arithmetic.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from millrace.feature_columns.base import (
+    Categorical,
+    CategoricalInput,
+    Context,
+    FeatureColumn,
+    NumberInput,
+    Raw,
+)
+from millrace.feature_columns.categorical import (
+    Bucketized,
+    Crossed,
+    Hashed,
+    Identity,
+    Lookup,
+    Vocabulary,
+)
+from millrace.feature_columns.inputs import categorical_inputs, number_inputs
+from millrace.feature_columns.numeric import Numeric, Periodic, PiecewiseLinear
+
+__all__ = [
+    "KINDS",
+    "Bucketized",
+    "Categorical",
+    "CategoricalInput",
+    "Context",
+    "Crossed",
+    "FeatureColumn",
+    "Hashed",
+    "Identity",
+    "Lookup",
+    "NumberInput",
+    "Numeric",
+    "Periodic",
+    "PiecewiseLinear",
+    "Raw",
+    "Vocabulary",
+    "categorical_inputs",
+    "from_json",
+    "number_inputs",
+]
+
+KINDS: dict[str, type[FeatureColumn]] = {
+    kind.kind: kind
+    for kind in (
+        Numeric,
+        PiecewiseLinear,
+        Periodic,
+        Vocabulary,
+        Hashed,
+        Identity,
+        Bucketized,
+        Crossed,
+    )
+}
+
+
+def from_json(state: Mapping[str, Any]) -> FeatureColumn:
+    """Builds a column again from what its `to_json` returned."""
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in state.items()
+        if key != "kind"
+    }
+    return KINDS[state["kind"]](**fields)

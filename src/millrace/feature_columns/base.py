@@ -1,0 +1,210 @@
+"""What all feature columns share, and what a model is told of them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Self
+
+import tensorflow as tf
+
+from millrace.errors import MillraceError
+
+# Raw columns as tensors of shape [n]: numbers float32 with NaN for missing, the others string
+# with "" for missing.
+Raw = Mapping[str, tf.Tensor]
+
+NUMBER_TYPES = ("int64", "float32", "float64", "bool")
+
+# float32 counts whole numbers one by one up to here; beyond, neighbours become the same number.
+LARGEST_EXACT_INTEGER = 2**24
+
+
+@dataclass(frozen=True)
+class NumberInput:
+    """One number of an encoded example, and how a model reads it.
+
+    Attributes:
+        feature: the feature's name.
+        representation: `value`; `missing`, 1 where the feature's value is missing; `weight`, which
+            only a weighted categorical feature reads; or `piecewise_linear` or `periodic`, an
+            encoding whose weights belong to the model.
+        edges: the rising bin edges of a value's piecewise-linear encoding.
+        dimension: the width of the encoding.
+        frequencies: how many frequencies a periodic encoding has.
+        sigma: the standard deviation of their initial values.
+    """
+
+    feature: str
+    representation: str = "value"
+    edges: tuple[float, ...] = ()
+    dimension: int = 1
+    frequencies: int = 0
+    sigma: float = 0.0
+
+
+@dataclass(frozen=True)
+class CategoricalInput:
+    """How a model reads the ids of one categorical feature.
+
+    Attributes:
+        feature: the feature's name.
+        cardinality: the number of ids; the last one means missing.
+        representation: `indicator` (one-hot, or the number of times in a sequence), or
+            `embedding`.
+        dimension: the width of what the model reads.
+        length: how many ids an example has, more than one for a sequence, filled up with the
+            missing id.
+        combiner: how the embeddings of a sequence, or weighted ones, become one: mean, sum or
+            sqrtn, as in `tf.feature_column.embedding_column`.
+        table: names the embedding table; features that share it name the same.
+        weight: the feature whose number weighs the ids, if there is one.
+    """
+
+    feature: str
+    cardinality: int
+    representation: str
+    dimension: int
+    length: int = 1
+    combiner: str = "mean"
+    table: str = ""
+    weight: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a feature column learns from.
+
+    Attributes:
+        statistics: of the training examples by raw column, the label not among them.
+        label: the label's column.
+        learned: the feature columns that have learned before, by name.
+    """
+
+    statistics: Mapping[str, dict[str, Any]]
+    label: str
+    learned: dict[str, FeatureColumn] = field(default_factory=dict)
+
+    def column(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Returns the raw column that a feature reads, and its statistics.
+
+        Raises MillraceError when there is no such column, it is the label, or it has no values.
+        """
+        column = settings.get("column", feature)
+        if column == self.label:
+            raise MillraceError(f"features.{feature}: expected a feature, found the label.")
+        if column not in self.statistics:
+            raise MillraceError(
+                f"features.{feature}: expected one of the table's columns, found {column!r}.",
+                note=nearest(column, self.statistics),
+            )
+        statistics = self.statistics[column]
+        if statistics["distinct"] == 0:
+            raise MillraceError(
+                f"features.{feature}: expected values in column {column!r}, found none in the "
+                "training examples.",
+                note="leave the feature out.",
+            )
+        return column, statistics
+
+    def number(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Returns the column of numbers that a feature reads, and its statistics.
+
+        Raises MillraceError as `column`, or when float32 cannot hold the column's integers.
+        """
+        column, statistics = self.column(feature, settings)
+        if statistics["type"] not in NUMBER_TYPES:
+            raise MillraceError(
+                f"features.{feature}: expected a column of numbers, found {column!r} of type "
+                f"{statistics['type']}.",
+                note="use kind: vocabulary or kind: hashed for text, kind: date for dates.",
+            )
+        largest = max(abs(statistics["min"]), abs(statistics["max"]))
+        if statistics["type"] == "int64" and largest > LARGEST_EXACT_INTEGER:
+            raise MillraceError(
+                f"features.{feature}: expected whole numbers up to {LARGEST_EXACT_INTEGER} (2^24), "
+                f"which float32 holds exactly; found {largest} in column {column!r}.",
+                note=f"an id? Declare data.types: {{{column}: string}} and use kind: vocabulary. "
+                f"A quantity? Declare data.types: {{{column}: float32}} and accept rounding.",
+            )
+        return column, statistics
+
+    def categorical(self, where: str, name: str) -> Categorical:
+        """Returns a categorical feature that has learned; `where` names the config's key."""
+        column = self.learned.get(name)
+        if isinstance(column, Categorical):
+            return column
+        found = f"{name!r}, a {column.kind} feature" if column else f"{name!r}, which is no feature"
+        fitting = [key for key, value in self.learned.items() if isinstance(value, Categorical)]
+        raise MillraceError(
+            f"{where}: expected a categorical, bucketized or crossed feature, found {found}.",
+            note=f"the features that fit are {fitting}."
+            if fitting
+            else "declare one with kind: vocabulary or kind: bucketized.",
+        )
+
+
+@dataclass(frozen=True)
+class FeatureColumn:
+    """What every kind has: the feature's name. Subclasses add the state that they learn.
+
+    Attributes:
+        name: the feature's name.
+        kind: how the config names the kind.
+        reads_features: whether it learns from other features, and so after them.
+        portable: whether its graph runs in TF Lite.
+    """
+
+    name: str
+
+    kind: ClassVar[str]
+    reads_features: ClassVar[bool] = False
+
+    @classmethod
+    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
+        """Learns the state from the settings in the config and the training examples."""
+        raise NotImplementedError
+
+    @property
+    def portable(self) -> bool:
+        return True
+
+    @property
+    def raw_columns(self) -> tuple[str, ...]:
+        """The raw columns that the feature reads by itself."""
+        return ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the learned state, enough to build the column again."""
+        return {"kind": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Categorical(FeatureColumn):
+    """A feature whose values become ids 0..cardinality - 1; the last id means missing."""
+
+    @property
+    def cardinality(self) -> int:
+        """The number of ids."""
+        raise NotImplementedError
+
+    @property
+    def length(self) -> int:
+        """How many ids an example has."""
+        return 1
+
+    def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns int32 [n, length].
+
+        Args:
+            raw: the raw columns.
+            ids: what the features before this one gave.
+        """
+        raise NotImplementedError
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Returns a note that names the nearest of some names, or all of them."""
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"the columns are {list(names)}."
