@@ -84,11 +84,16 @@ def test_what_becomes_of_each_file_is_written_down(data: Path) -> None:
         assert found == list(csv.DictReader(expected))
 
 
-def test_csv_spectrum_is_parsed_as_its_publisher_expects(data: Path) -> None:
+def test_csv_spectrum_is_parsed_as_its_publisher_expects(data: Path, tmp_path: Path) -> None:
     folder = data / "messy" / "csv-spectrum"
     for path in sorted(folder.glob("*.csv")):
         expected = json.loads((folder / "expected" / f"{path.stem}.json").read_text())
         expected = expected if isinstance(expected, list) else [expected]
+        if path.stem.endswith("_crlf"):
+            # Their line ends were lost on the way here.
+            text = path.read_bytes().replace(b"\n", b"\r\n")
+            path = tmp_path / path.name
+            path.write_bytes(text)
         names, rows, rejected = cells_of(path)
         found = [dict(zip(names, row, strict=True)) for row in rows]
         if path.stem == "location_coordinates":
