@@ -1,5 +1,8 @@
 """How well one column predicts the label, with scikit-learn, pandas and scipy's definitions."""
 
+# Annotations that are kept as objects outlive DuckDB, which then reports a leak at Python's end.
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 import duckdb
