@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast format docs lock clean
+.PHONY: help install run upgrade test test-fast format docs lock clean
 
 help: ## List the targets and the variables
 	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
@@ -36,6 +36,9 @@ run: $(INSTALLED) ## Run the job in CONFIG, from the table to the models, the re
 	@test -f $(CONFIG) || { echo "error: $(CONFIG): expected a config file, found none."; exit 1; }
 	@snakemake --cores $(CORES) --configfile $(CONFIG) --quiet host reason
 	@python -m millrace.summary --config $(CONFIG)
+
+upgrade: $(INSTALLED) ## Upgrade a copy of TensorFlow 1 code: make upgrade SRC=old/ DST=new/
+	@python scripts/upgrade.py --source '$(SRC)' --target '$(DST)'
 
 test: $(INSTALLED) ## Run all tests (about 20 minutes on 2 cores)
 	pytest -n logical --maxprocesses 4

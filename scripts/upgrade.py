@@ -1,0 +1,21 @@
+"""Upgrades a copy of an old code base to TensorFlow 2 and reports what is left to do by hand."""
+
+import argparse
+from pathlib import Path
+
+from millrace.errors import run
+from millrace.upgrade import REPORT, report, upgrade
+
+
+def main() -> None:
+    """Reads a tree of Python files; writes an upgraded copy with UPGRADE.md in it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", type=Path, required=True, help="the old code, left as it is")
+    parser.add_argument("--target", type=Path, required=True, help="a new folder")
+    arguments = parser.parse_args()
+    print(report(upgrade(arguments.source, arguments.target)))
+    print(f"The copy and this report: {arguments.target}, {arguments.target / REPORT}")
+
+
+if __name__ == "__main__":
+    run(main)
