@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from millrace.models import dcn, dnn, linear, wide_deep
+from millrace.models import dcn, dnn, linear, tabm, wide_deep
 from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
 
@@ -13,6 +13,7 @@ BUILDERS = {
     "dnn": dnn.build,
     "wide_deep": wide_deep.build,
     "dcn": dcn.build,
+    "tabm": tabm.build,
 }
 
 
@@ -25,6 +26,7 @@ def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Mode
         task: what is predicted.
 
     Returns:
-        A model from {`numbers`: float32 [n, …], `ids`: int32 [n, …]} to logits [n, task.outputs].
+        A model from {`numbers`: float32 [n, …], `ids`: int32 [n, …]} to logits [n, task.outputs],
+        or [n, members, task.outputs] of a model with members.
     """
     return BUILDERS[settings["kind"]](settings, spec, task)

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from millrace.models.inputs import encoded_inputs
+from millrace.models.inputs import DenseFeatures, encoded_inputs, weighted_ids
 from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
 
@@ -19,44 +19,54 @@ def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Mode
 
 @keras.saving.register_keras_serializable("millrace")
 class Linear(layers.Layer):
-    """logits = bias + numbers · weights + the sum of the ids' weights."""
+    """logits = bias + numbers · weights + the sum of the ids' weights.
+
+    A number with an encoding (piecewise linear, periodic) enters through it.
+    """
 
     def __init__(self, spec: EncodedSpec, outputs: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spec, self.outputs = spec, outputs
+        self.numbers = DenseFeatures(EncodedSpec(spec.numbers, ()), name="numbers")
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights; those of all ids lie in one table, one column's behind the other's."""
-        offsets, size = [], 0
-        for entry in self.spec.ids:
-            offsets.append(size)
-            size += entry.cardinality
-        self.offsets = offsets
         self.bias = self.add_weight(shape=(self.outputs,), initializer="zeros", name="bias")
-        if self.spec.numbers:
-            shape = (len(self.spec.numbers), self.outputs)
+        if self.numbers.widths:
+            self.numbers.build(input_shape)
             self.weights_of_numbers = self.add_weight(
-                shape=shape, initializer="zeros", name="weights_of_numbers"
+                shape=(sum(self.numbers.widths), self.outputs),
+                initializer="zeros",
+                name="weights_of_numbers",
             )
         if self.spec.ids:
             self.weights_of_ids = self.add_weight(
-                shape=(size, self.outputs), initializer="zeros", name="weights_of_ids"
+                shape=(sum(entry.cardinality for entry in self.spec.ids), self.outputs),
+                initializer="zeros",
+                name="weights_of_ids",
             )
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns logits [n, outputs]."""
         terms = []
-        if self.spec.numbers:
-            terms.append(
-                tf.matmul(inputs["numbers"], tf.convert_to_tensor(self.weights_of_numbers))
-            )
+        if self.numbers.widths:
+            numbers = self.numbers(inputs)
+            terms.append(tf.matmul(numbers, tf.convert_to_tensor(self.weights_of_numbers)))
         if self.spec.ids:
-            rows = inputs["ids"] + tf.constant([self.offsets], tf.int32)
-            weights = tf.gather(tf.convert_to_tensor(self.weights_of_ids), tf.reshape(rows, [-1]))
-            shape = [-1, len(self.spec.ids), self.outputs]
-            terms.append(tf.reduce_sum(tf.reshape(weights, shape), axis=1))
+            terms.append(self._sum_of_ids(inputs))
         return tf.add_n(terms) + self.bias
+
+    def _sum_of_ids(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        rows, counts, offset = [], [], 0
+        for entry, ids, weights in weighted_ids(inputs, self.spec):
+            rows.append(ids + offset)
+            counts.append(tf.ones_like(ids, tf.float32) if weights is None else weights)
+            offset += entry.cardinality
+        table = tf.convert_to_tensor(self.weights_of_ids)
+        found = tf.gather(table, tf.reshape(tf.concat(rows, axis=1), [-1]))
+        found = tf.reshape(found, [-1, self.spec.ids_width, self.outputs])
+        return tf.reduce_sum(found * tf.concat(counts, axis=1)[:, :, None], axis=1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns [n, outputs]."""

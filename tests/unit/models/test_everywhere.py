@@ -9,6 +9,7 @@ MODELS = {
     "linear": {"kind": "linear"},
     "wide_deep": {"kind": "wide_deep", "hidden_units": [16, 8]},
     "dcn": {"kind": "dcn", "hidden_units": [16, 8]},
+    "tabm": {"kind": "tabm", "hidden_units": [32, 16]},
 }
 
 
@@ -40,7 +41,15 @@ def take_everywhere(job, model, directory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("model", "task"), [("linear", "regression"), ("wide_deep", "binary"), ("dcn", "multiclass")]
+    ("model", "task"),
+    [
+        ("linear", "regression"),
+        ("wide_deep", "binary"),
+        ("dcn", "multiclass"),
+        ("tabm", "binary"),
+        ("tabm", "multiclass"),
+        ("tabm", "regression"),
+    ],
 )
 def test_all_runtimes_give_the_same_answer(made_job, tmp_path, model, task):
     certificate = take_everywhere(made_job(task), model, tmp_path)

@@ -1,5 +1,7 @@
 """Each model's forward pass against NumPy's, from the weights; and what training reaches."""
 
+from itertools import pairwise
+
 import keras
 import numpy as np
 import pytest
@@ -7,11 +9,16 @@ import tensorflow as tf
 
 from millrace import models
 from millrace.config import complete
-from millrace.preprocessing import CategoricalInput, EncodedSpec
+from millrace.feature_columns import CategoricalInput, NumberInput
+from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
 
 SPEC = EncodedSpec(
-    numbers=("height", "weight", "weight is missing"),
+    numbers=(
+        NumberInput("height", edges=(-1.0, 0.0, 0.5, 2.0)),
+        NumberInput("weight", edges=(-0.5, 0.5)),
+        NumberInput("weight", "missing"),
+    ),
     ids=(
         CategoricalInput("city", 4, "indicator", 4),
         CategoricalInput("street", 10, "embedding", 3),
@@ -19,7 +26,7 @@ SPEC = EncodedSpec(
 )
 BINARY = Task("binary", classes=("no", "yes"))
 MULTICLASS = Task("multiclass", classes=("a", "b", "c"))
-NETS = ("linear", "dnn", "wide_deep", "dcn")
+NETS = ("linear", "dnn", "wide_deep", "dcn", "tabm")
 ROWS = 7
 
 
@@ -40,8 +47,8 @@ def make_inputs(spec=SPEC, rows=ROWS):
     if spec.numbers:
         inputs["numbers"] = rng.normal(size=(rows, len(spec.numbers))).astype(np.float32)
     if spec.ids:
-        ids = [rng.integers(0, entry.cardinality, rows) for entry in spec.ids]
-        inputs["ids"] = np.stack(ids, axis=1).astype(np.int32)
+        ids = [rng.integers(0, entry.cardinality, (rows, entry.length)) for entry in spec.ids]
+        inputs["ids"] = np.concatenate(ids, axis=1).astype(np.int32)
     return inputs
 
 
@@ -61,6 +68,20 @@ def dense_features(model, inputs):
     one_hot = np.eye(4)[inputs["ids"][:, 0]]
     embedded = weight(model, "embedding_1")[inputs["ids"][:, 1]]
     return np.concatenate([inputs["numbers"], one_hot, embedded], axis=1)
+
+
+def piecewise_linear(model, x, entries):
+    """Each number's encoding by its definition, bin by bin and row by row."""
+    slopes, biases = weight(model, "slopes"), weight(model, "biases")
+    weights = weight(model, "weights_of_bins")
+    encoded = np.zeros((len(x), len(entries), slopes.shape[1]))
+    for row in range(len(x)):
+        for i, entry in enumerate(entries):
+            encoded[row, i] = slopes[i] * x[row, i] + biases[i]
+            for j, (low, high) in enumerate(pairwise(entry.edges)):
+                share = (min(max(x[row, i], low), high) - low) / (high - low)
+                encoded[row, i] += share * weights[i, j]
+    return encoded.reshape(len(x), -1)
 
 
 def linear(model, layer, inputs):
@@ -96,12 +117,26 @@ def forward_dcn(model, inputs):
     return dense(model, "logits", np.concatenate([x, hidden(model, x0)], axis=1))
 
 
+def forward_tabm(model, inputs):
+    numbers = inputs["numbers"]
+    encoded = piecewise_linear(model, numbers[:, :2], SPEC.numbers[:2])
+    x = dense_features(model, {**inputs, "numbers": np.hstack([numbers[:, 2:], encoded])})
+    scales, kernel, bias = (
+        weight(model, name) for name in ("scales", "logits/kernel", "logits/bias")
+    )
+    members = [
+        hidden(model, x * scales[member]) @ kernel[member] + bias[member]
+        for member in range(len(scales))
+    ]
+    return np.stack(members, axis=1)
+
+
 @pytest.mark.parametrize("task", [BINARY, MULTICLASS], ids=["binary", "multiclass"])
 @pytest.mark.parametrize("kind", NETS)
 def test_the_forward_pass_is_the_formula(kind, task):
     model, inputs = make(kind, task=task), make_inputs()
     logits = model(inputs, training=False)
-    assert logits.shape == (ROWS, task.outputs)
+    assert logits.shape == ((ROWS, 8, task.outputs) if kind == "tabm" else (ROWS, task.outputs))
     expected = globals()[f"forward_{kind}"](model, inputs)
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
 
@@ -111,7 +146,7 @@ def test_the_forward_pass_is_the_formula(kind, task):
 def test_numbers_or_ids_alone_are_enough(kind, part):
     spec = EncodedSpec(**{"numbers": (), "ids": (), part: getattr(SPEC, part)})
     model = make(kind, spec)
-    assert model(make_inputs(spec)).shape == (ROWS, 1)
+    assert BINARY.predictions(model(make_inputs(spec))).shape == (ROWS,)
 
 
 @pytest.mark.parametrize("kind", NETS)
@@ -139,3 +174,21 @@ def test_the_same_seed_gives_the_same_model(kind):
 
 def test_a_cross_layer_is_no_wider_than_its_input():
     assert make("dcn", rank=1000).get_layer("cross_0_v").kernel.shape == (10, 10)
+
+
+def test_members_start_with_one_scale_for_all_places_of_a_feature():
+    config = complete({"name": "a", "data": {"files": "t", "label": "y"}, "models": ["tabm"]})
+    keras.utils.set_random_seed(0)
+    scales = weight(models.build(config["models"]["tabm"], SPEC, BINARY), "scales")
+    features = np.split(scales, np.cumsum([1, 16, 16, 4]), axis=1)
+    for feature in features:
+        assert (feature == feature[:, :1]).all()
+    firsts = [feature[:, 0] for feature in features]
+    assert len(np.unique(firsts)) == 5 * 8
+
+
+def test_slopes_and_biases_start_apart_and_bins_at_zero():
+    config = complete({"name": "a", "data": {"files": "t", "label": "y"}, "models": ["tabm"]})
+    model = models.build(config["models"]["tabm"], SPEC, BINARY)
+    assert not (weight(model, "slopes") == weight(model, "biases")).any()
+    assert not weight(model, "weights_of_bins").any()
