@@ -68,11 +68,17 @@ class Markers(NamedTuple):
         return cls(np.frombuffer(b"".join(encoded), np.uint8), ends)
 
 
-def classify(data: Array, spans: Array, markers: Markers) -> tuple[Array, Array]:
-    """Returns what each text cell is, and its value: uint8 and int64 [columns, rows]."""
+def classify(
+    data: Array, spans: Array, markers: Markers, plain: Sequence[bool]
+) -> tuple[Array, Array]:
+    """Returns what each text cell is, and its value: uint8 and int64 [columns, rows].
+
+    `plain` says which columns are wanted as text, whatever it looks like.
+    """
     shape = spans.shape[:2]
     classes, values = np.zeros(shape, np.uint8), np.zeros(shape, np.int64)
-    cells.classify(data, spans, markers.text, markers.ends, classes, values)
+    columns = np.array(plain, np.bool_)
+    cells.classify(data, spans, markers.text, markers.ends, columns, classes, values)
     return classes, values
 
 

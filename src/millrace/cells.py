@@ -38,20 +38,33 @@ _INT64_MAX = np.uint64(2**63 - 1)
 
 @njit(cache=True, nogil=True)
 def classify(
-    data: Array, spans: Array, markers: Array, marker_ends: Array, classes: Array, values: Array
+    data: Array,
+    spans: Array,
+    markers: Array,
+    marker_ends: Array,
+    plain: Array,
+    classes: Array,
+    values: Array,
 ) -> None:
     """Says what each cell is and what it means.
 
     Fills `classes` (uint8 [columns, rows]) and `values` (int64 [columns, rows]): an integer, the
     bits of a double, 0 or 1, days or microseconds since 1970. `markers` are the bytes of the texts
     that stand for a missing value, one after the other, `marker_ends` (int64 [markers + 1]) where
-    each ends.
+    each ends. In the columns that are `plain` (bool [columns]) all is text that is not missing.
     """
+    begins_marker = np.zeros(256, np.bool_)
+    for marker in range(len(marker_ends) - 1):
+        if marker_ends[marker] < marker_ends[marker + 1]:
+            begins_marker[markers[marker_ends[marker]]] = True
     for column in range(spans.shape[0]):
         for row in range(spans.shape[1]):
             start, end = spans[column, row]
-            if _is_missing(data, start, end, markers, marker_ends):
+            may_miss = start == end or begins_marker[data[start]]
+            if may_miss and _is_missing(data, start, end, markers, marker_ends):
                 classes[column, row] = MISSING
+            elif plain[column]:
+                classes[column, row] = TEXT if _is_utf8(data, start, end) else BROKEN
             else:
                 kind, value = _meaning(data, start, end)
                 classes[column, row] = kind

@@ -30,14 +30,18 @@ class DelimitedTable:
         self.names = header if isinstance(header, list) else self._names()
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
-        """Yields the rows, the header left out. `types` make no difference: all cells are text."""
+        """Yields the rows, the header left out.
+
+        `types` are those that columns will get, as far as they are known.
+        """
         columns = len(self.names)
+        plain = [types.get(name) == "string" for name in self.names]
         for data, spans, bounds, counts, row, offset in self._split(columns):
             first = max(0, 1 - row)
             if first == len(counts):
                 continue
             spans, bounds, counts = spans[:, first:], bounds[first:], counts[first:]
-            classes, values = classify(data, spans, markers)
+            classes, values = classify(data, spans, markers, plain)
             place = _Place(data, bounds, offset)
             yield Block(
                 data, spans, classes, values, counts, row + first, place.raw, place.byte_offset

@@ -122,10 +122,8 @@ def _text_cells(
     offsets, data = string_buffers(column.cast(pa.string()))
     spans = np.stack([offsets[:-1], offsets[1:]], axis=1)[None]
     rows.strip_cells(data, spans)
-    classes, values = classify(data, spans, markers)
-    if kind is None:
-        # Text that looks like a number is text: the file says so.
-        classes[classes != cells.MISSING] = cells.TEXT
+    # Text that looks like a number is text, unless the config says otherwise.
+    classes, values = classify(data, spans, markers, [kind in (None, "string")])
     classes[0, ~valid] = cells.MISSING
     return data, spans[0], classes[0], values[0]
 

@@ -15,7 +15,9 @@ from millrace import cells
 NO_MARKERS = np.empty(0, np.uint8), np.zeros(1, np.int64)
 
 
-def classify(texts: list[str | bytes], markers: tuple[str, ...] = ()) -> tuple[list, list]:
+def classify(
+    texts: list[str | bytes], markers: tuple[str, ...] = (), plain: bool = False
+) -> tuple[list, list]:
     encoded = [text.encode() if isinstance(text, str) else text for text in texts]
     ends = np.cumsum([0, *map(len, encoded)])
     spans = np.stack([ends[:-1], ends[1:]], axis=1)[None].astype(np.int64)
@@ -23,7 +25,7 @@ def classify(texts: list[str | bytes], markers: tuple[str, ...] = ()) -> tuple[l
     marker_ends = np.cumsum([0, *(len(marker) for marker in markers)], dtype=np.int64)
     marker_text = np.frombuffer("".join(markers).encode(), np.uint8)
     data = np.frombuffer(b"".join(encoded), np.uint8)
-    cells.classify(data, spans, marker_text, marker_ends, classes, values)
+    cells.classify(data, spans, marker_text, marker_ends, np.array([plain]), classes, values)
     return classes[0].tolist(), values[0].tolist()
 
 
@@ -166,6 +168,11 @@ def test_text_must_be_utf8(text: bytes) -> None:
     except UnicodeDecodeError:
         broken = True
     assert (one(text)[0] == cells.BROKEN) == broken
+
+
+def test_plain_columns_hold_text_alone() -> None:
+    classes, _ = classify(["1", "", "2013-01-31", b"\xff"], ("",), plain=True)
+    assert classes == [cells.TEXT, cells.MISSING, cells.TEXT, cells.BROKEN]
 
 
 def test_classes_of_taken_rows_are_counted() -> None:
