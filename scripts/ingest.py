@@ -45,7 +45,7 @@ def write(
 ) -> dict[str, Any]:
     """Writes the shards and the rejected rows, and returns the account."""
     reasons: Counter[str] = Counter()
-    unlabelled, rows_read = 0, [0] * len(files)
+    unlabelled, duplicates, rows_read = 0, 0, [0] * len(files)
     writers = {split: ShardWriter(folder, split, per_shard) for split in splits.SPLITS}
     with (
         rejected.open("w", encoding="utf-8", newline="") as file,
@@ -63,6 +63,7 @@ def write(
                     for reject in part.rejected
                 )
                 unlabelled += part.unlabelled
+                duplicates += part.duplicates
                 rows_read[index] += count
                 progress.update(count)
     shards = {split: writer.close() for split, writer in writers.items()}
@@ -71,7 +72,7 @@ def write(
         "written": {split: writer.rows for split, writer in writers.items()},
         "rejected": reasons.total(),
         "unlabelled": unlabelled,
-        "duplicates_dropped": 0,
+        "duplicates_dropped": duplicates,
         "files": [
             {"path": entry["path"], "rows_read": count}
             | {key: entry[key] for key in ("bytes", "sha256")}
@@ -115,7 +116,8 @@ def summary(account: dict[str, Any]) -> str:
     written = ", ".join(f"{rows:,} {split}" for split, rows in account["written"].items())
     return (
         f"{account['rows_read']:,} rows = {written}, "
-        f"{account['unlabelled']:,} without a label, {account['rejected']:,} rejected"
+        f"{account['unlabelled']:,} without a label, {account['rejected']:,} rejected, "
+        f"{account['duplicates_dropped']:,} duplicates dropped"
     )
 
 

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from millrace import blocks, cells, splits, tables
 from millrace.blocks import Block, Markers, Reject
@@ -18,11 +17,13 @@ Array = np.ndarray[Any, Any]
 
 
 class Part(NamedTuple):
-    """What became of a block: examples by split, rejected rows, how many rows had no label."""
+    """What became of a block: examples by split, rejected rows, and how many rows had no label,
+    or had come before."""
 
     examples: dict[str, pa.RecordBatch]
     rejected: list[Reject]
     unlabelled: int
+    duplicates: int
 
 
 class Plan:
@@ -38,6 +39,7 @@ class Plan:
 
     def __init__(self, files: list[dict[str, Any]], data: dict[str, Any], seed: int) -> None:
         self._data, self._seed = data, seed
+        self._seen: set[int] = set()
         self._label: str = data["label"]
         self._markers = Markers.of(data["missing_values"])
         self.tables = tables.open_tables([Path(file["path"]) for file in files], data)
@@ -86,22 +88,47 @@ class Plan:
     def _part(self, table: Table, block: Block, file_split: str | None) -> Part:
         divided_by = self._time_column if file_split in (None, "train") else None
         required = [divided_by] if divided_by else []
-        batch, good, rejected = blocks.typed(block, table.names, self.types, required)
-        hashes = block.hashes(self._seed)[good]
-        labelled = pc.is_valid(batch[self._label])
-        unlabelled = batch.num_rows - pc.sum(labelled).as_py() if batch.num_rows else 0
-        batch = batch.filter(labelled)
-        hashes = hashes[labelled.to_numpy(zero_copy_only=False)]
-        found = self._assign(batch, hashes, file_split)
+        batch, kept, rejected = blocks.typed(block, table.names, self.types, required)
+        labelled = batch[self._label].is_valid().to_numpy(zero_copy_only=False)
+        kept[kept] = labelled
+        batch = batch.filter(pa.array(labelled))
+        fresh = self._first_of_their_kind(table, block, kept)
+        kept[kept] = fresh
+        batch = batch.filter(pa.array(fresh))
+        found = self._assign(table, block, kept, batch, file_split)
         examples = batch.select(self.columns)
         divided = {
             split: examples.filter(pa.array(found == number))
             for number, split in enumerate(splits.SPLITS)
         }
-        return Part(divided, rejected, unlabelled)
+        return Part(divided, rejected, int((~labelled).sum()), int((~fresh).sum()))
 
-    def _assign(self, batch: pa.RecordBatch, hashes: Array, file_split: str | None) -> Array:
-        """Returns the split of each row: int8 [rows]."""
+    def _first_of_their_kind(self, table: Table, block: Block, kept: Array) -> Array:
+        """Says which of the kept rows have not been seen before, if duplicates are to be dropped.
+
+        Rows are told apart by 64 bits: among ten million, one is dropped wrongly once in 370,000
+        such tables.
+        """
+        if not self._data["drop_duplicates"]:
+            return np.ones(int(kept.sum()), np.bool_)
+        fresh = []
+        for row in self._hashes(table, block, self.tables[0].names)[kept].tolist():
+            fresh.append(row not in self._seen)
+            self._seen.add(row)
+        return np.array(fresh, np.bool_)
+
+    def _hashes(self, table: Table, block: Block, names: list[str]) -> Array:
+        return block.hashes(self._seed, [table.names.index(name) for name in names])
+
+    def _assign(
+        self,
+        table: Table,
+        block: Block,
+        kept: Array,
+        batch: pa.RecordBatch,
+        file_split: str | None,
+    ) -> Array:
+        """Returns the split of each kept row of a block, which `batch` holds: int8 [rows]."""
         if file_split in ("validation", "test"):
             return np.full(batch.num_rows, splits.SPLITS.index(file_split), np.int8)
         validation, test = "validation" not in self._file_splits, file_split is None
@@ -113,12 +140,24 @@ class Plan:
         shares = splits.Shares(
             self._shares.validation if validation else 0.0, self._shares.test if test else 0.0
         )
-        return splits.by_row(hashes, shares)
+        hashes = self._hashes(table, block, self.tables[0].names)
+        if self._group_column:
+            index = table.names.index(self._group_column)
+            # Rows without a group are no group.
+            grouped = block.classes[index] != cells.MISSING
+            groups = self._hashes(table, block, [self._group_column])
+            hashes = np.where(grouped, groups, hashes)
+        return splits.by_row(hashes[kept], shares)
 
     @property
     def _time_column(self) -> str | None:
         split = self._data["split"]
-        return split.get("column") if split["by"] == "time" else None
+        return split["column"] if split["by"] == "time" else None
+
+    @property
+    def _group_column(self) -> str | None:
+        split = self._data["split"]
+        return split["column"] if split["by"] == "group" else None
 
     def _check_columns(self) -> None:
         names, data = self.tables[0].names, self._data
@@ -130,13 +169,13 @@ class Plan:
             raise MillraceError(
                 f"data.exclude: expected features, found the label {self._label!r}."
             )
-        if data["split"]["by"] == "time":
-            if self._time_column is None:
+        if (by := data["split"]["by"]) != "row":
+            if "column" not in data["split"]:
                 raise MillraceError(
-                    "data.split: expected the key 'column' with `by: time`, found none.",
-                    note="name the column that rows are ordered by.",
+                    f"data.split: expected the key 'column' with `by: {by}`, found none.",
+                    note="name the column whose values divide the rows.",
                 )
-            tables.check_column(self._time_column, names, "data.split.column")
+            tables.check_column(data["split"]["column"], names, "data.split.column")
 
     def _time_cuts(self, column: str) -> splits.Cuts:
         arrow_type = ARROW_TYPES[self.types[column]]

@@ -195,6 +195,35 @@ def test_time_divides_earlier_from_later(job: Job, cuts: dict[str, Any]) -> None
         assert len(job.table("test")) / 2000 == pytest.approx(0.1, abs=0.02)
 
 
+def test_a_group_is_never_in_two_splits(job: Job) -> None:
+    source = made().dropna(subset="label").assign(customer=lambda table: table["id"] // 7)
+    source.loc[source["id"] > 1900, "customer"] = None
+    source.to_csv("table.csv", index=False)
+    split = {"by": "group", "column": "customer"}
+    assert job.run({"table.csv": None}, split=split, exclude=["customer"]) == 0
+    where = pd.Series(placed(job, "results")).rename("split").to_frame()
+    where["customer"] = source.set_index("id")["customer"]
+    assert (where.groupby("customer")["split"].nunique() == 1).all()
+    assert where["split"].value_counts(normalize=True)["test"] == pytest.approx(0.15, abs=0.05)
+    # Rows without a group are divided one by one.
+    assert where[where["customer"].isna()]["split"].nunique() == 3
+
+
+def test_duplicates_are_dropped_if_that_is_asked_for(job: Job) -> None:
+    source = made().dropna(subset="label")
+    source.to_csv("a.csv", index=False)
+    # The same rows with their columns in another order are the same rows.
+    source[source.columns[::-1]][:500].to_csv("b.csv", index=False)
+    files: dict[str, str | None] = {"a.csv": None, "b.csv": None}
+    assert job.run(files, results="all") == 0
+    assert job.account("all")["duplicates_dropped"] == 0
+    assert job.run(files, results="unique", drop_duplicates=True) == 0
+    assert job.account("unique")["duplicates_dropped"] == 500
+    assert placed(job, "unique") == placed(job, "all")
+    found = [number for split in SPLITS for number in job.table(split, "unique")["id"]]
+    assert sorted(found) == source["id"].tolist()
+
+
 def test_bad_rows_are_kept_verbatim(job: Job) -> None:
     made().to_csv("table.csv", index=False)
     text = Path("table.csv").read_text()
