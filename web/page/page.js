@@ -280,9 +280,10 @@ function compare(row, values) {
   $("compared").hidden = !same;
   if (!same) return;
   const difference = Math.max(...values.map((value, index) => Math.abs(value - sample.prediction[index])));
+  const agreement = difference === 0 ? "exactly the same" : `the same within ${difference.toExponential(1)}`;
   $("compared").textContent =
     `Test row ${sample.index.toLocaleString("en")}: ${job.label} was ${sample.label}. ` +
-    `Keras in Python says the same within ${difference === 0 ? "0" : difference.toExponential(1)}.`;
+    `Keras in Python says ${agreement}.`;
 }
 
 /** The row as tf.train.Example, since saved_model_cli takes literals alone and NaN is none. */
@@ -330,9 +331,12 @@ async function drawWhatIf(row, values) {
 
 function candidates(column) {
   if (column.input !== "number") return column.values.slice(0, 24).map(([value, text]) => ({ value, text }));
-  const count = 61;
-  const at = (index) => column.low + ((column.high - column.low) * index) / (count - 1);
-  return Array.from({ length: count }, (_, index) => ({ value: at(index) }));
+  const width = column.high - column.low;
+  // Between two whole numbers lies nothing that the model has learned.
+  const isWhole = column.type === "int64";
+  const steps = isWhole ? Math.min(width, 60) : 60;
+  const at = (index) => column.low + (width * index) / steps;
+  return Array.from({ length: steps + 1 }, (_, index) => ({ value: isWhole ? Math.round(at(index)) : at(index) }));
 }
 
 function choices(points, current) {
@@ -367,6 +371,9 @@ function curve(column, points, row) {
   }
   const path = points.map(({ value, outcome }) => `${x(value).toFixed(1)},${y(outcome).toFixed(1)}`);
   chart.append(svg("polyline", { points: path.join(" "), class: "line" }));
+  if (column.type === "int64" && points.length <= 31) {
+    chart.append(...points.map(({ value, outcome }) => svg("circle", { cx: x(value), cy: y(outcome), r: 6, class: "dot" })));
+  }
   const current = row[column.name];
   if (current !== null && current >= column.low && current <= column.high) {
     chart.append(svg("line", { x1: x(current), x2: x(current), y1: top, y2: height - bottom, class: "here" }));
