@@ -21,7 +21,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run upgrade test test-fast format docs lock clean
+.PHONY: help install run upgrade test test-fast to-dvc to-snakemake format docs lock clean
 
 help: ## List the targets and the variables
 	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
@@ -41,10 +41,16 @@ upgrade: $(INSTALLED) ## Upgrade a copy of TensorFlow 1 code: make upgrade SRC=o
 	@python scripts/upgrade.py --source '$(SRC)' --target '$(DST)'
 
 test: $(INSTALLED) ## Run all tests (about 20 minutes on 2 cores)
-	pytest -n logical --maxprocesses 4
+	pytest -n logical --maxprocesses 4 --dist loadgroup
 
 test-fast: $(INSTALLED) ## Run the tests that take less than 3 minutes together
-	pytest -n logical --maxprocesses 4 -m 'not slow and not end_to_end'
+	pytest -n logical --maxprocesses 4 --dist loadgroup -m 'not slow and not end_to_end'
+
+to-dvc: $(INSTALLED) ## After `snakemake`: tell DVC that the results are current
+	@python -m millrace.drivers to-dvc
+
+to-snakemake: $(INSTALLED) ## After `dvc repro` or `dvc pull`: tell Snakemake so
+	@python -m millrace.drivers to-snakemake
 
 format: $(INSTALLED) ## Format the sources
 	ruff check --fix && ruff format && snakefmt Snakefile rules

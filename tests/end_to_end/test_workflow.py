@@ -1,112 +1,19 @@
 """The real workflow on a small made table, for each of the three tasks."""
 
 import csv
-import hashlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
-
-ROOT = Path(__file__).parents[2]
-ROWS = 2500
-UNLABELLED = 25
-CONFIG = """
-name: made
-data: {{files: table.csv, label: label}}
-features:
-  size: {{kind: numeric, column: size (mm)}}
-  rooms: vocabulary
-  city: vocabulary
-  size_bucket: {{kind: bucketized, column: size (mm), quantiles: 5}}
-  city_by_size: {{kind: crossed, keys: [city, size_bucket]}}
-  city_embedding: {{kind: embedding, of: city, dimension: 3}}
-models:
-  linear: {{kind: linear}}
-  small: {{kind: dnn, hidden_units: [16]}}
-training: {{epochs: {epochs}, learning_rate: 0.01}}
-evaluation: {{bootstrap: 20}}
-parity: {{rows: 200}}
-"""
+from made_jobs import CONFIG_FILE, ROWS, UNLABELLED, hashes, make_folder, planned, snakemake, start
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
-
-
-def write_table(path: Path, task: str) -> None:
-    rng = np.random.default_rng(7)
-    table = pd.DataFrame(
-        {
-            "size (mm)": rng.normal(30, 8, ROWS).round(2),
-            "rooms": rng.integers(1, 5, ROWS),
-            "city": rng.choice(["Aarhus", "Zürich", "São Paulo", "東京, 日本"], ROWS),
-        }
-    )
-    score = (table["size (mm)"] - 30) / 8 + table["rooms"] + 2 * (table["city"] == "Zürich")
-    score += rng.normal(0, 0.5, ROWS)
-    label: Any = score * 100
-    if task == "binary":
-        label = np.where(score > 3, "yes", "no")
-    if task == "multiclass":
-        label = np.select([score < 2, score < 4], ["low", "middle"], "high")
-    table["label"] = label
-    table.loc[rng.random(ROWS) < 0.1, "size (mm)"] = np.nan
-    table.loc[rng.random(ROWS) < 0.05, "city"] = None
-    table.loc[: UNLABELLED - 1, "label"] = None
-    table.to_csv(path, index=False, na_rep="NA")
-
-
-def make_folder(folder: Path, task: str, epochs: int = 15) -> Path:
-    """Makes a folder that a job runs in: the table, the config, and the project beside them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("Snakefile", "rules", "scripts", "envs", "profiles", "web"):
-        (folder / name).symlink_to(ROOT / name)
-    write_table(folder / "table.csv", task)
-    (folder / "job.yaml").write_text(CONFIG.format(epochs=epochs), encoding="utf-8")
-    return folder
-
-
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "job.yaml", *arguments],
-        cwd=folder,
-        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def snakemake(folder: Path, *arguments: str) -> str:
-    """Runs the workflow in a folder and returns what it printed; it must succeed."""
-    process = start(folder, *arguments)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    return output
-
-
-def planned(folder: Path, *arguments: str) -> set[str]:
-    """The rules that another run would run."""
-    output = snakemake(folder, "--dry-run", *arguments)
-    return set(re.findall(r"^(\w+) +\d+$", output, re.MULTILINE)) - {"total", "all"}
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every artifact, without Snakemake's own timestamps."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((folder / "results").rglob("*"))
-        if path.is_file() and path.name != ".snakemake_timestamp"
-    }
 
 
 @pytest.fixture(scope="session")
@@ -125,10 +32,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.mark.parametrize(
     ("task", "metric", "better_than"),
-    [("binary", "auc", 0.85), ("multiclass", "accuracy", 0.6), ("regression", "r2", 0.7)],
+    [
+        # Each on one worker, so that a job is run once.
+        pytest.param("binary", "auc", 0.85, marks=pytest.mark.xdist_group("binary")),
+        pytest.param("multiclass", "accuracy", 0.6, marks=pytest.mark.xdist_group("multiclass")),
+        pytest.param("regression", "r2", 0.7, marks=pytest.mark.xdist_group("regression")),
+    ],
+    ids=["binary", "multiclass", "regression"],
 )
-# On one worker each, so that a job is run once.
-@pytest.mark.xdist_group("workflow")
 class TestEveryTask:
     def test_goes_from_the_table_to_a_certificate(
         self, finished: Callable[[str], Path], task: str, metric: str, better_than: float
@@ -164,7 +75,7 @@ class TestEveryTask:
         self, finished: Callable[[str], Path], task: str, metric: str, better_than: float
     ) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "millrace.summary", "--config", "job.yaml"],
+            [sys.executable, "-m", "millrace.summary", "--config", CONFIG_FILE],
             cwd=finished(task),
             capture_output=True,
             text=True,
@@ -174,7 +85,7 @@ class TestEveryTask:
         assert "Parity: passed" in done.stdout
 
 
-@pytest.mark.xdist_group("workflow")
+@pytest.mark.xdist_group("binary")
 @pytest.mark.parametrize(
     ("old", "new", "reruns", "spares"),
     [
@@ -216,7 +127,7 @@ def test_a_change_of_the_config_reruns_what_depends_on_it(
 ) -> None:
     folder = finished("binary")
     changed = folder / "changed.yaml"
-    text = (folder / "job.yaml").read_text(encoding="utf-8")
+    text = (folder / CONFIG_FILE).read_text(encoding="utf-8")
     assert old in text
     changed.write_text(text.replace(old, new), encoding="utf-8")
     rules = planned(folder, "--configfile", "changed.yaml")
@@ -224,12 +135,12 @@ def test_a_change_of_the_config_reruns_what_depends_on_it(
     assert not spares & rules
 
 
-@pytest.mark.xdist_group("workflow")
+@pytest.mark.xdist_group("binary")
 def test_a_config_of_another_name_but_the_same_content_reruns_nothing(
     finished: Callable[[str], Path],
 ) -> None:
     folder = finished("binary")
-    (folder / "copy.yaml").write_bytes((folder / "job.yaml").read_bytes())
+    (folder / "copy.yaml").write_bytes((folder / CONFIG_FILE).read_bytes())
     assert not planned(folder, "--configfile", "copy.yaml")
 
 
@@ -256,11 +167,12 @@ def test_a_missing_raw_file_is_one_clear_error(tmp_path: Path) -> None:
     assert not (folder / "results").exists()
 
 
+@pytest.mark.xdist_group("binary")
 def test_two_runs_make_the_same_bytes_also_after_a_kill(
     finished: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """The second job is killed, with its children, while a model trains, and then goes on."""
-    folder = make_folder(tmp_path / "job", "binary", epochs=15)
+    folder = make_folder(tmp_path / "job", "binary")
     process = start(folder)
     log = folder / "logs" / "made" / "train.small.log"
     deadline = time.monotonic() + 300

@@ -25,15 +25,14 @@ STAGES = {
     "verify",
     "report",
 }
+# Scripts that are no stages.
+TOOLS = {"upgrade"}
 
 
-def call(
-    *command: str, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def call(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *command],
         cwd=ROOT,
-        env=os.environ | (environment or {}),
         capture_output=True,
         text=True,
         check=False,
@@ -56,7 +55,9 @@ def test_sources_are_clean(command: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def plan(
+    folder: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Asks Snakemake, in an empty folder, what there would be to do."""
     for name in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "web"):
         if not (folder / name).exists():
@@ -64,6 +65,7 @@ def plan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "snakemake", "--dry-run", *arguments],
         cwd=folder,
+        env=os.environ | (environment or {}),
         capture_output=True,
         text=True,
         check=False,
@@ -81,22 +83,14 @@ def test_the_plan_holds_every_stage_and_every_model(tmp_path: Path) -> None:
         assert int(counts[stage]) == expected
 
 
-def test_planning_imports_no_tensorflow_and_no_pandas(tmp_path: Path) -> None:
-    """Both cost seconds, and a plan is asked for often."""
+def test_planning_imports_nothing_slow(tmp_path: Path) -> None:
+    """TensorFlow alone costs seconds, and a plan is asked for often."""
     spy = tmp_path / "spy"
     spy.mkdir()
-    for name in ("tensorflow", "keras", "pandas", "numba", "duckdb"):
+    for name in ("tensorflow", "keras", "numba", "duckdb"):
         (spy / f"{name}.py").write_text(f"raise ImportError('{name} was imported')")
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--dry-run", "--quiet"],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": f"{spy}:{ROOT / 'src'}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = plan(tmp_path, environment={"PYTHONPATH": f"{spy}:{ROOT / 'src'}"})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "was imported" not in done.stdout + done.stderr
 
 
 def test_every_rule_declares_what_lint_and_a_cluster_want() -> None:
@@ -111,9 +105,22 @@ def test_every_rule_declares_what_lint_and_a_cluster_want() -> None:
 
 def test_every_stage_has_one_script_and_its_tests() -> None:
     scripts = {path.stem for path in (ROOT / "scripts").glob("*.py")}
-    assert scripts == STAGES - {"select"} | {"select_champion"}
+    assert scripts - TOOLS == STAGES - {"select"} | {"select_champion"}
     tested = {path.stem for path in (ROOT / "tests" / "unit" / "scripts").glob("test_*.py")}
     assert {f"test_{script}" for script in scripts} <= tested
+
+
+def test_every_stage_declares_the_settings_that_it_reads() -> None:
+    """A setting that a rule does not name would change without the stage running again."""
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    for rule in re.split(r"^rule ", rules, flags=re.MULTILINE)[1:]:
+        stage = rule.split(":")[0]
+        script = "select_champion" if stage == "select" else stage
+        text = (ROOT / "scripts" / f"{script}.py").read_text()
+        read = set(re.findall(r'(?:\bjob|config\.load\([^)]*\))\["(\w+)"\]', text)) - {"name"}
+        uses = "".join(re.findall(r"uses=(.*?\n)(?:    message|        \w+=)", rule, re.DOTALL))
+        declared = {key.split(".")[0] for key in re.findall(r'"([\w.{}]+)"', uses)}
+        assert "job.config" in uses or read <= declared, stage
 
 
 def test_no_script_hides_a_module_of_the_standard_library() -> None:

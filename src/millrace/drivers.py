@@ -1,0 +1,73 @@
+"""Two drivers, one DAG: tells DVC what Snakemake has made, and Snakemake what DVC has brought.
+
+Run as `python -m millrace.drivers to-dvc` or `to-snakemake`. Nothing is made again: both only
+write down that the files that lie here are current.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+
+from millrace.errors import MillraceError, run
+
+
+def to_dvc() -> None:
+    """Makes DVC clean after `snakemake`. Raises MillraceError when Snakemake has jobs to run."""
+    _require_snakemake_done()
+    _call("dvc", "commit", "--quiet", "--force")
+    _require_dvc_done()
+
+
+def to_snakemake() -> None:
+    """Makes Snakemake clean after `dvc repro` or `dvc pull`.
+
+    Raises MillraceError when DVC has stages to run.
+    """
+    _require_dvc_done()
+    _call("snakemake", "--quiet", "all", "--cores", "1", "--touch")
+    _require_snakemake_done()
+
+
+def _require_snakemake_done() -> None:
+    plan = _call("snakemake", "--dry-run", "--quiet", "host", "reason")
+    if "Nothing to be done" not in plan:
+        raise MillraceError(
+            f"snakemake: expected nothing to do, found jobs:\n{_table(plan)}",
+            note="run `snakemake --cores 2` first.",
+        )
+
+
+def _table(plan: str) -> str:
+    """The lines of a dry run that count jobs by rule."""
+    lines = plan.partition("Job stats:\n")[2].partition("\n\n")[0].splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("all ", "total ", "---")))
+
+
+def _require_dvc_done() -> None:
+    changed = json.loads(_call("dvc", "status", "--json"))
+    if changed:
+        raise MillraceError(
+            f"dvc: expected every stage up to date, found changed: {', '.join(changed)}.",
+            note="run `dvc repro` first, or `dvc pull` for what others have made.",
+        )
+
+
+def _call(program: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", program, *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise MillraceError(f"{program} {' '.join(arguments)} failed:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    directions = {"to-dvc": to_dvc, "to-snakemake": to_snakemake}
+    parser.add_argument("direction", choices=directions)
+    directions[parser.parse_args().direction]()
+
+
+if __name__ == "__main__":
+    run(main)
