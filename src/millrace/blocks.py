@@ -34,7 +34,7 @@ class Block(NamedTuple):
     byte_offset: Callable[[int], int | None]
 
     def hashes(self, seed: int, columns: Sequence[int]) -> Array:
-        """Returns a 64-bit hash of each row's cells in these columns, in their order: uint64 [rows]."""
+        """Returns a 64-bit hash of each row's cells in these columns: uint64 [rows]."""
         in_order = list(columns) == list(range(len(self.spans)))
         spans = self.spans if in_order else self.spans[list(columns)]
         return rows.hash_rows(self.data, spans, seed)  # type: ignore[no-any-return]

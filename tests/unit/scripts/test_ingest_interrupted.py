@@ -1,0 +1,77 @@
+"""ingest, stopped in the middle: nothing half-written is ever taken for a whole."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "ingest.py"
+OUTPUTS = {"examples": "examples", "schema": "schema.json", "account": "ingest.json"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A job whose examples take about 20 MB."""
+    folder = tmp_path_factory.mktemp("job")
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(100_000, 8)).round(3)).add_prefix("x")
+    table["label"] = rng.integers(0, 2, len(table))
+    table.to_csv(folder / "table.csv", index=False)
+    entry = {"path": str(folder / "table.csv"), "split": None, "sha256": "0" * 64, "bytes": 0}
+    (folder / "raw").mkdir()
+    (folder / "raw" / "manifest.json").write_text(json.dumps({"files": [entry]}))
+    config = {"name": "made", "data": {"files": "table.csv", "label": "label"}}
+    (folder / "config.yaml").write_text(json.dumps(config))
+    return folder
+
+
+def command(folder: Path, results: Path) -> list[str]:
+    arguments = ["--config", str(folder / "config.yaml"), "--raw", str(folder / "raw")]
+    for option, name in (OUTPUTS | {"rejected": "rejected.csv"}).items():
+        arguments += [f"--{option}", str(results / name)]
+    return [sys.executable, str(SCRIPT), *arguments]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and ".partial" not in str(path)
+    }
+
+
+def test_killed_and_run_again(folder: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(command(folder, tmp_path), stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list(tmp_path.glob(".examples.*/train-*")):
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert contents(tmp_path) == {}
+    subprocess.run(command(folder, tmp_path), check=True, capture_output=True)
+    subprocess.run(command(folder, tmp_path / "other"), check=True, capture_output=True)
+    expected = contents(tmp_path / "other")
+    assert len(expected) == 6
+    found = {name: data for name, data in contents(tmp_path).items() if "other" not in name}
+    assert found == expected
+
+
+def test_a_full_disk_is_said_and_nothing_is_left(folder: Path, tmp_path: Path) -> None:
+    def small_files() -> None:
+        # Stands in for a full disk: the write that goes beyond fails in the same place.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+    result = subprocess.run(
+        command(folder, tmp_path), capture_output=True, text=True, preexec_fn=small_files
+    )
+    assert result.returncode == 1
+    assert "error: File too large" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
