@@ -56,7 +56,7 @@ def main() -> None:
                 "metric": score(predictions),
                 "metric_cost": metrics.improvement(metric, score(reference), score(predictions)),
             }
-            fault = find_fault(differences, job["export"], task.kind, score(reference))
+            fault = conversion.find_fault(differences, job["export"], task.kind, score(reference))
             entry = describe(precision, model, fault or "as good as the full model")
             entries.append(entry | {"shipped": fault is None} | differences)
             if fault is None:
@@ -80,24 +80,6 @@ def describe(precision: str, model: bytes, reason: str) -> dict[str, Any]:
         "mean_difference": 0.0,
         "metric_cost": 0.0,
     }
-
-
-def find_fault(
-    found: dict[str, float], limits: dict[str, Any], task: str, metric: float
-) -> str | None:
-    """Returns why a reduced model is not good enough to ship, or None when it is."""
-    if not found["max_difference"] <= limits["max_difference"]:
-        return (
-            f"differs by up to {found['max_difference']:.3g}, more than export.max_difference, "
-            f"{limits['max_difference']:g}"
-        )
-    allowed = limits["max_metric_cost"] * (metric if task == "regression" else 1)
-    if not found["metric_cost"] <= allowed:
-        return (
-            f"costs {found['metric_cost']:.3g} of the metric, more than export.max_metric_cost "
-            f"allows, {allowed:.3g}"
-        )
-    return None
 
 
 if __name__ == "__main__":

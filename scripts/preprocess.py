@@ -26,7 +26,6 @@ def main() -> None:
     features = config.load(arguments.config)["features"]
     statistics = read_json(arguments.statistics)
     learned = preprocessing.learn(features, read_json(arguments.schema), statistics)
-    learned.save(arguments.preprocessing)
     for column, reason in learned.left_out.items():
         print(f"left out: {column} ({reason})")
 
@@ -37,6 +36,7 @@ def main() -> None:
             with Progress(rows, "examples", f"encode {split}") as progress:
                 blocks = encode(learned, shard_paths(arguments.examples, split), progress)
                 encoded.write(directory / f"{split}.tfrecord", blocks)
+    learned.save(arguments.preprocessing)
 
 
 def encode(

@@ -24,7 +24,7 @@ features:
   size: {kind: numeric, column: size (mm)}
   count: vocabulary
   city: {kind: vocabulary, min_count: 3}
-  size_bucket: {kind: bucketized, column: size (mm), quantiles: 5}
+  size_bucket: {kind: bucketized, column: size (mm), quantiles: 4}
   city_by_size: {kind: crossed, keys: [city, size_bucket], buckets: 20}
   city_embedding: {kind: embedding, of: city, dimension: 3}
 models:

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import io
 import json
+import re
 import sys
 import types
 from collections.abc import Mapping
@@ -92,9 +93,12 @@ def convert_tflite(saved_model: Path) -> bytes:
     try:
         model: bytes = converter.convert()
     except Exception as error:  # The converter raises several types, one of them private.
-        lines = [line for line in str(error).splitlines() if line.strip()]
+        missing = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", str(error))))
+        if not missing:
+            raise
         raise MillraceError(
-            f"{saved_model}: expected ops that TF Lite has; {' '.join(lines[-2:])}"
+            f"{saved_model}: expected ops that TF Lite has built in, found {', '.join(missing)}.",
+            note="rewrite the layer that uses it, or leave tflite out of export.targets.",
         ) from None
     return model
 
@@ -150,6 +154,31 @@ def predict_tflite(
         for start in range(0, rows, ROWS_PER_CALL)
     ]
     return np.concatenate([part["predictions"] for part in parts])
+
+
+def find_fault(
+    found: dict[str, float], limits: dict[str, Any], task: str, metric: float
+) -> str | None:
+    """Returns why a reduced model is not good enough to ship, or None when it is.
+
+    Args:
+        found: `max_difference` from the full model, and `metric_cost`, the loss of the metric.
+        limits: the `export` section of the config.
+        task: binary, multiclass or regression.
+        metric: the full model's metric; what a regression may cost is a share of it.
+    """
+    if not found["max_difference"] <= limits["max_difference"]:
+        return (
+            f"differs by up to {found['max_difference']:.3g}, more than export.max_difference, "
+            f"{limits['max_difference']:g}"
+        )
+    allowed = limits["max_metric_cost"] * (metric if task == "regression" else 1)
+    if not found["metric_cost"] <= allowed:
+        return (
+            f"costs {found['metric_cost']:.3g} of the metric, more than export.max_metric_cost "
+            f"allows, {allowed:.3g}"
+        )
+    return None
 
 
 def _litert_inputs(

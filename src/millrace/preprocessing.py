@@ -83,6 +83,9 @@ class Preprocessing:
             `numbers`, float32 [n, len(spec.numbers)], and `ids`, int32 [n, spec.ids_width]; a part
             of width 0 is left out, because TF Lite has no empty tensors.
         """
+        raw = {
+            column.name: tf.convert_to_tensor(raw[column.name], column.dtype) for column in self.raw
+        }
         numbers: list[tf.Tensor] = []
         ids: dict[str, tf.Tensor] = {}
         for column in self.columns:

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import tensorflow as tf
 
+from millrace import examples
 from millrace.feature_columns.base import NUMBER_TYPES
 
 # Stands for a missing int64 while an example is parsed: int64 has no NaN.
@@ -36,6 +38,11 @@ class RawColumn:
     def is_number(self) -> bool:
         """Whether the models take it as float32 (NaN: missing), not as string ("": missing)."""
         return self.type in NUMBER_TYPES
+
+    @property
+    def dtype(self) -> tf.DType:
+        """The dtype of its tensor."""
+        return tf.float32 if self.is_number else tf.string
 
 
 def name_columns(types: Mapping[str, str]) -> tuple[RawColumn, ...]:
@@ -94,18 +101,13 @@ def read_raw(
         rows: how many rows to draw at random, kept in their order; None for all.
         seed: fixes which rows are drawn.
     """
-    files = tf.data.TFRecordDataset([str(shard) for shard in shards])
-    records = np.array(list(files.as_numpy_iterator()), dtype=object)
-    if rows is not None and rows < len(records):
-        drawn = np.random.Generator(np.random.Philox(seed)).choice(len(records), rows, False)
-        records = records[np.sort(drawn)]
-    columns = parse_examples(tf.constant(records, tf.string), raw)
-    return {
-        name: values.numpy()
-        if values.dtype == tf.float32
-        else np.array([x.decode() for x in values.numpy()], dtype=object)
-        for name, values in columns.items()
-    }
+    schema = {"columns": [{"name": column.name, "type": column.type} for column in raw]}
+    table = pa.Table.from_batches(examples.read_batches(shards, schema))
+    if rows is not None and rows < len(table):
+        drawn = np.random.Generator(np.random.Philox(seed)).choice(len(table), rows, False)
+        table = table.take(np.sort(drawn))
+    stored = {name: examples.stored(table[name]) for name in table.column_names}
+    return raw_columns(pa.table(stored).to_pandas(), raw)
 
 
 def raw_columns(table: pd.DataFrame, raw: tuple[RawColumn, ...]) -> dict[str, np.ndarray]:

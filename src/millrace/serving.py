@@ -49,9 +49,7 @@ class Predictor(tf.Module):
         Numbers are float32 with NaN for missing, other columns str with "" for missing.
         """
         columns = {
-            column.name: tf.constant(
-                raw[column.name], tf.float32 if column.is_number else tf.string
-            )
+            column.name: tf.constant(raw[column.name], column.dtype)
             for column in self.preprocessing.raw
         }
         return _in_batches(self._call, columns)
@@ -122,12 +120,7 @@ def export_saved_model(predictor: Predictor, path: Path) -> None:
 
     @tf.function(
         input_signature=[
-            {
-                column.key: tf.TensorSpec(
-                    [None], tf.float32 if column.is_number else tf.string, name=column.key
-                )
-                for column in raw
-            }
+            {column.key: tf.TensorSpec([None], column.dtype, name=column.key) for column in raw}
         ]
     )
     def serving_default(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

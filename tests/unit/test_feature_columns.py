@@ -141,7 +141,7 @@ class TestNumeric:
             learn(Numeric, text_statistics(["a"]))
         with pytest.raises(MillraceError, match="found the label"):
             learn(Numeric, number_statistics(NUMBERS), column="label")
-        with pytest.raises(MillraceError, match="found 'xx'.\nNote: did you mean 'x'"):
+        with pytest.raises(MillraceError, match=r"found 'xx'\.\nNote: did you mean 'x'"):
             learn(Numeric, number_statistics(NUMBERS), column="xx")
 
 

@@ -264,10 +264,10 @@ class Bucketized(Categorical):
         column, statistics = context.number(name, settings)
         boundaries = settings.get("boundaries")
         if boundaries is None:
-            quantiles, buckets = statistics["quantiles"], settings["quantiles"]
-            last = len(quantiles) - 1
-            inner = {quantiles[round(last * i / buckets)] for i in range(1, buckets)}
-            boundaries = sorted(q for q in inner if q > statistics["min"]) or [statistics["max"]]
+            levels = np.linspace(0, 1, len(statistics["quantiles"]))
+            inner = np.arange(1, settings["quantiles"]) / settings["quantiles"]
+            learned = np.unique(np.interp(inner, levels, statistics["quantiles"]))
+            boundaries = learned[learned > statistics["min"]].tolist() or [statistics["max"]]
         elif any(not a < b for a, b in pairwise(boundaries)) or not all(
             math.isfinite(b) for b in boundaries
         ):

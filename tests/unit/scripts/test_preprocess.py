@@ -1,0 +1,53 @@
+"""preprocess, run on the made job."""
+
+import json
+
+import numpy as np
+import pytest
+
+from millrace import encoded
+from millrace.errors import MillraceError
+from millrace.preprocessing import Preprocessing
+
+
+def test_every_example_is_encoded_in_its_order(made_job):
+    job = made_job("multiclass").until("preprocess")
+    learned = Preprocessing.load(job.results / "preprocessing.json")
+    for split, table in job.tables.items():
+        examples = encoded.read(job.results / "encoded" / f"{split}.tfrecord", learned.spec)
+        assert len(examples) == len(table)
+        expected = table["label"].map({"high": 0, "low": 1, "middle": 2})
+        np.testing.assert_array_equal(examples.labels, expected)
+
+
+def test_a_regression_is_learned_in_standard_deviations(made_job):
+    job = made_job("regression").until("preprocess")
+    learned = Preprocessing.load(job.results / "preprocessing.json")
+    labels = encoded.read(job.results / "encoded" / "train.tfrecord", learned.spec).labels
+    expected = job.tables["train"]["label"].astype(np.float64)
+    z = (expected - expected.mean()) / expected.std(ddof=0)
+    np.testing.assert_allclose(labels, z, atol=1e-4)
+
+
+def test_a_rerun_gives_the_same_bytes(made_job, tmp_path):
+    job = made_job("binary").until("preprocess")
+    job.run("preprocess", preprocessing=tmp_path / "p.json", encoded=tmp_path / "encoded")
+    assert (tmp_path / "p.json").read_bytes() == (job.results / "preprocessing.json").read_bytes()
+    for split in job.tables:
+        again = tmp_path / "encoded" / f"{split}.tfrecord"
+        assert again.read_bytes() == (job.results / "encoded" / again.name).read_bytes()
+
+
+def test_a_class_that_training_lacks_is_refused_and_nothing_is_left(made_job, tmp_path):
+    job = made_job("binary")
+    statistics = json.loads((job.results / "statistics.json").read_text())
+    statistics["label"]["classes"] = ["no", "maybe"]
+    (tmp_path / "statistics.json").write_text(json.dumps(statistics))
+    with pytest.raises(MillraceError, match=r"expected labels out of \['no', 'maybe'\]"):
+        job.run(
+            "preprocess",
+            statistics=tmp_path / "statistics.json",
+            preprocessing=tmp_path / "p.json",
+            encoded=tmp_path / "encoded",
+        )
+    assert {path.name for path in tmp_path.iterdir()} == {"statistics.json"}

@@ -1,0 +1,132 @@
+"""Conversions of the made job's SavedModel, and what they refuse."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from millrace import conversion
+from millrace.errors import MillraceError
+from millrace.raw import name_columns, read_raw
+from millrace.serving import load_predictor
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+@pytest.fixture(scope="module")
+def made(made_job):
+    job = made_job("binary").until("export")
+    predictor = load_predictor(
+        job.results / "preprocessing.json", job.results / "models" / "dnn" / "training"
+    )
+    shard = job.results / "examples" / "test-00000-of-00001.tfrecord"
+    columns = predictor.preprocessing.raw
+    raw = read_raw([shard], columns)
+    full = conversion.convert_tflite(job.results / "export" / "saved_model" / "1")
+    return job, predictor, columns, raw, full
+
+
+def test_tflite_gives_what_keras_gives(made):
+    _, predictor, columns, raw, full = made
+    predictions = conversion.predict_tflite(full, raw, columns)
+    np.testing.assert_allclose(predictions, predictor.predict(raw), atol=1e-6)
+
+
+def test_tflite_has_builtin_ops_only(made):
+    from ai_edge_litert.interpreter import Interpreter
+
+    ops = {op["op_name"] for op in Interpreter(model_content=made[4])._get_ops_details()}
+    assert "HASHTABLE_FIND" in ops
+    assert not {op for op in ops if op.startswith("Flex")} | (ops & {"CUSTOM"})
+
+
+@pytest.mark.parametrize(
+    "precision, largest", [("float16", 1e-3), ("dynamic_range", 0.05), ("int8", 0.2)]
+)
+def test_reduced_models_are_smaller_and_near(made, precision, largest):
+    _, _, columns, raw, full = made
+    reduced = conversion.reduce_tflite(full, precision, raw, columns)
+    assert len(reduced) < len(full)
+    difference = np.abs(
+        conversion.predict_tflite(reduced, raw, columns)
+        - conversion.predict_tflite(full, raw, columns)
+    )
+    assert 0 < difference.max() < largest
+
+
+@pytest.mark.slow
+def test_tfjs_is_the_same_in_every_process_and_names_its_inputs_by_key(made, tmp_path):
+    saved_model = made[0].results / "export" / "saved_model" / "1"
+    command = [sys.executable, str(SCRIPTS / "convert_tfjs.py"), "--saved-model", str(saved_model)]
+    contents = []
+    for name in ("a", "b"):
+        subprocess.run([*command, "--output", str(tmp_path / name)], check=True)
+        contents.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert contents[0] == contents[1]
+    assert set(contents[0]) == {"model.json", "group1-shard1of1.bin"}
+    inputs = json.loads(contents[0]["model.json"])["signature"]["inputs"]
+    fed = {key for key, value in inputs.items() if value["dtype"] != "DT_RESOURCE"}
+    assert fed == {column.key for column in made[2]}
+
+
+def test_an_op_that_a_runtime_lacks_is_named(tmp_path):
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="x")])
+    def serve(x):
+        return {"predictions": tf.cast(tf.strings.to_hash_bucket_fast(x, 9), tf.float32)}
+
+    module.serve = serve
+    tf.saved_model.save(module, str(tmp_path), signatures={"serving_default": serve})
+    with pytest.raises(MillraceError, match="TF Lite has built in, found StringToHashBucketFast"):
+        conversion.convert_tflite(tmp_path)
+
+
+@pytest.mark.parametrize("convert", [conversion.convert_tflite, conversion.convert_tfjs])
+def test_what_is_no_saved_model_is_refused(tmp_path, convert):
+    arguments = [tmp_path] if convert is conversion.convert_tflite else [tmp_path, tmp_path / "out"]
+    with pytest.raises(MillraceError, match=r"expected a SavedModel, found no saved_model\.pb"):
+        convert(*arguments)
+
+
+def test_columns_of_any_name_reach_all_runtimes(tmp_path):
+    names = ["Culmen Length (mm)", "größe", "a/b", "1x"]
+    columns = name_columns(dict.fromkeys(names, "float32"))
+    module = tf.Module()
+
+    @tf.function(
+        input_signature=[{c.key: tf.TensorSpec([None], tf.float32, name=c.key) for c in columns}]
+    )
+    def serve(x):
+        return {"predictions": tf.add_n([x[c.key] * (i + 1) for i, c in enumerate(columns)])}
+
+    module.serve = serve
+    tf.saved_model.save(module, str(tmp_path), signatures={"serving_default": serve})
+    raw = {name: np.array([10.0**i], np.float32) for i, name in enumerate(names)}
+    full = conversion.convert_tflite(tmp_path)
+    np.testing.assert_allclose(conversion.predict_tflite(full, raw, columns), [4321])
+
+
+LIMITS = {"max_difference": 0.02, "max_metric_cost": 0.001}
+
+
+@pytest.mark.parametrize(
+    "difference, cost, task, metric, fault",
+    [
+        (0.02, 0.001, "binary", 0.7, None),
+        (0.021, 0.0, "binary", 0.7, "differs by up to 0.021, more than export.max_difference"),
+        (0.01, 0.0011, "binary", 0.7, "costs 0.0011 of the metric"),
+        # A regression's cost is a share of its error: 0.05 of 50.
+        (0.01, 0.05, "regression", 50.0, None),
+        (0.01, 0.051, "regression", 50.0, "export.max_metric_cost allows, 0.05"),
+        (float("nan"), 0.0, "binary", 0.7, "differs by up to nan"),
+    ],
+)
+def test_a_reduced_model_ships_within_its_limits(difference, cost, task, metric, fault):
+    found = {"max_difference": difference, "metric_cost": cost}
+    reason = conversion.find_fault(found, LIMITS, task, metric)
+    assert reason is None if fault is None else fault in reason

@@ -1,0 +1,54 @@
+"""What `features: auto` proposes, column by column."""
+
+import pytest
+
+from millrace.proposal import propose
+
+
+def column(type_, distinct, rows=1000, missing=0, values=None, **more):
+    values = values or [[f"v{i}", rows // max(distinct, 1)] for i in range(distinct)]
+    return {
+        "type": type_,
+        "rows": rows,
+        "distinct": distinct,
+        "missing": missing,
+        "values": values,
+        "min": 0,
+        "max": distinct - 1,
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    "statistics, kind",
+    [
+        (column("float32", 900), "numeric"),
+        (column("int64", 60), "numeric"),
+        (column("int64", 5), "vocabulary"),
+        (column("int64", 2), "numeric"),
+        (column("bool", 2), "numeric"),
+        (column("string", 7), "vocabulary"),
+        # A value or nothing: the missing indicator tells them apart.
+        (column("float32", 1, missing=400), "numeric"),
+    ],
+)
+def test_a_column_gets_a_feature(statistics, kind):
+    features, left_out = propose({"c": statistics}, 1000)
+    assert features["c"]["kind"] == kind
+    assert not left_out
+
+
+@pytest.mark.parametrize(
+    "statistics, reason",
+    [
+        (column("float32", 0, missing=1000), "every value is missing"),
+        (column("string", 1), "every row has the same value"),
+        (column("string", 800, values=[["a", 2]]), "an id: 800 different values in 1000 rows"),
+        (column("int64", 1000), "an id: it counts the rows"),
+        (column("date", 365), "a date says which row it is"),
+    ],
+)
+def test_a_useless_column_is_left_out_with_the_reason(statistics, reason):
+    features, left_out = propose({"c": statistics}, 1000)
+    assert not features
+    assert reason in left_out["c"]
