@@ -139,7 +139,7 @@ def test_no_script_hides_a_module_of_the_standard_library() -> None:
         ("name: a\ncolour: red\ndata: {files: t.csv, label: y}\n", "found ['colour']"),
         (
             "name: a\ndata: {files: t.csv, label: y}\ntraining: {learning_rate: 1e-3}\n",
-            'a value of type number, found "1e-3".\nNote: YAML reads 1e-3 as a string; write 1.0e-3.',
+            'found "1e-3".\nNote: YAML reads 1e-3 as a string; write 1.0e-3.',
         ),
         (
             "name: a\ndata: {files: 'none/*.csv', label: y}\n",
