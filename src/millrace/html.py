@@ -53,15 +53,16 @@ def embedded_json(value: Any) -> str:
     return text.replace("<", "\\u003c")
 
 
-def render(name: str, libraries: list[str], **values: Any) -> str:
-    """Renders web/<name>/<name>.html with its .css, its .js and the libraries put inline.
+def render(name: str, libraries: list[str], scripts: list[str], **values: Any) -> str:
+    """Renders web/<name>/<name>.html with its .css, its scripts and the libraries put inline.
 
-    Everything in `values` is escaped, apart from what is marked as safe; the template finds the
-    rest as `style`, `script` and `libraries`.
+    The scripts, files of web/<name>/, become one, in the order given. Everything in `values` is
+    escaped, apart from what is marked as safe; the template finds the rest as `style`, `script`
+    and `libraries`.
     """
     return template(f"{name}/{name}.html").render(
-        style=_source(name, "css"),
-        script=_source(name, "js"),
+        style=_source(name, [f"{name}.css"]),
+        script=_source(name, scripts),
         libraries=[Markup(library(lib)) for lib in libraries],
         **values,
     )
@@ -83,9 +84,9 @@ def template(name: str) -> jinja2.Template:
     return environment.get_template(name)
 
 
-def _source(name: str, suffix: str) -> Any:
-    text = (WEB / name / f"{name}.{suffix}").read_text(encoding="utf-8")
-    return Markup(text)
+def _source(name: str, files: list[str]) -> Markup:
+    texts = [(WEB / name / file).read_text(encoding="utf-8") for file in files]
+    return Markup("\n".join(texts))
 
 
 def count(value: int) -> str:

@@ -17,6 +17,7 @@ from millrace.files import read_json
 LISTED_VALUES = 500
 SAMPLES = 40
 LIBRARIES = ["tfjs-core", "tfjs-converter", "tfjs-backend-cpu"]
+SCRIPTS = ["form.js", "answer.js", "page.js"]
 
 QUESTIONS = {
     "binary": "How likely is {label} = {positive}?",
@@ -54,7 +55,9 @@ def build(results: Path, name: str) -> str:
         "samples": samples(results, signature, champion["model"]),
         "model": _model(results / "export" / "tfjs"),
     }
-    return html.render("page", LIBRARIES, job=job, job_json=Markup(html.embedded_json(job)))
+    return html.render(
+        "page", LIBRARIES, SCRIPTS, job=job, job_json=Markup(html.embedded_json(job))
+    )
 
 
 def _question(signature: dict[str, Any]) -> str:

@@ -104,7 +104,7 @@ EVERYWHERE = {
 def test_each_task_has_its_charts(make_results: Callable[[str], Path], task: str) -> None:
     text = report.build(job(), make_results(task), MADE_BY)
     assert set(Document(text).charts) == EVERYWHERE | CHARTS[task]
-    script = (html.WEB / "report" / "report.js").read_text()
+    script = "".join((html.WEB / "report" / file).read_text() for file in report.SCRIPTS)
     for chart in EVERYWHERE | CHARTS[task]:
         assert f"function {chart}(" in script
 

@@ -12,6 +12,7 @@ from millrace.report import data, files, models
 __all__ = ["build", "build_model_card"]
 
 LIBRARIES = ["d3", "plot"]
+SCRIPTS = ["charts.js", "models.js", "report.js"]
 RUNTIME_NAMES = {"saved_model": "SavedModel", "tflite": "TF Lite", "tfjs": "TF.js"}
 
 SECTIONS = {
@@ -56,6 +57,7 @@ def build(config: dict[str, Any], results: Path, provenance: dict[str, Any]) -> 
     return html.render(
         "report",
         LIBRARIES,
+        SCRIPTS,
         sections=SECTIONS,
         charts_json=Markup(html.embedded_json(charts)),
         **facts,
