@@ -1,12 +1,14 @@
 """Blocks of raw rows: what each cell is, and the rows as typed columns or as rejected ones."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from millrace import cells, rows
+from millrace.domains import Domain
 from millrace.examples import ARROW_TYPES, strings
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -85,12 +87,16 @@ def classify(
 
 
 def typed(
-    block: Block, names: Sequence[str], types: dict[str, str], required: Collection[str] = ()
+    block: Block,
+    names: Sequence[str],
+    types: dict[str, str],
+    required: Collection[str] = (),
+    domains: Mapping[str, Domain] = MappingProxyType({}),
 ) -> tuple[pa.RecordBatch, Array, list[Reject]]:
     """Returns a block's good rows with the columns of `types`, which rows those are, and the bad.
 
-    `names` are the block's columns, `required` those without which a row is bad. Which rows are
-    good comes as bool [rows].
+    `names` are the block's columns, `required` those without which a row is bad, `domains` the
+    values that columns may take. Which rows are good comes as bool [rows].
     """
     wrong_count = block.counts != len(names)
     good = ~wrong_count
@@ -105,11 +111,15 @@ def typed(
         columns[name], bad = _arrow_column(
             kind, block.data, block.spans[index], classes, block.values[index]
         )
+        expected = kind
         if name in required:
             bad |= classes == cells.MISSING
+        if name in domains:
+            bad |= domains[name].outside(columns[name])
+            expected = f"{kind} {domains[name]}"
         for row in np.flatnonzero(bad & good).tolist():
             found = "none" if classes[row] == cells.MISSING else _quoted(block, index, row)
-            rejects.append(_reject(block, row, name, f"expected {kind}, found {found}"))
+            rejects.append(_reject(block, row, name, f"expected {expected}, found {found}"))
         good &= ~bad
     fields = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in types.items()])
     batch = pa.RecordBatch.from_arrays([columns[name] for name in types], schema=fields)

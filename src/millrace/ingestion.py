@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from millrace import blocks, cells, splits, tables
 from millrace.blocks import Block, Markers, Reject
+from millrace.domains import Domain, read_schema
 from millrace.errors import MillraceError
 from millrace.examples import ARROW_TYPES
 from millrace.tables import Table
@@ -45,19 +46,55 @@ class Plan:
         self.tables = tables.open_tables([Path(file["path"]) for file in files], data)
         self._file_splits: list[str | None] = [file["split"] for file in files]
         self._check_columns()
-        counts, self.rows = tables.infer(self.tables, self._markers)
-        if not self.rows:
-            raise MillraceError(f"{self.tables[0].path}: expected rows, found a header only.")
+        self.rows: int | None = None
+        columns = self._committed() if "schema" in data else self._inferred()
         self.types: dict[str, str] = {
-            name: data["types"].get(name) or tables.column_type(counts[name], data["max_rejected"])
+            name: data["types"].get(name) or columns[name]["type"]
             for name in self.tables[0].names
             if name not in data["exclude"] or name == self._time_column
         }
-        self._required = {name: not row[cells.MISSING] for name, row in counts.items()}
+        self._columns = columns
         if self._time_column:
             self._cuts = self._time_cuts(self._time_column)
         else:
             self._shares = splits.shares(data["split"])
+
+    def _inferred(self) -> dict[str, dict[str, Any]]:
+        """Returns what schema.json will say about each column, from the whole table."""
+        counts, self.rows = tables.infer(self.tables, self._markers)
+        if not self.rows:
+            raise MillraceError(f"{self.tables[0].path}: expected rows, found a header only.")
+        self._required: list[str] = []
+        self._domains: dict[str, Domain] = {}
+        return {
+            name: {
+                "type": tables.column_type(counts[name], self._data["max_rejected"]),
+                "required": name == self._label or not counts[name][cells.MISSING],
+                "missing_values": self._data["missing_values"],
+            }
+            for name in self.tables[0].names
+        }
+
+    def _committed(self) -> dict[str, dict[str, Any]]:
+        """Returns what the committed schema says, against which rows are then checked."""
+        path, names = Path(self._data["schema"]), self.tables[0].names
+        columns = read_schema(path, names)
+        wanted = [name for name in names if name not in self._data["exclude"]]
+        if more := [name for name in wanted if name not in columns]:
+            raise MillraceError(
+                f"{path}: expected all columns of the table, found none of {more}.",
+                note="add them to the schema, or leave them out with data.exclude.",
+            )
+        self._domains = {
+            name: Domain(columns[name])
+            for name in wanted
+            if columns[name].keys() & {"min", "max", "values"}
+        }
+        # A row without a label is no bad row: it is counted by itself.
+        self._required = [
+            name for name in wanted if columns[name].get("required") and name != self._label
+        ]
+        return columns
 
     @property
     def columns(self) -> list[str]:
@@ -68,12 +105,7 @@ class Plan:
         """Returns the content of schema.json."""
         return {
             "columns": [
-                {
-                    "name": name,
-                    "type": self.types[name],
-                    "required": name == self._label or self._required[name],
-                    "missing_values": self._data["missing_values"],
-                }
+                {"name": name} | self._columns[name] | {"type": self.types[name]}
                 for name in self.columns
             ],
             "label": self._label,
@@ -87,8 +119,10 @@ class Plan:
 
     def _part(self, table: Table, block: Block, file_split: str | None) -> Part:
         divided_by = self._time_column if file_split in (None, "train") else None
-        required = [divided_by] if divided_by else []
-        batch, kept, rejected = blocks.typed(block, table.names, self.types, required)
+        required = [*self._required, divided_by] if divided_by else self._required
+        batch, kept, rejected = blocks.typed(
+            block, table.names, self.types, required, self._domains
+        )
         labelled = batch[self._label].is_valid().to_numpy(zero_copy_only=False)
         kept[kept] = labelled
         batch = batch.filter(pa.array(labelled))

@@ -224,6 +224,76 @@ def test_duplicates_are_dropped_if_that_is_asked_for(job: Job) -> None:
     assert sorted(found) == source["id"].tolist()
 
 
+def commit_schema(**changes: dict[str, Any]) -> None:
+    schema = json.loads(Path("results/schema.json").read_text())
+    for column in schema["columns"]:
+        column.update(changes.get(column["name"], {}))
+    Path("schema.json").write_text(json.dumps(schema))
+
+
+def test_a_committed_schema_gives_the_same_examples(job: Job) -> None:
+    made().to_csv("table.csv", index=False)
+    job.run({"table.csv": None}, exclude=["id"])
+    commit_schema()
+    assert job.run({"table.csv": None}, results="again", exclude=["id"], schema="schema.json") == 0
+    for path in [path for path in Path("results").rglob("*") if path.is_file()]:
+        assert path.read_bytes() == Path("again", path.relative_to("results")).read_bytes()
+
+
+def test_rows_that_break_a_committed_schema_are_rejected(job: Job) -> None:
+    source = made().dropna(subset=["label", "size"])[:1000]
+    source.to_csv("table.csv", index=False)
+    job.run({"table.csv": None})
+    commit_schema(
+        id={"min": 0, "max": 5000},
+        city={"values": sorted(source["city"].unique())},
+        day={"min": "2013-01-01"},
+    )
+    bad = [
+        ["9999", "1.5", "Aarhus", "2013-01-01", "1"],
+        ["10", "", "Aarhus", "2013-01-01", "1"],
+        ["10", "big", "Aarhus", "2013-01-01", "1"],
+        ["10", "1.5", "Paris", "2013-01-01", "1"],
+        ["10", "1.5", "Aarhus", "2012-12-31", "1"],
+        ["10", "1.5", "Aarhus", "2013-01-01", ""],
+    ]
+    with Path("table.csv").open("a") as file:
+        file.writelines(",".join(row) + "\n" for row in bad)
+    options = {"schema": "schema.json", "max_rejected": 5}
+    assert job.run({"table.csv": None}, results="checked", **options) == 0
+    account = job.account("checked")
+    assert (account["rejected"], account["unlabelled"]) == (5, 1)
+    rejected = pd.read_csv("checked/rejected.csv")
+    assert rejected["column"].tolist() == ["id", "size", "size", "city", "day"]
+    assert rejected["reason"][0] == "expected int64 min 0 and max 5000, found '9999'"
+    assert rejected["reason"][1] == "expected float64, found none"
+    assert rejected["reason"][4] == "expected date min 2013-01-01, found '2012-12-31'"
+    assert sum(account["written"].values()) == 1000
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ("{", "schema.json: expected a schema as ingest writes it"),
+        ('{"columns": [{"name": "a", "type": "int64", "x": 1}]}', "found ['x']"),
+        ('{"columns": [{"name": "a", "type": "int"}]}', "found 'int'"),
+        ('{"columns": [{"name": "z", "type": "int64"}]}', "found 'z' too"),
+        ('{"columns": [{"name": "a", "type": "int64"}]}', "found none of ['label']"),
+        (
+            '{"columns": [{"name": "a", "type": "int64", "min": "x"},'
+            ' {"name": "label", "type": "int64"}]}',
+            "column 'a': expected a domain of int64 values",
+        ),
+    ],
+)
+def test_a_schema_that_does_not_fit_is_refused(
+    job: Job, capsys: pytest.CaptureFixture[str], schema: str, message: str
+) -> None:
+    Path("schema.json").write_text(schema)
+    assert job.run(written(f"a,label\n{ROWS}"), schema="schema.json") == 1
+    assert message in capsys.readouterr().err
+
+
 def test_bad_rows_are_kept_verbatim(job: Job) -> None:
     made().to_csv("table.csv", index=False)
     text = Path("table.csv").read_text()
