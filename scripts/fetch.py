@@ -26,7 +26,9 @@ def main() -> None:
     with replacing(arguments.output) as folder:
         folder.mkdir(parents=True)
         for source in named:
-            path, digest = sources.fetch(source, folder, checksums.get(source.name))
+            path, digest = sources.fetch(
+                source, folder, checksums.get(source.name), data.get("database")
+            )
             final = arguments.output / path.name if path.parent == folder else path
             files.append(
                 {

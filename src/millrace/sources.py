@@ -54,11 +54,14 @@ def is_url(name: str) -> bool:
     return "://" in name
 
 
-def fetch(source: Source, folder: Path, expected: str | None) -> tuple[Path, str]:
+def fetch(
+    source: Source, folder: Path, expected: str | None, database: str | None = None
+) -> tuple[Path, str]:
     """Brings one source within reach and returns its file's path and SHA-256.
 
-    A local file stays where it lies; a URL and bundled data are written into `folder`. `expected`
-    is the file's SHA-256, which a URL must have. Raises MillraceError when the source is not
+    A local file stays where it lies; a URL, bundled data, and what a query in an .sql file gives
+    when it runs in `database`, are written into `folder`. `expected` is the file's SHA-256, which
+    a URL must have. Raises MillraceError when the source is not
     there, is no file, or has another checksum.
     """
     if source.name == "bundled:flights":
@@ -75,6 +78,12 @@ def fetch(source: Source, folder: Path, expected: str | None) -> tuple[Path, str
     else:
         path = Path(source.name)
         _check_local(path)
+        if path.suffix == ".sql":
+            # DuckDB is for those who want it: the Snakefile imports this module too.
+            from millrace import queries
+
+            query, path = path, folder / f"{path.stem}.parquet"
+            queries.write(query, database, path)
     found = sha256(path)
     if expected not in (None, found):
         raise MillraceError(
