@@ -1,14 +1,24 @@
-"""Trains one model on the encoded examples and keeps the weights of its best epoch."""
+"""Trains one model on the encoded examples and keeps the weights of its best epoch.
+
+A run that was killed goes on from its last checkpoint, which lies beside --output.
+"""
 
 import argparse
+import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from millrace import config, encoded, models, training
+from millrace import config, encoded, models, recipe, training
+from millrace.batches import InMemory
+from millrace.checkpoints import Checkpoints, write_history
 from millrace.errors import MillraceError, run
-from millrace.files import replacing, write_json
+from millrace.files import replacing, sha256, write_json
 from millrace.preprocessing import Preprocessing
+from millrace.tf1.predictor import adopt
 
 import keras
+import tensorflow as tf
 
 
 def main() -> None:
@@ -26,28 +36,50 @@ def main() -> None:
         )
     model_settings = job["models"][arguments.model]
     preprocessing = Preprocessing.load(arguments.preprocessing)
-    data = (
-        encoded.read(arguments.encoded / "train.tfrecord", preprocessing.spec),
-        encoded.read(arguments.encoded / "validation.tfrecord", preprocessing.spec),
-    )
+    if model_settings["kind"] == "tf1":
+        adopt(arguments.model, model_settings, preprocessing, arguments.output)
+        return
+    task = preprocessing.task
+    examples = encoded.read(arguments.encoded / "train.tfrecord", preprocessing.spec)
+    validation = encoded.read(arguments.encoded / "validation.tfrecord", preprocessing.spec)
 
+    kind = sys.modules[models.BUILDERS[model_settings["kind"]].__module__]
+    defaults: dict[str, Any] = getattr(kind, "TRAINING", {})
+    settings = recipe.Settings.of(job, arguments.model, defaults, len(examples))
     keras.utils.set_random_seed(job["seed"])
-    model = models.build(model_settings, preprocessing.spec, preprocessing.task)
-    settings = training.Settings.of(job, arguments.model, len(data[0]))
+    model = models.build(model_settings, preprocessing.spec, task)
+    description = {
+        "model": arguments.model,
+        "settings": model_settings,
+        "training": asdict(settings),
+        "seed": job["seed"],
+        "parameters": model.count_params(),
+    }
+    made_from = {
+        "preprocessing": sha256(arguments.preprocessing),
+        "examples": sha256(arguments.encoded / "train.tfrecord"),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+    checkpoints = Checkpoints(
+        arguments.output.parent / "checkpoints",
+        run=description | made_from,
+        minutes=job["training"]["checkpoint_minutes"],
+    )
+    data = (
+        InMemory(examples, recipe.example_weights(settings, task, examples.labels)),
+        InMemory(validation),
+    )
+    outcome = training.train(model, task, settings, data, job["seed"], checkpoints=checkpoints)
     with replacing(arguments.output) as directory:
         directory.mkdir()
-        history = keras.callbacks.CSVLogger(str(directory / "history.csv"))
-        outcome = training.train(model, preprocessing.task, settings, data, job["seed"], [history])
         model.save_weights(directory / "model.weights.h5")
-        description = {
-            "model": arguments.model,
-            "settings": model_settings,
-            "training": vars(settings),
-            "seed": job["seed"],
-            "parameters": model.count_params(),
-            **vars(outcome),
-        }
-        write_json(directory / "training.json", description)
+        write_history(directory / "history.csv", outcome.history)
+        epochs = {"epochs": outcome.epochs, "best_epoch": outcome.best_epoch}
+        write_json(
+            directory / "training.json", description | epochs | {"val_loss": outcome.val_loss}
+        )
+    checkpoints.remove()
 
 
 if __name__ == "__main__":

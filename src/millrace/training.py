@@ -1,4 +1,4 @@
-"""The training loop: one for every model, driving the model's own `train_step`.
+"""The training loop: one for every model and strategy, driving the model's own `train_step`.
 
 Many steps run in one call of a `tf.function`, and batches are gathered by index inside the graph:
 between the steps of a small model, Python takes longer than the step. Keras' callbacks, losses,
@@ -7,160 +7,255 @@ metrics and optimizers work as in `fit`.
 
 from __future__ import annotations
 
+import inspect
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from millrace.encoded import Encoded
+from millrace import recipe
+from millrace.batches import Call, Source, calls
+from millrace.checkpoints import Checkpoints, Journal
 from millrace.errors import MillraceError
 from millrace.progress import Progress
+from millrace.recipe import MovingAverage, Settings
+from millrace.steps import compiled
 from millrace.tasks import Task
 
-LARGE_TABLE = 100_000
 EVALUATION_BATCH = 8192
-
-# Enough for Python's share of the time to vanish, few enough to keep the progress alive.
-STEPS_PER_CALL = 64
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings of `training` in the config, as they hold for one model.
-
-    `batch_size` is the global batch size; `patience` counts epochs.
-    """
-
-    batch_size: int
-    epochs: int
-    learning_rate: float
-    weight_decay: float
-    patience: int
-
-    @classmethod
-    def of(cls, config: dict[str, Any], model: str, examples: int) -> Settings:
-        """Returns the config's settings with the model's own on top, for so many examples."""
-        merged = {**config["training"], **config["models"][model].get("training", {})}
-        if merged["batch_size"] == "auto":
-            merged["batch_size"] = 1024 if examples > LARGE_TABLE else 256
-        return cls(**merged)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training came to: `epochs` run, the best one (from 1), and its validation loss."""
+    """What a training came to.
+
+    Attributes:
+        epochs: how many it ran.
+        best_epoch: the one, from 1, whose weights the model now has.
+        val_loss: that epoch's loss on the validation examples.
+        history: the logs of each epoch.
+    """
 
     epochs: int
     best_epoch: int
     val_loss: float
+    history: list[dict[str, float]]
 
 
 def train(
     model: keras.Model,
     task: Task,
     settings: Settings,
-    data: tuple[Encoded, Encoded],
+    data: tuple[Source, Source],
     seed: int,
-    callbacks: list[keras.callbacks.Callback],
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    checkpoints: Checkpoints | None = None,
 ) -> Outcome:
-    """Trains until the validation loss stops falling; the model ends with its best epoch's weights.
+    """Trains until `settings.monitor` stops improving; the model gets its best epoch's weights.
 
     Args:
-        model: takes encoded examples, returns logits.
+        model: takes encoded examples, returns logits; made in the scope of the strategy that is to
+            train it.
         task: gives the loss.
         settings: batch size, epochs, optimizer.
         data: training and validation examples.
         seed: with the epoch it fixes the order of the examples.
-        callbacks: Keras callbacks, called as `fit` calls them for epochs.
+        callbacks: Keras callbacks, called as `fit` calls them; those for batches once for several.
+        checkpoints: where to resume from and to save to.
 
     Raises:
-        MillraceError: the loss is not a number any more.
+        MillraceError: the loss is not a number any more, or a checkpoint cannot be restored.
     """
-    training, validation = data
-    optimizer = keras.optimizers.AdamW(
-        settings.learning_rate, weight_decay=settings.weight_decay, clipnorm=1.0
-    )
-    model.compile(optimizer=optimizer, loss=task.loss())
-    stopper = keras.callbacks.EarlyStopping(
-        "val_loss", patience=settings.patience, restore_best_weights=True
-    )
-    callback_list = keras.callbacks.CallbackList([*callbacks, stopper], model=model)
-    run_steps, run_evaluation = _compiled(model, training, settings.batch_size)
-    callback_list.on_train_begin()
-    epoch, best = 0, (float("inf"), 0)
-    with Progress(settings.epochs * len(training), "examples", f"train {model.name}") as progress:
-        for epoch in range(1, settings.epochs + 1):
-            callback_list.on_epoch_begin(epoch - 1)
-            order = order_of_examples(len(training), seed, epoch)
-            logs = {"loss": _run_epoch(model, run_steps, order, settings.batch_size, progress)}
-            logs["val_loss"] = _run_validation(model, run_evaluation, validation)
-            if not np.isfinite(list(logs.values())).all():
-                raise MillraceError(
-                    f"model {model.name}, epoch {epoch}: expected finite losses, found {logs}.",
-                    note="lower training.learning_rate, or normalize the numeric features.",
-                )
-            best = min(best, (logs["val_loss"], epoch))
-            losses = ", ".join(f"{name} {value:.5f}" for name, value in logs.items())
-            progress.say(f"epoch {epoch}: {losses}")
-            callback_list.on_epoch_end(epoch - 1, logs)
-            if model.stop_training:
-                break
-    callback_list.on_train_end()
-    # EarlyStopping restores them by itself only when it is what stops the training.
-    model.set_weights(stopper.best_weights)
-    return Outcome(epochs=epoch, best_epoch=best[1], val_loss=best[0])
+    return _Loop(model, task, settings, data, seed, callbacks, checkpoints).run()
 
 
-def order_of_examples(examples: int, seed: int, epoch: int) -> np.ndarray:
-    """Returns the order in which an epoch meets the examples, int32 [examples].
+class _Loop:
+    """One training, from the whole of it down to one call of the compiled steps."""
 
-    It depends on the arguments alone, so that a resumed epoch goes on where it was.
+    def __init__(
+        self,
+        model: keras.Model,
+        task: Task,
+        settings: Settings,
+        data: tuple[Source, Source],
+        seed: int,
+        callbacks: Sequence[keras.callbacks.Callback],
+        checkpoints: Checkpoints | None,
+    ) -> None:
+        self.model, self.settings, self.data, self.seed = model, settings, data, seed
+        self.checkpoints = checkpoints
+        self.journal = Journal()
+        strategy = model.distribute_strategy
+        steps = math.ceil(data[0].rows / settings.batch_size)
+        with strategy.scope():
+            optimizer = recipe.optimizer(
+                settings, model.trainable_weights, steps, strategy.num_replicas_in_sync
+            )
+            model.compile(optimizer, task.loss())
+            self.average = MovingAverage(model.trainable_weights, settings.moving_average)
+        self.tracker = next(metric for metric in model.metrics if metric.name == "loss")
+        self.best = [tf.Variable(weight, trainable=False) for weight in model.get_weights()]
+        self.stopper = keras.callbacks.EarlyStopping(settings.monitor, patience=settings.patience)
+        self.callbacks = keras.callbacks.CallbackList(
+            [*callbacks, self.stopper], model=model, epochs=settings.epochs, steps=steps
+        )
+        self.run_training = compiled(model, self._train_step, data[0].signature)
+        self.run_validation = compiled(model, model.test_step, data[1].signature)
+
+    def run(self) -> Outcome:
+        journal, rows = self.journal, self.data[0].rows
+        resumed = self._restore()
+        self.model.stop_training = False
+        self.callbacks.on_train_begin()
+        if resumed:
+            set_states(self.callbacks.callbacks, journal.callbacks)
+        total = self.settings.epochs * rows
+        with Progress(total, "examples", f"train {self.model.name}") as progress:
+            progress.update(journal.epoch * rows + journal.step * self.settings.batch_size)
+            while not journal.finished:
+                self._run_epoch(progress)
+        self.model.set_weights([weight.numpy() for weight in self.best])
+        self.callbacks.on_train_end()
+        best = self.stopper.best_epoch
+        val_loss = journal.history[best]["val_loss"]
+        return Outcome(journal.epoch, best + 1, val_loss, journal.history)
+
+    def _run_epoch(self, progress: Progress) -> None:
+        journal, epoch = self.journal, self.journal.epoch
+        self.callbacks.on_epoch_begin(epoch)
+        logs = self._train(progress)
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        with self.average.applied():
+            logs |= {f"val_{name}": value for name, value in self._validate().items()}
+            self._check_finite(logs, f"epoch {epoch + 1}")
+            progress.say(f"epoch {epoch + 1}: {_in_words(logs)}")
+            self.callbacks.on_epoch_end(epoch, logs)
+            if self.stopper.best_epoch == epoch:
+                for best, weight in zip(self.best, self.model.weights, strict=True):
+                    best.assign(weight.numpy())
+        journal.history.append(logs)
+        journal.epoch, journal.step = epoch + 1, 0
+        journal.finished = self.model.stop_training or journal.epoch == self.settings.epochs
+        self._save()
+
+    def _train(self, progress: Progress) -> dict[str, float]:
+        """Runs what is left of an epoch; returns the mean loss of its examples."""
+        journal, batch_size = self.journal, self.settings.batch_size
+        if journal.step == 0:
+            self.model.reset_metrics()
+        loss = float(self.tracker.result())
+        ahead = (
+            call
+            for call in calls(self.data[0], self.seed, journal.epoch, batch_size)
+            if call.step >= journal.step
+        )
+        begin = self.callbacks.on_train_batch_begin
+        for call, loss in self._run_calls(self.run_training, ahead, batch_size, begin):
+            done = call.step + len(call.rows)
+            self._check_finite({"loss": loss}, f"epoch {journal.epoch + 1}, step {done}")
+            self.callbacks.on_train_batch_end(done - 1, {"loss": loss})
+            progress.update(call.rows.size)
+            if self.checkpoints and self.checkpoints.due and call.rows.shape[1] == batch_size:
+                journal.step = done
+                self._save()
+        return {**self._metrics(), "loss": loss}
+
+    def _validate(self) -> dict[str, float]:
+        """Returns loss and metrics of the validation examples, without dropout."""
+        self.model.reset_metrics()
+        self.callbacks.on_test_begin()
+        loss = 0.0
+        batches = calls(self.data[1], self.seed, None, EVALUATION_BATCH)
+        begin = self.callbacks.on_test_batch_begin
+        for call, loss in self._run_calls(self.run_validation, batches, EVALUATION_BATCH, begin):
+            self.callbacks.on_test_batch_end(call.step + len(call.rows) - 1, {"loss": loss})
+        logs = {**self._metrics(), "loss": loss}
+        self.callbacks.on_test_end(logs)
+        return logs
+
+    def _run_calls(
+        self,
+        run: Callable[..., None],
+        calls: Iterable[Call],
+        batch_size: int,
+        begin: Callable[[int], None],
+    ) -> Iterator[tuple[Call, float]]:
+        """Runs the calls, and yields after each the mean loss of the examples until then."""
+        before = 0.0
+        for call in calls:
+            begin(call.step)
+            rows = call.rows.shape[1]
+            if rows < batch_size:
+                # Replicas fill up what is left over, so its mean is taken by itself.
+                before = call.step * batch_size * float(self.tracker.result())
+                self.tracker.reset_state()
+            run(call.tables, tf.constant(call.rows))
+            loss = float(self.tracker.result())
+            if rows < batch_size:
+                loss = (before + rows * loss) / (call.step * batch_size + rows)
+            yield call, loss
+
+    def _train_step(self, data: Any) -> None:
+        self.model.train_step(data)
+        self.average.update(self.model.optimizer.iterations)
+
+    def _metrics(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
+
+    def _check_finite(self, logs: dict[str, float], place: str) -> None:
+        if not all(map(math.isfinite, logs.values())):
+            raise MillraceError(
+                f"model {self.model.name}, {place}: expected finite numbers, found {logs}.",
+                note="lower training.learning_rate, or normalize the numeric features. "
+                "training.debug: {check_numerics: true} finds the layer and the batch.",
+            )
+
+    def _restore(self) -> bool:
+        if self.checkpoints is None:
+            return False
+        model = self.model
+        return self.checkpoints.restore(
+            self.journal,
+            variables=[variable.value for variable in model.variables],
+            optimizer=[variable.value for variable in model.optimizer.variables],
+            metrics=[variable.value for variable in model.metrics_variables],
+            average=[*self.average.values],
+            best=[*self.best],
+        )
+
+    def _save(self) -> None:
+        if self.checkpoints:
+            self.journal.callbacks = states(self.callbacks.callbacks)
+            self.checkpoints.save(self.journal)
+
+
+def states(callbacks: Sequence[keras.callbacks.Callback]) -> list[dict[str, Any]]:
+    """Returns what each callback remembers: its public attributes that are plain values.
+
+    Those that its constructor takes are its settings, which it has anyway.
     """
-    generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-    return generator.permutation(examples).astype(np.int32)
+    return [
+        {
+            name: value
+            for name, value in vars(callback).items()
+            if isinstance(value, int | float | str | None)
+            and not name.startswith("_")
+            and name not in inspect.signature(type(callback)).parameters
+        }
+        for callback in callbacks
+    ]
 
 
-def _run_epoch(
-    model: keras.Model, run_steps: Any, order: np.ndarray, batch_size: int, progress: Progress
-) -> float:
-    """Runs one epoch, the last batch being what is left; returns the mean loss of the examples."""
-    model.reset_metrics()
-    whole = len(order) // batch_size * batch_size
-    call = STEPS_PER_CALL * batch_size
-    for start in range(0, whole, call):
-        part = order[start : min(start + call, whole)]
-        run_steps(tf.constant(part.reshape(-1, batch_size)))
-        progress.update(len(part))
-    if whole < len(order):
-        run_steps(tf.constant(order[None, whole:]))
-        progress.update(len(order) - whole)
-    return float(model.get_metrics_result()["loss"])
+def set_states(
+    callbacks: Sequence[keras.callbacks.Callback], states: Sequence[dict[str, Any]]
+) -> None:
+    """Gives back to each callback what `states` returned."""
+    for callback, state in zip(callbacks, states, strict=True):
+        vars(callback).update(state)
 
 
-def _compiled(model: keras.Model, training: Encoded, batch_size: int) -> tuple[Any, Any]:
-    inputs = {name: tf.constant(part) for name, part in training.inputs.items()}
-    labels = tf.constant(training.labels)
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
-    def run_steps(rows_of_batches: tf.Tensor) -> None:
-        for rows in rows_of_batches:
-            batch = {name: tf.gather(part, rows) for name, part in inputs.items()}
-            model.train_step((batch, tf.gather(labels, rows)))
-
-    @tf.function(reduce_retracing=True)
-    def run_evaluation(batch: dict[str, tf.Tensor], batch_labels: tf.Tensor) -> None:
-        model.test_step((batch, batch_labels))
-
-    return run_steps, run_evaluation
-
-
-def _run_validation(model: keras.Model, run_evaluation: Any, examples: Encoded) -> float:
-    """Returns the mean loss over the examples, without dropout."""
-    model.reset_metrics()
-    for start in range(0, len(examples), EVALUATION_BATCH):
-        rows = slice(start, start + EVALUATION_BATCH)
-        batch = {name: tf.constant(part[rows]) for name, part in examples.inputs.items()}
-        run_evaluation(batch, tf.constant(examples.labels[rows]))
-    return float(model.get_metrics_result()["loss"])
+def _in_words(logs: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.5g}" for name, value in logs.items())

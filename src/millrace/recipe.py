@@ -1,0 +1,194 @@
+"""The recipe of a training: its settings, and the optimizer, weights and averages they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from millrace.errors import MillraceError
+from millrace.tasks import Task
+
+LARGE_TABLE = 100_000
+
+# A small table needs many short epochs, whose validation loss is noisy; a large one the opposite.
+SMALL = {"batch_size": 256, "epochs": 100, "patience": 16}
+LARGE = {"batch_size": 1024, "epochs": 30, "patience": 4}
+DEFAULTS = {
+    "learning_rate": 0.001,
+    "schedule": "constant",
+    "weight_decay": 0.0003,
+    "clip_norm": 1.0,
+    "moving_average": 0.0,
+}
+
+# Names of weights that are no matrix of a linear map, though they may have two dimensions.
+NOT_DECAYED = ["bias", "embedding", "scale"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides on a training's result, as it holds for one model.
+
+    Attributes:
+        batch_size: the global batch size, whatever the number of replicas.
+        epochs: at most so many.
+        patience: stop after so many epochs in which `monitor` did not improve.
+        monitor: the metric of the validation examples that picks the best epoch.
+        learning_rate: of the first step.
+        schedule: `constant`, or `cosine`, which falls to 0 over `epochs`.
+        weight_decay: of the matrices alone, times the learning rate, each step.
+        clip_norm: the largest norm of all gradients together; 0 for no limit.
+        moving_average: the largest decay of the moving average of the weights; 0 for none.
+        class_weight: `none`, `balanced`, or a weight by class.
+    """
+
+    batch_size: int
+    epochs: int
+    patience: int
+    monitor: str
+    learning_rate: float
+    schedule: str
+    weight_decay: float
+    clip_norm: float
+    moving_average: float
+    class_weight: str | Mapping[str, float] = "none"
+
+    @classmethod
+    def of(
+        cls, config: Mapping[str, Any], model: str, defaults: Mapping[str, Any], rows: int
+    ) -> Settings:
+        """Returns the settings of a model.
+
+        What the config says of this model comes first, then what it says of all, then what suits
+        the kind of model, then what suits a table of that size; `auto` says nothing.
+
+        Args:
+            config: a completed config.
+            model: a name under its `models`.
+            defaults: what suits the kind of model, any of the attributes here.
+            rows: the number of training examples.
+        """
+        names = {field.name for field in fields(cls)}
+        chosen = {
+            key: value
+            for key, value in config["training"].items()
+            if key in names and value != "auto"
+        }
+        by_size = LARGE if rows > LARGE_TABLE else SMALL
+        own = config["models"][model].get("training", {})
+        return cls(**{**DEFAULTS, **by_size, **defaults, **chosen, **own})
+
+
+class AdamW(keras.optimizers.AdamW):
+    """Keras' AdamW, clipping by the norm of the gradient of the whole batch.
+
+    Keras clips what each replica computed, and adds up afterwards; and it counts an id that is
+    twice in a batch as two gradients. Then the weights depend on the number of replicas.
+    """
+
+    def __init__(self, replicas: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.replicas = replicas
+
+    def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
+        """Updates the variables; `grads` are a replica's, whose sum over the replicas counts."""
+        dense = [None if grad is None else tf.convert_to_tensor(grad) for grad in grads]
+        if self.replicas > 1:
+            known = [grad for grad in dense if grad is not None]
+            # Each replica now holds the mean; Keras adds the replicas up, which gives the sum.
+            means = iter(tf.distribute.get_replica_context().all_reduce("MEAN", known))
+            dense = [None if grad is None else next(means) for grad in dense]
+        super().apply(dense, trainable_variables)
+
+
+def optimizer(
+    settings: Settings, weights: list[keras.Variable], steps: int, replicas: int
+) -> keras.optimizers.Optimizer:
+    """Returns AdamW as the settings want it, built for the weights.
+
+    Args:
+        settings: learning rate, schedule, weight decay and clipping.
+        weights: the model's trainable weights.
+        steps: in an epoch.
+        replicas: of the strategy, in whose scope this is called.
+    """
+    rate: Any = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps * settings.epochs)
+    adamw = AdamW(
+        replicas,
+        learning_rate=rate,
+        weight_decay=settings.weight_decay,
+        global_clipnorm=settings.clip_norm / replicas or None,
+    )
+    spared = [x for x in weights if len(x.shape) < 2 or any(n in x.name for n in NOT_DECAYED)]
+    adamw.exclude_from_weight_decay(var_list=spared)
+    adamw.build(weights)
+    return adamw
+
+
+def example_weights(settings: Settings, task: Task, labels: np.ndarray) -> np.ndarray | None:
+    """Returns the weight of each example by its class, float32 [n]; None when all count the same.
+
+    `balanced` gives every class the same weight altogether, and the examples 1 on average.
+
+    Raises:
+        MillraceError: the task has no classes, or a class with a weight is none of them.
+    """
+    weights = settings.class_weight
+    if weights == "none":
+        return None
+    if task.kind == "regression":
+        raise MillraceError(
+            f"training.class_weight: expected none for a regression, found {weights!r}."
+        )
+    classes = [str(name) for name in task.classes]
+    if isinstance(weights, str):
+        counts = np.bincount(labels.astype(int), minlength=len(classes))
+        by_class = len(labels) / np.maximum(len(classes) * counts, 1)
+    else:
+        unknown = sorted(set(weights) - set(classes))
+        if unknown:
+            raise MillraceError(
+                f"training.class_weight: expected classes out of {classes}, found {unknown}."
+            )
+        by_class = np.array([weights.get(name, 1.0) for name in classes])
+    return np.take(by_class.astype(np.float32), labels.astype(int))
+
+
+class MovingAverage:
+    """An exponential moving average of weights, which predicts better than the last weights do.
+
+    After step t its decay is min(limit, (1 + t) / (10 + t)), so that it forgets the first steps.
+    Make it in the strategy's scope.
+    """
+
+    def __init__(self, weights: list[keras.Variable], limit: float) -> None:
+        self.limit = limit
+        self.weights = [weight.value for weight in weights] if limit else []
+        self.values = [tf.Variable(x.numpy(), trainable=False) for x in self.weights]
+
+    def update(self, step: tf.Tensor) -> None:
+        """Takes the weights after a step, counted from 1, into the average; runs in a replica."""
+        t = tf.cast(step, tf.float32)
+        rest = 1 - tf.minimum(self.limit, (1 + t) / (10 + t))
+        for value, weight in zip(self.values, self.weights, strict=True):
+            value.assign_sub((value - weight) * rest)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Puts the average in the weights' place for a while."""
+        weights = [weight.numpy() for weight in self.weights]
+        self._assign([value.numpy() for value in self.values])
+        yield
+        self._assign(weights)
+
+    def _assign(self, values: list[np.ndarray]) -> None:
+        for weight, value in zip(self.weights, values, strict=True):
+            weight.assign(value)

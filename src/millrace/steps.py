@@ -1,0 +1,59 @@
+"""Steps of a model, compiled: many in one call, on every replica of the model's strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+# Takes tables as in `batches.Buffer`, and rows of them, int32 [batches, batch size].
+RunSteps = Callable[[dict[str, tf.Tensor], tf.Tensor], None]
+
+
+def compiled(
+    model: keras.Model, step: Callable[[Any], Any], tables: dict[str, tf.TensorSpec]
+) -> RunSteps:
+    """Returns a function that runs `step` on one batch after the other.
+
+    Args:
+        model: made in the scope of its strategy, each of whose replicas takes its part of a batch.
+        step: takes (inputs, labels) or (inputs, labels, weights), as Keras' `train_step` does.
+        tables: what the examples are made of.
+    """
+    strategy = model.distribute_strategy
+
+    def run_batch(tables: dict[str, tf.Tensor], rows: tf.Tensor) -> None:
+        rows, weights = replica_share(rows)
+        batch = {name: tf.gather(table, rows) for name, table in tables.items()}
+        labels, own = batch.pop("labels"), batch.pop("weights", None)
+        if own is not None:
+            weights = own if weights is None else own * weights
+        step((batch, labels) if weights is None else (batch, labels, weights))
+
+    @tf.function(input_signature=[tables, tf.TensorSpec([None, None], tf.int32)])
+    def run_steps(tables: dict[str, tf.Tensor], batches: tf.Tensor) -> None:
+        for rows in batches:
+            strategy.run(run_batch, args=(tables, rows))
+
+    return run_steps  # type: ignore[no-any-return]
+
+
+def replica_share(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Returns this replica's part of a batch, int32 [n], and the weight of each, float32 [n].
+
+    All replicas get equally many, because Keras averages over them. What has to be filled up for
+    that weighs nothing, and the rest so much more that the mean of all is the batch's mean. A
+    single replica takes the batch as it is, with weights None.
+    """
+    context = tf.distribute.get_replica_context()
+    replicas = context.num_replicas_in_sync
+    if replicas == 1:
+        return rows, None
+    length = tf.size(rows)
+    each = (length + replicas - 1) // replicas
+    places = context.replica_id_in_sync_group * each + tf.range(each)
+    weight = tf.cast(each * replicas, tf.float32) / tf.cast(length, tf.float32)
+    weights = tf.where(places < length, weight, 0.0)
+    return tf.gather(rows, tf.minimum(places, length - 1)), weights

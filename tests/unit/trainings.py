@@ -1,0 +1,118 @@
+"""Small trainings for the tests: made examples, a model for them, and what they come to.
+
+Run as a program it trains in a process of its own, for tests that kill it or compare processes:
+`python tests/unit/trainings.py OUTPUT [key=value …]`.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+# Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
+from millrace.batches import InMemory
+from millrace.checkpoints import Checkpoints
+from millrace.encoded import Encoded
+from millrace.recipe import Settings
+from millrace.tasks import Task
+from millrace.training import Outcome, train
+
+BINARY = Task("binary", ("no", "yes"))
+SEED = 3
+SETTINGS = {
+    "batch_size": 32,
+    "epochs": 3,
+    "patience": 10,
+    "monitor": "val_loss",
+    "learning_rate": 0.01,
+    "schedule": "constant",
+    "weight_decay": 0.001,
+    "clip_norm": 1.0,
+    "moving_average": 0.0,
+}
+
+
+def settings(**changes: Any) -> Settings:
+    return Settings(**{**SETTINGS, **changes})
+
+
+def make_examples(rows: int, seed: int = 0) -> Encoded:
+    """Returns examples whose label depends on three numbers and an id."""
+    rng = np.random.default_rng(seed)
+    numbers = rng.normal(size=(rows, 3)).astype(np.float32)
+    ids = rng.integers(0, 20, (rows, 1)).astype(np.int32)
+    score = numbers.sum(axis=1) + ids[:, 0] / 10 - 1 + rng.normal(size=rows)
+    return Encoded({"numbers": numbers, "ids": ids}, (score > 0).astype(np.float32))
+
+
+def make_model(dropout: float = 0.0, seed: int = SEED) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    inputs = {
+        "numbers": keras.Input((3,), name="numbers"),
+        "ids": keras.Input((1,), dtype="int32", name="ids"),
+    }
+    embedded = keras.layers.Flatten()(keras.layers.Embedding(20, 4, name="of_ids")(inputs["ids"]))
+    x = keras.layers.Concatenate()([inputs["numbers"], embedded])
+    x = keras.layers.Dense(16, activation="relu", name="hidden")(x)
+    x = keras.layers.Dropout(dropout)(x)
+    return keras.Model(inputs, keras.layers.Dense(1, name="logits")(x), name="small")
+
+
+def run(
+    model: keras.Model | None = None,
+    rows: int = 500,
+    callbacks: list[keras.callbacks.Callback] | None = None,
+    checkpoints: Checkpoints | None = None,
+    **changes: Any,
+) -> tuple[keras.Model, Outcome]:
+    """Trains a model, by default a new one, on made examples."""
+    model = model or make_model()
+    data = InMemory(make_examples(rows)), InMemory(make_examples(200, seed=1))
+    outcome = train(model, BINARY, settings(**changes), data, SEED, callbacks or [], checkpoints)
+    return model, outcome
+
+
+def same_weights(one: keras.Model, other: keras.Model) -> bool:
+    """Whether two models have the same weights to the last bit."""
+    pairs = zip(one.get_weights(), other.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def main() -> None:
+    output = Path(sys.argv[1])
+    changes = dict(argument.split("=") for argument in sys.argv[2:])
+    epochs = int(changes.get("epochs", 3))
+    checkpoints = Checkpoints(output / "checkpoints", run={"of": "a test"}, minutes=0)
+    wait = float(changes.get("wait", 0))
+    model, outcome = run(
+        make_model(dropout=0.3),
+        rows=4000,
+        callbacks=[Slow(wait)],
+        checkpoints=checkpoints,
+        epochs=epochs,
+        moving_average=0.9,
+        batch_size=4,
+    )
+    np.savez(output / "weights.npz", *model.get_weights())
+    (output / "history.json").write_text(json.dumps(outcome.history))
+
+
+class Slow(keras.callbacks.Callback):
+    """Gives a test the time to kill the training in the midst of an epoch."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        import time
+
+        print("batch", self.params, batch, flush=True)
+        time.sleep(self.seconds)
+
+
+if __name__ == "__main__":
+    main()
