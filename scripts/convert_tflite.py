@@ -26,9 +26,12 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     job = config.load(arguments.config)
-    threshold = read_json(arguments.signature)["threshold"]
+    signature = read_json(arguments.signature)
+    threshold = signature["threshold"]
     preprocessing = Preprocessing.load(arguments.preprocessing)
-    raw, label, task = preprocessing.raw, preprocessing.label_column, preprocessing.task
+    label, task = preprocessing.label_column, preprocessing.task
+    taken = {column["name"] for column in signature["inputs"]}
+    raw = tuple(column for column in preprocessing.raw if column.name in taken)
 
     train, test = (shard_paths(arguments.examples, split) for split in ("train", "test"))
     calibration = read_raw(train, raw, ROWS_TO_CALIBRATE, job["seed"])

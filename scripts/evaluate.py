@@ -9,7 +9,7 @@ from millrace.errors import MillraceError, run
 from millrace.examples import shard_paths
 from millrace.files import read_json, replacing, write_json
 from millrace.raw import RawColumn, read_raw
-from millrace.serving import Predictor, load_predictor
+from millrace.serving import AnyPredictor, load_predictor
 
 import numpy as np
 import pyarrow as pa
@@ -37,8 +37,8 @@ def main() -> None:
     metric = metrics.selection_metric(job["selection"]["metric"], task.kind)
     test = arguments.encoded / "test.tfrecord"
     labels = read_labels(predictor, test)
-    predictions = predictor.predict_encoded(test)
-    threshold = choose_threshold(job["evaluation"]["threshold"], predictor, arguments.encoded)
+    predictions = predictor.predict_split(arguments.encoded, arguments.examples, "test")
+    threshold = choose_threshold(job["evaluation"]["threshold"], predictor, arguments)
 
     def intervals(rows: np.ndarray) -> dict[str, Any]:
         measure = metrics.measure(task.kind, labels[rows], predictions[rows], threshold)
@@ -100,13 +100,15 @@ def slice_columns(names: list[str], schema: dict[str, Any]) -> list[RawColumn]:
     return [RawColumn(name, types[name], key=name) for name in names]
 
 
-def read_labels(predictor: Predictor, path: Path) -> np.ndarray:
+def read_labels(predictor: AnyPredictor, path: Path) -> np.ndarray:
     """Returns the labels of encoded examples as `metrics` takes them, [n]."""
     preprocessing = predictor.preprocessing
     return preprocessing.task.decode_labels(encoded.read(path, preprocessing.spec).labels)
 
 
-def choose_threshold(setting: float | str, predictor: Predictor, folder: Path) -> float:
+def choose_threshold(
+    setting: float | str, predictor: AnyPredictor, arguments: argparse.Namespace
+) -> float:
     """Returns the threshold that `evaluation.threshold` means."""
     if isinstance(setting, float | int):
         return setting
@@ -115,9 +117,9 @@ def choose_threshold(setting: float | str, predictor: Predictor, folder: Path) -
             f"evaluation.threshold: expected none for a {predictor.preprocessing.task.kind} task, "
             f"found {setting!r}."
         )
-    validation = folder / "validation.tfrecord"
     return metrics.best_threshold(
-        read_labels(predictor, validation), predictor.predict_encoded(validation)
+        read_labels(predictor, arguments.encoded / "validation.tfrecord"),
+        predictor.predict_split(arguments.encoded, arguments.examples, "validation"),
     )
 
 
@@ -128,7 +130,7 @@ def draw(rows: int, seed: int) -> np.ndarray:
 
 
 def write_predictions(
-    path: Path, predictor: Predictor, labels: np.ndarray, predictions: np.ndarray
+    path: Path, predictor: AnyPredictor, labels: np.ndarray, predictions: np.ndarray
 ) -> None:
     """Writes row number, label and prediction of every test example."""
     classes = predictor.preprocessing.task.classes

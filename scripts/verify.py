@@ -57,7 +57,7 @@ def main() -> None:
         arguments.parity,
         {
             "passed": True,
-            "reference": "keras",
+            "reference": predictor.reference,
             "model": champion,
             "rows": len(reference),
             "real_rows": real_rows,
@@ -91,9 +91,9 @@ def explain(result: dict[str, Any]) -> tuple[str, str]:
     worst = result["worst_row"]
     return (
         f"{result['artifact']} ({result['runtime']}, {result['variant']}): expected predictions "
-        f"within {result['bound']} of Keras' and no flipped decision, found a difference of "
-        f"{result['max_difference']}, {result['class_flips']} flips, all finite: "
-        f"{result['finite']}. Worst row: {worst['raw']}; Keras {worst['reference']}, "
+        f"within {result['bound']} of the reference's and no flipped decision, found a difference "
+        f"of {result['max_difference']}, {result['class_flips']} flips, all finite: "
+        f"{result['finite']}. Worst row: {worst['raw']}; reference {worst['reference']}, "
         f"{result['runtime']} {worst['prediction']}.",
         "run convert_tflite and convert_tfjs again; if it stays, an op computes differently there.",
     )

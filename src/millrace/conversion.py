@@ -9,7 +9,7 @@ import json
 import re
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.calibrator import CalibrationMode
 from ai_edge_quantizer.qtyping import QuantGranularity, TFLOperationName
 from ai_edge_quantizer.quantizer import Quantizer
+from tensorflow.core.protobuf import saved_model_pb2
 
 from millrace.errors import MillraceError
 from millrace.raw import RawColumn
@@ -47,7 +48,11 @@ def convert_tfjs(saved_model: Path, directory: Path) -> None:
             weight_shard_size_bytes=2**31,
         )
     except ValueError as error:
-        raise MillraceError(f"{saved_model}: expected ops that TF.js has; {error}") from None
+        ops = re.findall(r"\w+", str(error).splitlines()[-1])
+        raise MillraceError(
+            f"{saved_model}: expected ops that TF.js has, found {name_nodes(saved_model, ops)}.",
+            note="rewrite the layer that uses it, or leave tfjs out of export.targets.",
+        ) from None
     path = directory / "model.json"
     model = json.loads(path.read_text(encoding="utf-8"))
     inputs = model["signature"]["inputs"]
@@ -96,8 +101,9 @@ def convert_tflite(saved_model: Path) -> bytes:
         missing = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", str(error))))
         if not missing:
             raise
+        named = name_nodes(saved_model, missing)
         raise MillraceError(
-            f"{saved_model}: expected ops that TF Lite has built in, found {', '.join(missing)}.",
+            f"{saved_model}: expected ops that TF Lite has built in, found {named}.",
             note="rewrite the layer that uses it, or leave tflite out of export.targets.",
         ) from None
     return model
@@ -191,6 +197,17 @@ def _litert_inputs(
         else np.array([x.encode() for x in raw[column.name]], object)
         for column in columns
     }
+
+
+def name_nodes(saved_model: Path, ops: Iterable[str]) -> str:
+    """Returns ops with the first node of a SavedModel that uses each, as text."""
+    proto = saved_model_pb2.SavedModel.FromString((saved_model / "saved_model.pb").read_bytes())
+    graph = proto.meta_graphs[0].graph_def
+    first: dict[str, str] = {}
+    for function in graph.library.function:
+        for node in function.node_def:
+            first.setdefault(node.op, node.name)
+    return ", ".join(f"{op} (node {first[op]})" if op in first else op for op in ops)
 
 
 def _require_saved_model(path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ from millrace.feature_columns import Lookup
 from millrace.files import read_json
 from millrace.preprocessing import Preprocessing
 from millrace.raw import parse_examples
+from millrace.tf1.predictor import OldPredictor
 
 ROWS_PER_CALL = 8192
 
@@ -54,12 +55,37 @@ class Predictor(tf.Module):
         }
         return _in_batches(self._call, columns)
 
-    def predict_encoded(self, path: Path) -> np.ndarray:
-        """Returns predictions, float32 [n] or [n, classes], of the encoded examples in a file."""
+    @property
+    def reference(self) -> str:
+        """What `predict` runs, as parity.json names it."""
+        return "keras"
+
+    @property
+    def tracked(self) -> list[Any]:
+        """What an export must hold, in one order: the variables, and the look-up tables."""
+        tables = [
+            column.table
+            for column in self.preprocessing.columns
+            if isinstance(column, Lookup) and column.table is not None
+        ]
+        return [*(weight.value for weight in self.model.weights), *tables]
+
+    def predict_split(self, encoded_examples: Path, examples: Path, split: str) -> np.ndarray:
+        """Returns predictions, float32 [n] or [n, classes], of a split's examples in their order.
+
+        Args:
+            encoded_examples: the directory that preprocess wrote.
+            examples: the directory that ingest wrote, for models that take raw rows.
+            split: train, validation or test.
+        """
+        path = encoded_examples / f"{split}.tfrecord"
         inputs = encoded.read(path, self.preprocessing.spec).inputs
         return _in_batches(
             self._call_encoded, {name: tf.constant(part) for name, part in inputs.items()}
         )
+
+
+AnyPredictor: TypeAlias = Predictor | OldPredictor
 
 
 def _in_batches(call: Any, columns: dict[str, tf.Tensor]) -> np.ndarray:
@@ -71,7 +97,7 @@ def _in_batches(call: Any, columns: dict[str, tf.Tensor]) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def load_predictor(preprocessing: Path, training: Path) -> Predictor:
+def load_predictor(preprocessing: Path, training: Path) -> AnyPredictor:
     """Loads a trained model behind its feature columns.
 
     Args:
@@ -83,6 +109,8 @@ def load_predictor(preprocessing: Path, training: Path) -> Predictor:
     """
     learned = Preprocessing.load(preprocessing)
     description = read_json(training / "training.json")
+    if description["settings"]["kind"] == "tf1":
+        return OldPredictor(description["model"], description["settings"], training, learned)
     model = models.build(description["settings"], learned.spec, learned.task)
     weights = training / "model.weights.h5"
     try:
@@ -97,19 +125,14 @@ def load_predictor(preprocessing: Path, training: Path) -> Predictor:
 
 
 class _Exported(tf.Module):
-    """What the SavedModel holds: the variables, in one order, and the look-up tables."""
+    """What the SavedModel holds beside its functions."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: AnyPredictor) -> None:
         super().__init__()
-        self.weights = [weight.value for weight in predictor.model.weights]
-        self.tables = [
-            column.table
-            for column in predictor.preprocessing.columns
-            if isinstance(column, Lookup) and column.table is not None
-        ]
+        self.tracked = predictor.tracked
 
 
-def export_saved_model(predictor: Predictor, path: Path) -> None:
+def export_saved_model(predictor: AnyPredictor, path: Path) -> None:
     """Writes a SavedModel with two signatures, the same bytes every time.
 
     `serving_default` takes the raw columns by key, each [n]: float32 with NaN for missing, or

@@ -22,7 +22,8 @@ def test_raw_rows_and_encoded_examples_give_the_same(made_job):
     job = made_job("binary").until("train")
     predictor = predictor_of(job)
     from_raw = predictor.predict(raw_columns(job.tables["test"], predictor.preprocessing.raw))
-    from_encoded = predictor.predict_encoded(job.results / "encoded" / "test.tfrecord")
+    folders = job.results / "encoded", job.results / "examples"
+    from_encoded = predictor.predict_split(*folders, "test")
     np.testing.assert_allclose(from_raw, from_encoded, atol=1e-7)
     assert from_raw.shape == (400,)
     truth = job.tables["test"]["label"] == "yes"

@@ -1,0 +1,113 @@
+"""Keras 2 models in HDF5, loaded by Keras 3."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+
+from millrace.errors import MillraceError
+from millrace.feature_columns import Raw
+from millrace.raw import RawColumn
+from millrace.tf1.feeds import Feed, check
+
+
+class OldKeras:
+    """A Keras 2 model; Keras 3 runs it, so `run` and `call` are the same network.
+
+    Attributes: those of `graphs.OldGraph`.
+    """
+
+    def __init__(
+        self, model: str, path: Path, settings: Mapping[str, Any], raw: Mapping[str, RawColumn]
+    ) -> None:
+        self.network = load(path)
+        self.parameters = self.network.count_params()
+        self.tracked = [weight.value for weight in self.network.weights]
+        mapped, missing = settings.get("inputs", {}), settings.get("missing", {})
+        self._feeds = tuple(_feed(tensor, mapped, missing) for tensor in self.network.inputs)
+        check(model, self._feeds, raw)
+        self.columns = tuple(dict.fromkeys(c for feed in self._feeds for c in feed.columns))
+        self._compiled = tf.function(self.call, reduce_retracing=True)
+
+    def run(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns the network's output for raw columns [n]."""
+        columns = {name: tf.constant(raw[name], tf.float32) for name in self.columns}
+        value: np.ndarray = self._compiled(columns).numpy()
+        return value
+
+    def call(self, raw: Raw) -> tf.Tensor:
+        """Returns the network's output for raw columns [n]."""
+        return self.network([feed.tensor(raw) for feed in self._feeds], training=False)
+
+
+def _feed(tensor: Any, mapped: Mapping[str, Any], missing: Mapping[str, Any]) -> Feed:
+    columns = mapped.get(tensor.name, tensor.name)
+    names = tuple(columns) if isinstance(columns, list) else (columns,)
+    fitting = {column: missing[column] for column in names if column in missing}
+    return Feed(tensor.name, tf.as_dtype(tensor.dtype), names, len(tensor.shape), fitting)
+
+
+def load(path: Path) -> keras.Model:
+    """Loads a Keras 2 HDF5 file.
+
+    Raises MillraceError when it is no such file, or holds layers that are not Keras' own.
+    """
+    try:
+        with h5py.File(path) as file:
+            config = json.loads(file.attrs["model_config"])
+    except (OSError, KeyError, ValueError) as error:
+        raise MillraceError(
+            f"{path}: expected a Keras model in HDF5, found something else ({error}).",
+            note="weights alone are not enough: in Keras 2, save with model.save('….h5').",
+        ) from None
+    layers = [node for node in _nodes(config) if "config" in node and "name" in node["config"]]
+    custom = {
+        f"{layer['class_name']} (layer {layer['config']['name']})"
+        for layer in layers
+        if not hasattr(keras.layers, layer["class_name"]) or layer["class_name"] == "Lambda"
+        if layer["class_name"] not in ("Model", "Functional", "Sequential")
+    }
+    if custom:
+        raise MillraceError(
+            f"{path}: expected layers of Keras alone, found {', '.join(sorted(custom))}.",
+            note="HDF5 holds no code: in Keras 2, where the classes are, export the model as a "
+            "SavedModel and adopt that (kind: tf1, saved_model: …).",
+        )
+    for node in _nodes(config):
+        _modernize(node)
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory) / "model.h5"
+        shutil.copy(path, copy)
+        with h5py.File(copy, "r+") as file:
+            file.attrs["model_config"] = json.dumps(config)
+        return keras.models.load_model(copy, compile=False)
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Yields every object of a Keras config that has a class."""
+    if isinstance(value, dict):
+        if "class_name" in value:
+            yield value
+        for part in value.values():
+            yield from _nodes(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _nodes(part)
+
+
+def _modernize(node: dict[str, Any]) -> None:
+    """Removes what Keras 3 no longer takes: an initializer's dtype, a normalization's list."""
+    config: dict[str, Any] = node.get("config") or {}
+    if hasattr(keras.initializers, node["class_name"]):
+        config.pop("dtype", None)
+    if node["class_name"] == "BatchNormalization" and isinstance(config["axis"], list):
+        (config["axis"],) = config["axis"]

@@ -1,0 +1,152 @@
+"""An old model as one more model of a job: evaluated, exported, converted and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from millrace.errors import MillraceError
+from millrace.examples import shard_paths
+from millrace.files import replacing, sha256, write_json
+from millrace.preprocessing import Preprocessing
+from millrace.raw import read_raw
+from millrace.tf1 import sources
+from millrace.tf1.graphs import OldGraph
+from millrace.tf1.keras_h5 import OldKeras
+
+ROWS_PER_CALL = 8192
+COPY = "old"
+
+
+class OldPredictor:
+    """An old model behind the raw columns that it takes.
+
+    Attributes:
+        preprocessing: the job's, with the raw columns that the old model takes.
+        model: the old model.
+    """
+
+    def __init__(
+        self, name: str, settings: Mapping[str, Any], directory: Path, learned: Preprocessing
+    ) -> None:
+        self._name, self._settings, self._task = name, settings, learned.task
+        raw = {column.name: column for column in learned.raw}
+        copy = directory / COPY
+        self.model: OldGraph | OldKeras
+        if sources.form_of(settings) == "h5":
+            self.model = OldKeras(name, copy / settings["h5"], settings, raw)
+        else:
+            self.model = OldGraph(name, sources.open_source(settings, copy), settings, raw)
+        kept = tuple(column for column in learned.raw if column.name in self.model.columns)
+        self.preprocessing = replace(learned, raw=kept)
+        self._order = _order_of_classes(name, settings, learned.task.classes)
+
+    @property
+    def reference(self) -> str:
+        """What `predict` runs, as the certificate names it."""
+        return "keras" if isinstance(self.model, OldKeras) else "tf.compat.v1 session"
+
+    @property
+    def tracked(self) -> list[Any]:
+        """What an export must hold: variables and look-up tables."""
+        return self.model.tracked
+
+    def predict(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns predictions, float32 [n] or [n, classes], of raw columns [n], as the old system.
+
+        Raises MillraceError when the old model refuses a row, or its output has another shape.
+        """
+        rows = len(next(iter(raw.values())))
+        parts = []
+        for start in range(0, rows, ROWS_PER_CALL):
+            batch = {name: x[start : start + ROWS_PER_CALL] for name, x in raw.items()}
+            output = self.model.run(batch)
+            self._check_shape(output.shape, len(next(iter(batch.values()))))
+            parts.append(self._predictions(tf.constant(output)).numpy())
+        return np.concatenate(parts)
+
+    def predict_split(self, encoded: Path, examples: Path, split: str) -> np.ndarray:
+        """Returns predictions, float32 [n] or [n, classes], of a split's examples in order."""
+        return self.predict(read_raw(shard_paths(examples, split), self.preprocessing.raw))
+
+    def predict_tensors(self, raw: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns predictions, float32 [n] or [n, classes], of raw columns [n]: the whole graph."""
+        return self._predictions(self.model.call(raw))
+
+    def _check_shape(self, shape: tuple[int, ...], rows: int) -> None:
+        classes = len(self._task.classes)
+        expected = {"binary": (1, 2), "multiclass": (classes,), "regression": (1,)}[self._task.kind]
+        width = int(np.prod(shape[1:]))
+        if not shape or shape[0] != rows or width not in expected:
+            raise MillraceError(
+                f"models.{self._name}: expected an output of shape [rows, "
+                f"{' or '.join(map(str, expected))}] for a {self._task.kind} task, found "
+                f"{[*shape]} for {rows} rows.",
+                note="name another tensor in `output`.",
+            )
+
+    def _predictions(self, output: tf.Tensor) -> tf.Tensor:
+        x = tf.cast(output, tf.float32)
+        if self._settings["activation"] == "sigmoid":
+            x = tf.sigmoid(x)
+        elif self._settings["activation"] == "softmax":
+            x = tf.nn.softmax(x)
+        if self._task.kind == "multiclass":
+            return tf.gather(x, self._order, axis=1) if self._order else x
+        if self._task.kind == "binary" and x.shape.rank == 2 and x.shape[1] == 2:
+            return x[:, self._order[1] if self._order else 1]
+        x = tf.reshape(x, [-1])
+        # One probability, of the class that the old model calls positive.
+        return 1.0 - x if self._order == [1, 0] else x
+
+
+def _order_of_classes(
+    model: str, settings: Mapping[str, Any], classes: tuple[Any, ...]
+) -> list[int]:
+    """Returns where the old output has each of the task's classes; empty for the same order."""
+    old = settings.get("classes")
+    if old is None:
+        return []
+    if sorted(map(str, old)) != sorted(map(str, classes)):
+        raise MillraceError(
+            f"models.{model}.classes: expected the label's values {list(classes)} in the order of "
+            f"the old model's output, found {old}."
+        )
+    return [[*map(str, old)].index(str(value)) for value in classes]
+
+
+def adopt(name: str, settings: Mapping[str, Any], learned: Preprocessing, output: Path) -> None:
+    """Writes what train writes of a model, for an old one: a copy of it, and how to call it.
+
+    Args:
+        name: the model's name in the config.
+        settings: its entry there.
+        learned: the job's preprocessing, which says what raw columns there are.
+        output: the directory to write.
+
+    Raises:
+        MillraceError: the old model is missing, damaged, or does not fit the job's columns.
+    """
+    with replacing(output) as directory:
+        directory.mkdir()
+        copied = sources.copy(settings, directory / COPY)
+        predictor = OldPredictor(name, copied, directory, learned)
+        # Trained elsewhere: there is no history to tell.
+        (directory / "history.csv").write_text("epoch,loss,val_loss\n", encoding="utf-8")
+        files = sorted(path for path in (directory / COPY).rglob("*") if path.is_file())
+        write_json(
+            directory / "training.json",
+            {
+                "model": name,
+                "settings": copied,
+                "parameters": predictor.model.parameters,
+                "epochs": 0,
+                "best_epoch": 0,
+                "files": {str(path.relative_to(directory)): sha256(path) for path in files},
+            },
+        )

@@ -1,0 +1,190 @@
+"""Old models in their own forms, each opened in a tf.compat.v1 session."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
+
+from millrace.errors import MillraceError
+
+v1 = tf.compat.v1
+
+# By these names canned Estimators and most hand-written exports call their predictions.
+USUAL_OUTPUTS = ("probabilities", "scores", "predictions", "outputs", "output", "probability")
+FORMS = ("saved_model", "graph_def", "checkpoint", "h5")
+
+
+@dataclass(frozen=True)
+class Source:
+    """An old model's graph, ready to run.
+
+    Attributes:
+        session: holds the graph with its variables and tables as they were trained.
+        inputs: the tensors to feed, by the name that the config knows them under.
+        output: the tensor to fetch.
+        where: the path, for messages.
+    """
+
+    session: Any
+    inputs: Mapping[str, tf.Tensor]
+    output: tf.Tensor
+    where: Path
+
+
+def form_of(settings: Mapping[str, Any]) -> str:
+    """Returns which of FORMS a model's settings name; raises MillraceError when it is not one."""
+    named = [form for form in FORMS if form in settings]
+    if len(named) != 1:
+        raise MillraceError(
+            f"kind: tf1: expected one of {', '.join(FORMS)} to say where the old model is, found "
+            f"{' and '.join(named) or 'none'}."
+        )
+    return named[0]
+
+
+def copy(settings: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """Copies an old model into a directory; returns the settings that name the copy in it.
+
+    Raises MillraceError when the model is not where the settings say.
+    """
+    form = form_of(settings)
+    path = Path(settings[form])
+    directory.mkdir(parents=True)
+    if form == "saved_model":
+        if not (path / "saved_model.pb").is_file():
+            raise _not_found(path, form, "a folder with saved_model.pb")
+        shutil.copytree(path, directory / "saved_model")
+        return {**settings, form: "saved_model"}
+    files = sorted(path.parent.glob(f"{path.name}.*")) if form == "checkpoint" else [path]
+    wanted = [Path(f"{path}.index"), Path(f"{path}.meta")] if form == "checkpoint" else [path]
+    if lacking := [str(file) for file in wanted if not file.is_file()]:
+        raise _not_found(path, form, " and ".join(lacking))
+    for file in files:
+        shutil.copy(file, directory / file.name)
+    return {**settings, form: path.name}
+
+
+def _not_found(path: Path, form: str, expected: str) -> MillraceError:
+    return MillraceError(f"{form} {path}: expected {expected}, found none.")
+
+
+def open_source(settings: Mapping[str, Any], directory: Path) -> Source:
+    """Opens a model that `copy` put into a directory.
+
+    Raises MillraceError when a signature, tensor, variable or op that it needs does not exist.
+    """
+    form = form_of(settings)
+    path = directory / settings[form]
+    session = v1.Session(graph=tf.Graph())
+    with session.graph.as_default():
+        if form == "saved_model":
+            return _saved_model(session, path, settings)
+        if form == "graph_def":
+            _import_frozen(session, path)
+        else:
+            _import_checkpoint(session, path)
+    placeholders = [op.name for op in session.graph.get_operations() if op.type == "Placeholder"]
+    for key in ("inputs", "output"):
+        if key not in settings:
+            raise MillraceError(
+                f"{path}: expected {key!r} to name tensors of the graph, found nothing.",
+                note=f"the graph's placeholders are {placeholders}.",
+            )
+    inputs = {name: _tensor(session.graph, name, path) for name in settings["inputs"]}
+    return Source(session, inputs, _tensor(session.graph, settings["output"], path), path)
+
+
+def _saved_model(session: Any, path: Path, settings: Mapping[str, Any]) -> Source:
+    _check_ops(_read_saved_model(path).meta_graphs[0].graph_def, path)
+    signatures = v1.saved_model.load(session, ["serve"], str(path)).signature_def
+    name = settings["signature"]
+    if name not in signatures:
+        raise MillraceError(
+            f"{path}: expected a signature {name!r}, found {sorted(signatures)}.",
+            note="name one of them in `signature`.",
+        )
+    signature, graph = signatures[name], session.graph
+    inputs = {
+        key: _tensor(graph, info.name, path) for key, info in sorted(signature.inputs.items())
+    }
+    outputs = {key: info.name for key, info in signature.outputs.items()}
+    usual = [key for key in (*USUAL_OUTPUTS, *outputs) if key in outputs]
+    output = settings.get("output", usual[0])
+    if output not in outputs:
+        raise MillraceError(
+            f"{path}: expected an output {output!r} of signature {name!r}, found {sorted(outputs)}."
+        )
+    return Source(session, inputs, _tensor(graph, outputs[output], path), path)
+
+
+def _read_saved_model(path: Path) -> Any:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    return saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+
+
+def _import_frozen(session: Any, path: Path) -> None:
+    graph_def = v1.GraphDef()
+    try:
+        graph_def.ParseFromString(path.read_bytes())
+    except Exception as error:  # google.protobuf's DecodeError, whose module differs by version.
+        raise MillraceError(
+            f"{path}: expected a GraphDef, found something else ({error})."
+        ) from None
+    _check_ops(graph_def, path)
+    tf.graph_util.import_graph_def(graph_def, name="")
+    # A frozen graph has no list of what fills its tables, but the ops that do are in it.
+    session.run([op for op in session.graph.get_operations() if "InitializeTable" in op.type])
+    session.run([op for op in session.graph.get_operations() if op.type == "LookupTableImportV2"])
+
+
+def _import_checkpoint(session: Any, path: Path) -> None:
+    meta = v1.MetaGraphDef.FromString(Path(f"{path}.meta").read_bytes())
+    _check_ops(meta.graph_def, path)
+    v1.train.import_meta_graph(meta, clear_devices=True)
+    variables = {variable.op.name: variable for variable in v1.global_variables()}
+    held = dict(tf.train.list_variables(str(path)))
+    if missing := sorted(set(variables) - set(held)):
+        raise MillraceError(
+            f"{path}: expected the {len(variables)} variables of its meta graph, found no "
+            f"{', '.join(missing)}; it holds {', '.join(sorted(held))}.",
+            note="is it the checkpoint that was saved with this meta graph?",
+        )
+    v1.train.Saver(variables).restore(session, str(path))
+    session.run(v1.tables_initializer())
+
+
+def _check_ops(graph_def: Any, path: Path) -> None:
+    nodes = [*graph_def.node, *(n for f in graph_def.library.function for n in f.node_def)]
+    functions = {f.signature.name for f in graph_def.library.function}
+    unknown = {
+        node.op: node.name
+        for node in nodes
+        if node.op not in functions and op_def_registry.get(node.op) is None
+    }
+    if unknown:
+        listed = ", ".join(f"{op} (node {name})" for op, name in sorted(unknown.items()))
+        raise MillraceError(
+            f"{path}: expected ops of TensorFlow {tf.__version__}, found {listed}.",
+            note="tf.contrib's own ops went with it: freeze the graph without them, in TF 1.",
+        )
+
+
+def _tensor(graph: tf.Graph, name: str, path: Path) -> tf.Tensor:
+    full = name if ":" in name else f"{name}:0"
+    try:
+        return graph.get_tensor_by_name(full)
+    except (KeyError, ValueError):
+        names = [op.name for op in graph.get_operations()]
+        near = difflib.get_close_matches(name.split(":")[0], names, n=3, cutoff=0.4)
+        raise MillraceError(
+            f"{path}: expected a tensor {full!r}, found no such name among {len(names)} nodes.",
+            note=f"did you mean one of {near}?" if near else f"its last node is {names[-1]!r}.",
+        ) from None
