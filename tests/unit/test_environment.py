@@ -1,10 +1,12 @@
 """The lock files, and what must stay equal to them."""
 
+import ast
 import re
 import runpy
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,30 @@ def test_the_lock_covers_what_is_asked_for() -> None:
     }
     locked = {pin.split("==")[0] for pin in pins(ENVS / "millrace.lock")}
     assert asked <= locked
+
+
+def test_what_the_sources_import_is_asked_for_by_name() -> None:
+    """A package that only comes with another one may go with it, too."""
+    asked = re.findall(r"^([a-z0-9_-]+)", (ENVS / "common.in").read_text(), re.MULTILINE)
+    allowed = {name.replace("-", "_") for name in asked} | {"tensorflow_cpu", "tensorflow"}
+    allowed |= {"tensorflowjs", "millrace"}
+    distributions = packages_distributions()
+    for folder in ("src", "scripts"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for name in _imported(path) - set(sys.stdlib_module_names):
+                owners = {owner.lower().replace("-", "_") for owner in distributions.get(name, [])}
+                assert not owners or owners & allowed, f"{path}: {name} of {owners}"
+
+
+def _imported(path: Path) -> set[str]:
+    """The first parts of the modules that a source file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
 
 
 def test_this_environment_is_the_locked_one() -> None:
