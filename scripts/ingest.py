@@ -80,6 +80,7 @@ def write(
         ],
         "shards": shards,
         "reasons": dict(sorted(reasons.items())),
+        "mixed_columns": plan.mixed,
     }
 
 
@@ -114,10 +115,14 @@ def check(account: dict[str, Any], max_rejected: float, rejected: Path) -> None:
 
 def summary(account: dict[str, Any]) -> str:
     written = ", ".join(f"{rows:,} {split}" for split, rows in account["written"].items())
+    mixed = "".join(
+        f"\n{name!r} is text, though most of its cells are numbers; data.types can make it one"
+        for name in account["mixed_columns"]
+    )
     return (
         f"{account['rows_read']:,} rows = {written}, "
         f"{account['unlabelled']:,} without a label, {account['rejected']:,} rejected, "
-        f"{account['duplicates_dropped']:,} duplicates dropped"
+        f"{account['duplicates_dropped']:,} duplicates dropped{mixed}"
     )
 
 

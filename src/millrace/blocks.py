@@ -13,6 +13,8 @@ from millrace.examples import ARROW_TYPES, strings
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
+NO_OBJECT = -2  # stands for the number of a row's cells, as rows.UNCLOSED does
+
 Array = np.ndarray[Any, Any]
 
 
@@ -141,6 +143,8 @@ def _reject(block: Block, row: int, column: str, reason: str) -> Reject:
 def _count_reason(found: int, expected: int) -> str:
     if found == rows.UNCLOSED:
         return "a quote is opened and never closed"
+    if found == NO_OBJECT:
+        return "expected a JSON object, found other text"
     return f"expected {expected} cells, found {found}"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from millrace import dialects, rows
 from millrace.blocks import Block, Markers, classify, text
+from millrace.dialects import Dialect
 from millrace.errors import MillraceError
 
 BLOCK_BYTES = 4 << 20
@@ -20,12 +21,12 @@ Array = np.ndarray[Any, Any]
 class DelimitedTable:
     """A CSV file, compressed or not. `names` are its columns', in their order.
 
-    Raises MillraceError when the file is missing, empty or no text.
+    Raises MillraceError when there is no first row.
     """
 
-    def __init__(self, path: Path, header: bool | list[str], delimiter: str | None) -> None:
+    def __init__(self, path: Path, dialect: Dialect, header: bool | list[str]) -> None:
         self.path = path
-        self.dialect = dialects.detect(path, delimiter)
+        self.dialect = dialect
         self._has_header = header is True
         self.names = header if isinstance(header, list) else self._names()
 

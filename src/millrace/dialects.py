@@ -78,7 +78,7 @@ def detect(path: Path, delimiter: str | None) -> Dialect:
     if controls:
         raise MillraceError(
             f"{path}: expected text, found binary data (a byte {min(controls):#04x}).",
-            note="tables can be CSV, compressed or not, or Parquet.",
+            note="a table can be CSV or JSON lines, compressed or not, or Parquet.",
         )
     return Dialect(compression, encoding, mark, delimiter or _delimiter(text.encode()))
 

@@ -30,6 +30,9 @@ class Part(NamedTuple):
 class Plan:
     """How the raw files of a job become examples.
 
+    `rows` is how many there are, where that is known; `mixed` names the columns that became text
+    though most of their cells are numbers.
+
     Args:
       files: the entries of fetch's manifest.
       data: that part of the job's config.
@@ -47,6 +50,7 @@ class Plan:
         self._file_splits: list[str | None] = [file["split"] for file in files]
         self._check_columns()
         self.rows: int | None = None
+        self.mixed: list[str] = []
         columns = self._committed() if "schema" in data else self._inferred()
         self.types: dict[str, str] = {
             name: data["types"].get(name) or columns[name]["type"]
@@ -66,7 +70,7 @@ class Plan:
             raise MillraceError(f"{self.tables[0].path}: expected rows, found a header only.")
         self._required: list[str] = []
         self._domains: dict[str, Domain] = {}
-        return {
+        columns = {
             name: {
                 "type": tables.column_type(counts[name], self._data["max_rejected"]),
                 "required": name == self._label or not counts[name][cells.MISSING],
@@ -74,6 +78,14 @@ class Plan:
             }
             for name in self.tables[0].names
         }
+        self.mixed = [
+            name
+            for name, column in columns.items()
+            if column["type"] == "string"
+            and name not in {*self._data["types"], *self._data["exclude"]}
+            and tables.is_mixed(counts[name])
+        ]
+        return columns
 
     def _committed(self) -> dict[str, dict[str, Any]]:
         """Returns what the committed schema says, against which rows are then checked."""

@@ -16,6 +16,7 @@ from millrace import cells, dialects
 from millrace.blocks import Block, Markers
 from millrace.delimited import DelimitedTable
 from millrace.errors import MillraceError
+from millrace.json_lines import JsonLinesTable
 from millrace.parquet import ParquetTable
 
 Array = np.ndarray[Any, Any]
@@ -37,17 +38,28 @@ def open_table(path: Path, data: dict[str, Any]) -> Table:
 
     Raises MillraceError when it cannot be read, or names a column twice.
     """
-    table: Table
-    if dialects.container(path) == "parquet":
-        table = ParquetTable(path, data["exclude"])
-    else:
-        table = DelimitedTable(path, data["header"], data.get("delimiter"))
+    table = _open(path, data)
     if duplicates := [name for name, count in Counter(table.names).items() if count > 1]:
         raise MillraceError(
             f"{path}: expected different column names, found {duplicates} more than once.",
             note="rename them in the file, or give all names under data.header.",
         )
     return table
+
+
+def _open(path: Path, data: dict[str, Any]) -> Table:
+    if dialects.container(path) == "parquet":
+        return ParquetTable(path, data["exclude"])
+    dialect = dialects.detect(path, data.get("delimiter"))
+    start = next(dialects.chunks(path, dialect, 1 << 10)).lstrip()
+    if start.startswith(b"{"):
+        return JsonLinesTable(path, dialect)
+    if start.startswith(b"[") and start[1:].lstrip().startswith(b"{"):
+        raise MillraceError(
+            f"{path}: expected one JSON object per line, found an array of them.",
+            note="`jq -c '.[]'` writes one per line.",
+        )
+    return DelimitedTable(path, dialect, data["header"])
 
 
 def open_tables(paths: Sequence[Path], data: dict[str, Any]) -> list[Table]:
@@ -92,6 +104,15 @@ def infer(tables: Sequence[Table], markers: Markers) -> tuple[dict[str, Array], 
         for name, row in zip(table.names, seen, strict=True):
             counts[name] += row
     return counts, total
+
+
+def is_mixed(counts: Array) -> bool:
+    """Says whether most cells of a column (int64 [cells.CLASSES]) are numbers, yet not all."""
+    present = counts.sum() - counts[cells.MISSING]
+    numbers = counts[[cells.INT, cells.FLOAT, cells.PRECISE]].sum()
+    # Digits behind a zero are no numbers gone wrong: they are ids.
+    others = present - numbers - counts[cells.CODE] - counts[cells.LONG]
+    return bool(others > 0 and 2 * numbers > present)
 
 
 def column_type(counts: Array, tolerated: float) -> str:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace import blocks, cells, delimited, tables
+from millrace import blocks, cells, delimited, dialects, tables
 from millrace.blocks import Markers
 from millrace.delimited import DelimitedTable
 from millrace.errors import MillraceError
@@ -269,6 +269,9 @@ def test_column_types(counts: dict[int, int], expected: str) -> None:
 
 def test_columns_have_the_arrow_types_of_examples(path: Path) -> None:
     path.write_text("a,b\n2013-01-31,1\n")
-    table, types = DelimitedTable(path, True, None), {"a": "date", "b": "float32"}
+    table, types = (
+        DelimitedTable(path, dialects.detect(path, None), True),
+        {"a": "date", "b": "float32"},
+    )
     batch, _, _ = blocks.typed(next(table.blocks(Markers.of(MARKERS), {})), table.names, types)
     assert batch.schema.types == [pa.date32(), pa.float32()]

@@ -224,6 +224,18 @@ def test_duplicates_are_dropped_if_that_is_asked_for(job: Job) -> None:
     assert sorted(found) == source["id"].tolist()
 
 
+def test_a_column_of_numbers_and_texts_is_text_and_that_is_said(
+    job: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"{n},00{n},{'none so far' if n % 9 == 0 else n},{n % 2}\n" for n in range(300))
+    files = written(f"a,code,mixed,label\n{rows}")
+    assert job.run(files) == 0
+    assert job.account()["mixed_columns"] == ["mixed"]
+    assert "'mixed' is text, though most of its cells are numbers" in capsys.readouterr().out
+    assert job.run(files, types={"mixed": "string"}) == 0
+    assert job.account()["mixed_columns"] == []
+
+
 def commit_schema(**changes: dict[str, Any]) -> None:
     schema = json.loads(Path("results/schema.json").read_text())
     for column in schema["columns"]:
