@@ -116,8 +116,10 @@ function checkInputs(model, columns, path) {
 async function predictBatch(tf, model, rows, start) {
   const tensors = Object.entries(rows.columns).map(([name, values]) => {
     const batch = values.slice(start, start + BATCH_SIZE);
-    if (rows.types[name] === "string") return [name, tf.tensor1d(batch, "string")];
-    return [name, tf.tensor1d(Float32Array.from(batch, (value) => value ?? NaN))];
+    // A timestamp or a sequence is an array in each row.
+    const shape = Array.isArray(batch[0]) ? [batch.length, batch[0].length] : [batch.length];
+    if (rows.types[name] === "string") return [name, tf.tensor(batch.flat(), shape, "string")];
+    return [name, tf.tensor(Float32Array.from(batch.flat(), (value) => value ?? NaN), shape)];
   });
   // A copy, because executeAsync adds the model's lookup tables to the object that it is given.
   const predictions = await model.executeAsync(Object.fromEntries(tensors), "predictions");

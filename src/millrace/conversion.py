@@ -194,7 +194,7 @@ def _litert_inputs(
     return {
         column.key: raw[column.name]
         if column.is_number
-        else np.array([x.encode() for x in raw[column.name]], object)
+        else np.vectorize(str.encode, otypes=[object])(raw[column.name])
         for column in columns
     }
 

@@ -23,6 +23,9 @@ Columns = dict[str, np.ndarray]
 EXTREME_FLOATS = (3.4028235e38, -3.4028235e38, 1e-40, -1.0, 0.0, 1e9)
 # Powers of two: the same number as int64 and as float32.
 EXTREME_INTEGERS = (2.0**62, -(2.0**62), -1.0, 0.0, 2.0**24)
+# 1970, a leap day, the first and the last day that there is a date for.
+ODD_DAYS = (np.nan, 0.0, 11_016.0, -719_162.0, 2_932_896.0)
+ODD_SECONDS = (np.nan, 0.0, 86_399.0, 43_200.5, 1.0)
 ODD_STRINGS = ("", "never seen before", "Zürich ✈ 東京 🛫", " ", "NULL", "x" * 1000)
 
 
@@ -164,14 +167,7 @@ def made_rows(real: Columns, columns: tuple[RawColumn, ...]) -> Columns:
         real: at least one real row, by column.
         columns: the raw columns that the model takes.
     """
-    odd: dict[str, tuple[Any, ...]] = {}
-    for column in columns:
-        if not column.is_number:
-            odd[column.name] = ODD_STRINGS
-        elif column.type in ("int64", "bool"):
-            odd[column.name] = (np.nan, *EXTREME_INTEGERS)
-        else:
-            odd[column.name] = (np.nan, *EXTREME_FLOATS)
+    odd = {column.name: _odd_values(column) for column in columns}
     base = {name: values[0] for name, values in real.items()}
     rows = [{**base, name: value} for name, values in odd.items() for value in values]
     # The first of the odd values is the missing one: here every cell is missing.
@@ -179,7 +175,26 @@ def made_rows(real: Columns, columns: tuple[RawColumn, ...]) -> Columns:
         {name: values[i % len(values)] for name, values in odd.items()}
         for i in range(max(len(values) for values in odd.values()))
     ]
-    return {name: np.array([row[name] for row in rows], real[name].dtype) for name in real}
+    return {
+        name: np.array([row[name] for row in rows], values.dtype) for name, values in real.items()
+    }
+
+
+def _odd_values(column: RawColumn) -> list[Any]:
+    """Returns values for one cell, the missing one first."""
+    if column.type == "date":
+        return list(ODD_DAYS)
+    if column.type == "timestamp":
+        return [np.array(pair, np.float32) for pair in zip(ODD_DAYS, ODD_SECONDS, strict=True)]
+    if column.type in ("int64", "bool"):
+        return [np.nan, *EXTREME_INTEGERS]
+    if column.is_number:
+        return [np.nan, *EXTREME_FLOATS]
+    if column.max_length:
+        # One value, then empty places, as a delimited cell is read.
+        rest = [""] * (column.max_length - 1)
+        return [np.array([x.strip(), *rest], object) for x in ODD_STRINGS]
+    return list(ODD_STRINGS)
 
 
 def join(*parts: Columns) -> Columns:

@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from millrace.errors import MillraceError
 from millrace.feature_columns import (
     KINDS,
     Categorical,
@@ -22,8 +23,8 @@ from millrace.feature_columns import (
     Context,
     FeatureColumn,
     NumberInput,
-    Numeric,
     Raw,
+    Sequence,
     categorical_inputs,
     from_json,
     number_inputs,
@@ -76,8 +77,8 @@ class Preprocessing:
         """Runs the feature columns.
 
         Args:
-            raw: a tensor or array of shape [n] for each raw column: float32, NaN for missing; or
-                string, "" for missing.
+            raw: a tensor or array [n, …] for each raw column: float32, NaN for missing; or string,
+                "" for missing; of the column's shape.
 
         Returns:
             `numbers`, float32 [n, len(spec.numbers)], and `ids`, int32 [n, spec.ids_width]; a part
@@ -91,8 +92,8 @@ class Preprocessing:
         for column in self.columns:
             if isinstance(column, Categorical):
                 ids[column.name] = column.encode(raw, ids)
-            elif isinstance(column, Numeric):
-                numbers.append(column.encode(raw))
+            if column.inputs:
+                numbers.append(column.encode_numbers(raw))
         encoded = {}
         if numbers:
             encoded["numbers"] = tf.concat(numbers, axis=1)
@@ -166,10 +167,33 @@ def learn(
     types = {column["name"]: column["type"] for column in schema["columns"]}
     unnamed = {name: "no feature names it" for name in available if name not in used}
     return Preprocessing(
-        raw=name_columns({name: type_ for name, type_ in types.items() if name in used}),
+        raw=name_columns(
+            {name: type_ for name, type_ in types.items() if name in used}, _sequences(columns)
+        ),
         columns=columns,
         spec=EncodedSpec(number_inputs(context), categorical_inputs(features, context)),
         label_column=name_columns({label: types[label]})[0],
         task=Task.from_statistics(statistics),
         left_out=unnamed | left_out,
     )
+
+
+def _sequences(columns: tuple[FeatureColumn, ...]) -> dict[str, tuple[int, str]]:
+    """Returns the maximum length and the delimiter of each raw column that is a sequence.
+
+    Raises MillraceError when two features read such a column in different ways.
+    """
+    sequences = {x.column: (x.max_length, x.delimiter) for x in columns if isinstance(x, Sequence)}
+    for column in columns:
+        for name in set(column.raw_columns) & set(sequences):
+            alike = isinstance(column, Sequence) and sequences[name] == (
+                column.max_length,
+                column.delimiter,
+            )
+            if not alike:
+                raise MillraceError(
+                    f"features.{column.name}: expected every feature of column {name!r} to be a "
+                    f"sequence of the same max_length and delimiter, found another.",
+                    note="a model takes the column either as one cell or as its values.",
+                )
+    return sequences

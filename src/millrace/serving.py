@@ -143,7 +143,10 @@ def export_saved_model(predictor: AnyPredictor, path: Path) -> None:
 
     @tf.function(
         input_signature=[
-            {column.key: tf.TensorSpec([None], column.dtype, name=column.key) for column in raw}
+            {
+                column.key: tf.TensorSpec([None, *column.shape], column.dtype, name=column.key)
+                for column in raw
+            }
         ]
     )
     def serving_default(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -150,7 +150,7 @@ def _split(
         }
         if type_ in NUMBERS:
             edges = train[name]["histogram"]["edges"] if train else None
-            described[name] |= _numeric(f"{name!r} in {split}", values, counts, edges)
+            described[name] |= describe_numbers(f"{name!r} in {split}", values, counts, edges)
             listed = (counts * MOST_LISTED >= rows) | (len(values) <= MOST_LISTED)
             described[name]["values"] = _by_count(values[listed], counts[listed])
         elif train is None:
@@ -173,7 +173,7 @@ def _unseen(database: duckdb.DuckDBPyConnection, split: str, i: int) -> int:
     return len(rows)
 
 
-def _numeric(
+def describe_numbers(
     where: str, values: np.ndarray, counts: np.ndarray, edges: list[float] | None
 ) -> dict[str, Any]:
     """Summarizes a number by its sorted values and their counts; figures of no values are None."""

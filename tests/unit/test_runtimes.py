@@ -29,7 +29,7 @@ def test_rows_keep_every_digit_and_mark_the_missing(tmp_path):
         "s": ["ü", ""],
     }
     assert rows["types"] == {"x__mm_": "float32", "n": "float32", "s": "string"}
-    assert rows["features"]["x__mm_"] == ["x (mm)", "float32"]
+    assert rows["features"]["x__mm_"] == ["x (mm)", "float32", ""]
 
 
 @pytest.mark.slow

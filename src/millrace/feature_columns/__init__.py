@@ -29,8 +29,10 @@ from millrace.feature_columns.categorical import (
     Lookup,
     Vocabulary,
 )
+from millrace.feature_columns.dates import Clock, Cyclic, DatePart, Elapsed
 from millrace.feature_columns.inputs import categorical_inputs, number_inputs
 from millrace.feature_columns.numeric import Numeric, Periodic, PiecewiseLinear
+from millrace.feature_columns.sequence import Sequence, Weighted
 
 __all__ = [
     "KINDS",
@@ -39,6 +41,9 @@ __all__ = [
     "CategoricalInput",
     "Context",
     "Crossed",
+    "Cyclic",
+    "DatePart",
+    "Elapsed",
     "FeatureColumn",
     "Hashed",
     "Identity",
@@ -48,7 +53,9 @@ __all__ = [
     "Periodic",
     "PiecewiseLinear",
     "Raw",
+    "Sequence",
     "Vocabulary",
+    "Weighted",
     "categorical_inputs",
     "from_json",
     "number_inputs",
@@ -64,16 +71,24 @@ KINDS: dict[str, type[FeatureColumn]] = {
         Hashed,
         Identity,
         Bucketized,
+        Sequence,
+        DatePart,
+        Cyclic,
+        Elapsed,
         Crossed,
+        Weighted,
     )
 }
 
 
 def from_json(state: Mapping[str, Any]) -> FeatureColumn:
     """Builds a column again from what its `to_json` returned."""
-    fields: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in state.items()
-        if key != "kind"
-    }
+    fields = {key: _frozen(value) for key, value in state.items() if key != "kind"}
+    if "clock" in fields:
+        clock = fields["clock"]
+        fields["clock"] = Clock(**{key: _frozen(value) for key, value in clock.items()})
     return KINDS[state["kind"]](**fields)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(x) for x in value) if isinstance(value, list) else value

@@ -175,6 +175,15 @@ class FeatureColumn:
         """The raw columns that the feature reads by itself."""
         return ()
 
+    @property
+    def inputs(self) -> tuple[NumberInput, ...]:
+        """What `encode_numbers` returns, place by place; empty where a feature has no numbers."""
+        return ()
+
+    def encode_numbers(self, raw: Raw) -> tf.Tensor:
+        """Returns float32 [n, len(inputs)] of raw columns; only features with numbers have it."""
+        raise NotImplementedError
+
     def to_json(self) -> dict[str, Any]:
         """Returns the learned state, enough to build the column again."""
         return {"kind": self.kind, **asdict(self)}

@@ -110,7 +110,7 @@ class Vocabulary(Lookup):
         """Takes the values given, those in a file, or those seen at least `min_count` times."""
         column, counted, numbers = _counted_values(name, settings, context)
         if "values" in settings or "file" in settings:
-            kept = _given_values(name, settings, numbers)
+            kept = given_values(name, settings, numbers)
         else:
             kept = [value for value, count in counted if count >= settings.get("min_count", 1)]
         kept = kept[: settings.get("max_size", len(kept))]
@@ -131,7 +131,7 @@ class Vocabulary(Lookup):
         return len(self.values)
 
 
-def _given_values(feature: str, settings: Mapping[str, Any], numbers: bool) -> list[Any]:
+def given_values(feature: str, settings: Mapping[str, Any], numbers: bool) -> list[Any]:
     """Returns the vocabulary that the config lists, or that stands in a file, one value a line."""
     where = f"features.{feature}.values"
     values = settings.get("values")

@@ -6,7 +6,7 @@ from typing import Any
 
 from millrace.errors import MillraceError
 from millrace.feature_columns.base import Categorical, CategoricalInput, Context, NumberInput
-from millrace.feature_columns.numeric import Numeric
+from millrace.feature_columns.sequence import Weighted
 
 # Up to so many ids a categorical feature enters a model one-hot, above as an embedding.
 LARGEST_INDICATOR = 64
@@ -15,12 +15,7 @@ DEFAULT_EMBEDDING_DIMENSION = 16
 
 def number_inputs(context: Context) -> tuple[NumberInput, ...]:
     """Returns what each place of an encoded example's `numbers` holds."""
-    return tuple(
-        number
-        for column in context.learned.values()
-        if isinstance(column, Numeric)
-        for number in column.inputs
-    )
+    return tuple(number for column in context.learned.values() for number in column.inputs)
 
 
 def categorical_inputs(
@@ -42,6 +37,7 @@ def categorical_inputs(
         elif settings["kind"] == "embedding":
             inputs += _embeddings(name, settings, context)
     wrapped = {entry.feature for entry in inputs}
+    wrapped |= {x.of for x in context.learned.values() if isinstance(x, Weighted)}
     for column in context.learned.values():
         if isinstance(column, Categorical) and column.name not in wrapped:
             if column.cardinality <= LARGEST_INDICATOR:
@@ -52,8 +48,9 @@ def categorical_inputs(
 
 
 def _input(of: Categorical, representation: str, dimension: int, **more: str) -> CategoricalInput:
+    weight = of.name if isinstance(of, Weighted) else ""
     return CategoricalInput(
-        of.name, of.cardinality, representation, dimension, length=of.length, **more
+        of.name, of.cardinality, representation, dimension, of.length, weight=weight, **more
     )
 
 

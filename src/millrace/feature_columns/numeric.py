@@ -72,16 +72,18 @@ class Numeric(FeatureColumn):
 
     @property
     def inputs(self) -> tuple[NumberInput, ...]:
-        """What `encode` returns, place by place."""
         value = self._value_input()
         return (value, NumberInput(self.name, "missing")) if self.missing_indicator else (value,)
 
     def _value_input(self) -> NumberInput:
         return NumberInput(self.name, "value", self.edges)
 
-    def encode(self, raw: Raw) -> tf.Tensor:
+    def _number(self, raw: Raw) -> tf.Tensor:
+        return tf.reshape(raw[self.column], [-1, 1])
+
+    def encode_numbers(self, raw: Raw) -> tf.Tensor:
         """Returns float32 [n, 1], or [n, 2] with the missing indicator in the second place."""
-        x = tf.reshape(raw[self.column], [-1, 1])
+        x = self._number(raw)
         missing = tf.not_equal(x, x)
         encoded = self._normalize(tf.where(missing, tf.constant(self.default, tf.float32), x))
         if self.missing_indicator:

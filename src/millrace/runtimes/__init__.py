@@ -28,19 +28,23 @@ def write_rows(path: Path, raw: Mapping[str, np.ndarray], columns: tuple[RawColu
 
     Args:
         path: where to write.
-        raw: the rows, float32 or str by column name.
+        raw: the rows, float32 or str [n, …] by column name.
         columns: the raw columns that the model takes.
     """
     rows: dict[str, Any] = {"columns": {}, "types": {}, "features": {}}
     for column in columns:
         values = raw[column.name]
         # A float32's value as the double that JSON holds: nothing is rounded.
-        rows["columns"][column.key] = (
-            [None if x != x else float(x) for x in values] if column.is_number else list(values)
-        )
+        rows["columns"][column.key] = _nan_as_none(values.tolist())
         rows["types"][column.key] = "float32" if column.is_number else "string"
-        rows["features"][column.key] = [column.name, column.type]
+        rows["features"][column.key] = [column.name, column.type, column.delimiter]
     path.write_text(json.dumps(rows), encoding="utf-8")
+
+
+def _nan_as_none(values: Any) -> Any:
+    if isinstance(values, list):
+        return [_nan_as_none(x) for x in values]
+    return None if values != values else values
 
 
 def run_saved_model(saved_model: Path, signature: str, rows: Path) -> np.ndarray:

@@ -25,7 +25,7 @@ def main() -> None:
     else:
         inputs = {
             name: tf.constant(
-                [float("nan") if x is None else x for x in values], rows["types"][name]
+                np.array(values, np.float32 if rows["types"][name] == "float32" else object)
             )
             for name, values in rows["columns"].items()
         }
@@ -44,18 +44,31 @@ def examples(columns: dict[str, list[Any]], features: dict[str, list[str]]) -> l
     for row in zip(*columns.values(), strict=True):
         example = tf.train.Example()
         for key, value in zip(columns, row, strict=True):
-            if value is None or value == "":
+            name, column_type, delimiter = features[key]
+            if delimiter:
+                value = delimiter.join(value).rstrip(delimiter)
+            if value is None or value == "" or value == [None, None]:
                 continue
-            name, column_type = features[key]
             feature = example.features.feature[name]
             if column_type in ("int64", "bool"):
                 feature.int64_list.value.append(int(value))
             elif column_type in ("float32", "float64"):
                 feature.float_list.value.append(value)
             else:
-                feature.bytes_list.value.append(value.encode())
+                feature.bytes_list.value.append(text(value, column_type).encode())
         serialized.append(example.SerializeToString())
     return serialized
+
+
+def text(value: Any, column_type: str) -> str:
+    """Returns a string, or a date (days since 1970) or timestamp (days, seconds) as ISO 8601."""
+    if column_type == "date":
+        return str(np.datetime64(int(value), "D"))
+    if column_type == "timestamp":
+        days, seconds = value
+        time = np.datetime64(int(days), "D") + np.timedelta64(round(seconds * 1e6), "us")
+        return f"{time}Z"
+    return str(value)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ def main() -> None:
     rows = json.loads(Path(arguments.rows).read_text(encoding="utf-8"))
     signature = Interpreter(arguments.model).get_signature_runner("serving_default")
     inputs = {
-        name: np.array([x.encode() for x in values], dtype=object)
+        name: np.vectorize(str.encode, otypes=[object])(values)
         if rows["types"][name] == "string"
-        else np.array([np.nan if x is None else x for x in values], np.float32)
+        else np.array(values, np.float32)
         for name, values in rows["columns"].items()
     }
     predictions = signature(**inputs)["predictions"]

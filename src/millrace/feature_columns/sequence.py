@@ -1,0 +1,116 @@
+"""Several values in one cell, and values that weigh more or less."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import tensorflow as tf
+
+from millrace.errors import MillraceError
+from millrace.feature_columns.base import Categorical, Context, NumberInput, Raw
+from millrace.feature_columns.categorical import Vocabulary, given_values
+
+
+@dataclass(frozen=True)
+class Sequence(Vocabulary):
+    """A cell of delimited values, each looked up in one vocabulary; values beyond are cut off.
+
+    The raw column is a string tensor [n, max_length], filled up with "": no runtime but TensorFlow
+    can split a string. What fills up a cell has the missing id.
+    """
+
+    delimiter: str
+    max_length: int
+
+    kind: ClassVar[str] = "sequence"
+
+    @classmethod
+    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
+        column, statistics = context.column(name, settings)
+        if statistics["type"] != "string":
+            raise MillraceError(
+                f"features.{name}: expected a column of strings, found {column!r} of type "
+                f"{statistics['type']}."
+            )
+        if "values" in settings or "file" in settings:
+            kept = given_values(name, settings, numbers=False)
+        else:
+            counts = Counter[str]()
+            for cell, count in statistics["values"]:
+                for value in split(cell, settings["delimiter"]):
+                    counts[value] += count
+            least = settings.get("min_count", 1)
+            # By falling count and then by value, as vocabularies are.
+            ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+            kept = [value for value, count in ranked if count >= least]
+        kept = kept[: settings.get("max_size", len(kept))]
+        if not kept:
+            raise MillraceError(
+                f"features.{name}: expected values in column {column!r} seen often enough, found "
+                "none.",
+                note="lower min_count, or leave the feature out.",
+            )
+        return cls(name, column, tuple(kept), settings["delimiter"], settings["max_length"])
+
+    @property
+    def length(self) -> int:
+        return self.max_length
+
+    def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        assert self.table is not None
+        found = self.table.lookup(tf.reshape(raw[self.column], [-1]))
+        return tf.cast(tf.reshape(found, [-1, self.max_length]), tf.int32)
+
+
+def split(cell: str, delimiter: str) -> list[str]:
+    """Returns a cell's values: cut at the delimiter, without spaces around them or empty ones."""
+    return [value for part in cell.split(delimiter) if (value := part.strip())]
+
+
+@dataclass(frozen=True)
+class Weighted(Categorical):
+    """A categorical feature whose ids count as often as a column says.
+
+    As `weighted_categorical_column`; a missing weight counts once.
+    """
+
+    of: str
+    of_cardinality: int
+    of_length: int
+    weight: str
+
+    kind: ClassVar[str] = "weighted"
+    reads_features: ClassVar[bool] = True
+
+    @classmethod
+    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
+        of = context.categorical(f"features.{name}.of", settings["of"])
+        weight, _ = context.number(f"{name}.weight", {"column": settings["weight"]})
+        return cls(name, of.name, of.cardinality, of.length, weight)
+
+    @property
+    def cardinality(self) -> int:
+        return self.of_cardinality
+
+    @property
+    def length(self) -> int:
+        return self.of_length
+
+    @property
+    def raw_columns(self) -> tuple[str, ...]:
+        return (self.weight,)
+
+    @property
+    def inputs(self) -> tuple[NumberInput, ...]:
+        return (NumberInput(self.name, "weight"),)
+
+    def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return ids[self.of]
+
+    def encode_numbers(self, raw: Raw) -> tf.Tensor:
+        """Returns the weights, float32 [n, 1]."""
+        x = tf.reshape(raw[self.weight], [-1, 1])
+        return tf.where(tf.not_equal(x, x), 1.0, x)
