@@ -1,5 +1,6 @@
 """Artifacts on disk: written whole or not at all, with bytes that depend on their content alone."""
 
+import glob
 import hashlib
 import json
 import os
@@ -20,8 +21,8 @@ def replacing(path: Path) -> Iterator[Path]:
     at `path` before stays as it was, so no reader ever meets a half-written artifact.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    _remove(temporary)
     try:
         yield temporary
         if path.is_dir():
@@ -29,6 +30,15 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         _remove(temporary)
+
+
+def _sweep(path: Path) -> None:
+    """Removes what killed processes left half-written beside `path`."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.partial"):
+        pid = int(left.name.split(".")[-2])
+        # One that lives may be the child of a killed run, which goes on writing.
+        if pid == os.getpid() or not Path(f"/proc/{pid}").exists():
+            _remove(left)
 
 
 def _remove(path: Path) -> None:

@@ -1,6 +1,9 @@
 import hashlib
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,16 +52,24 @@ def test_an_error_leaves_what_stood_there_before(tmp_path: Path, kind: str) -> N
     assert names(tmp_path) == {"artifact"}
 
 
-def test_what_a_killed_process_left_is_overwritten(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f".a.{ended.pid}.partial"
+    left.mkdir()
+    (left / "half").write_text("half")
+    (tmp_path / f".b.{ended.pid}.partial").write_text("half of another artifact")
     with replacing(tmp_path / "a") as temporary:
-        pass_on = temporary
-        temporary.write_text("1")
-    pass_on.mkdir()
-    (pass_on / "left").write_text("")
+        temporary.write_text("whole")
+    assert names(tmp_path) == {"a", f".b.{ended.pid}.partial"}
+
+
+def test_what_a_living_process_writes_is_left_to_it(tmp_path: Path) -> None:
+    theirs = tmp_path / f".a.{os.getppid()}.partial"
+    theirs.write_text("half")
     with replacing(tmp_path / "a") as temporary:
-        temporary.write_text("2")
-    assert (tmp_path / "a").read_text() == "2"
-    assert names(tmp_path) == {"a"}
+        temporary.write_text("whole")
+    assert names(tmp_path) == {"a", theirs.name}
 
 
 def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
