@@ -9,10 +9,13 @@ from typing import Any
 from millrace import config, splits
 from millrace.blocks import Reject
 from millrace.errors import MillraceError, run
+from millrace.examples import Encoder
 from millrace.files import read_json, replacing, write_json
 from millrace.ingestion import Plan
 from millrace.progress import Progress
 from millrace.shards import ShardWriter
+
+import numpy as np
 
 SHOWN = 5
 
@@ -55,8 +58,9 @@ def write(
         table.writerow(("file", *Reject._fields))
         for index, entry in enumerate(files):
             for count, part in plan.parts(index):
-                for split, batch in part.examples.items():
-                    writers[split].write(batch)
+                encoder = Encoder(part.examples)
+                for number, writer in enumerate(writers.values()):
+                    writer.write(encoder, np.flatnonzero(part.splits == number))
                 table.writerows((entry["path"], *reject) for reject in part.rejected)
                 reasons.update(
                     f"{reject.column}: {reject.kind}" if reject.column else reject.kind

@@ -75,7 +75,7 @@ class DelimitedTable:
             data[: len(rest)], data[len(rest) : size] = rest, chunk
             position, count = 0, most
             while count == most:
-                spans = np.zeros((columns, most, 2), np.int64)
+                spans = np.empty((columns, most, 2), np.int64)
                 bounds, counts = np.empty((most, 2), np.int64), np.empty(most, np.int64)
                 count, position = rows.split_rows(
                     data, position, size, final, *dialect, spans, bounds, counts

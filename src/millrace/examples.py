@@ -99,26 +99,59 @@ def stored(column: pa.Array) -> pa.Array:
 
 def encode(batch: pa.RecordBatch) -> Bytes:
     """Returns the rows as TFRecord bytes, one tf.train.Example each: uint8 [bytes]."""
-    columns = {name: stored(batch.column(name)) for name in batch.schema.names}
-    layout = _layout({name: _kind(column.type) for name, column in columns.items()})
-    rows = batch.num_rows
-    valid = np.empty((len(layout.names), rows), np.bool_)
-    floats = np.empty((layout.count(wire.FLOAT), rows), np.float32)
-    ints = np.empty((layout.count(wire.INT), rows), np.int64)
-    spans = np.empty((layout.count(wire.BYTES), rows, 2), np.int64)
-    texts = [np.empty(0, np.uint8)]
-    for index, name in enumerate(layout.names):
-        column, slot = columns[name], layout.slots[index]
-        valid[index] = column.is_valid().to_numpy(zero_copy_only=False)
-        if layout.kinds[index] == wire.BYTES:
+    return Encoder(batch).records(np.arange(batch.num_rows))
+
+
+class Encoder:
+    """The rows of a record batch, laid out for the kernels; see millrace.wire."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        columns = {name: stored(batch.column(name)) for name in batch.schema.names}
+        self._layout = _layout({name: _kind(column.type) for name, column in columns.items()})
+        rows = batch.num_rows
+        self._valid = np.empty((len(columns), rows), np.bool_)
+        self._floats = np.empty((self._layout.count(wire.FLOAT), rows), np.float32)
+        self._ints = np.empty((self._layout.count(wire.INT), rows), np.int64)
+        self._spans = np.empty((self._layout.count(wire.BYTES), rows, 2), np.int64)
+        texts = [np.empty(0, np.uint8)]
+        for index, name in enumerate(self._layout.names):
+            self._valid[index] = columns[name].is_valid().to_numpy(zero_copy_only=False)
+            self._fill(index, columns[name], texts)
+        self._text = np.concatenate(texts)
+        self._sizes = wire.body_sizes(*self._columns, self._ints, self._spans)
+
+    def records(self, rows: Array) -> Bytes:
+        """Returns some of the rows (int64 [n]), in that order, as TFRecord bytes: uint8 [bytes]."""
+        size = self._sizes[rows].sum() + len(rows) * wire.LARGEST_OVERHEAD
+        out = np.empty(size, np.uint8)
+        end = wire.put_records(
+            self._layout.keys,
+            *self._columns,
+            self._floats.view(np.uint32),
+            self._ints,
+            self._spans,
+            self._text,
+            self._sizes,
+            rows,
+            out,
+        )
+        return out[:end]
+
+    @property
+    def _columns(self) -> tuple[Array, Array, Array, Array]:
+        return self._layout.key_ends, self._layout.kinds, self._layout.slots, self._valid
+
+    def _fill(self, index: int, column: pa.Array, texts: list[Array]) -> None:
+        """Puts the cells of a column in their place; text goes behind the others' in `texts`."""
+        kind, slot = self._layout.kinds[index], self._layout.slots[index]
+        if kind == wire.BYTES:
             offsets, text = string_buffers(column)
-            offsets = offsets + sum(map(len, texts))
-            spans[slot, :, 0], spans[slot, :, 1] = offsets[:-1], offsets[1:]
+            offsets += sum(map(len, texts))
+            self._spans[slot, :, 0], self._spans[slot, :, 1] = offsets[:-1], offsets[1:]
             texts.append(text)
         else:
-            matrix = floats if layout.kinds[index] == wire.FLOAT else ints
+            matrix = self._floats if kind == wire.FLOAT else self._ints
             matrix[slot] = column.fill_null(0).to_numpy(zero_copy_only=False)
-    return _records(layout, valid, floats, ints, spans, np.concatenate(texts))
 
 
 def _kind(stored_type: pa.DataType) -> int:
@@ -134,18 +167,6 @@ def string_buffers(column: pa.Array) -> tuple[Array, Array]:
     offsets = np.frombuffer(offsets_buffer, np.int32)[window].astype(np.int64)
     data = np.frombuffer(data_buffer or b"", np.uint8)
     return offsets - offsets[0], data[offsets[0] : offsets[-1]]
-
-
-def _records(
-    layout: _Layout, valid: Array, floats: Array, ints: Array, spans: Array, text: Array
-) -> Bytes:
-    columns = (layout.key_ends, layout.kinds, layout.slots, valid)
-    sizes = wire.body_sizes(*columns, ints, spans)
-    out = np.empty(sizes.sum() + len(sizes) * wire.LARGEST_OVERHEAD, np.uint8)
-    size = wire.put_records(
-        layout.keys, *columns, floats.view(np.uint32), ints, spans, text, sizes, out
-    )
-    return out[:size]
 
 
 def shard_name(split: str, index: int, count: int) -> str:

@@ -18,10 +18,11 @@ Array = np.ndarray[Any, Any]
 
 
 class Part(NamedTuple):
-    """What became of a block: examples by split, rejected rows, and how many rows had no label,
-    or had come before."""
+    """What became of a block: the rows that are examples and the split of each (int8 [rows]), the
+    rejected ones, and how many rows had no label or had come before."""
 
-    examples: dict[str, pa.RecordBatch]
+    examples: pa.RecordBatch
+    splits: Array
     rejected: list[Reject]
     unlabelled: int
     duplicates: int
@@ -137,17 +138,14 @@ class Plan:
         )
         labelled = batch[self._label].is_valid().to_numpy(zero_copy_only=False)
         kept[kept] = labelled
-        batch = batch.filter(pa.array(labelled))
+        batch = _only(batch, labelled)
         fresh = self._first_of_their_kind(table, block, kept)
         kept[kept] = fresh
-        batch = batch.filter(pa.array(fresh))
+        batch = _only(batch, fresh)
         found = self._assign(table, block, kept, batch, file_split)
-        examples = batch.select(self.columns)
-        divided = {
-            split: examples.filter(pa.array(found == number))
-            for number, split in enumerate(splits.SPLITS)
-        }
-        return Part(divided, rejected, int((~labelled).sum()), int((~fresh).sum()))
+        return Part(
+            batch.select(self.columns), found, rejected, int((~labelled).sum()), int((~fresh).sum())
+        )
 
     def _first_of_their_kind(self, table: Table, block: Block, kept: Array) -> Array:
         """Says which of the kept rows have not been seen before, if duplicates are to be dropped.
@@ -237,3 +235,7 @@ class Plan:
                     batch, _, _ = blocks.typed(block, table.names, kinds)
                     found.append(batch.drop_null()[column])
         return pa.chunked_array(found, ARROW_TYPES[self.types[column]])
+
+
+def _only(batch: pa.RecordBatch, wanted: Array) -> pa.RecordBatch:
+    return batch if wanted.all() else batch.filter(pa.array(wanted))

@@ -75,6 +75,8 @@ def split_rows(
                 position += 1
             else:
                 break
+        for rest in range(cell, columns):
+            spans[rest, count, 0] = spans[rest, count, 1] = start
         if not final and (not closed or position >= size):
             return count, start
         if closed and position == start:

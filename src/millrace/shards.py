@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 
 from millrace import examples
+from millrace.examples import Encoder
+
+Array = np.ndarray[Any, Any]
 
 
 class ShardWriter:
@@ -24,16 +27,16 @@ class ShardWriter:
         """How many examples have been written."""
         return sum(self._counts)
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Writes each row as an example."""
-        while batch.num_rows:
+    def write(self, encoder: Encoder, rows: Array) -> None:
+        """Writes some of a batch's rows (int64 [n]), in that order, as examples."""
+        while len(rows):
             if self._counts[-1] == self._most:
                 self._file.close()
                 self._open_next()
-            part = batch.slice(0, self._most - self._counts[-1])
-            self._file.write(examples.encode(part).data)
-            self._counts[-1] += part.num_rows
-            batch = batch.slice(part.num_rows)
+            part = rows[: self._most - self._counts[-1]]
+            self._file.write(encoder.records(part).data)
+            self._counts[-1] += len(part)
+            rows = rows[len(part) :]
 
     def close(self) -> list[dict[str, Any]]:
         """Names the shards and returns each one's name and number of rows."""

@@ -167,16 +167,19 @@ def put_records(
     spans: Array,
     text: Array,
     sizes: Array,
+    taken: Array,
     out: Array,
 ) -> int:
-    """Writes one record per row into `out` and returns how many bytes they take.
+    """Writes the rows that are `taken` (int64 [n]) into `out`, one record each, in that order.
+
+    Returns how many bytes they take.
 
     `keys` holds the columns' names one after the other, `key_ends` (int64 [columns + 1]) where
     each ends; `sizes` comes from `body_sizes`; `floats` are given as their bits (uint32).
     """
-    columns, rows = valid.shape
+    columns = len(kinds)
     position = 0
-    for row in range(rows):
+    for row in taken:
         header = position
         position = _put_integer(out, position, _wrapped(sizes[row]), 8)
         position = _put_integer(out, position, masked_crc(out, header, header + 8), 4)

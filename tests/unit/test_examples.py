@@ -111,6 +111,15 @@ def test_slices_of_a_batch_are_encoded_as_themselves(file: Path) -> None:
     assert records(file) == [proto(row) for row in batch.to_pylist()[1:3]]
 
 
+def test_rows_are_taken_in_the_order_that_is_asked_for(file: Path) -> None:
+    batch = pa.RecordBatch.from_pydict({"text": ["a", None, "ccc"], "number": [1, 2, None]})
+    encoder = examples.Encoder(batch)
+    file.write_bytes(encoder.records(np.array([2, 0])).tobytes())
+    rows = batch.to_pylist()
+    assert records(file) == [proto(rows[2]), proto(rows[0])]
+    assert len(encoder.records(np.array([], np.int64))) == 0
+
+
 def test_floats_are_stored_in_single_precision(file: Path) -> None:
     values = [0.1, 1e300, -0.0, float("inf"), float("nan")]
     file.write_bytes(examples.encode(pa.RecordBatch.from_pydict({"x": values})).tobytes())

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from millrace import examples
+from millrace.examples import Encoder
 from millrace.shards import ShardWriter
 
 SCHEMA = {"columns": [{"name": "n", "type": "int64"}]}
@@ -15,7 +17,8 @@ def write(folder: Path, per_shard: int, sizes: list[int]) -> list[dict]:
     writer = ShardWriter(folder, "train", per_shard)
     start = 0
     for size in sizes:
-        writer.write(pa.RecordBatch.from_pydict({"n": range(start, start + size)}))
+        batch = pa.RecordBatch.from_pydict({"n": range(start, start + size)})
+        writer.write(Encoder(batch), np.arange(size))
         start += size
     assert writer.rows == start
     return writer.close()
