@@ -92,6 +92,7 @@ rule preprocess:
         statistics=f"{R}/statistics.json",
     output:
         preprocessing=f"{R}/preprocessing.json",
+        features=f"{R}/features.yaml",
         encoded=directory(f"{R}/encoded"),
     log:
         f"{LOGS}/preprocess.log",
@@ -111,4 +112,5 @@ rule preprocess:
     shell:
         "python {input.script} --config {params.config} --examples {input.examples}"
         " --schema {input.schema} --statistics {input.statistics}"
-        " --preprocessing {output.preprocessing} --encoded {output.encoded} 2>&1 | tee {log}"
+        " --preprocessing {output.preprocessing} --features {output.features}"
+        " --encoded {output.encoded} 2>&1 | tee {log}"

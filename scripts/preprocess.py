@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from millrace import config, encoded, preprocessing
+from millrace import config, encoded, preprocessing, proposal
 from millrace.errors import MillraceError, run
 from millrace.examples import shard_paths
 from millrace.files import read_json, replacing
@@ -17,9 +17,11 @@ ROWS_PER_BLOCK = 4096
 
 
 def main() -> None:
-    """Reads examples, schema and statistics; writes preprocessing.json and encoded/."""
+    """Reads examples, schema and statistics; writes what was learned and encoded/."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("config", "examples", "schema", "statistics", "preprocessing", "encoded"):
+    for name in ("config", "examples", "schema", "statistics"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name in ("preprocessing", "features", "encoded"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
 
@@ -36,6 +38,8 @@ def main() -> None:
             with Progress(rows, "examples", f"encode {split}") as progress:
                 blocks = encode(learned, shard_paths(arguments.examples, split), progress)
                 encoded.write(directory / f"{split}.tfrecord", blocks)
+    with replacing(arguments.features) as path:
+        path.write_text(proposal.as_yaml(learned.features, learned.left_out), encoding="utf-8")
     learned.save(arguments.preprocessing)
 
 

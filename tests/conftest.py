@@ -116,6 +116,7 @@ class MadeJob:
             "schema": r / "schema.json",
             "statistics": r / "statistics.json",
             "preprocessing": r / "preprocessing.json",
+            "features": r / "features.yaml",
             "encoded": r / "encoded",
             "models": r / "models",
             "champion": r / "champion.json",
@@ -126,7 +127,7 @@ class MadeJob:
             "parity": r / "parity.json",
         }
         uses = {
-            "preprocess": "config examples schema statistics preprocessing encoded",
+            "preprocess": "config examples schema statistics preprocessing features encoded",
             "train": "config preprocessing encoded",
             "export": "config champion models preprocessing saved_model signature",
             "convert_tflite": "config saved_model signature preprocessing examples",

@@ -17,7 +17,6 @@ import tensorflow as tf
 
 from millrace.errors import MillraceError
 from millrace.feature_columns import (
-    KINDS,
     Categorical,
     CategoricalInput,
     Context,
@@ -27,6 +26,7 @@ from millrace.feature_columns import (
     Sequence,
     categorical_inputs,
     from_json,
+    kind_of,
     number_inputs,
 )
 from millrace.files import read_json, write_json
@@ -63,6 +63,7 @@ class Preprocessing:
         spec: what `encode` returns, and how models read it.
         label_column: the raw column that holds the label.
         task: what is predicted.
+        features: the features' settings, as given in the config or proposed.
         left_out: raw columns that no feature reads, with the reason.
     """
 
@@ -71,6 +72,7 @@ class Preprocessing:
     spec: EncodedSpec
     label_column: RawColumn
     task: Task
+    features: Mapping[str, dict[str, Any]]
     left_out: Mapping[str, str]
 
     def encode(self, raw: Raw) -> dict[str, tf.Tensor]:
@@ -111,6 +113,7 @@ class Preprocessing:
                 "spec": asdict(self.spec),
                 "label_column": asdict(self.label_column),
                 "task": asdict(self.task),
+                "features": dict(self.features),
                 "left_out": dict(self.left_out),
             },
         )
@@ -129,6 +132,7 @@ class Preprocessing:
             ),
             label_column=RawColumn(**state["label_column"]),
             task=Task.from_json(state["task"]),
+            features=state["features"],
             left_out=state["left_out"],
         )
 
@@ -157,10 +161,10 @@ def learn(
         features, left_out = propose(available, train["rows"])
 
     context = Context(available, label)
-    learning = [(name, x) for name, x in features.items() if x["kind"] in KINDS]
+    learning = [(name, x, kind) for name, x in features.items() if (kind := kind_of(x))]
     # A cross learns after its keys, wherever the config names it.
-    for name, settings in sorted(learning, key=lambda item: KINDS[item[1]["kind"]].reads_features):
-        context.learned[name] = KINDS[settings["kind"]].learn(name, settings, context)
+    for name, settings, kind in sorted(learning, key=lambda item: item[2].reads_features):
+        context.learned[name] = kind.learn(name, settings, context)
 
     columns = tuple(context.learned.values())
     used = {name for column in columns for name in column.raw_columns}
@@ -174,6 +178,7 @@ def learn(
         spec=EncodedSpec(number_inputs(context), categorical_inputs(features, context)),
         label_column=name_columns({label: types[label]})[0],
         task=Task.from_statistics(statistics),
+        features=features,
         left_out=unnamed | left_out,
     )
 

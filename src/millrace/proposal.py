@@ -1,6 +1,9 @@
 """What `features: auto` means: a feature column for each raw column, chosen by its statistics."""
 
+from collections.abc import Mapping
 from typing import Any
+
+import yaml
 
 # A whole number with so few different values is more often a code than a quantity.
 FEW_VALUES = 8
@@ -44,6 +47,18 @@ def propose(
         else:
             features[name] = {"kind": "numeric", "normalizer": "robust"}
     return features, left_out
+
+
+def as_yaml(features: Mapping[str, Any], left_out: Mapping[str, str]) -> str:
+    """Returns features as a section of a config, with what is left out as comments."""
+    lines = ["# Paste this into a config to edit it.", "features:"]
+    for name, settings in features.items():
+        # One line a feature, wide enough for any.
+        text = yaml.safe_dump({name: settings}, default_flow_style=True, sort_keys=False, width=1e9)
+        lines.append(f"  {text.strip()[1:-1]}")
+    for name, reason in left_out.items():
+        lines.append(f"  # {name}: left out, {reason}")
+    return "\n".join(lines) + "\n"
 
 
 def _is_run(column: dict[str, Any]) -> bool:

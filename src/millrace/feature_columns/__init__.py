@@ -29,6 +29,7 @@ from millrace.feature_columns.categorical import (
     Lookup,
     Vocabulary,
 )
+from millrace.feature_columns.crossed_tf1 import CrossedTf1
 from millrace.feature_columns.dates import Clock, Cyclic, DatePart, Elapsed
 from millrace.feature_columns.inputs import categorical_inputs, number_inputs
 from millrace.feature_columns.numeric import Numeric, Periodic, PiecewiseLinear
@@ -41,6 +42,7 @@ __all__ = [
     "CategoricalInput",
     "Context",
     "Crossed",
+    "CrossedTf1",
     "Cyclic",
     "DatePart",
     "Elapsed",
@@ -58,6 +60,7 @@ __all__ = [
     "Weighted",
     "categorical_inputs",
     "from_json",
+    "kind_of",
     "number_inputs",
 ]
 
@@ -76,9 +79,15 @@ KINDS: dict[str, type[FeatureColumn]] = {
         Cyclic,
         Elapsed,
         Crossed,
+        CrossedTf1,
         Weighted,
     )
 }
+
+
+def kind_of(settings: Mapping[str, Any]) -> type[FeatureColumn] | None:
+    """Returns the class that a feature's settings mean; None for embeddings and indicators."""
+    return KINDS.get(f"{settings['kind']}_tf1" if "compat" in settings else settings["kind"])
 
 
 def from_json(state: Mapping[str, Any]) -> FeatureColumn:

@@ -171,6 +171,11 @@ class FeatureColumn:
         return True
 
     @property
+    def tables(self) -> list[Any]:
+        """The look-up tables that an export must hold."""
+        return []
+
+    @property
     def raw_columns(self) -> tuple[str, ...]:
         """The raw columns that the feature reads by itself."""
         return ()

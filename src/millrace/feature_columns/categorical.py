@@ -63,6 +63,10 @@ class Lookup(Categorical):
             initializer = tf.lookup.KeyValueTensorInitializer(keys, ids)
             return tf.lookup.StaticHashTable(initializer, default_value=self.buckets)
 
+    @property
+    def tables(self) -> list[Any]:
+        return [] if self.table is None else [self.table]
+
     def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
         if self.table is not None:
             found = self.table.lookup(raw[self.column])
@@ -251,10 +255,14 @@ class Identity(Categorical):
 
 @dataclass(frozen=True)
 class Bucketized(Categorical):
-    """The bucket of a number: [-inf, b0), [b0, b1), … [bn, inf), and a last one for missing."""
+    """The bucket of a number: [-inf, b0), [b0, b1), … [bn, inf), and a last one for missing.
+
+    With a `default`, that number's bucket is the missing values' too.
+    """
 
     column: str
     boundaries: tuple[float, ...]
+    default: float | None = None
 
     kind: ClassVar[str] = "bucketized"
 
@@ -275,7 +283,8 @@ class Bucketized(Categorical):
                 f"features.{name}.boundaries: expected finite numbers in rising order, found "
                 f"{boundaries}."
             )
-        return cls(name=name, column=column, boundaries=tuple(float(b) for b in boundaries))
+        boundaries = tuple(float(b) for b in boundaries)
+        return cls(name, column, boundaries, default=settings.get("default"))
 
     @property
     def cardinality(self) -> int:
@@ -287,6 +296,8 @@ class Bucketized(Categorical):
 
     def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
         x = tf.reshape(raw[self.column], [-1, 1])
+        if self.default is not None:
+            x = tf.where(tf.not_equal(x, x), tf.constant(self.default, tf.float32), x)
         # Bucketize has no kernel in TF.js.
         above = tf.cast(tf.greater_equal(x, tf.constant([self.boundaries], tf.float32)), tf.int32)
         bucket = tf.reduce_sum(above, axis=1, keepdims=True)

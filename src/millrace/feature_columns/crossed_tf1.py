@@ -38,9 +38,9 @@ class CrossedTf1(Categorical):
 
     Attributes:
         keys: the features and columns crossed.
-        values: the texts of each key that is a column, none for a feature.
-        cardinalities: the number of ids of each key.
-        defaults: the id that stands for a missing key; -1 where there is no cross without it.
+        values: of each key that is a column, its texts; of a feature, none.
+        ids: of each key that is a feature, what TensorFlow 1 hashes for each of its ids, None where
+            there is no cross; of a column, none.
         buckets: the number of hashes.
         dense: whether the old model was fed dense tensors, where a missing text is the empty text,
             and texts are hashed after ids. Parsed from tf.train.Example it is absent.
@@ -48,7 +48,7 @@ class CrossedTf1(Categorical):
 
     keys: tuple[str, ...]
     values: tuple[tuple[str, ...], ...]
-    cardinalities: tuple[int, ...]
+    ids: tuple[tuple[int | None, ...], ...]
     buckets: int
     dense: bool
 
@@ -62,34 +62,36 @@ class CrossedTf1(Categorical):
                 f"features.{name}: expected buckets with compat: {settings['compat']}, found none.",
                 note="it is the hash_bucket_size of crossed_column.",
             )
-        values, cardinalities = [], []
+        values: list[tuple[str, ...]] = []
+        ids: list[tuple[int | None, ...]] = []
         for key in settings["keys"]:
             if context.statistics.get(key, {}).get("type") == "string":
                 values.append(tuple(value for value, _ in context.statistics[key]["values"]))
-                cardinalities.append(len(values[-1]) + 2)
+                ids.append(())
             else:
-                feature = context.categorical(f"features.{name}.keys", key)
                 values.append(())
-                cardinalities.append(feature.cardinality)
-        if math.prod(cardinalities) > MOST_COMBINATIONS:
+                ids.append(_hashed_ids(context.categorical(f"features.{name}.keys", key)))
+        dense = settings["compat"] == "tf1_dense"
+        crossed = cls(
+            name, tuple(settings["keys"]), tuple(values), tuple(ids), settings["buckets"], dense
+        )
+        if math.prod(crossed.cardinalities) > MOST_COMBINATIONS:
             raise MillraceError(
                 f"features.{name}.keys: expected at most {MOST_COMBINATIONS} combinations, found "
-                f"{' x '.join(map(str, cardinalities))}.",
+                f"{' x '.join(map(str, crossed.cardinalities))}.",
                 note="a table of them all is what makes the cross portable; cross fewer columns.",
             )
-        dense = settings["compat"] == "tf1_dense"
-        return cls(
-            name,
-            tuple(settings["keys"]),
-            tuple(values),
-            tuple(cardinalities),
-            settings["buckets"],
-            dense,
-        )
+        return crossed
 
     @property
     def cardinality(self) -> int:
         return self.buckets + 2
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """The number of ids of each key."""
+        pairs = zip(self.values, self.ids, strict=True)
+        return tuple(len(values) + 2 if values else len(ids) for values, ids in pairs)
 
     @property
     def raw_columns(self) -> tuple[str, ...]:
@@ -111,29 +113,31 @@ class CrossedTf1(Categorical):
     def hashes(self) -> np.ndarray:
         """The id of each combination of the keys' ids, int32 [product of the cardinalities]."""
         shape = self.cardinalities
-        order = range(len(shape))
+        order = list(range(len(shape)))
         if self.dense:
-            order = sorted(order, key=lambda place: bool(self.values[place]))
+            order.sort(key=lambda place: bool(self.values[place]))
         crossed = np.full(shape, HASH_KEY, np.uint64)
         for place in order:
             axis = [-1 if i == place else 1 for i in range(len(shape))]
             crossed = _concatenate(crossed, self._fingerprints(place).reshape(axis))
         ids = (crossed % np.uint64(self.buckets)).astype(np.int32)
-        for place, values in enumerate(self.values):
-            rows: list[Any] = [slice(None)] * len(shape)
+        for place, (values, hashed) in enumerate(zip(self.values, self.ids, strict=True)):
+            by_key = np.moveaxis(ids, place, 0)
             if values:
-                rows[place] = shape[place] - 2
-                ids[tuple(rows)] = self.buckets
-            if not (values and self.dense):
-                rows[place] = shape[place] - 1
-                ids[tuple(rows)] = self.buckets + 1
+                by_key[-2] = self.buckets
+            if values and not self.dense:
+                by_key[-1] = self.buckets + 1
+            for id_, number in enumerate(hashed):
+                if number is None:
+                    by_key[id_] = self.buckets + 1
         return ids.ravel()
 
     def _fingerprints(self, place: int) -> np.ndarray:
         """Returns what is hashed of each id of a key, uint64: the text's fingerprint, or the id."""
         values = self.values[place]
         if not values:
-            return np.arange(self.cardinalities[place]).astype(np.uint64)
+            # A value out of the vocabulary has the id -1, which is hashed as it lies in memory.
+            return np.array([x or 0 for x in self.ids[place]], np.int64).astype(np.uint64)
         with tf.init_scope():
             # Nothing stands for a text never seen; the empty text for a missing one.
             hashed = tf.fingerprint(tf.constant([*values, "", ""])).numpy()
@@ -148,12 +152,20 @@ class CrossedTf1(Categorical):
         return tf.reshape(tf.gather(self.hashes, tf.reshape(place, [-1])), [-1, 1])
 
 
-def _concatenate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _hashed_ids(feature: Categorical) -> tuple[int | None, ...]:
+    """Returns what TensorFlow 1 hashes for each id of a feature; None where it has no id."""
+    if isinstance(feature, Vocabulary):
+        return (*range(feature.buckets), -1, None)
+    if isinstance(feature, Bucketized):
+        return (*range(feature.cardinality - 1), None)
+    return (*range(feature.cardinality - 2), None, None)
+
+
+def _concatenate(first: np.ndarray, second: np.ndarray) -> Any:
     """Returns TensorFlow's FingerprintCat64 of two arrays of fingerprints, uint64."""
-    with np.errstate(over="ignore"):
-        mixed = first ^ _MULTIPLIER ^ (_mix(second * _MULTIPLIER) * _MULTIPLIER)
-        return _mix(_mix(mixed * _MULTIPLIER) * _MULTIPLIER)
+    mixed = first ^ _MULTIPLIER ^ (_mix(second * _MULTIPLIER) * _MULTIPLIER)
+    return _mix(_mix(mixed * _MULTIPLIER) * _MULTIPLIER)
 
 
-def _mix(x: np.ndarray) -> np.ndarray:
-    return x ^ (x >> _SHIFT)
+def _mix(x: np.ndarray) -> Any:
+    return np.bitwise_xor(x, x >> _SHIFT)

@@ -45,6 +45,7 @@ class Numeric(FeatureColumn):
         column, statistics = context.number(name, settings)
         normalizer = settings.get("normalizer", "robust")
         center, scale = _center_and_scale(normalizer, statistics)
+        center, scale = settings.get("center", center), settings.get("scale", scale)
         knots, shares = _knots(statistics) if normalizer == "quantile" else ((), ())
         learned = cls(
             name=name,
@@ -92,7 +93,7 @@ class Numeric(FeatureColumn):
 
     def _normalize(self, x: tf.Tensor) -> tf.Tensor:
         if self.normalizer == "none":
-            return x
+            return x if (self.center, self.scale) == (0.0, 1.0) else (x - self.center) * self.scale
         if self.normalizer == "quantile":
             return self._share_below(x)
         if self.normalizer == "log":

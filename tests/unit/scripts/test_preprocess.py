@@ -31,7 +31,12 @@ def test_a_regression_is_learned_in_standard_deviations(made_job):
 
 def test_a_rerun_gives_the_same_bytes(made_job, tmp_path):
     job = made_job("binary").until("preprocess")
-    job.run("preprocess", preprocessing=tmp_path / "p.json", encoded=tmp_path / "encoded")
+    job.run(
+        "preprocess",
+        preprocessing=tmp_path / "p.json",
+        features=tmp_path / "features.yaml",
+        encoded=tmp_path / "encoded",
+    )
     assert (tmp_path / "p.json").read_bytes() == (job.results / "preprocessing.json").read_bytes()
     for split in job.tables:
         again = tmp_path / "encoded" / f"{split}.tfrecord"
@@ -48,6 +53,23 @@ def test_a_class_that_training_lacks_is_refused_and_nothing_is_left(made_job, tm
             "preprocess",
             statistics=tmp_path / "statistics.json",
             preprocessing=tmp_path / "p.json",
+            features=tmp_path / "features.yaml",
             encoded=tmp_path / "encoded",
         )
     assert {path.name for path in tmp_path.iterdir()} == {"statistics.json"}
+
+
+def test_the_proposal_can_be_pasted_into_a_config(made_job, tmp_path):
+    job = made_job("binary")
+    paths = {"preprocessing": tmp_path / "p.json", "encoded": tmp_path / "encoded"}
+    automatic = tmp_path / "auto.yaml"
+    automatic.write_text("name: made\ndata: {files: made.csv, label: label}\nfeatures: auto\n")
+    job.run("preprocess", config=automatic, features=tmp_path / "features.yaml", **paths)
+    learned = (tmp_path / "p.json").read_bytes()
+    proposal = (tmp_path / "features.yaml").read_text()
+    assert "  size (mm): {kind: numeric" in proposal
+    pasted = tmp_path / "pasted.yaml"
+    pasted.write_text(automatic.read_text().replace("features: auto\n", proposal))
+    job.run("preprocess", config=pasted, features=tmp_path / "again.yaml", **paths)
+    before, after = json.loads(learned), json.loads((tmp_path / "p.json").read_bytes())
+    assert after["columns"] == before["columns"]
