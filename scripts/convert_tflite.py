@@ -26,6 +26,12 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     job = config.load(arguments.config)
+    if not job["export"]["tflite"]:
+        with replacing(arguments.output) as directory:
+            directory.mkdir()
+            write_json(directory / "conversion.json", {"rows": 0, "metric": None, "artifacts": []})
+        print("export.tflite is false: nothing to convert")
+        return
     signature = read_json(arguments.signature)
     threshold = signature["threshold"]
     preprocessing = Preprocessing.load(arguments.preprocessing)

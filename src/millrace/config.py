@@ -67,7 +67,20 @@ def complete(config: Any, source: str = "config") -> dict[str, Any]:
             for name, feature in features.items()
         }
     completed: dict[str, Any] = _fill(config, schema, schema["$defs"])
+    _refuse_what_tflite_cannot_run(completed, source)
     return completed
+
+
+def _refuse_what_tflite_cannot_run(config: dict[str, Any], source: str) -> None:
+    if config["features"] == "auto" or not config["export"]["tflite"]:
+        return
+    for name, feature in config["features"].items():
+        if feature.get("unseen") == "hash":
+            raise MillraceError(
+                f"{source}: features.{name}.unseen: expected bucket, found hash, which TF Lite has "
+                "no op for.",
+                note="set export.tflite to false for a model that runs on servers and in browsers.",
+            )
 
 
 def digest(config: dict[str, Any]) -> str:

@@ -104,7 +104,7 @@ def convert_tflite(saved_model: Path) -> bytes:
         named = name_nodes(saved_model, missing)
         raise MillraceError(
             f"{saved_model}: expected ops that TF Lite has built in, found {named}.",
-            note="rewrite the layer that uses it, or leave tflite out of export.targets.",
+            note="rewrite the layer that uses it, or set export.tflite to false.",
         ) from None
     return model
 

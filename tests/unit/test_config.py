@@ -207,3 +207,10 @@ def test_any_value_anywhere_is_taken_or_refused_as_bad_input(key: str, value: An
     except MillraceError:
         return
     assert complete(config) == config
+
+
+def test_a_feature_that_tflite_cannot_run_needs_a_model_without_it() -> None:
+    hashed = {"features": {"c": {"kind": "hashed", "buckets": 9, "unseen": "hash"}}}
+    with pytest.raises(MillraceError, match=r"features\.c\.unseen: .*\n.*export\.tflite to false"):
+        complete(SHORTEST | hashed)
+    complete(SHORTEST | hashed | {"export": {"tflite": False}})

@@ -26,3 +26,10 @@ def test_what_is_not_stays_out_with_the_reason(made_job, tmp_path):
     assert shipped == {"float32"}
     assert not artifacts["int8"]["shipped"]
     assert "more than export.max_difference, 1e-09" in artifacts["int8"]["reason"]
+
+
+def test_a_model_may_leave_tflite_out(made_job, tmp_path):
+    job = made_job("regression").until("export")
+    artifacts, shipped = run(job, tmp_path, "{tflite: false}")
+    assert not artifacts
+    assert not shipped
