@@ -4,7 +4,6 @@ A run that was killed goes on from its last checkpoint, which lies beside --outp
 """
 
 import argparse
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from millrace.batches import InMemory
 from millrace.checkpoints import Checkpoints, write_history
 from millrace.errors import MillraceError, run
 from millrace.files import replacing, sha256, write_json
+from millrace.models import boosted_trees
 from millrace.preprocessing import Preprocessing
 from millrace.tf1.predictor import adopt
 
@@ -43,18 +43,20 @@ def main() -> None:
     examples = encoded.read(arguments.encoded / "train.tfrecord", preprocessing.spec)
     validation = encoded.read(arguments.encoded / "validation.tfrecord", preprocessing.spec)
 
-    kind = sys.modules[models.BUILDERS[model_settings["kind"]].__module__]
-    defaults: dict[str, Any] = getattr(kind, "TRAINING", {})
+    defaults = models.training_defaults(model_settings["kind"], len(examples))
     settings = recipe.Settings.of(job, arguments.model, defaults, len(examples))
+    weights = recipe.example_weights(settings, task, examples.labels)
+    description = {"model": arguments.model, "settings": model_settings, "seed": job["seed"]}
+    if model_settings["kind"] == "boosted_trees":
+        fitted = boosted_trees.fit(
+            model_settings, preprocessing.spec, task, (examples, validation), job["seed"], weights
+        )
+        description["settings"] = fitted.settings
+        write(arguments.output, fitted.model, description, fitted.history, fitted.best)
+        return
     keras.utils.set_random_seed(job["seed"])
     model = models.build(model_settings, preprocessing.spec, task)
-    description = {
-        "model": arguments.model,
-        "settings": model_settings,
-        "training": asdict(settings),
-        "seed": job["seed"],
-        "parameters": model.count_params(),
-    }
+    description["training"] = asdict(settings)
     made_from = {
         "preprocessing": sha256(arguments.preprocessing),
         "examples": sha256(arguments.encoded / "train.tfrecord"),
@@ -66,20 +68,31 @@ def main() -> None:
         run=description | made_from,
         minutes=job["training"]["checkpoint_minutes"],
     )
-    data = (
-        InMemory(examples, recipe.example_weights(settings, task, examples.labels)),
-        InMemory(validation),
-    )
+    data = InMemory(examples, weights), InMemory(validation)
     outcome = training.train(model, task, settings, data, job["seed"], checkpoints=checkpoints)
-    with replacing(arguments.output) as directory:
+    write(arguments.output, model, description, outcome.history, outcome.best_epoch)
+    checkpoints.remove()
+
+
+def write(
+    output: Path,
+    model: keras.Model,
+    description: dict[str, Any],
+    history: list[dict[str, float]],
+    best_epoch: int,
+) -> None:
+    """Writes a trained model and how it came about; for trees, an epoch is a round of them."""
+    with replacing(output) as directory:
         directory.mkdir()
         model.save_weights(directory / "model.weights.h5")
-        write_history(directory / "history.csv", outcome.history)
-        epochs = {"epochs": outcome.epochs, "best_epoch": outcome.best_epoch}
-        write_json(
-            directory / "training.json", description | epochs | {"val_loss": outcome.val_loss}
-        )
-    checkpoints.remove()
+        write_history(directory / "history.csv", history)
+        outcome = {
+            "parameters": model.count_params(),
+            "epochs": len(history),
+            "best_epoch": best_epoch,
+            "val_loss": history[best_epoch - 1]["val_loss"],
+        }
+        write_json(directory / "training.json", description | outcome)
 
 
 if __name__ == "__main__":

@@ -4,16 +4,17 @@ from typing import Any
 
 import keras
 
-from millrace.models import dcn, dnn, linear, tabm, wide_deep
+from millrace.models import boosted_trees, dcn, dnn, linear, tabm, wide_deep
 from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
 
-BUILDERS = {
-    "linear": linear.build,
-    "dnn": dnn.build,
-    "wide_deep": wide_deep.build,
-    "dcn": dcn.build,
-    "tabm": tabm.build,
+KINDS: dict[str, Any] = {
+    "linear": linear,
+    "dnn": dnn,
+    "wide_deep": wide_deep,
+    "dcn": dcn,
+    "tabm": tabm,
+    "boosted_trees": boosted_trees,
 }
 
 
@@ -29,4 +30,11 @@ def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Mode
         A model from {`numbers`: float32 [n, …], `ids`: int32 [n, …]} to logits [n, task.outputs],
         or [n, members, task.outputs] of a model with members.
     """
-    return BUILDERS[settings["kind"]](settings, spec, task)
+    model: keras.Model = KINDS[settings["kind"]].build(settings, spec, task)
+    return model
+
+
+def training_defaults(kind: str, rows: int) -> dict[str, Any]:
+    """Returns the settings of `training` that suit a kind of model, for so many examples."""
+    of_kind = getattr(KINDS[kind], "training_defaults", None)
+    return of_kind(rows) if of_kind else {}

@@ -13,7 +13,7 @@ from millrace.feature_columns import CategoricalInput, NumberInput
 from millrace.models.numbers import Periodic, PiecewiseLinear
 from millrace.preprocessing import EncodedSpec
 
-ENCODINGS = {"piecewise_linear": PiecewiseLinear, "periodic": Periodic}
+ENCODINGS: dict[str, type[Any]] = {"piecewise_linear": PiecewiseLinear, "periodic": Periodic}
 
 
 def encoded_inputs(spec: EncodedSpec) -> dict[str, keras.KerasTensor]:

@@ -32,7 +32,7 @@ def multiply_each(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
 
 
 def uniform(limit: float) -> keras.initializers.Initializer:
-    """Returns a new initializer from -limit to limit; one used twice draws the same values twice."""
+    """Returns a new initializer; one that is used twice draws the same values twice."""
     return keras.initializers.RandomUniform(-limit, limit)
 
 

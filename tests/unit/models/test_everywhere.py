@@ -10,6 +10,7 @@ MODELS = {
     "wide_deep": {"kind": "wide_deep", "hidden_units": [16, 8]},
     "dcn": {"kind": "dcn", "hidden_units": [16, 8]},
     "tabm": {"kind": "tabm", "hidden_units": [32, 16]},
+    "boosted_trees": {"kind": "boosted_trees", "trees": 30},
 }
 
 
@@ -49,6 +50,9 @@ def take_everywhere(job, model, directory):
         ("tabm", "binary"),
         ("tabm", "multiclass"),
         ("tabm", "regression"),
+        ("boosted_trees", "binary"),
+        ("boosted_trees", "multiclass"),
+        ("boosted_trees", "regression"),
     ],
 )
 def test_all_runtimes_give_the_same_answer(made_job, tmp_path, model, task):
