@@ -33,6 +33,8 @@ def main() -> None:
                     "key": column.key,
                     "type": "float32" if column.is_number else "string",
                     "column_type": column.type,
+                    "max_length": column.max_length,
+                    "delimiter": column.delimiter,
                 }
                 for column in preprocessing.raw
             ],

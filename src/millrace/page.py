@@ -83,8 +83,11 @@ def _column(item: dict[str, Any], splits: list[dict[str, Any]]) -> dict[str, Any
         "key": item["key"],
         "tensor": item["type"],
         "type": item["column_type"],
+        "max_length": item["max_length"],
+        "delimiter": item["delimiter"],
     }
-    if item["type"] == "string":
+    # A date is entered as text, and becomes a number on its way to the model.
+    if item["type"] == "string" or item["column_type"] in ("date", "timestamp"):
         values = [[value, value] for value, _ in column["values"][:LISTED_VALUES]]
         return {
             **field,

@@ -282,6 +282,7 @@ def _write_selection(results: Path, task: str) -> None:
 def _write_export(results: Path, task: str) -> None:
     inputs = [
         {"name": name, "key": name, "type": type_, "column_type": type_}
+        | {"max_length": 0, "delimiter": ""}
         for name, type_ in {"age": "float32", "carrier": "string"}.items()
     ]
     _json(

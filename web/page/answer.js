@@ -14,12 +14,27 @@ async function loadModel() {
   return tf.loadGraphModel(tf.io.fromMemory(artifacts));
 }
 
+/** Returns a cell of the form, null for missing, as the model takes it. */
+function modelValue(column, value) {
+  if (column.type === "date" || column.type === "timestamp") {
+    const seconds = value === null ? NaN : Date.parse(value) / 1000;
+    const days = Math.floor(seconds / 86400);
+    return column.type === "date" ? days : [days, seconds - 86400 * days];
+  }
+  if (column.max_length) {
+    const values = (value ?? "").split(column.delimiter).map((part) => part.trim());
+    const found = values.filter((part) => part !== "").slice(0, column.max_length);
+    return [...found, ...Array(column.max_length - found.length).fill("")];
+  }
+  return value ?? (column.tensor === "string" ? "" : NaN);
+}
+
 /** Predicts many rows at once; returns one array of outputs per row. */
 async function predict(rows) {
-  const tensors = job.columns.map(({ name, key, tensor }) => {
-    const values = rows.map((row) => row[name]);
-    if (tensor === "string") return [key, tf.tensor1d(values.map((value) => value ?? ""), "string")];
-    return [key, tf.tensor1d(Float32Array.from(values, (value) => value ?? NaN))];
+  const tensors = job.columns.map((column) => {
+    const cells = rows.map((row) => modelValue(column, row[column.name]));
+    const shape = Array.isArray(cells[0]) ? [rows.length, cells[0].length] : [rows.length];
+    return [column.key, tf.tensor(cells.flat(), shape, column.tensor)];
   });
   // A copy, because executeAsync adds the model's lookup tables to the object that it is given.
   const output = await (await model).executeAsync(Object.fromEntries(tensors), "predictions");

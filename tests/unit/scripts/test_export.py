@@ -6,10 +6,11 @@ import json
 def test_signature_says_what_the_model_takes_and_gives(made_job):
     job = made_job("binary").until("export")
     signature = json.loads((job.results / "export" / "signature.json").read_text())
-    assert signature["inputs"] == [
-        {"name": "size (mm)", "key": "size__mm_", "type": "float32", "column_type": "float32"},
-        {"name": "count", "key": "count", "type": "float32", "column_type": "int64"},
-        {"name": "city", "key": "city", "type": "string", "column_type": "string"},
+    keys = ("name", "key", "type", "column_type")
+    assert [[entry[key] for key in keys] for entry in signature["inputs"]] == [
+        ["size (mm)", "size__mm_", "float32", "float32"],
+        ["count", "count", "float32", "int64"],
+        ["city", "city", "string", "string"],
     ]
     assert signature["classes"] == ["no", "yes"]
     assert signature["output"] == "predictions"
