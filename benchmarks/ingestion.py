@@ -1,0 +1,245 @@
+"""Rows to TFRecord: CPU seconds per million rows and peak memory, beside the usual ways.
+
+    python benchmarks/ingestion.py [--rows 1000000] [--tfx-python path/to/python]
+
+The table has 15 columns: 6 floats, 3 integers, 6 strings, 2 % missing. Each contestant runs in a
+process of its own; imports and compilation are left out of its time and are in its memory. Takes
+about two minutes on 2 cores. `--tfx-python` names a Python 3.10 with tfx-bsl==1.16.1. Writes benchmarks/ingestion.json.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+OUT = Path(__file__).parent / "out"
+RESULT = Path(__file__).with_suffix(".json")
+LOOP_ROWS = 50_000  # of the ways that are too slow for more
+FLOATS = [f"float_{index}" for index in range(6)]
+INTS = [f"int_{index}" for index in range(3)]
+STRINGS = [f"string_{index}" for index in range(6)]
+
+Contestant = Callable[[Path, Callable[[], None]], int]
+
+
+def make(rows: int) -> Path:
+    """Writes the table as CSV and as Parquet, unless it is there; returns its path, no suffix."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    path = OUT / f"table_{rows}"
+    if path.with_suffix(".parquet").exists():
+        return path
+    OUT.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
+    words = np.array([f"value {number}" for number in range(200)])
+    columns = {name: rng.normal(size=rows).round(5) for name in FLOATS}
+    columns |= {name: rng.integers(0, 10 ** (2 * i + 2), rows) for i, name in enumerate(INTS)}
+    columns |= {name: rng.choice(words, rows) for name in STRINGS}
+    table = pa.table(
+        {name: pa.array(values, mask=rng.random(rows) < 0.02) for name, values in columns.items()}
+        | {"label": rng.integers(0, 2, rows)}
+    )
+    pyarrow.csv.write_csv(table, path.with_suffix(".csv"))
+    pyarrow.parquet.write_table(table, path.with_suffix(".parquet"))
+    return path
+
+
+def example_loop(path: Path, start: Callable[[], None]) -> int:
+    """The loop that everyone copies: a tf.train.Example per row, written by TFRecordWriter."""
+    import pyarrow.parquet
+    import tensorflow as tf
+
+    rows = pyarrow.parquet.read_table(path.with_suffix(".parquet"))[:LOOP_ROWS].to_pylist()
+    tf.train.Example()
+    start()
+    with tf.io.TFRecordWriter(str(OUT / "loop.tfrecord")) as writer:
+        for row in rows:
+            feature = {}
+            for name in FLOATS:
+                if row[name] is not None:
+                    values = tf.train.FloatList(value=[row[name]])
+                    feature[name] = tf.train.Feature(float_list=values)
+            for name in [*INTS, "label"]:
+                if row[name] is not None:
+                    values = tf.train.Int64List(value=[row[name]])
+                    feature[name] = tf.train.Feature(int64_list=values)
+            for name in STRINGS:
+                if row[name] is not None:
+                    values = tf.train.BytesList(value=[row[name].encode()])
+                    feature[name] = tf.train.Feature(bytes_list=values)
+            example = tf.train.Example(features=tf.train.Features(feature=feature))
+            writer.write(example.SerializeToString())
+    return LOOP_ROWS
+
+
+def encode(path: Path, start: Callable[[], None]) -> int:
+    """Millrace's encoder, from the same rows in memory, with writing."""
+    import pyarrow.parquet
+
+    from millrace import examples
+
+    table = pyarrow.parquet.read_table(path.with_suffix(".parquet"))
+    batches = table.to_batches(examples.ROWS_PER_BATCH)
+    examples.encode(batches[0][:10])
+    start()
+    with (OUT / "encode.tfrecord").open("wb") as file:
+        for batch in batches:
+            file.write(examples.encode(batch).data)
+    return int(table.num_rows)
+
+
+def limit(path: Path, start: Callable[[], None]) -> int:
+    """What the whole stage is held against: pyarrow's typed parse of the CSV, and a write of as
+    many bytes as the examples have, with their checksum."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.csv
+
+    from millrace import wire
+
+    types = dict.fromkeys(FLOATS, pa.float64()) | dict.fromkeys([*INTS, "label"], pa.int64())
+    types |= dict.fromkeys(STRINGS, pa.string())
+    options = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
+    pieces = np.zeros((1 << 12, 258), np.uint8)
+    wire.masked_crc(pieces[0], 0, 1)
+    start()
+    rows = 0
+    with (
+        pyarrow.csv.open_csv(path.with_suffix(".csv"), convert_options=options) as reader,
+        (OUT / "limit").open("wb") as file,
+    ):
+        for batch in reader:
+            rows += batch.num_rows
+            data = np.zeros(batch.num_rows * pieces.shape[1], np.uint8)
+            wire.masked_crc(data, 0, len(data))
+            file.write(data.data)
+    return rows
+
+
+def _ingest(source: Path, start: Callable[[], None]) -> int:
+    """The whole ingest stage: types found, rows checked, divided, accounted for and written."""
+    import runpy
+
+    job = OUT / "job"
+    job.mkdir(exist_ok=True)
+    entry = {"path": str(source), "split": None, "sha256": "0" * 64, "bytes": 0}
+    (job / "manifest.json").write_text(json.dumps({"files": [entry]}))
+    config = {"name": "benchmark", "data": {"files": str(source), "label": "label"}}
+    (job / "config.yaml").write_text(json.dumps(config))
+    arguments = ["--config", f"{job}/config.yaml", "--raw", str(job)]
+    for option in ("examples", "schema", "account", "rejected"):
+        arguments += [f"--{option}", str(job / option)]
+    script = Path(__file__).parents[1] / "scripts" / "ingest.py"
+    stage = runpy.run_path(str(script))
+    _warm_up(stage["Plan"])
+    sys.argv = [str(script), *arguments]
+    start()
+    stage["main"]()
+    return int(json.loads((job / "account").read_text())["rows_read"])
+
+
+def _warm_up(plan: Callable[..., object]) -> None:
+    """Loads the compiled kernels, which takes as long as compiling does not."""
+    import pyarrow as pa
+
+    from millrace import config, examples
+
+    examples.encode(pa.RecordBatch.from_pydict({"a": [1], "b": [0.5], "c": ["x"]}))
+    small = OUT / "small.csv"
+    small.write_text("a,label\n0.123456789012345678,0\nx,1\n")
+    data = config.complete({"name": "x", "data": {"files": "x", "label": "label"}})["data"]
+    for _ in plan([{"path": str(small), "split": None}], data, 0).parts(0):  # type: ignore[attr-defined]
+        pass
+
+
+def ingest_csv(path: Path, start: Callable[[], None]) -> int:
+    return _ingest(path.with_suffix(".csv"), start)
+
+
+def ingest_parquet(path: Path, start: Callable[[], None]) -> int:
+    return _ingest(path.with_suffix(".parquet"), start)
+
+
+def tfx_bsl(path: Path, start: Callable[[], None]) -> int:
+    """TFX's C++ encoder, from the same rows in memory, with TFRecordWriter."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet
+    import tensorflow as tf
+    from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
+    table = pyarrow.parquet.read_table(path.with_suffix(".parquet"))
+
+    def as_lists(column: pa.Array) -> pa.Array:
+        # tfx_bsl takes lists of values, null where there are none.
+        if pa.types.is_floating(column.type):
+            column = column.cast(pa.float32())
+        elif pa.types.is_string(column.type):
+            column = column.cast(pa.binary())
+        valid = [0, *column.is_valid().cast(pa.int32()).to_pylist()]
+        offsets = pa.array(np.cumsum(valid), pa.int32())
+        lists = pa.ListArray.from_arrays(offsets, column.drop_null())
+        return pa.compute.if_else(column.is_valid(), lists, pa.scalar(None, lists.type))
+
+    batches = [
+        pa.RecordBatch.from_arrays([as_lists(c) for c in batch.columns], batch.schema.names)
+        for batch in table.to_batches(32768)
+    ]
+    encoder = RecordBatchToExamplesEncoder()
+    start()
+    with tf.io.TFRecordWriter(str(OUT / "tfx_bsl.tfrecord")) as writer:
+        for batch in batches:
+            for example in encoder.encode(batch):
+                writer.write(example)
+    return table.num_rows
+
+
+CONTESTANTS: dict[str, Contestant] = {
+    function.__name__: function
+    for function in (example_loop, tfx_bsl, encode, limit, ingest_csv, ingest_parquet)
+}
+
+
+def run_one(name: str, rows: int) -> None:
+    """Runs one contestant in this process and prints what it took, as JSON."""
+    begun = [0.0]
+    done = CONTESTANTS[name](make(rows), lambda: begun.__setitem__(0, time.process_time()))
+    cpu = time.process_time() - begun[0]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"cpu_per_million_rows": cpu / done * 1e6, "peak_mib": peak, "rows": done}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--tfx-python")
+    parser.add_argument("--one", choices=CONTESTANTS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        run_one(arguments.one, arguments.rows)
+        return
+    found = {}
+    make(arguments.rows)
+    for name in CONTESTANTS:
+        python = arguments.tfx_python if name == "tfx_bsl" else sys.executable
+        if python is None:
+            continue
+        command = [python, __file__, "--one", name, "--rows", str(arguments.rows)]
+        result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        found[name] = json.loads(result.stdout.splitlines()[-1])
+        print(
+            f"{name:16} {found[name]['cpu_per_million_rows']:8.2f} CPU s per million rows, "
+            f"{found[name]['peak_mib']:6.0f} MiB"
+        )
+    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
