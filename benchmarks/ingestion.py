@@ -4,7 +4,8 @@
 
 The table has 15 columns: 6 floats, 3 integers, 6 strings, 2 % missing. Each contestant runs in a
 process of its own; imports and compilation are left out of its time and are in its memory. Takes
-about two minutes on 2 cores. `--tfx-python` names a Python 3.10 with tfx-bsl==1.16.1. Writes benchmarks/ingestion.json.
+about two minutes on 2 cores. `--tfx-python` names a Python 3.10 with tfx-bsl==1.16.1. Writes
+benchmarks/ingestion.json.
 """
 
 import argparse
