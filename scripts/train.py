@@ -15,6 +15,7 @@ from millrace.errors import MillraceError, run
 from millrace.files import replacing, sha256, write_json
 from millrace.models import boosted_trees
 from millrace.preprocessing import Preprocessing
+from millrace.tf1 import adoption
 from millrace.tf1.predictor import adopt
 
 import keras
@@ -34,7 +35,7 @@ def main() -> None:
         raise MillraceError(
             f"--model: expected one of {sorted(job['models'])}, found {arguments.model!r}."
         )
-    model_settings = job["models"][arguments.model]
+    model_settings = models.pinned(job["models"][arguments.model])
     preprocessing = Preprocessing.load(arguments.preprocessing)
     if model_settings["kind"] == "tf1":
         adopt(arguments.model, model_settings, preprocessing, arguments.output)
@@ -56,6 +57,11 @@ def main() -> None:
         return
     keras.utils.set_random_seed(job["seed"])
     model = models.build(model_settings, preprocessing.spec, task)
+    if started := adoption.start(model, model_settings, preprocessing):
+        description["started"] = started
+    if "adopt" in model_settings:
+        write(arguments.output, model, description, [], best_epoch=0)
+        return
     description["training"] = asdict(settings)
     made_from = {
         "preprocessing": sha256(arguments.preprocessing),
@@ -90,7 +96,7 @@ def write(
             "parameters": model.count_params(),
             "epochs": len(history),
             "best_epoch": best_epoch,
-            "val_loss": history[best_epoch - 1]["val_loss"],
+            "val_loss": history[best_epoch - 1]["val_loss"] if history else None,
         }
         write_json(directory / "training.json", description | outcome)
 

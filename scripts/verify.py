@@ -12,6 +12,7 @@ from millrace.errors import MillraceError, run
 from millrace.examples import shard_paths
 from millrace.files import read_json, write_json
 from millrace.raw import read_raw
+from millrace.tf1 import proof
 
 
 def main() -> None:
@@ -44,10 +45,11 @@ def main() -> None:
             predictions = planned.predict(rows)
             result = parity.judge(planned, predictions, reference, raw, real_rows, task, threshold)
             results.append(result)
-            print(
-                f"{result['runtime']} {result['variant']}: largest difference "
-                f"{result['max_difference']}, {'passed' if result['passed'] else 'FAILED'}"
-            )
+            tell(result)
+    if old := job["models"][champion].get("adopt", {}).get("reference"):
+        said = reference[:real_rows]
+        results.append(proof.compare(old, predictor.preprocessing, real, said, threshold))
+        tell(results[-1])
 
     failed = [result for result in results if not result["passed"]]
     if failed:
@@ -84,6 +86,14 @@ def runs(arguments: argparse.Namespace, job: dict[str, Any]) -> Iterator[parity.
     for backend in ("cpu", "wasm"):
         predict = partial(runtimes.run_tfjs, tfjs, backend)
         yield parity.Run("tfjs", backend, str(tfjs), exact, False, predict)
+
+
+def tell(result: dict[str, Any]) -> None:
+    """Prints how far a runtime lies from the reference."""
+    print(
+        f"{result['runtime']} {result['variant']}: largest difference "
+        f"{result['max_difference']}, {'passed' if result['passed'] else 'FAILED'}"
+    )
 
 
 def explain(result: dict[str, Any]) -> tuple[str, str]:

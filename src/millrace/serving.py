@@ -13,11 +13,10 @@ import tensorflow as tf
 
 from millrace import encoded, models
 from millrace.errors import MillraceError
-from millrace.feature_columns import Lookup
 from millrace.files import read_json
 from millrace.preprocessing import Preprocessing
 from millrace.raw import parse_examples
-from millrace.tf1.predictor import OldPredictor
+from millrace.tf1.predictor import COPY, OldPredictor
 
 ROWS_PER_CALL = 8192
 
@@ -63,11 +62,7 @@ class Predictor(tf.Module):
     @property
     def tracked(self) -> list[Any]:
         """What an export must hold, in one order: the variables, and the look-up tables."""
-        tables = [
-            column.table
-            for column in self.preprocessing.columns
-            if isinstance(column, Lookup) and column.table is not None
-        ]
+        tables = [table for column in self.preprocessing.columns for table in column.tables]
         return [*(weight.value for weight in self.model.weights), *tables]
 
     def predict_split(self, encoded_examples: Path, examples: Path, split: str) -> np.ndarray:
@@ -110,7 +105,7 @@ def load_predictor(preprocessing: Path, training: Path) -> AnyPredictor:
     learned = Preprocessing.load(preprocessing)
     description = read_json(training / "training.json")
     if description["settings"]["kind"] == "tf1":
-        return OldPredictor(description["model"], description["settings"], training, learned)
+        return OldPredictor(description["model"], description["settings"], training / COPY, learned)
     model = models.build(description["settings"], learned.spec, learned.task)
     weights = training / "model.weights.h5"
     try:

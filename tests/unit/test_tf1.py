@@ -68,6 +68,7 @@ def learned(classes: tuple[Any, ...] = (0, 1)) -> Preprocessing:
         label_column=RawColumn("label", "int64", "label"),
         task=Task(kind, classes),
         left_out={},
+        features={},
     )
 
 
@@ -80,7 +81,7 @@ def settings_of(form: dict[str, Any]) -> dict[str, Any]:
 
 def predictor_of(form: dict[str, Any], directory: Path, classes: tuple[Any, ...] = (0, 1)) -> Any:
     copied = sources.copy(settings_of(form), directory / "old")
-    return OldPredictor("old", copied, directory, learned(classes))
+    return OldPredictor("old", copied, directory / "old", learned(classes))
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -13,7 +13,12 @@ __all__ = ["build", "build_model_card"]
 
 LIBRARIES = ["d3", "plot"]
 SCRIPTS = ["charts.js", "models.js", "report.js"]
-RUNTIME_NAMES = {"saved_model": "SavedModel", "tflite": "TF Lite", "tfjs": "TF.js"}
+RUNTIME_NAMES = {
+    "saved_model": "SavedModel",
+    "tflite": "TF Lite",
+    "tfjs": "TF.js",
+    "tf1": "TensorFlow 1",
+}
 
 SECTIONS = {
     "question": "The question",

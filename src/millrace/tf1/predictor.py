@@ -36,12 +36,11 @@ class OldPredictor:
     ) -> None:
         self._name, self._settings, self._task = name, settings, learned.task
         raw = {column.name: column for column in learned.raw}
-        copy = directory / COPY
         self.model: OldGraph | OldKeras
         if sources.form_of(settings) == "h5":
-            self.model = OldKeras(name, copy / settings["h5"], settings, raw)
+            self.model = OldKeras(name, directory / settings["h5"], settings, raw)
         else:
-            self.model = OldGraph(name, sources.open_source(settings, copy), settings, raw)
+            self.model = OldGraph(name, sources.open_source(settings, directory), settings, raw)
         kept = tuple(column for column in learned.raw if column.name in self.model.columns)
         self.preprocessing = replace(learned, raw=kept)
         self._order = _order_of_classes(name, settings, learned.task.classes)
@@ -135,7 +134,7 @@ def adopt(name: str, settings: Mapping[str, Any], learned: Preprocessing, output
     with replacing(output) as directory:
         directory.mkdir()
         copied = sources.copy(settings, directory / COPY)
-        predictor = OldPredictor(name, copied, directory, learned)
+        predictor = OldPredictor(name, copied, directory / COPY, learned)
         # Trained elsewhere: there is no history to tell.
         (directory / "history.csv").write_text("epoch,loss,val_loss\n", encoding="utf-8")
         files = sorted(path for path in (directory / COPY).rglob("*") if path.is_file())
