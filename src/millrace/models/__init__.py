@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from millrace.models import boosted_trees, dcn, dnn, linear, tabm, wide_deep
+from millrace.models import boosted_trees, custom, dcn, dnn, linear, tabm, wide_deep
 from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
 
@@ -15,6 +15,7 @@ KINDS: dict[str, Any] = {
     "dcn": dcn,
     "tabm": tabm,
     "boosted_trees": boosted_trees,
+    "custom": custom,
 }
 
 
@@ -32,6 +33,11 @@ def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Mode
     """
     model: keras.Model = KINDS[settings["kind"]].build(settings, spec, task)
     return model
+
+
+def pinned(settings: dict[str, Any]) -> dict[str, Any]:
+    """Returns the settings with what says which code the model is, where that is not ours."""
+    return custom.pinned(settings) if settings["kind"] == "custom" else settings
 
 
 def training_defaults(kind: str, rows: int) -> dict[str, Any]:
