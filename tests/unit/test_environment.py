@@ -88,7 +88,7 @@ def test_this_environment_is_the_locked_one() -> None:
     if not (Path(sys.prefix) / "installed").exists():
         pytest.skip("this environment was not made by the Makefile")
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "freeze", "--exclude-editable"],
+        [sys.executable, "-m", "pip", "freeze", "--all", "--exclude-editable"],
         capture_output=True,
         text=True,
         check=True,
