@@ -27,6 +27,7 @@ rule fetch:
 
 rule ingest:
     input:
+        job.files_in("data.schema"),
         script="scripts/ingest.py",
         raw=f"data/raw/{job.name}",
     output:
@@ -86,6 +87,7 @@ rule analyze:
 
 rule preprocess:
     input:
+        job.files_in("features"),
         script="scripts/preprocess.py",
         examples=f"{R}/examples",
         schema=f"{R}/schema.json",

@@ -14,6 +14,7 @@ wildcard_constraints:
 
 rule train:
     input:
+        lambda wildcards: job.files_in(f"models.{wildcards.model}"),
         script="scripts/train.py",
         preprocessing=f"{R}/preprocessing.json",
         encoded=f"{R}/encoded",

@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ class Job:
         """The raw files on this disk. One that is missing is left to `fetch`, which explains it."""
         named = sources.named(self.config["data"]["files"])
         return [source.name for source in named if Path(source.name).is_file()]
+
+    def files_in(self, *keys: str) -> list[str]:
+        """The files on this disk that parts of the config name: a schema, a vocabulary, a model."""
+        texts = {text for key in keys for text in _texts(_look_up(self.config, key))}
+        return sorted({str(path) for text in texts for path in _files(text)})
 
     def file(self, wildcards: object, input: object) -> str:
         """The config file, as a rule's `params`.
@@ -94,3 +100,21 @@ def _look_up(config: dict[str, Any], key: str) -> Any:
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yields every string within a part of a config."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _files(text: str) -> list[Path]:
+    """Returns the files that a string of a config stands for, if it is a path at all."""
+    path = Path(re.sub(r"\.py:\w+$", ".py", text))
+    if path.is_dir() and "/" in text:
+        return [item for item in path.rglob("*") if item.is_file()]
+    checkpoint = path.with_name(f"{path.name}.index")
+    return [item for item in (path, checkpoint) if path.name and item.is_file()]

@@ -82,6 +82,33 @@ def test_depends_on_gives_the_parts_named_and_nothing_else(folder: Path) -> None
     }
 
 
+def test_files_in_finds_what_a_part_of_the_config_names(folder: Path) -> None:
+    config = as_snakemake_merges_it(folder)
+    config["data"]["schema"] = "kept/schema.json"
+    config["features"] = {"x": {"kind": "vocabulary", "file": "words.txt", "column": "more"}}
+    config["models"] = {
+        "mine": {"kind": "custom", "path": "models/mine.py:build"},
+        "old": {"kind": "tf1", "saved_model": "models/old"},
+        "older": {"kind": "tf1", "checkpoint": "models/older/model.ckpt-9", "output": "y"},
+    }
+    for name in (
+        "kept/schema.json",
+        "words.txt",
+        "models/mine.py",
+        "models/old/saved_model.pb",
+        "models/older/model.ckpt-9.index",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    job = prepare(config, [])
+    assert job.files_in("data.schema") == ["kept/schema.json"]
+    assert job.files_in("features") == ["words.txt"]
+    assert job.files_in("models.mine") == ["models/mine.py"]
+    assert job.files_in("models.old") == ["models/old/saved_model.pb"]
+    assert job.files_in("models.older") == ["models/older/model.ckpt-9.index"]
+    assert job.files_in("seed", "training") == []
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -66,7 +66,9 @@ def test_a_metric_of_another_task_is_one_clear_error(folder: Path) -> None:
 
 def test_missing_metrics_are_one_clear_error(folder: Path) -> None:
     (folder / "models" / "dnn" / "metrics.json").unlink()
-    assert_refused(select(folder), "models/dnn/metrics.json: expected an artifact of an earlier stage")
+    assert_refused(
+        select(folder), "models/dnn/metrics.json: expected an artifact of an earlier stage"
+    )
 
 
 def assert_refused(result: subprocess.CompletedProcess[str], message: str) -> None:
