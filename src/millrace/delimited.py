@@ -67,7 +67,7 @@ class DelimitedTable:
         most = max(1, CELLS_PER_BLOCK // max(columns, 1))
         dialect = (ord(self.dialect.delimiter), dialects.QUOTE, columns)
         row = 0 if self._has_header else 1
-        start = self.dialect.mark
+        start = self.dialect.start
         rest = np.empty(0, np.uint8)
         for chunk, final in self._chunks():
             size = len(rest) + len(chunk)

@@ -5,6 +5,7 @@ import codecs
 import gzip
 import io
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -39,11 +40,12 @@ _TEXT_CONTROLS = frozenset(b"\t\n\x0b\x0c\r\x1b")
 
 
 class Dialect(NamedTuple):
-    """How a CSV is written; `mark` is how many bytes its byte order mark takes."""
+    """How a CSV is written; `start` is how many bytes come before it: its byte order mark, and
+    the lines that are to be skipped."""
 
     compression: str | None
     encoding: str
-    mark: int
+    start: int
     delimiter: str
 
 
@@ -62,16 +64,30 @@ def container(path: Path) -> str | None:
     return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
 
 
-def detect(path: Path, delimiter: str | None) -> Dialect:
-    """Looks at the first 256 KiB of a CSV. `delimiter` overrides what would be found.
+def detect(
+    path: Path, delimiter: str | None, encoding: str | None = None, skip_lines: int = 0
+) -> Dialect:
+    """Looks at the first 256 KiB of a CSV, which begins behind so many lines.
 
+    `delimiter` and `encoding` override what would be found; a byte order mark overrides them.
     Raises MillraceError when the file is empty, damaged, or no text.
     """
     compression = container(path)
     sample = b"".join(_read(path, compression, SAMPLE_BYTES, SAMPLE_BYTES))
-    encoding, mark = _encoding(path, sample)
-    # A character may be cut in two at the sample's end.
-    text = codecs.getincrementaldecoder(encoding)().decode(sample[mark:])
+    encoding, mark = _encoding(sample, encoding)
+    try:
+        # A character may be cut in two at the sample's end.
+        text = codecs.getincrementaldecoder(encoding)().decode(sample[mark:])
+    except UnicodeError as error:
+        raise _wrong_encoding(path, encoding, error) from None
+    before = re.match(rf"(?>[^\r\n]*(?:\r\n|\r|\n)){{{skip_lines}}}", text)
+    if before is None:
+        raise MillraceError(
+            f"{path}: expected a table behind {skip_lines} lines, found fewer lines.",
+            note="data.skip_lines says how many to skip.",
+        )
+    text = text[before.end() :]
+    start = mark + len(before[0].encode(encoding))
     if not text.strip():
         raise MillraceError(f"{path}: expected a table, found an empty file.")
     controls = {ord(letter) for letter in text if letter < " "} - _TEXT_CONTROLS
@@ -80,18 +96,38 @@ def detect(path: Path, delimiter: str | None) -> Dialect:
             f"{path}: expected text, found binary data (a byte {min(controls):#04x}).",
             note="a table can be CSV or JSON lines, compressed or not, or Parquet.",
         )
-    return Dialect(compression, encoding, mark, delimiter or _delimiter(text.encode()))
+    return Dialect(compression, encoding, start, delimiter or _delimiter(text.encode()))
 
 
-def _encoding(path: Path, sample: bytes) -> tuple[str, int]:
+def _encoding(sample: bytes, given: str | None) -> tuple[str, int]:
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if sample.startswith(mark):
             return encoding, len(mark)
+    if given is not None:
+        return _text_encoding(given), 0
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
         return "latin-1", 0
     return "utf-8", 0
+
+
+def _text_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+        return codecs.lookup(name).name
+    except LookupError:
+        raise MillraceError(
+            f"data.encoding: expected the name of a text encoding, found {name!r}.",
+            note="such as utf-8, latin-1, cp1252, utf-16-le or shift_jis.",
+        ) from None
+
+
+def _wrong_encoding(path: Path, encoding: str, error: UnicodeError) -> MillraceError:
+    return MillraceError(
+        f"{path}: expected text in {encoding}, found {error}.",
+        note="data.encoding names the encoding of a file.",
+    )
 
 
 def _delimiter(sample: bytes) -> str:
@@ -131,8 +167,8 @@ def chunks(path: Path, dialect: Dialect, size: int) -> Iterator[bytes]:
 
     Raises MillraceError when the file is damaged or its text breaks the encoding.
     """
-    stream = _read(path, dialect.compression, size)
-    first = next(stream, b"")[dialect.mark :]
+    stream = _read(path, dialect.compression, size + dialect.start)
+    first = next(stream, b"")[dialect.start :]
     if dialect.encoding == "utf-8":
         yield first
         yield from stream
@@ -144,9 +180,7 @@ def chunks(path: Path, dialect: Dialect, size: int) -> Iterator[bytes]:
             yield decoder.decode(chunk).encode()
         yield decoder.decode(b"", final=True).encode()
     except UnicodeError as error:
-        raise MillraceError(
-            f"{path}: expected text in {dialect.encoding}, found {error}."
-        ) from None
+        raise _wrong_encoding(path, dialect.encoding, error) from None
 
 
 def _read(

@@ -50,7 +50,7 @@ class JsonLinesTable:
 
     def _lines(self) -> Iterator[Line]:
         """Yields each line that is not empty: its byte offset, its text and its object, if any."""
-        offset, rest = self._dialect.mark, b""
+        offset, rest = self._dialect.start, b""
         for chunk in dialects.chunks(self.path, self._dialect, CHUNK_BYTES):
             *whole, rest = (rest + chunk).split(b"\n")
             for line in whole:

@@ -29,9 +29,9 @@ class Source(NamedTuple):
 
 
 def named(files: Any) -> Iterator[Source]:
-    """Yields the sources that `data.files` names, with globs expanded, in a fixed order.
+    """Yields the sources that `data.files` names, globs and folders expanded, in a fixed order.
 
-    Raises MillraceError when a glob matches nothing.
+    Raises MillraceError when a glob or a folder holds no file.
     """
     by_split = files if isinstance(files, dict) else {None: files}
     for split, names in by_split.items():
@@ -40,6 +40,8 @@ def named(files: Any) -> Iterator[Source]:
 
 
 def _expand(name: str) -> list[str]:
+    if Path(name).is_dir():
+        return _files_in(Path(name))
     if is_url(name) or Path(name).exists() or not glob.has_magic(name):
         return [name]
     # Path.glob takes no absolute patterns.
@@ -48,6 +50,19 @@ def _expand(name: str) -> list[str]:
     if not matches:
         raise MillraceError(f"data.files: expected files that match {name}, found none.")
     return matches
+
+
+def _files_in(folder: Path) -> list[str]:
+    """Returns the files in a folder and those below it; _SUCCESS, .crc and their like are none."""
+    found = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    ]
+    if not found:
+        raise MillraceError(f"{folder}: expected files in this folder, found none.")
+    return sorted(map(str, found))
 
 
 def is_url(name: str) -> bool:
@@ -94,11 +109,6 @@ def fetch(
 
 
 def _check_local(path: Path) -> None:
-    if path.is_dir():
-        raise MillraceError(
-            f"{path}: expected a file, found a directory.",
-            note=f"name the files in it with a glob, such as {path}/*.csv",
-        )
     if not path.exists():
         siblings = [item.name for item in path.parent.glob("*")] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, siblings)

@@ -18,6 +18,7 @@ from millrace.delimited import DelimitedTable
 from millrace.errors import MillraceError
 from millrace.json_lines import JsonLinesTable
 from millrace.parquet import ParquetTable
+from millrace.partitions import PartitionedTable, keys
 
 Array = np.ndarray[Any, Any]
 
@@ -36,7 +37,8 @@ class Table(Protocol):
 def open_table(path: Path, data: dict[str, Any]) -> Table:
     """Opens a raw file by what its first bytes say it is; `data` is that part of the job's config.
 
-    Raises MillraceError when it cannot be read, or names a column twice.
+    Keys of its folders that are no columns of its own become columns. Raises MillraceError when it
+    cannot be read, or names a column twice.
     """
     table = _open(path, data)
     if duplicates := [name for name, count in Counter(table.names).items() if count > 1]:
@@ -44,13 +46,16 @@ def open_table(path: Path, data: dict[str, Any]) -> Table:
             f"{path}: expected different column names, found {duplicates} more than once.",
             note="rename them in the file, or give all names under data.header.",
         )
-    return table
+    constants = {key: value for key, value in keys(path).items() if key not in table.names}
+    return PartitionedTable(table, constants) if constants else table
 
 
 def _open(path: Path, data: dict[str, Any]) -> Table:
     if dialects.container(path) == "parquet":
         return ParquetTable(path, data["exclude"])
-    dialect = dialects.detect(path, data.get("delimiter"))
+    dialect = dialects.detect(
+        path, data.get("delimiter"), data.get("encoding"), data.get("skip_lines", 0)
+    )
     start = next(dialects.chunks(path, dialect, 1 << 10)).lstrip()
     if start.startswith(b"{"):
         return JsonLinesTable(path, dialect)

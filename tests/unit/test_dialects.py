@@ -96,3 +96,35 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         dialects.container(tmp_path)
     with pytest.raises(MillraceError, match="expected a file, found none"):
         dialects.container(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le", "shift_jis", "cp037"])
+def test_a_given_encoding(tmp_path: Path, encoding: str) -> None:
+    text = "a;b\nｶﾅ;1\n" if encoding == "shift_jis" else "a;b\nZoë;1\n"
+    (tmp_path / "table").write_bytes(text.encode(encoding))
+    dialect = dialects.detect(tmp_path / "table", None, encoding)
+    assert b"".join(dialects.chunks(tmp_path / "table", dialect, 3)).decode() == text
+
+
+def test_an_encoding_that_does_not_fit(tmp_path: Path) -> None:
+    (tmp_path / "table").write_bytes(b"a,b\n\x81,1\n")
+    with pytest.raises(MillraceError, match="expected text in cp1252, found"):
+        dialects.detect(tmp_path / "table", None, "cp1252")
+    for name in ("klingon", "base64"):
+        with pytest.raises(MillraceError, match=f"data.encoding: expected .*, found '{name}'"):
+            dialects.detect(tmp_path / "table", None, name)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_lines_before_the_table_are_skipped(tmp_path: Path, end: str, encoding: str) -> None:
+    path = tmp_path / "table"
+    notes = [f"Umsätze; \x0b {2013}", "x" * 5000, ""]
+    path.write_bytes(end.join([*notes, "a,b", "é,2", ""]).encode(encoding))
+    dialect = dialects.detect(path, None, skip_lines=3)
+    assert dialect.delimiter == ","
+    for size in (1, 100, 1 << 20):
+        text = b"".join(dialects.chunks(path, dialect, size)).decode()
+        assert text == f"a,b{end}é,2{end}"
+    with pytest.raises(MillraceError, match="expected a table behind 9 lines, found fewer"):
+        dialects.detect(path, None, skip_lines=9)

@@ -38,6 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"train": "a.csv", "test": ["b.csv"]}, [("a.csv", "train"), ("b.csv", "test")]),
         ("http://host/x?*", [("http://host/x?*", None)]),
         ("no.csv", [("no.csv", None)]),
+        (".", [("a.csv", None), ("b.csv", None), ("sub/c.csv", None)]),
     ],
 )
 def test_sources_are_named_in_order(folder: Path, files: object, expected: list) -> None:
@@ -47,6 +48,17 @@ def test_sources_are_named_in_order(folder: Path, files: object, expected: list)
 def test_a_glob_that_matches_nothing_is_named(folder: Path) -> None:
     with pytest.raises(MillraceError, match=r"files that match \*\.tsv, found none"):
         list(sources.named("*.tsv"))
+
+
+def test_files_that_begin_with_a_dot_or_an_underscore_are_no_data(folder: Path) -> None:
+    for name in ("sub/_SUCCESS", "sub/.c.csv.crc", "sub/_temporary/d.csv"):
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(DATA)
+    assert [source.name for source in sources.named("sub")] == ["sub/c.csv"]
+    (folder / "empty").mkdir()
+    with pytest.raises(MillraceError, match="empty: expected files in this folder, found none"):
+        list(sources.named("empty"))
 
 
 def test_brackets_may_be_part_of_a_name(folder: Path) -> None:
@@ -62,7 +74,6 @@ def test_local_files_stay_where_they_lie(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("sub", r"sub: expected a file, found a directory\.\nNote: .*sub/\*\.csv"),
         ("aa.csv", r"aa\.csv: expected a file, found none\.\nNote: the same folder holds a\.csv"),
         ("no/x.csv", r"no/x\.csv: expected a file, found none\."),
         ("ftp://host/x", "expected a path, an http"),
