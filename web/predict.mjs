@@ -72,6 +72,9 @@ async function startBackend(name) {
   // Threads would make Node wait for idle workers when it is done.
   if (name === "wasm") backend.setThreadsCount(1);
   if (!(await tf.setBackend(name))) throw new InputError(`TF.js: backend ${name} did not start.`);
+  // TF.js would drop a byte order mark at the start of a string, and look up another string.
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  tf.env().platform.decode = (bytes) => decoder.decode(bytes);
   return tf;
 }
 

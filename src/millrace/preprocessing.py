@@ -34,6 +34,9 @@ from millrace.proposal import propose
 from millrace.raw import RawColumn, name_columns
 from millrace.tasks import Task
 
+# The smallest float32 that has all its digits.
+SMALLEST_NORMAL = 2.0**-126
+
 
 @dataclass(frozen=True)
 class EncodedSpec:
@@ -86,9 +89,7 @@ class Preprocessing:
             `numbers`, float32 [n, len(spec.numbers)], and `ids`, int32 [n, spec.ids_width]; a part
             of width 0 is left out, because TF Lite has no empty tensors.
         """
-        raw = {
-            column.name: tf.convert_to_tensor(raw[column.name], column.dtype) for column in self.raw
-        }
+        raw = {column.name: _as_tensor(raw[column.name], column.dtype) for column in self.raw}
         numbers: list[tf.Tensor] = []
         ids: dict[str, tf.Tensor] = {}
         for column in self.columns:
@@ -135,6 +136,14 @@ class Preprocessing:
             features=state["features"],
             left_out=state["left_out"],
         )
+
+
+def _as_tensor(values: Any, dtype: tf.DType) -> tf.Tensor:
+    x = tf.convert_to_tensor(values, dtype)
+    if dtype == tf.string:
+        return x
+    # TensorFlow takes what is smaller for zero; TF Lite and TF.js do not, and find other ids.
+    return tf.where(tf.less(tf.abs(x), SMALLEST_NORMAL), 0.0, x)
 
 
 def learn(

@@ -7,12 +7,18 @@ function decodeBase64(text) {
 async function loadModel() {
   tf.enableProdMode();
   await tf.setBackend("cpu");
+  // TF.js would drop a byte order mark at the start of a string, and look up another string.
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  tf.env().platform.decode = (bytes) => decoder.decode(bytes);
   const artifacts = await tf.io.getModelArtifactsForJSON(job.model.topology, async (manifest) => [
     manifest.flatMap((group) => group.weights),
     decodeBase64(job.model.weights),
   ]);
   return tf.loadGraphModel(tf.io.fromMemory(artifacts));
 }
+
+// What tf.strings.strip takes for spaces; trim() takes more.
+const SPACES = /^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g;
 
 /** Returns a cell of the form, null for missing, as the model takes it. */
 function modelValue(column, value) {
@@ -22,7 +28,7 @@ function modelValue(column, value) {
     return column.type === "date" ? days : [days, seconds - 86400 * days];
   }
   if (column.max_length) {
-    const values = (value ?? "").split(column.delimiter).map((part) => part.trim());
+    const values = (value ?? "").split(column.delimiter).map((part) => part.replace(SPACES, ""));
     const found = values.filter((part) => part !== "").slice(0, column.max_length);
     return [...found, ...Array(column.max_length - found.length).fill("")];
   }

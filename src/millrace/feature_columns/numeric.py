@@ -13,6 +13,8 @@ from millrace.feature_columns.base import Context, FeatureColumn, NumberInput, R
 # Normalized values are cut here, so that an absurd input cannot push a model to infinity.
 LARGEST_NORMALIZED = 10.0
 
+LARGEST_LOGARITHM_OF = 1e38
+
 # So many quantiles describe a distribution to the quantile normalizer.
 QUANTILE_KNOTS = 65
 
@@ -97,7 +99,8 @@ class Numeric(FeatureColumn):
         if self.normalizer == "quantile":
             return self._share_below(x)
         if self.normalizer == "log":
-            x = tf.sign(x) * tf.math.log(1.0 + tf.abs(x))
+            # TF Lite's logarithm is infinite from about 2.4e38.
+            x = tf.sign(x) * tf.math.log(1.0 + tf.minimum(tf.abs(x), LARGEST_LOGARITHM_OF))
         x = (x - self.center) * self.scale
         x = tf.minimum(tf.maximum(x, -LARGEST_NORMALIZED), LARGEST_NORMALIZED)
         return x * tf.math.rsqrt(1.0 + x * x * (1.0 / 9.0)) if self.normalizer == "robust" else x

@@ -13,6 +13,9 @@ from millrace.errors import MillraceError
 from millrace.feature_columns.base import Categorical, Context, NumberInput, Raw
 from millrace.feature_columns.categorical import Vocabulary, given_values
 
+# What tf.strings.strip takes for spaces, in the graph that parses examples.
+SPACES = " \t\n\v\f\r"
+
 
 @dataclass(frozen=True)
 class Sequence(Vocabulary):
@@ -67,7 +70,7 @@ class Sequence(Vocabulary):
 
 def split(cell: str, delimiter: str) -> list[str]:
     """Returns a cell's values: cut at the delimiter, without spaces around them or empty ones."""
-    return [value for part in cell.split(delimiter) if (value := part.strip())]
+    return [value for part in cell.split(delimiter) if (value := part.strip(SPACES))]
 
 
 @dataclass(frozen=True)

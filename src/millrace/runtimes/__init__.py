@@ -7,6 +7,7 @@ TensorFlow alone, `tflite.py` LiteRT alone, `web/predict.mjs` runs in Node: none
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ _TFJS_RUNNER = Path(__file__).parents[3] / "web" / "predict.mjs"
 
 
 def write_rows(path: Path, raw: Mapping[str, np.ndarray], columns: tuple[RawColumn, ...]) -> None:
-    """Writes raw columns [n] as the JSON that all runners read; NaN becomes null.
+    """Writes raw columns [n] as the JSON that all runners read; NaN becomes null, infinity text.
 
     Args:
         path: where to write.
@@ -35,16 +36,19 @@ def write_rows(path: Path, raw: Mapping[str, np.ndarray], columns: tuple[RawColu
     for column in columns:
         values = raw[column.name]
         # A float32's value as the double that JSON holds: nothing is rounded.
-        rows["columns"][column.key] = _nan_as_none(values.tolist())
+        rows["columns"][column.key] = _as_json(values.tolist())
         rows["types"][column.key] = "float32" if column.is_number else "string"
         rows["features"][column.key] = [column.name, column.type, column.delimiter]
     path.write_text(json.dumps(rows), encoding="utf-8")
 
 
-def _nan_as_none(values: Any) -> Any:
+def _as_json(values: Any) -> Any:
     if isinstance(values, list):
-        return [_nan_as_none(x) for x in values]
-    return None if values != values else values
+        return [_as_json(x) for x in values]
+    if isinstance(values, str) or math.isfinite(values):
+        return values
+    # JSON has no such numbers. Python and JavaScript both read this text as the number.
+    return None if math.isnan(values) else "Infinity" if values > 0 else "-Infinity"
 
 
 def run_saved_model(saved_model: Path, signature: str, rows: Path) -> np.ndarray:
