@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from millrace import config, encoded, models, recipe, training
+from millrace import config, encoded, models, recipe, strategies, training
 from millrace.batches import InMemory
 from millrace.checkpoints import Checkpoints, write_history
 from millrace.errors import MillraceError, run
@@ -36,6 +36,7 @@ def main() -> None:
             f"--model: expected one of {sorted(job['models'])}, found {arguments.model!r}."
         )
     model_settings = models.pinned(job["models"][arguments.model])
+    strategy = strategies.create(job["training"])
     preprocessing = Preprocessing.load(arguments.preprocessing)
     if model_settings["kind"] == "tf1":
         adopt(arguments.model, model_settings, preprocessing, arguments.output)
@@ -56,7 +57,8 @@ def main() -> None:
         write(arguments.output, fitted.model, description, fitted.history, fitted.best)
         return
     keras.utils.set_random_seed(job["seed"])
-    model = models.build(model_settings, preprocessing.spec, task)
+    with strategy.scope():
+        model = models.build(model_settings, preprocessing.spec, task)
     if started := adoption.start(model, model_settings, preprocessing):
         description["started"] = started
     if "adopt" in model_settings:
@@ -73,11 +75,13 @@ def main() -> None:
         arguments.output.parent / "checkpoints",
         run=description | made_from,
         minutes=job["training"]["checkpoint_minutes"],
+        chief=strategies.is_chief(strategy),
     )
     data = InMemory(examples, weights), InMemory(validation)
     outcome = training.train(model, task, settings, data, job["seed"], checkpoints=checkpoints)
-    write(arguments.output, model, description, outcome.history, outcome.best_epoch)
-    checkpoints.remove()
+    if checkpoints.chief:
+        write(arguments.output, model, description, outcome.history, outcome.best_epoch)
+        checkpoints.remove()
 
 
 def write(

@@ -71,8 +71,8 @@ class Checkpoints:
         self._run, self._seconds = json.loads(json.dumps(run)), minutes * 60
         self._written = time.monotonic()
 
-    def _prepare(self) -> None:
-        """Puts aside what is there of another run, and says what differs."""
+    def prepare(self) -> None:
+        """Puts aside what is there of another run, and says what differs; the chief's to do."""
         described = self.directory / "run.json"
         if described.exists():
             differences = list(_differences(read_json(described), self._run))
@@ -96,8 +96,6 @@ class Checkpoints:
         Raises:
             MillraceError: the checkpoint is damaged, or is of another model.
         """
-        if self.chief:
-            self._prepare()
         self._checkpoint = tf.train.Checkpoint(journal=journal, **parts)
         place = self.directory if self.chief else Path(tempfile.mkdtemp(prefix="millrace-"))
         self._manager = tf.train.CheckpointManager(

@@ -110,7 +110,7 @@ class AdamW(keras.optimizers.AdamW):
 def optimizer(
     settings: Settings, weights: list[keras.Variable], steps: int, replicas: int
 ) -> keras.optimizers.Optimizer:
-    """Returns AdamW as the settings want it, built for the weights.
+    """Returns AdamW as the settings want it, to be built for the weights.
 
     Args:
         settings: learning rate, schedule, weight decay and clipping.
@@ -129,8 +129,60 @@ def optimizer(
     )
     spared = [x for x in weights if len(x.shape) < 2 or any(n in x.name for n in NOT_DECAYED)]
     adamw.exclude_from_weight_decay(var_list=spared)
-    adamw.build(weights)
     return adamw
+
+
+class OfPredictions(keras.metrics.Metric):
+    """A Keras metric of what the task predicts, updated with encoded labels and logits."""
+
+    def __init__(self, metric: keras.metrics.Metric, task: Task) -> None:
+        super().__init__(name=metric.name)
+        self.metric, self.task = metric, task
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Takes a batch: labels [n], logits as models return them, weights [n]."""
+        labels = self.task.decode_labels(y_true)
+        self.metric.update_state(labels, self.task.predictions(y_pred), sample_weight)
+
+    def result(self) -> Any:
+        """Returns the metric of all batches since the last reset."""
+        return self.metric.result()
+
+    def reset_state(self) -> None:
+        """Forgets all batches."""
+        self.metric.reset_state()
+
+
+def metrics(monitor: str, task: Task) -> list[keras.metrics.Metric]:
+    """Returns the metrics to compute beside the loss, for `training.monitor`.
+
+    Raises:
+        MillraceError: the task has no such metric.
+    """
+    name = monitor.removeprefix("val_")
+    if name == "loss":
+        return []
+    kinds: dict[str, dict[str, keras.metrics.Metric]] = {
+        "binary": {
+            "auc": keras.metrics.AUC(name="auc"),
+            "pr_auc": keras.metrics.AUC(curve="PR", name="pr_auc"),
+            "accuracy": keras.metrics.BinaryAccuracy(name="accuracy"),
+        },
+        "multiclass": {"accuracy": keras.metrics.SparseCategoricalAccuracy(name="accuracy")},
+        "regression": {"mae": keras.metrics.MeanAbsoluteError(name="mae")},
+    }
+    fitting = kinds[task.kind]
+    if name not in fitting:
+        raise MillraceError(
+            f"training.monitor: expected one of {['val_loss', *(f'val_{x}' for x in fitting)]} for "
+            f"a {task.kind} task, found {monitor}."
+        )
+    return [OfPredictions(fitting[name], task)]
+
+
+def direction(monitor: str) -> str:
+    """Returns whether the best value of a metric is the lowest or the highest: min or max."""
+    return "min" if monitor in ("val_loss", "val_mae") else "max"
 
 
 def example_weights(settings: Settings, task: Task, labels: np.ndarray) -> np.ndarray | None:

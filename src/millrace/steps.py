@@ -8,6 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+# More than a training has steps, since a step changes the other half of a seed.
+SEEDS_APART = 1_000_003
+
 # Takes tables as in `batches.Buffer`, and rows of them, int32 [batches, batch size].
 RunSteps = Callable[[dict[str, tf.Tensor], tf.Tensor], None]
 
@@ -38,6 +41,23 @@ def compiled(
             strategy.run(run_batch, args=(tables, rows))
 
     return run_steps  # type: ignore[no-any-return]
+
+
+def separate_dropout(model: keras.Model) -> None:
+    """Gives every replica random numbers of its own; the first keeps what a single one has.
+
+    Call it once, when the model is new or restored: then all replicas have the same.
+    """
+    states = [state for state in model.variables if "seed_generator_state" in state.path]
+    strategy = model.distribute_strategy
+
+    def shift() -> None:
+        replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int64)
+        for state in states:
+            state.assign(state + tf.stack([replica * SEEDS_APART, 0]))
+
+    if states and strategy.num_replicas_in_sync > 1:
+        strategy.run(tf.function(shift))
 
 
 def replica_share(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:

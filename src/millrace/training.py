@@ -16,13 +16,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from millrace import recipe
+from millrace import recipe, strategies
 from millrace.batches import Call, Source, calls
 from millrace.checkpoints import Checkpoints, Journal
 from millrace.errors import MillraceError
 from millrace.progress import Progress
 from millrace.recipe import MovingAverage, Settings
-from millrace.steps import compiled
+from millrace.steps import compiled, separate_dropout
 from millrace.tasks import Task
 
 EVALUATION_BATCH = 8192
@@ -58,7 +58,7 @@ def train(
 
     Args:
         model: takes encoded examples, returns logits; made in the scope of the strategy that is to
-            train it.
+            train it. One that is compiled keeps its optimizer, loss and metrics.
         task: gives the loss.
         settings: batch size, epochs, optimizer.
         data: training and validation examples.
@@ -69,7 +69,8 @@ def train(
     Raises:
         MillraceError: the loss is not a number any more, or a checkpoint cannot be restored.
     """
-    return _Loop(model, task, settings, data, seed, callbacks, checkpoints).run()
+    with strategies.naming_the_dead(model.distribute_strategy):
+        return _Loop(model, task, settings, data, seed, callbacks, checkpoints).run()
 
 
 class _Loop:
@@ -88,26 +89,39 @@ class _Loop:
         self.model, self.settings, self.data, self.seed = model, settings, data, seed
         self.checkpoints = checkpoints
         self.journal = Journal()
-        strategy = model.distribute_strategy
+        self.strategy = strategy = model.distribute_strategy
+        if settings.batch_size < strategy.num_replicas_in_sync:
+            raise MillraceError(
+                f"training.batch_size: expected at least an example for each of the "
+                f"{strategy.num_replicas_in_sync} replicas, found {settings.batch_size}."
+            )
         steps = math.ceil(data[0].rows / settings.batch_size)
         with strategy.scope():
-            optimizer = recipe.optimizer(
-                settings, model.trainable_weights, steps, strategy.num_replicas_in_sync
-            )
-            model.compile(optimizer, task.loss())
+            if not model.compiled:
+                optimizer = recipe.optimizer(
+                    settings, model.trainable_weights, steps, strategy.num_replicas_in_sync
+                )
+                monitored = recipe.metrics(settings.monitor, task)
+                model.compile(optimizer, task.loss(), weighted_metrics=monitored)
+            if not model.optimizer.built:
+                model.optimizer.build(model.trainable_weights)
             self.average = MovingAverage(model.trainable_weights, settings.moving_average)
         self.tracker = next(metric for metric in model.metrics if metric.name == "loss")
         self.best = [tf.Variable(weight, trainable=False) for weight in model.get_weights()]
-        self.stopper = keras.callbacks.EarlyStopping(settings.monitor, patience=settings.patience)
+        self.stopper = keras.callbacks.EarlyStopping(
+            settings.monitor, patience=settings.patience, mode=recipe.direction(settings.monitor)
+        )
         self.callbacks = keras.callbacks.CallbackList(
             [*callbacks, self.stopper], model=model, epochs=settings.epochs, steps=steps
         )
         self.run_training = compiled(model, self._train_step, data[0].signature)
         self.run_validation = compiled(model, model.test_step, data[1].signature)
+        self._build_metrics()
 
     def run(self) -> Outcome:
         journal, rows = self.journal, self.data[0].rows
         resumed = self._restore()
+        separate_dropout(self.model)
         self.model.stop_training = False
         self.callbacks.on_train_begin()
         if resumed:
@@ -127,7 +141,7 @@ class _Loop:
         journal, epoch = self.journal, self.journal.epoch
         self.callbacks.on_epoch_begin(epoch)
         logs = self._train(progress)
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs["learning_rate"] = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
         with self.average.applied():
             logs |= {f"val_{name}": value for name, value in self._validate().items()}
             self._check_finite(logs, f"epoch {epoch + 1}")
@@ -158,7 +172,7 @@ class _Loop:
             self._check_finite({"loss": loss}, f"epoch {journal.epoch + 1}, step {done}")
             self.callbacks.on_train_batch_end(done - 1, {"loss": loss})
             progress.update(call.rows.size)
-            if self.checkpoints and self.checkpoints.due and call.rows.shape[1] == batch_size:
+            if call.rows.shape[1] == batch_size and self._checkpoint_is_due():
                 journal.step = done
                 self._save()
         return {**self._metrics(), "loss": loss}
@@ -202,6 +216,12 @@ class _Loop:
         self.model.train_step(data)
         self.average.update(self.model.optimizer.iterations)
 
+    def _build_metrics(self) -> None:
+        """Calls the metrics once: Keras makes their variables then, and checkpoints hold them."""
+        call = next(calls(self.data[1], self.seed, None, EVALUATION_BATCH))
+        self.run_validation(call.tables, tf.constant(call.rows[:1, :1]))
+        self.model.reset_metrics()
+
     def _metrics(self) -> dict[str, float]:
         return {name: float(value) for name, value in self.model.get_metrics_result().items()}
 
@@ -217,7 +237,11 @@ class _Loop:
         if self.checkpoints is None:
             return False
         model = self.model
-        return self.checkpoints.restore(
+        if self.checkpoints.chief:
+            self.checkpoints.prepare()
+        # Waits for the chief, and for nobody when alone.
+        strategies.any_process(self.strategy, False)
+        resumed = self.checkpoints.restore(
             self.journal,
             variables=[variable.value for variable in model.variables],
             optimizer=[variable.value for variable in model.optimizer.variables],
@@ -225,6 +249,18 @@ class _Loop:
             average=[*self.average.values],
             best=[*self.best],
         )
+        if strategies.any_process(self.strategy, resumed) and not resumed:
+            raise MillraceError(
+                f"{self.checkpoints.directory}: expected the checkpoint from which the other "
+                "processes go on, found none.",
+                note="all processes of a training need the same folder, on a shared disk.",
+            )
+        return resumed
+
+    def _checkpoint_is_due(self) -> bool:
+        if self.checkpoints is None:
+            return False
+        return strategies.any_process(self.strategy, self.checkpoints.due)
 
     def _save(self) -> None:
         if self.checkpoints:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import trainings
+from sklearn.metrics import roc_auc_score
 
 from millrace import recipe
 from millrace.config import complete
@@ -40,7 +41,9 @@ def test_auto_goes_by_the_size_of_the_table(rows: int, expected: tuple[int, int,
 
 
 def optimizer_for(weights: list[keras.Variable], **changes: Any) -> keras.optimizers.Optimizer:
-    return recipe.optimizer(trainings.settings(**changes), weights, steps=10, replicas=1)
+    optimizer = recipe.optimizer(trainings.settings(**changes), weights, steps=10, replicas=1)
+    optimizer.build(weights)
+    return optimizer
 
 
 def test_a_step_is_adamw_with_clipping_by_the_norm_of_all_gradients() -> None:
@@ -137,3 +140,24 @@ def test_class_weights_without_a_meaning_are_refused(
 ) -> None:
     with pytest.raises(MillraceError, match=message):
         recipe.example_weights(trainings.settings(class_weight=weights), task, LABELS)
+
+
+def test_a_metric_is_of_the_mean_prediction_of_the_members() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(50, 4, 1)).astype(np.float32)
+    labels = (logits.mean(axis=(1, 2)) + rng.normal(size=50) > 0).astype(np.float32)
+    weights = rng.uniform(size=50)
+    predictions = (1 / (1 + np.exp(-logits))).mean(axis=(1, 2))
+    (metric,) = recipe.metrics("val_auc", trainings.BINARY)
+    for given in (None, weights):
+        metric.reset_state()
+        metric.update_state(labels, logits, given)
+        expected = roc_auc_score(labels, predictions, sample_weight=given)
+        np.testing.assert_allclose(metric.result(), expected, atol=0.01)
+    assert recipe.metrics("val_loss", trainings.BINARY) == []
+    assert [recipe.direction(x) for x in ("val_auc", "val_mae")] == ["max", "min"]
+
+
+def test_a_metric_that_the_task_has_not_is_refused() -> None:
+    with pytest.raises(MillraceError, match=r"expected one of \['val_loss', 'val_mae'\] for a reg"):
+        recipe.metrics("val_auc", Task("regression"))

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import trainings
+from sklearn.metrics import roc_auc_score
 from trainings import make_examples, make_model, run, same_weights
 
 from millrace import recipe
@@ -72,6 +73,25 @@ def test_what_is_validated_and_kept_is_the_moving_average() -> None:
     assert not np.array_equal(plain.after[0][0], averaged.after[0][0])
     for kept, seen in zip(model.get_weights(), averaged.after[outcome.best_epoch - 1], strict=True):
         np.testing.assert_array_equal(kept, seen)
+
+
+def test_early_stopping_goes_by_the_metric_that_is_monitored() -> None:
+    model, outcome = run(epochs=4, learning_rate=0.05, monitor="val_auc")
+    aucs = [logs["val_auc"] for logs in outcome.history]
+    assert outcome.best_epoch == int(np.argmax(aucs)) + 1
+    validation = make_examples(200, seed=1)
+    predictions = model.predict(validation.inputs, verbose=0)[:, 0]
+    assert abs(roc_auc_score(validation.labels, predictions) - max(aucs)) < 0.005
+
+
+def test_a_compiled_model_keeps_its_optimizer_loss_and_metrics() -> None:
+    model = make_model()
+    model.compile(keras.optimizers.SGD(0.5), "mse", metrics=["mae"])
+    before = model.optimizer
+    _, outcome = run(model, epochs=1)
+    assert model.optimizer is before
+    assert int(before.iterations) == 16
+    assert set(outcome.history[0]) == {"learning_rate", "loss", "mae", "val_loss", "val_mae"}
 
 
 def test_class_weights_are_those_of_fit() -> None:
@@ -158,7 +178,7 @@ def test_the_same_seed_gives_the_same_weights_in_two_processes(tmp_path: Path) -
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         subprocess.run(
-            [sys.executable, trainings.__file__, tmp_path / name, "epochs=1"],
+            [sys.executable, trainings.__file__, tmp_path / name, '{"epochs": 1}'],
             check=True,
             capture_output=True,
         )

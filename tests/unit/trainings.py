@@ -1,11 +1,12 @@
 """Small trainings for the tests: made examples, a model for them, and what they come to.
 
 Run as a program it trains in a process of its own, for tests that kill it or compare processes:
-`python tests/unit/trainings.py OUTPUT [key=value …]`.
+`python tests/unit/trainings.py OUTPUT ['{"epochs": 3}']`.
 """
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import keras
 import numpy as np
 
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
+from millrace import errors, strategies
 from millrace.batches import InMemory
 from millrace.checkpoints import Checkpoints
 from millrace.encoded import Encoded
@@ -82,22 +84,34 @@ def same_weights(one: keras.Model, other: keras.Model) -> bool:
 
 
 def main() -> None:
+    """Trains as run by `run`, with the arguments in JSON; leaves weights and history in OUTPUT."""
     output = Path(sys.argv[1])
-    changes = dict(argument.split("=") for argument in sys.argv[2:])
-    epochs = int(changes.get("epochs", 3))
-    checkpoints = Checkpoints(output / "checkpoints", run={"of": "a test"}, minutes=0)
-    wait = float(changes.get("wait", 0))
-    model, outcome = run(
-        make_model(dropout=0.3),
-        rows=4000,
-        callbacks=[Slow(wait)],
-        checkpoints=checkpoints,
-        epochs=epochs,
-        moving_average=0.9,
-        batch_size=4,
+    changes = {**PROGRAM, **json.loads(sys.argv[2] if len(sys.argv) > 2 else "{}")}
+    keys = ("strategy", "replicas", "connect_seconds")
+    strategy = strategies.create({key: changes.pop(key) for key in keys})
+    checkpoints = Checkpoints(
+        output / "checkpoints", {"of": "a test"}, minutes=0, chief=strategies.is_chief(strategy)
     )
-    np.savez(output / "weights.npz", *model.get_weights())
-    (output / "history.json").write_text(json.dumps(outcome.history))
+    with strategy.scope():
+        model = make_model(changes.pop("dropout"))
+    slow = Slow(changes.pop("wait"))
+    model, outcome = run(model, callbacks=[slow], checkpoints=checkpoints, **changes)
+    if checkpoints.chief:
+        np.savez(output / "weights.npz", *model.get_weights())
+        (output / "history.json").write_text(json.dumps(outcome.history))
+
+
+# What the program does where nothing else is said: dropout, an average, many calls an epoch.
+PROGRAM: dict[str, Any] = {
+    "strategy": "default",
+    "replicas": "auto",
+    "connect_seconds": 60,
+    "dropout": 0.3,
+    "moving_average": 0.9,
+    "batch_size": 4,
+    "rows": 4000,
+    "wait": 0,
+}
 
 
 class Slow(keras.callbacks.Callback):
@@ -108,11 +122,9 @@ class Slow(keras.callbacks.Callback):
         self.seconds = seconds
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        import time
-
-        print("batch", self.params, batch, flush=True)
+        print("batch", batch, flush=True)
         time.sleep(self.seconds)
 
 
 if __name__ == "__main__":
-    main()
+    errors.run(main)
