@@ -48,7 +48,7 @@ def write(
 ) -> dict[str, Any]:
     """Writes the shards and the rejected rows, and returns the account."""
     reasons: Counter[str] = Counter()
-    unlabelled, duplicates, rows_read = 0, 0, [0] * len(files)
+    unlabelled, duplicates, in_gap, rows_read = 0, 0, 0, [0] * len(files)
     writers = {split: ShardWriter(folder, split, per_shard) for split in splits.SPLITS}
     with (
         rejected.open("w", encoding="utf-8", newline="") as file,
@@ -68,6 +68,7 @@ def write(
                 )
                 unlabelled += part.unlabelled
                 duplicates += part.duplicates
+                in_gap += int((part.splits == splits.LEFT_OUT).sum())
                 rows_read[index] += count
                 progress.update(count)
     shards = {split: writer.close() for split, writer in writers.items()}
@@ -77,6 +78,7 @@ def write(
         "rejected": reasons.total(),
         "unlabelled": unlabelled,
         "duplicates_dropped": duplicates,
+        "in_gap": in_gap,
         "files": [
             {"path": entry["path"], "rows_read": count}
             | {key: entry[key] for key in ("bytes", "sha256")}
@@ -112,7 +114,7 @@ def check(account: dict[str, Any], max_rejected: float, rejected: Path) -> None:
             f"data.split: expected rows in every split, found none for {', '.join(empty)} "
             f"({written}, {account['unlabelled']:,} without a label).",
         )
-    left = account["rejected"] + account["unlabelled"] + account["duplicates_dropped"]
+    left = sum(account[key] for key in ("rejected", "unlabelled", "duplicates_dropped", "in_gap"))
     if account["rows_read"] != sum(written.values()) + left:
         raise AssertionError(f"the account does not close: {account}")
 
@@ -126,7 +128,8 @@ def summary(account: dict[str, Any]) -> str:
     return (
         f"{account['rows_read']:,} rows = {written}, "
         f"{account['unlabelled']:,} without a label, {account['rejected']:,} rejected, "
-        f"{account['duplicates_dropped']:,} duplicates dropped{mixed}"
+        f"{account['duplicates_dropped']:,} duplicates dropped, "
+        f"{account['in_gap']:,} in a gap between splits{mixed}"
     )
 
 

@@ -18,8 +18,9 @@ Array = np.ndarray[Any, Any]
 
 
 class Part(NamedTuple):
-    """What became of a block: the rows that are examples and the split of each (int8 [rows]), the
-    rejected ones, and how many rows had no label or had come before."""
+    """What became of a block: the rows that are examples and the split of each (int8 [rows],
+    splits.LEFT_OUT in a gap), the rejected ones, and how many rows had no label or had come before.
+    """
 
     examples: pa.RecordBatch
     splits: Array
@@ -62,7 +63,9 @@ class Plan:
         if self._time_column:
             self._cuts = self._time_cuts(self._time_column)
         else:
-            self._shares = splits.shares(data["split"])
+            self._shares = self._checked_shares()
+        if data["split"]["by"] == "stratum":
+            self._strata = self._found_strata(data["split"].get("column", self._label))
 
     def _inferred(self) -> dict[str, dict[str, Any]]:
         """Returns what schema.json will say about each column, from the whole table."""
@@ -133,19 +136,24 @@ class Plan:
     def _part(self, table: Table, block: Block, file_split: str | None) -> Part:
         divided_by = self._time_column if file_split in (None, "train") else None
         required = [*self._required, divided_by] if divided_by else self._required
+        batch, kept, rejected, unlabelled = self._labelled(table, block, required)
+        fresh = self._first_of_their_kind(table, block, kept)
+        kept[kept] = fresh
+        batch = _only(batch, fresh)
+        found = self._assign(table, block, kept, batch, file_split)
+        return Part(batch.select(self.columns), found, rejected, unlabelled, int((~fresh).sum()))
+
+    def _labelled(
+        self, table: Table, block: Block, required: list[str]
+    ) -> tuple[pa.RecordBatch, Array, list[Reject], int]:
+        """Returns the good rows that have a label, which these are (bool [rows]), the bad rows, and
+        how many of the good ones have no label."""
         batch, kept, rejected = blocks.typed(
             block, table.names, self.types, required, self._domains
         )
         labelled = batch[self._label].is_valid().to_numpy(zero_copy_only=False)
         kept[kept] = labelled
-        batch = _only(batch, labelled)
-        fresh = self._first_of_their_kind(table, block, kept)
-        kept[kept] = fresh
-        batch = _only(batch, fresh)
-        found = self._assign(table, block, kept, batch, file_split)
-        return Part(
-            batch.select(self.columns), found, rejected, int((~labelled).sum()), int((~fresh).sum())
-        )
+        return _only(batch, labelled), kept, rejected, int((~labelled).sum())
 
     def _first_of_their_kind(self, table: Table, block: Block, kept: Array) -> Array:
         """Says which of the kept rows have not been seen before, if duplicates are to be dropped.
@@ -175,16 +183,17 @@ class Plan:
         """Returns the split of each kept row of a block, which `batch` holds: int8 [rows]."""
         if file_split in ("validation", "test"):
             return np.full(batch.num_rows, splits.SPLITS.index(file_split), np.int8)
-        validation, test = "validation" not in self._file_splits, file_split is None
+        # Nothing is taken for a split that has files of its own.
+        named = [name for name in ("validation", "test") if name in self._file_splits]
         if self._time_column:
-            cuts = splits.Cuts(
-                self._cuts.validation if validation else None, self._cuts.test if test else None
-            )
-            return splits.by_time(batch[self._time_column], cuts)
-        shares = splits.Shares(
-            self._shares.validation if validation else 0.0, self._shares.test if test else 0.0
-        )
+            no_cut: dict[str, Any] = dict.fromkeys(named)
+            return splits.by_time(batch[self._time_column], self._cuts._replace(**no_cut))
+        no_share: dict[str, Any] = dict.fromkeys(named, 0.0)
+        shares = self._shares._replace(**no_share)
         hashes = self._hashes(table, block, self.tables[0].names)
+        if self._data["split"]["by"] == "stratum":
+            strata = self._stratum_hashes(table, block)
+            return splits.by_place(self._strata.places(strata[kept], hashes[kept]), shares)
         if self._group_column:
             index = table.names.index(self._group_column)
             # Rows without a group are no group.
@@ -213,17 +222,50 @@ class Plan:
             raise MillraceError(
                 f"data.exclude: expected features, found the label {self._label!r}."
             )
-        if (by := data["split"]["by"]) != "row":
-            if "column" not in data["split"]:
-                raise MillraceError(
-                    f"data.split: expected the key 'column' with `by: {by}`, found none.",
-                    note="name the column whose values divide the rows.",
-                )
+        by = data["split"]["by"]
+        if data["split"].get("folds") and by == "time":
+            raise MillraceError("data.split.folds: expected none with `by: time`, found some.")
+        if data["split"]["gap"] and by != "time":
+            raise MillraceError(f"data.split.gap: expected none with `by: {by}`, found one.")
+        if by in ("group", "time") and "column" not in data["split"]:
+            raise MillraceError(
+                f"data.split: expected the key 'column' with `by: {by}`, found none.",
+                note="name the column whose values divide the rows.",
+            )
+        if by != "row" and "column" in data["split"]:
             tables.check_column(data["split"]["column"], names, "data.split.column")
+
+    def _checked_shares(self) -> splits.Shares:
+        shares = splits.shares(self._data["split"])
+        if shares.folds is not None and "validation" in self._file_splits:
+            raise MillraceError(
+                "data.split.folds: expected no file for validation under data.files, found one.",
+                note="folds take the rows for validation from those for training.",
+            )
+        return shares
+
+    def _found_strata(self, column: str) -> splits.Strata:
+        """Reads the files that are to be divided, to know how many rows each stratum has."""
+        self._stratum_column = column
+        strata, hashes = [], []
+        for table, file_split in zip(self.tables, self._file_splits, strict=True):
+            if file_split in (None, "train"):
+                for block in table.blocks(self._markers, self.types):
+                    _, kept, _, _ = self._labelled(table, block, self._required)
+                    strata.append(self._stratum_hashes(table, block)[kept])
+                    hashes.append(self._hashes(table, block, self.tables[0].names)[kept])
+        return splits.Strata(np.concatenate(strata), np.concatenate(hashes))
+
+    def _stratum_hashes(self, table: Table, block: Block) -> Array:
+        index = table.names.index(self._stratum_column)
+        present = block.classes[index] != cells.MISSING
+        return np.where(present, self._hashes(table, block, [self._stratum_column]), 0)
 
     def _time_cuts(self, column: str) -> splits.Cuts:
         arrow_type = ARROW_TYPES[self.types[column]]
-        return splits.time_cuts(self._data["split"], arrow_type, lambda: self._times(column))
+        split = self._data["split"]
+        cuts = splits.time_cuts(split, arrow_type, lambda: self._times(column))
+        return cuts._replace(gap=split["gap"])
 
     def _times(self, column: str) -> pa.ChunkedArray:
         """Returns the values of the time column in the files that are to be divided."""

@@ -1,6 +1,7 @@
 """Which split a row belongs to: train, validation or test."""
 
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,22 +12,36 @@ from millrace.errors import MillraceError
 
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
+LEFT_OUT = -1
+
+# More values than these are no strata to hold equal shares of, they are an id or a quantity.
+MOST_STRATA = 1024
 
 Array = np.ndarray[Any, Any]
 
 
 class Shares(NamedTuple):
-    """Which shares of the rows of a file become validation and test examples."""
+    """Which shares of the rows of a file become validation and test examples.
+
+    With `folds`, the rows that are not for the test are divided into so many parts of one size, and
+    the part with the number `fold`, from 0, is for validation, whatever its share.
+    """
 
     validation: float
     test: float
+    folds: int | None = None
+    fold: int = 0
 
 
 class Cuts(NamedTuple):
-    """The first values, of a column, that belong to validation and to the test; None: no cut."""
+    """The first values, of a column, that belong to validation and to the test; None: no cut.
+
+    Rows closer than `gap` before a cut are left out: days for dates and times, else a number.
+    """
 
     validation: pa.Scalar | None
     test: pa.Scalar | None
+    gap: float = 0
 
 
 def shares(split: dict[str, Any]) -> Shares:
@@ -34,14 +49,19 @@ def shares(split: dict[str, Any]) -> Shares:
 
     Raises MillraceError unless they are shares and leave rows for training.
     """
-    found = Shares(split["validation"], split["test"])
-    for name, share in found._asdict().items():
+    found = Shares(split["validation"], split["test"], split.get("folds"), split["fold"])
+    if found.folds is not None and found.fold >= found.folds:
+        raise MillraceError(
+            f"data.split.fold: expected a number from 0 to {found.folds - 1}, found {found.fold}."
+        )
+    for name in ("validation", "test"):
+        share = split[name]
         if isinstance(share, str) or not 0 < share < 1:
             raise MillraceError(
                 f"data.split.{name}: expected a share between 0 and 1, found {share!r}.",
                 note="first values of the splits go with `by: time`.",
             )
-    if sum(found) >= 1:
+    if found.folds is None and found.validation + found.test >= 1:
         raise MillraceError(
             f"data.split: expected shares that leave rows for training, "
             f"found {found.validation} for validation and {found.test} for the test."
@@ -54,10 +74,54 @@ def by_row(hashes: Array, wanted: Shares) -> Array:
 
     A row stays in its split when others come, and equal rows are never in different splits.
     """
-    place = hashes / 2.0**64
-    return np.select(
-        [place < wanted.test, place < wanted.test + wanted.validation], [TEST, VALIDATION], TRAIN
-    ).astype(np.int8)
+    return by_place(hashes / 2.0**64, wanted)
+
+
+def by_place(places: Array, wanted: Shares) -> Array:
+    """Returns the split of each row by its place between 0 and 1 (float64 [rows]): int8 [rows]."""
+    if wanted.folds is None:
+        validation = places < wanted.test + wanted.validation
+    else:
+        folds = np.floor((places - wanted.test) / (1 - wanted.test) * wanted.folds)
+        # A place may be rounded up to 1.
+        validation = np.minimum(folds, wanted.folds - 1) == wanted.fold
+    return np.select([places < wanted.test, validation], [TEST, VALIDATION], TRAIN).astype(np.int8)
+
+
+class Strata:
+    """The rows of a table by a column that is to have the same shares in all splits.
+
+    Args:
+      strata: a hash of each row's value, uint64 [rows].
+      hashes: a hash of each row, uint64 [rows].
+
+    Raises MillraceError when there are too many values.
+    """
+
+    def __init__(self, strata: Array, hashes: Array) -> None:
+        self._names, index = np.unique(strata, return_inverse=True)
+        if len(self._names) > MOST_STRATA:
+            raise MillraceError(
+                f"data.split: expected a column of at most {MOST_STRATA:,} values to stratify by, "
+                f"found {len(self._names):,}.",
+                note="`by: row` gives every value about the same share in all splits.",
+            )
+        order = np.lexsort((hashes, index))
+        ends = np.cumsum(np.bincount(index, minlength=len(self._names)))
+        self._hashes = np.split(hashes[order], ends[:-1])
+
+    def places(self, strata: Array, hashes: Array) -> Array:
+        """Returns where, from 0 to 1, each row is among those of its value: float64 [rows].
+
+        They stand in the order of their hashes, at equal distances; equal rows at one place.
+        """
+        found = np.zeros(len(hashes))
+        for name, ordered in zip(self._names, self._hashes, strict=True):
+            rows = strata == name
+            wanted = hashes[rows]
+            ranks = [np.searchsorted(ordered, wanted, side) for side in ("left", "right")]
+            found[rows] = (ranks[0] + ranks[1]) / (2 * len(ordered))
+        return found
 
 
 def by_time(column: pa.Array, cuts: Cuts) -> Array:
@@ -65,8 +129,26 @@ def by_time(column: pa.Array, cuts: Cuts) -> Array:
     found = np.full(len(column), TRAIN, np.int8)
     for split, cut in ((VALIDATION, cuts.validation), (TEST, cuts.test)):
         if cut is not None:
-            found[pc.greater_equal(column, cut).to_numpy(zero_copy_only=False)] = split
+            if cuts.gap:
+                found[_at_least(column, _before(cut, cuts.gap))] = LEFT_OUT
+            found[_at_least(column, cut)] = split
     return found
+
+
+def _at_least(column: pa.Array, value: pa.Scalar) -> Array:
+    return pc.greater_equal(column, value).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
+def _before(cut: pa.Scalar, gap: float) -> pa.Scalar:
+    value = cut.as_py()
+    if isinstance(value, date):
+        return pa.scalar(value - timedelta(days=gap), cut.type)
+    if isinstance(value, str | bool):
+        raise MillraceError(
+            f"data.split.gap: expected none with a column of type {cut.type}, found {gap}.",
+            note="a gap is a number of days, or the difference of two numbers.",
+        )
+    return pa.scalar(value - gap)
 
 
 def time_cuts(
@@ -81,7 +163,7 @@ def time_cuts(
     given = {name: _cut(name, split, type_) for name in ("validation", "test")}
     if any(cut is None for cut in given.values()):
         given = _cuts_at_shares(given, split, values())
-    cuts = Cuts(**given)
+    cuts = Cuts(given["validation"], given["test"])
     if not pc.less(cuts.validation, cuts.test).as_py():
         raise MillraceError(
             f"data.split: expected validation to begin before the test, "

@@ -112,6 +112,7 @@ def _write_data(results: Path, task: str) -> None:
             "rejected": 5,
             "unlabelled": 40,
             "duplicates_dropped": 0,
+            "in_gap": 0,
             "files": [
                 {"path": "flights.csv", "rows_read": 900, "bytes": 4096, "sha256": "ab" * 32}
             ],

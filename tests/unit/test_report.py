@@ -214,3 +214,32 @@ def test_drift_and_missing_shares_are_those_of_the_statistics(
     assert carrier["drift"]["value"] == pytest.approx(2 / 5 - 45 / 700)
     assert carrier["splits"]["test"]["values"][:2] == [["UA", 0.4], ["AA", 0.2]]
     assert late["is_label"]
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [
+        ({}, "By a hash of each row (validation: 0.15, test: 0.15)."),
+        ({"folds": 5, "fold": 2}, "By a hash of each row (validation: fold 2 of 5, test: 0.15)."),
+        (
+            {"by": "group", "column": "customer"},
+            "By customer: rows with equal values are never in two splits "
+            "(validation: 0.15, test: 0.15).",
+        ),
+        (
+            {"by": "stratum"},
+            "By a hash of each row, with equal shares of each late (validation: 0.15, test: 0.15).",
+        ),
+        (
+            {"by": "time", "column": "day", "gap": 7, "validation": 0.1},
+            "By time, in the order of day: the test rows are the latest "
+            "(validation: 0.1, test: 0.15, gap: 7).",
+        ),
+    ],
+)
+def test_the_split_in_words(split: dict[str, Any], expected: str) -> None:
+    made = job()
+    made["data"]["split"] |= split
+    assert data.split_in_words(made) == expected
+    made["data"]["files"] = {"train": "a.csv", "test": "b.csv"}
+    assert data.split_in_words(made) == "The files name the splits."

@@ -22,7 +22,7 @@ def question(config: dict[str, Any], statistics: dict[str, Any], results: Path) 
         "label": label["name"],
         "task": label["task"],
         "classes": _classes(statistics),
-        "split": _split(config),
+        "split": split_in_words(config),
         "inputs": read_json(results / "export" / "signature.json")["inputs"],
         "left_out": left_out,
         "alone": ALONE[label["task"]],
@@ -43,14 +43,26 @@ def _classes(statistics: dict[str, Any]) -> list[dict[str, Any]]:
     return classes
 
 
-def _split(config: dict[str, Any]) -> str:
+def split_in_words(config: dict[str, Any]) -> str:
+    """Returns a sentence on how the rows were divided."""
     if isinstance(config["data"]["files"], dict):
         return "The files name the splits."
     split = config["data"]["split"]
     how = f"validation: {split['validation']}, test: {split['test']}"
-    if split["by"] == "time":
-        return f"By time, in the order of {split['column']}: the test rows are the latest ({how})."
-    return f"By a hash of each row ({how})."
+    if "folds" in split:
+        how = f"validation: fold {split['fold']} of {split['folds']}, test: {split['test']}"
+    match split["by"]:
+        case "time":
+            gap = f", gap: {split['gap']}" if split["gap"] else ""
+            order = f"in the order of {split['column']}"
+            return f"By time, {order}: the test rows are the latest ({how}{gap})."
+        case "group":
+            return f"By {split['column']}: rows with equal values are never in two splits ({how})."
+        case "stratum":
+            column = split.get("column", config["data"]["label"])
+            return f"By a hash of each row, with equal shares of each {column} ({how})."
+        case _:
+            return f"By a hash of each row ({how})."
 
 
 def account(ingest: dict[str, Any]) -> dict[str, Any]:
@@ -60,6 +72,7 @@ def account(ingest: dict[str, Any]) -> dict[str, Any]:
         {"to": "unlabelled", "rows": ingest["unlabelled"], "kept": False},
         {"to": "rejected", "rows": ingest["rejected"], "kept": False},
         {"to": "duplicates dropped", "rows": ingest["duplicates_dropped"], "kept": False},
+        {"to": "in a gap between splits", "rows": ingest["in_gap"], "kept": False},
     ]
     return {
         "rows_read": ingest["rows_read"],

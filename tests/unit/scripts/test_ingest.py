@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -43,8 +44,9 @@ class Job:
 
     def account(self, results: str = "results") -> dict[str, Any]:
         account: dict[str, Any] = json.loads(Path(results, "ingest.json").read_text())
-        left = account["rejected"] + account["unlabelled"] + account["duplicates_dropped"]
-        assert account["rows_read"] == sum(account["written"].values()) + left
+        left = ("rejected", "unlabelled", "duplicates_dropped", "in_gap")
+        out = sum(account[key] for key in left)
+        assert account["rows_read"] == sum(account["written"].values()) + out
         return account
 
     def table(self, split: str, results: str = "results") -> pd.DataFrame:
@@ -209,6 +211,71 @@ def test_a_group_is_never_in_two_splits(job: Job) -> None:
     assert where[where["customer"].isna()]["split"].nunique() == 3
 
 
+def test_strata_are_shared_out_alike(job: Job) -> None:
+    source = made().dropna(subset="label")
+    source["label"] = np.where(source["id"] % 20 == 0, "rare", "usual")
+    source[:900].to_csv("a.csv", index=False)
+    source[900:].to_csv("b.csv", index=False)
+    split = {"by": "stratum", "validation": 0.1, "test": 0.2}
+    assert job.run({"a.csv": None, "b.csv": None}, split=split) == 0
+    assert job.run({"b.csv": None, "a.csv": None}, results="turned", split=split) == 0
+    where = placed(job, "results")
+    assert placed(job, "turned") == where
+    counts = source.assign(split=source["id"].map(where)).groupby("label")["split"].value_counts()
+    for label, rows in source["label"].value_counts().items():
+        assert counts[label]["validation"] == pytest.approx(0.1 * rows, abs=1)
+        assert counts[label]["test"] == pytest.approx(0.2 * rows, abs=1)
+    # Missing values are a stratum too.
+    by_city = split | {"column": "city"}
+    source.loc[source["id"] % 3 == 0, "city"] = None
+    source.to_csv("a.csv", index=False)
+    assert job.run({"a.csv": None}, results="cities", split=by_city, exclude=["city"]) == 0
+    tests = source["id"].map(placed(job, "cities")) == "test"
+    shares = tests.groupby(source["city"].fillna("none")).mean()
+    assert shares.to_numpy() == pytest.approx([0.2] * 5, abs=0.005)
+
+
+@pytest.mark.parametrize("by", [{"by": "row"}, {"by": "stratum"}, {"by": "group", "column": "day"}])
+def test_each_row_is_in_one_fold(job: Job, by: dict[str, Any]) -> None:
+    source = made().dropna(subset="label")
+    source.to_csv("table.csv", index=False)
+    found = []
+    for fold in range(3):
+        split = by | {"folds": 3, "fold": fold, "test": 0.1}
+        assert job.run({"table.csv": None}, results=str(fold), split=split) == 0
+        found.append(placed(job, str(fold)))
+    everything = pd.DataFrame(found)
+    assert len(everything.columns) == len(source)
+    tests = (everything == "test").sum()
+    assert set(tests) == {0, 3}
+    assert ((everything == "validation").sum() == (tests == 0)).all()
+
+
+def test_rows_before_a_cut_are_left_out(job: Job) -> None:
+    source = made().dropna(subset="label")
+    source.to_csv("table.csv", index=False)
+    split = {"by": "time", "column": "day", "gap": 2}
+    split |= {"validation": "2013-02-10", "test": "2013-03-01"}
+    assert job.run({"table.csv": None}, split=split) == 0
+    where = source["id"].map(placed(job, "results"))
+    gaps = ["2013-02-08", "2013-02-09", "2013-02-27", "2013-02-28"]
+    assert sorted(source["day"][where.isna()].unique()) == gaps
+    assert job.account()["in_gap"] == where.isna().sum()
+
+
+def test_folders_named_after_keys_are_columns(job: Job) -> None:
+    source = made().dropna(subset="label")
+    for city, rows in source.groupby("city"):
+        folder = Path("table", f"city={quote(city)}")
+        folder.mkdir(parents=True)
+        text = "Cities, Zürich and others" + "\n\n" + rows.drop(columns="city").to_csv(index=False)
+        (folder / "part.csv").write_text(text, encoding="cp1252")
+    files: dict[str, str | None] = {str(path): None for path in sorted(Path("table").glob("*/*"))}
+    assert job.run(files, encoding="cp1252", skip_lines=2) == 0
+    found = pd.concat([job.table(split) for split in SPLITS]).sort_values("id", ignore_index=True)
+    assert found["city"].tolist() == source["city"].tolist()
+
+
 def test_duplicates_are_dropped_if_that_is_asked_for(job: Job) -> None:
     source = made().dropna(subset="label")
     source.to_csv("a.csv", index=False)
@@ -365,6 +432,12 @@ MISTAKES: list[tuple[str | None, dict[str, Any], str]] = [
         "expected rows in every split, found none for test",
     ),
     (f"a,label\n{ROWS}", {"split": {"validation": "x"}}, "expected a share between 0 and 1"),
+    (f"a,label\n{ROWS}", {"split": {"gap": 1}}, "data.split.gap: expected none with `by: row`"),
+    (
+        f"a,label\n{ROWS}",
+        {"split": {"by": "time", "column": "a", "folds": 2}},
+        "data.split.folds: expected none with `by: time`",
+    ),
 ]
 
 
