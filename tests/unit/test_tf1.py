@@ -1,6 +1,7 @@
 """Old models against TensorFlow 1.15's own predictions, which lie beside them."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from millrace.tf1 import sources
 from millrace.tf1.predictor import OldPredictor, adopt
 from millrace.tf1.sources import Source
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "tf1"
+# Elsewhere when test_tf1_live.py has just made them.
+FIXTURES = Path(os.environ.get("TF1_FIXTURES", Path(__file__).parents[1] / "fixtures" / "tf1"))
 ROWS = json.loads((FIXTURES / "test.json").read_text(encoding="utf-8"))
 ORACLE = json.loads((FIXTURES / "oracle.json").read_text(encoding="utf-8"))
 RAW = {

@@ -13,6 +13,11 @@ from millrace.errors import MillraceError
 from millrace.feature_columns import Raw
 from millrace.raw import RawColumn
 
+# Numbers are cut here. TF.js has no integers beyond int32; and larger floats overflow inside an
+# old graph, where it depends on the order of a sum whether the outcome is infinite or no number.
+LARGEST_INTEGER = 2147483520.0
+LARGEST_FLOAT = 1e30
+
 
 @dataclass(frozen=True)
 class Feed:
@@ -42,7 +47,10 @@ class Feed:
     def _column(self, x: tf.Tensor, name: str) -> tf.Tensor:
         if name in self.missing:
             x = tf.where(_is_missing(x), tf.constant(self.missing[name], x.dtype), x)
-        return x if x.dtype == self.dtype else tf.cast(x, self.dtype)
+        if x.dtype == tf.string:
+            return x
+        largest = LARGEST_FLOAT if self.dtype.is_floating else LARGEST_INTEGER
+        return tf.cast(tf.minimum(tf.maximum(x, -largest), largest), self.dtype)
 
 
 def _is_missing(x: tf.Tensor) -> tf.Tensor:

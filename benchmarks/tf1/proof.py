@@ -1,0 +1,178 @@
+"""Adult: canned Estimators trained in TensorFlow 1.15, adopted, and compared row by row.
+
+    python benchmarks/tf1/proof.py [--data ../shared/data/adult] [--python37 PATH]
+
+Trains a LinearClassifier, a DNNClassifier and a DNNLinearCombinedClassifier (benchmarks/tf1/
+train.py, by a Python 3.7 with TensorFlow 1.15: --python37, the variable PYTHON37, or python3.7 on
+the path), adopts each, and compares the logits and buckets of all 16,281 test rows; then the wide
+& deep goes through the whole workflow, down to TF Lite, TF.js and the certificate. Takes about
+five minutes on 2 cores. Writes benchmarks/tf1/proof.json.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+OUT = HERE.parent / "out" / "tf1"
+RESULT = HERE / "proof.json"
+
+VOCABULARIES = {
+    "workclass": ["Private", "Self-emp-not-inc", "Local-gov", "State-gov", "Self-emp-inc"],
+    "marital-status": ["Married-civ-spouse", "Never-married", "Divorced", "Separated", "Widowed"],
+    "relationship": [
+        "Husband",
+        "Not-in-family",
+        "Own-child",
+        "Unmarried",
+        "Wife",
+        "Other-relative",
+    ],
+    "sex": ["Male", "Female"],
+}
+NUMBERS = {
+    "age": (38.5, 0.0625),
+    "education-num": (10.0, 0.375),
+    "capital-gain": (0.0, 0.00001),
+    "hours-per-week": (40.0, 0.0625),
+}
+AGES = [18, 25, 30, 35, 40, 45, 50, 55, 60, 65]
+COMPAT = {"kind": "crossed", "compat": "tf1_dense"}
+CATEGORICAL: dict[str, Any] = {
+    "age_bucket": {"kind": "bucketized", "column": "age", "boundaries": AGES},
+    **{name: {"kind": "vocabulary", "values": values} for name, values in VOCABULARIES.items()},
+    "occupation": {"kind": "hashed", "buckets": 100},
+    "native-country": {"kind": "hashed", "buckets": 50},
+    "education_x_occupation": {**COMPAT, "keys": ["education", "occupation"], "buckets": 500},
+    "age_x_education": {**COMPAT, "keys": ["age_bucket", "education"], "buckets": 200},
+}
+DIMENSIONS = {
+    "occupation": 8,
+    "native-country": 8,
+    "education_x_occupation": 8,
+    "age_x_education": 4,
+}
+EMBEDDINGS = {
+    f"{name} embedding": {"kind": "embedding", "of": name, "dimension": dimension}
+    for name, dimension in DIMENSIONS.items()
+}
+FEATURES = {
+    **{
+        name: {"kind": "numeric", "normalizer": "none", "center": c, "scale": s, "default": 0}
+        for name, (c, s) in NUMBERS.items()
+    },
+    **CATEGORICAL,
+    **EMBEDDINGS,
+}
+DEEP = [*NUMBERS, "age_bucket", *VOCABULARIES, *EMBEDDINGS]
+HIDDEN = {"hidden_units": [64, 32], "dropout": 0}
+
+
+def main() -> None:
+    """Trains, adopts, compares; exits with 1 when a logit or bucket differs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/adult"))
+    parser.add_argument("--python37", default=os.environ.get("PYTHON37", "python3.7"))
+    arguments = parser.parse_args()
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+    train = [arguments.python37, str(HERE / "train.py"), str(arguments.data), str(OUT)]
+    subprocess.run(train, check=True)
+    config = write_config(arguments.data)
+    targets = [f"results/adult_tf1/models/{m}/training" for m in ("linear", "dnn", "wide_deep")]
+    for names in (targets, ["results/adult_tf1/parity.json"]):
+        options = ["--cores", "2", "--quiet", "all", "--configfile", str(config)]
+        subprocess.run(["snakemake", *names, *options], check=True)
+    result = compare()
+    certificate = json.loads(Path("results/adult_tf1/parity.json").read_text(encoding="utf-8"))
+    result["certificate"] = {
+        "model": certificate["model"],
+        "rows": certificate["rows"],
+        **{f"{x['runtime']} {x['variant']}": x["max_difference"] for x in certificate["runtimes"]},
+    }
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(RESULT.read_text(encoding="utf-8"))
+    passed = all(x["largest_difference"] <= 1e-5 for x in result["logits"].values())
+    sys.exit(0 if passed and not any(result["rows_with_another_bucket"].values()) else 1)
+
+
+def write_config(data: Path) -> Path:
+    """Writes the job: the three Estimators, each with its export as the reference."""
+    adopt = {
+        name: {
+            "checkpoint": str(OUT / name / "model.ckpt"),
+            "reference": {
+                "saved_model": str(OUT / name / "export"),
+                "signature": "predict",
+                "missing": dict.fromkeys(NUMBERS, 0),
+            },
+        }
+        for name in ("linear", "dnn", "wide_deep")
+    }
+    adopt["wide_deep"]["deep"] = DEEP
+    adopt["dnn"]["deep"] = DEEP
+    job = {
+        "name": "adult_tf1",
+        "data": {
+            "files": {"train": str(data / "train.csv.gz"), "test": str(data / "test.csv")},
+            "label": "income",
+        },
+        "features": FEATURES,
+        "models": {
+            "linear": {"kind": "linear", "adopt": adopt["linear"]},
+            "dnn": {"kind": "dnn", **HIDDEN, "adopt": adopt["dnn"]},
+            "wide_deep": {"kind": "wide_deep", **HIDDEN, "adopt": adopt["wide_deep"]},
+        },
+        "parity": {"rows": 20000},
+    }
+    path = OUT / "config.yaml"
+    path.write_text(json.dumps(job, indent=1), encoding="utf-8")
+    return path
+
+
+def compare() -> dict[str, Any]:
+    """Compares logits and buckets of the test rows with what TensorFlow 1.15 said."""
+    import numpy as np
+
+    from millrace import encoded, serving
+    from millrace.examples import shard_paths
+    from millrace.raw import read_raw
+    from millrace.tf1.proof import has_unseen_text
+
+    oracle = json.loads((OUT / "oracle.json").read_text(encoding="utf-8"))
+    results = Path("results/adult_tf1")
+    logits = {}
+    for model, said in oracle["logits"].items():
+        predictor = serving.load_predictor(
+            results / "preprocessing.json", results / "models" / model / "training"
+        )
+        learned = predictor.preprocessing
+        test = encoded.read(results / "encoded" / "test.tfrecord", learned.spec)
+        assert test.labels.tolist() == oracle["label"], "the rows are in another order"
+        raw = read_raw(shard_paths(results / "examples", "test"), learned.raw)
+        seen = ~has_unseen_text(learned, raw)
+        found = predictor.model.predict(test.inputs, batch_size=8192, verbose=0)[:, 0]
+        difference = np.abs(found - np.array(said, np.float32))
+        logits[model] = {
+            "largest_difference": float(difference[seen].max()),
+            "rows": int(seen.sum()),
+            "rows_with_unseen_text": int((~seen).sum()),
+            "largest_difference_there": float(difference[~seen].max(initial=0)),
+        }
+    buckets = {}
+    places = {entry.feature: place for place, entry in enumerate(learned.spec.ids)}
+    for feature, expected in oracle["ids"].items():
+        ids = test.inputs["ids"][seen, places[feature]]
+        # Ids beyond the buckets stand for what tf.feature_column gives no id.
+        beyond = learned.spec.ids[places[feature]].cardinality - 2 + (feature == "age_bucket")
+        buckets[feature] = int((np.where(ids < beyond, ids, -1) != np.array(expected)[seen]).sum())
+    return {"logits": logits, "rows_with_another_bucket": buckets}
+
+
+if __name__ == "__main__":
+    main()
