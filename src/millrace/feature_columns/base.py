@@ -120,7 +120,7 @@ class Context:
                 f"{statistics['type']}.",
                 note="use kind: vocabulary or kind: hashed for text, kind: date for dates.",
             )
-        largest = max(abs(statistics["min"]), abs(statistics["max"]))
+        largest = largest_magnitude(statistics)
         if statistics["type"] == "int64" and largest > LARGEST_EXACT_INTEGER:
             raise MillraceError(
                 f"features.{feature}: expected whole numbers up to {LARGEST_EXACT_INTEGER} (2^24), "
@@ -216,6 +216,11 @@ class Categorical(FeatureColumn):
             ids: what the features before this one gave.
         """
         raise NotImplementedError
+
+
+def largest_magnitude(statistics: Mapping[str, Any]) -> float:
+    """Returns the largest absolute value of a column of numbers."""
+    return max(abs(statistics["min"]), abs(statistics["max"]))
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
