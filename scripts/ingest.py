@@ -36,7 +36,11 @@ def main() -> None:
     plan = Plan(files, data, job["seed"])
     with replacing(arguments.examples) as folder, replacing(arguments.rejected) as rejected:
         folder.mkdir()
-        account = write(plan, files, data["examples_per_shard"], folder, rejected)
+        writers = {
+            split: ShardWriter(folder, split, data["examples_per_shard"], data["compression"])
+            for split in splits.SPLITS
+        }
+        account = write(plan, files, writers, rejected)
         check(account, data["max_rejected"], rejected)
         write_json(arguments.schema, plan.schema())
         write_json(arguments.account, account)
@@ -44,12 +48,11 @@ def main() -> None:
 
 
 def write(
-    plan: Plan, files: list[dict[str, Any]], per_shard: int, folder: Path, rejected: Path
+    plan: Plan, files: list[dict[str, Any]], writers: dict[str, ShardWriter], rejected: Path
 ) -> dict[str, Any]:
     """Writes the shards and the rejected rows, and returns the account."""
     reasons: Counter[str] = Counter()
     unlabelled, duplicates, in_gap, rows_read = 0, 0, 0, [0] * len(files)
-    writers = {split: ShardWriter(folder, split, per_shard) for split in splits.SPLITS}
     with (
         rejected.open("w", encoding="utf-8", newline="") as file,
         Progress(plan.rows, "rows", "ingest") as progress,

@@ -53,10 +53,9 @@ def encode(
         labels = learned.task.encode_labels(raw[learned.label_column.name])
         return learned.encode(raw), labels
 
-    files = [str(shard) for shard in shards]
-    for inputs, labels in (
-        tf.data.TFRecordDataset(files).batch(ROWS_PER_BLOCK).map(encode_block).as_numpy_iterator()
-    ):
+    compression = "GZIP" if shards[0].suffix == ".gz" else ""
+    dataset = tf.data.TFRecordDataset([str(shard) for shard in shards], compression)
+    for inputs, labels in dataset.batch(ROWS_PER_BLOCK).map(encode_block).as_numpy_iterator():
         if learned.task.kind != "regression" and (labels < 0).any():
             raise MillraceError(
                 f"{shards[0].parent}: expected labels out of {list(learned.task.classes)}, found "

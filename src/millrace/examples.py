@@ -4,7 +4,9 @@ A value is a list of one; a missing value is an absent key. Keys are sorted, so 
 of protobuf's deterministic serialization, and depend on the rows alone.
 """
 
+import gzip
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,7 +41,7 @@ _PROBLEMS = {
     wire.SEVERAL_VALUES: "expected one value, found several",
 }
 
-_SHARD_NAME = re.compile(r"-(\d{5})-of-(\d{5})\.tfrecord$")
+_SHARD_NAME = re.compile(r"-(\d{5})-of-(\d{5})\.tfrecord(\.gz)?$")
 
 Array = np.ndarray[Any, Any]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -169,9 +171,9 @@ def string_buffers(column: pa.Array) -> tuple[Array, Array]:
     return offsets - offsets[0], data[offsets[0] : offsets[-1]]
 
 
-def shard_name(split: str, index: int, count: int) -> str:
-    """Returns the file name of one of a split's shards."""
-    return f"{split}-{index:05d}-of-{count:05d}.tfrecord"
+def shard_name(split: str, index: int, count: int, suffix: str = "") -> str:
+    """Returns the file name of one of a split's shards; `suffix` is .gz for a compressed one."""
+    return f"{split}-{index:05d}-of-{count:05d}.tfrecord{suffix}"
 
 
 def shard_paths(examples: Path, split: str) -> list[Path]:
@@ -179,9 +181,10 @@ def shard_paths(examples: Path, split: str) -> list[Path]:
 
     Raises MillraceError when there are none, or one of them is missing.
     """
-    paths = sorted(examples.glob(f"{split}-*-of-*.tfrecord"))
-    count = int(match[2]) if paths and (match := _SHARD_NAME.search(paths[0].name)) else 1
-    expected = [examples / shard_name(split, index, count) for index in range(count)]
+    paths = sorted(examples.glob(f"{split}-*-of-*.tfrecord*"))
+    match = _SHARD_NAME.search(paths[0].name) if paths else None
+    count, suffix = (int(match[2]), match[3] or "") if match else (1, "")
+    expected = [examples / shard_name(split, index, count, suffix) for index in range(count)]
     if paths != expected:
         raise MillraceError(
             f"{examples}: expected {count} shards of {split} ({expected[0].name} …), "
@@ -213,7 +216,7 @@ def _records_in(path: Path) -> Iterator[tuple[Array, Array, int]]:
         raise MillraceError(f"{path}: expected a TFRecord file, found none.")
     if path.stat().st_size == 0:
         return
-    data = np.memmap(path, np.uint8, mode="r")
+    data = _decompressed(path) if path.suffix == ".gz" else np.memmap(path, np.uint8, mode="r")
     position, number = 0, 0
     while position < len(data):
         spans = np.empty((ROWS_PER_BATCH, 2), np.int64)
@@ -225,6 +228,18 @@ def _records_in(path: Path) -> Iterator[tuple[Array, Array, int]]:
             )
         yield data, spans[:count], number
         number += count
+
+
+def _decompressed(path: Path) -> Array:
+    """Returns the bytes of a gzip file, which are in memory all at once: uint8 [bytes]."""
+    try:
+        with gzip.open(path) as file:
+            return np.frombuffer(file.read(), np.uint8)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise MillraceError(
+            f"{path}: expected gzip data, found a damaged file ({error}).",
+            note="run the stage that made it again.",
+        ) from None
 
 
 def _parse(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from millrace import examples
@@ -81,6 +81,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(tables())
 def test_bytes_equal_those_of_protobuf(file: Path, table: tuple[dict[str, Any], Any]) -> None:
     _, batch = table
+    names = batch.schema.names
+    # Python's protobuf puts the longer key first where it begins with the other; C++'s does not.
+    assume(not any(a != b and b.startswith(a) for a in names for b in names))
     file.write_bytes(examples.encode(batch).tobytes())
     assert records(file) == [proto(row) for row in batch.to_pylist()]
 

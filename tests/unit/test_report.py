@@ -20,7 +20,8 @@ VOID = {"meta", "link", "input", "br", "hr", "img"}
 
 
 def job() -> dict[str, Any]:
-    return config.complete({"name": "made", "data": {"files": "x.csv", "label": "late"}})
+    data = {"files": "x.csv", "label": "late"}
+    return config.complete({"name": "made", "data": data, "models": ["linear", "dnn"]})
 
 
 MADE_BY = {

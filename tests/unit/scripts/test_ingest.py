@@ -96,12 +96,14 @@ def test_every_row_is_in_one_split_or_accounted_for(job: Job) -> None:
     assert Path("results/rejected.csv").read_text() == "file,row,byte_offset,column,reason,raw\n"
 
 
-def test_tensorflow_reads_the_examples(job: Job) -> None:
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_tensorflow_reads_the_examples(job: Job, compression: str) -> None:
     tf = pytest.importorskip("tensorflow")
     made().to_csv("table.csv", index=False)
-    job.run({"table.csv": None})
+    job.run({"table.csv": None}, compression=compression)
     path = str(examples.shard_paths(Path("results/examples"), "train")[0])
-    records = list(tf.data.TFRecordDataset(path).as_numpy_iterator())
+    kind = "" if compression == "none" else "GZIP"
+    records = list(tf.data.TFRecordDataset(path, kind).as_numpy_iterator())
     parsed = tf.io.parse_example(
         records,
         {
@@ -114,6 +116,25 @@ def test_tensorflow_reads_the_examples(job: Job) -> None:
     np.testing.assert_array_equal(parsed["id"], table["id"])
     np.testing.assert_array_equal(parsed["size"], table["size"].astype(np.float32))
     assert [text.decode() for text in parsed["city"].numpy()] == list(table["city"])
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_ydf_reads_the_examples(job: Job, compression: str) -> None:
+    ydf = pytest.importorskip("ydf")
+    source = made()
+    # YDF learns a column's type from the first example, which must have all of them.
+    source["size"] = source["size"].fillna(0.5)
+    source.to_csv("table.csv", index=False)
+    job.run({"table.csv": None}, compression=compression, examples_per_shard=500)
+    paths = [str(path) for path in examples.shard_paths(Path("results/examples"), "train")]
+    assert len(paths) > 1
+    kind = "tfrecord" if compression == "gzip" else "tfrecord-nocompression"
+    table = job.table("train")
+    learner = ydf.CartLearner(label="label", features=["size", "city"], num_threads=1)
+    model = learner.train(f"{kind}:{','.join(paths)}")
+    same = learner.train(table[["size", "city", "label"]])
+    assert model.describe("text")
+    np.testing.assert_allclose(model.predict(table), same.predict(table))
 
 
 def test_the_schema_names_what_examples_hold(job: Job) -> None:
