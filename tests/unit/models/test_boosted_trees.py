@@ -131,7 +131,7 @@ def test_numbers_or_ids_alone_are_enough(part):
 @pytest.mark.parametrize("task", TASKS)
 def test_the_history_holds_the_losses_of_more_rounds_than_were_kept(task):
     data = make_examples(task, 1000, 0), make_examples(task, 300, 1)
-    fitted = fit(task, data, trees=300)
+    fitted = fit(task, data, trees=300, learning_rate=0.3)
     assert fitted.best < len(fitted.history) < 300
     for examples, name in zip(data, ("loss", "val_loss"), strict=True):
         loss = float(TASKS[task].loss()(examples.labels, fitted.model(examples.inputs)))
@@ -144,7 +144,7 @@ def test_weights_count_as_repetitions():
     repeated = Encoded(
         {name: part[twice] for name, part in examples.inputs.items()}, examples.labels[twice]
     )
-    settings = settings_of(trees=3, min_examples=1, max_depth=2)
+    settings = settings_of(trees=3, min_examples=1, max_depth=2, columns=1)
     weights = np.float32([2] * 300 + [1] * 300)
     task = TASKS["regression"]
     one = boosted_trees.fit(settings, SPEC, task, (examples, validation), 0, weights)
