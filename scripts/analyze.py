@@ -25,7 +25,13 @@ def main() -> None:
         for split in SPLITS
     }
     computed = statistics.compute(batches, schema, data["task"], data.get("positive"))
-    found = anomalies.find(computed)
+    found = anomalies.graded(anomalies.find(computed), data["anomalies"])
+    if wrong := [anomaly["message"] for anomaly in found if anomaly["severity"] == "error"]:
+        raise errors.MillraceError(
+            f"{args.examples}: expected no anomaly that data.anomalies calls an error, "
+            f"found {len(wrong)}:\n" + "\n".join(f"  {message}" for message in wrong),
+            note="look at the column, leave it out with data.exclude, or call it a warning.",
+        )
     files.write_json(args.statistics, computed)
     files.write_json(args.anomalies, {"anomalies": found})
 

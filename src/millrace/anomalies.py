@@ -42,6 +42,18 @@ def find(statistics: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def graded(found: list[dict[str, Any]], severities: dict[str, str]) -> list[dict[str, Any]]:
+    """Returns the anomalies with the severities that `data.anomalies` gives to their kinds.
+
+    Those of a kind that is to be ignored are left out.
+    """
+    return [
+        anomaly | {"severity": severities.get(anomaly["kind"], anomaly["severity"])}
+        for anomaly in found
+        if severities.get(anomaly["kind"]) != "ignore"
+    ]
+
+
 def l_infinity(train: dict[str, Any], other: dict[str, Any]) -> float:
     """Returns the largest difference of a value's share of the rows; missing is a value too.
 

@@ -125,3 +125,13 @@ def test_accuracy_on_a_lopsided_label_is_no_leak() -> None:
     assert kinds(anomalies.find(made)) == [("warning", "label_leak", "validation")]
     made["splits"]["train"]["columns"]["y"]["values"] = [[0.0, 995], [1.0, 5]]
     assert anomalies.find(made) == []
+
+
+def test_the_config_says_how_severe_a_kind_is() -> None:
+    found = anomalies.find(statistics(text([["a", 500]]), text([["b", 500]])))
+    before = kinds(found)
+    assert before == [("warning", "constant", "train"), ("warning", "drift", "test")]
+    assert anomalies.graded(found, {}) == found
+    graded = anomalies.graded(found, {"drift": "error", "constant": "ignore", "label_leak": "info"})
+    assert graded == [found[1] | {"severity": "error"}]
+    assert kinds(found) == before

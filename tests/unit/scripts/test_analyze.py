@@ -83,6 +83,11 @@ def test_a_task_that_does_not_fit_is_one_clear_error(
     assert_refused(folder, data, message)
 
 
+def test_an_anomaly_that_is_an_error_fails_the_job(folder: Path) -> None:
+    message = "2 of the 4 rows of test have a value of 'carrier' that train lacks"
+    assert_refused(folder, {"anomalies": {"new_categories": "error"}}, message)
+
+
 def test_a_label_with_one_class_is_one_clear_error(folder: Path) -> None:
     write(folder, "train", ["a", "b"], ["No", "No"])
     assert_refused(folder, {}, "at least two different values in train, found ['No']")
