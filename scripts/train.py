@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from millrace import config, encoded, models, recipe, strategies, training
-from millrace.batches import InMemory
+from millrace import config, encoded, models, recipe, strategies, training, user_code
+from millrace.batches import InMemory, first
 from millrace.checkpoints import Checkpoints, write_history
+from millrace.debugging import Debug
 from millrace.errors import MillraceError, run
 from millrace.files import replacing, sha256, write_json
 from millrace.models import boosted_trees
@@ -42,8 +43,11 @@ def main() -> None:
         adopt(arguments.model, model_settings, preprocessing, arguments.output)
         return
     task = preprocessing.task
-    examples = encoded.read(arguments.encoded / "train.tfrecord", preprocessing.spec)
-    validation = encoded.read(arguments.encoded / "validation.tfrecord", preprocessing.spec)
+    debug = Debug(**job["training"]["debug"])
+    examples, validation = (
+        first(encoded.read(arguments.encoded / f"{split}.tfrecord", preprocessing.spec), debug.rows)
+        for split in ("train", "validation")
+    )
 
     defaults = models.training_defaults(model_settings["kind"], len(examples))
     settings = recipe.Settings.of(job, arguments.model, defaults, len(examples))
@@ -65,9 +69,12 @@ def main() -> None:
         write(arguments.output, model, description, [], best_epoch=0)
         return
     description["training"] = asdict(settings)
+    code = job["training"].get("callbacks")
     made_from = {
         "preprocessing": sha256(arguments.preprocessing),
         "examples": sha256(arguments.encoded / "train.tfrecord"),
+        "rows": len(examples),
+        "callbacks": user_code.checksum(code, "training.callbacks") if code else None,
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
     }
@@ -78,7 +85,12 @@ def main() -> None:
         chief=strategies.is_chief(strategy),
     )
     data = InMemory(examples, weights), InMemory(validation)
-    outcome = training.train(model, task, settings, data, job["seed"], checkpoints=checkpoints)
+    callbacks = user_code.callbacks(code) if code else []
+    if job["training"]["tensorboard"] and checkpoints.chief:
+        callbacks.append(user_code.tensorboard(arguments.output.parent / "tensorboard"))
+    outcome = training.train(
+        model, task, settings, data, job["seed"], callbacks, checkpoints, debug
+    )
     if checkpoints.chief:
         write(arguments.output, model, description, outcome.history, outcome.best_epoch)
         checkpoints.remove()

@@ -107,6 +107,13 @@ class InMemory:
         yield Buffer(self._tables, order if epoch is None else permutation(self.rows, seed, epoch))
 
 
+def first(examples: Encoded, rows: int | None) -> Encoded:
+    """Returns the first examples; all of them when `rows` is None."""
+    return Encoded(
+        {name: part[:rows] for name, part in examples.inputs.items()}, examples.labels[:rows]
+    )
+
+
 def _tables(examples: Encoded, weights: np.ndarray | None) -> dict[str, tf.Tensor]:
     columns = {**examples.inputs, "labels": examples.labels}
     if weights is not None:

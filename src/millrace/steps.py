@@ -16,7 +16,10 @@ RunSteps = Callable[[dict[str, tf.Tensor], tf.Tensor], None]
 
 
 def compiled(
-    model: keras.Model, step: Callable[[Any], Any], tables: dict[str, tf.TensorSpec]
+    model: keras.Model,
+    step: Callable[[Any], Any],
+    tables: dict[str, tf.TensorSpec],
+    eager: bool = False,
 ) -> RunSteps:
     """Returns a function that runs `step` on one batch after the other.
 
@@ -24,6 +27,7 @@ def compiled(
         model: made in the scope of its strategy, each of whose replicas takes its part of a batch.
         step: takes (inputs, labels) or (inputs, labels, weights), as Keras' `train_step` does.
         tables: what the examples are made of.
+        eager: whether to run in Python after all, for breakpoints.
     """
     strategy = model.distribute_strategy
 
@@ -35,12 +39,14 @@ def compiled(
             weights = own if weights is None else own * weights
         step((batch, labels) if weights is None else (batch, labels, weights))
 
-    @tf.function(input_signature=[tables, tf.TensorSpec([None, None], tf.int32)])
     def run_steps(tables: dict[str, tf.Tensor], batches: tf.Tensor) -> None:
         for rows in batches:
             strategy.run(run_batch, args=(tables, rows))
 
-    return run_steps  # type: ignore[no-any-return]
+    if eager:
+        return run_steps
+    signature = [tables, tf.TensorSpec([None, None], tf.int32)]
+    return tf.function(run_steps, input_signature=signature)  # type: ignore[no-any-return]
 
 
 def separate_dropout(model: keras.Model) -> None:

@@ -17,8 +17,9 @@ import keras
 import tensorflow as tf
 
 from millrace import recipe, strategies
-from millrace.batches import Call, Source, calls
+from millrace.batches import STEPS_PER_CALL, Call, Source, calls
 from millrace.checkpoints import Checkpoints, Journal
+from millrace.debugging import Debug, naming_the_layer, watch, watched_step
 from millrace.errors import MillraceError
 from millrace.progress import Progress
 from millrace.recipe import MovingAverage, Settings
@@ -26,6 +27,7 @@ from millrace.steps import compiled, separate_dropout
 from millrace.tasks import Task
 
 EVALUATION_BATCH = 8192
+NO_DEBUG = Debug()
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def train(
     seed: int,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoints: Checkpoints | None = None,
+    debug: Debug = NO_DEBUG,
 ) -> Outcome:
     """Trains until `settings.monitor` stops improving; the model gets its best epoch's weights.
 
@@ -65,12 +68,13 @@ def train(
         seed: with the epoch it fixes the order of the examples.
         callbacks: Keras callbacks, called as `fit` calls them; those for batches once for several.
         checkpoints: where to resume from and to save to.
+        debug: how closely to watch it.
 
     Raises:
         MillraceError: the loss is not a number any more, or a checkpoint cannot be restored.
     """
     with strategies.naming_the_dead(model.distribute_strategy):
-        return _Loop(model, task, settings, data, seed, callbacks, checkpoints).run()
+        return _Loop(model, task, settings, data, seed, callbacks, checkpoints, debug).run()
 
 
 class _Loop:
@@ -85,8 +89,10 @@ class _Loop:
         seed: int,
         callbacks: Sequence[keras.callbacks.Callback],
         checkpoints: Checkpoints | None,
+        debug: Debug,
     ) -> None:
         self.model, self.settings, self.data, self.seed = model, settings, data, seed
+        self.steps_per_call = 1 if debug.stepwise else STEPS_PER_CALL
         self.checkpoints = checkpoints
         self.journal = Journal()
         self.strategy = strategy = model.distribute_strategy
@@ -114,8 +120,12 @@ class _Loop:
         self.callbacks = keras.callbacks.CallbackList(
             [*callbacks, self.stopper], model=model, epochs=settings.epochs, steps=steps
         )
-        self.run_training = compiled(model, self._train_step, data[0].signature)
-        self.run_validation = compiled(model, model.test_step, data[1].signature)
+        step: Callable[[Any], None] = self._train_step
+        if debug.check_numerics:
+            watch(model)
+            step = watched_step(model, step)
+        self.run_training = compiled(model, step, data[0].signature, debug.eager)
+        self.run_validation = compiled(model, model.test_step, data[1].signature, debug.eager)
         self._build_metrics()
 
     def run(self) -> Outcome:
@@ -163,7 +173,9 @@ class _Loop:
         loss = float(self.tracker.result())
         ahead = (
             call
-            for call in calls(self.data[0], self.seed, journal.epoch, batch_size)
+            for call in calls(
+                self.data[0], self.seed, journal.epoch, batch_size, self.steps_per_call
+            )
             if call.step >= journal.step
         )
         begin = self.callbacks.on_train_batch_begin
@@ -206,7 +218,10 @@ class _Loop:
                 # Replicas fill up what is left over, so its mean is taken by itself.
                 before = call.step * batch_size * float(self.tracker.result())
                 self.tracker.reset_state()
-            run(call.tables, tf.constant(call.rows))
+            with naming_the_layer(
+                f"model {self.model.name}, epoch {self.journal.epoch + 1}, batch {call.step + 1}"
+            ):
+                run(call.tables, tf.constant(call.rows))
             loss = float(self.tracker.result())
             if rows < batch_size:
                 loss = (before + rows * loss) / (call.step * batch_size + rows)

@@ -1,0 +1,80 @@
+"""Code of the user's own: functions in Python files, which the config names `path.py:function`."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from millrace.errors import MillraceError
+from millrace.files import sha256
+
+
+def checksum(reference: str, key: str) -> str:
+    """Returns the SHA-256 of the file that `reference` names; `key` is its key in the config."""
+    return sha256(_file(reference, key))
+
+
+def function(reference: str, key: str) -> Callable[..., Any]:
+    """Returns the function that `reference` names.
+
+    Raises:
+        MillraceError: there is no such file or function, or the file fails when it is imported.
+    """
+    path, name = _file(reference, key), reference.rpartition(":")[2]
+    spec = importlib.util.spec_from_file_location(f"millrace_user_{path.stem}", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    # The file may import its neighbours.
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise MillraceError(failure(f"{path}: expected a module", error)) from error
+    finally:
+        sys.path.remove(str(path.parent))
+    found = getattr(module, name, None)
+    if not callable(found):
+        names = [name for name, value in vars(module).items() if callable(value)]
+        raise MillraceError(f"{path}: expected a function {name!r}, found {names}.")
+    return found  # type: ignore[no-any-return]
+
+
+def callbacks(reference: str) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks that the function named in `training.callbacks` makes."""
+    make = function(reference, "training.callbacks")
+    try:
+        made = list(make())
+    except Exception as error:
+        raise MillraceError(failure(f"{reference}: expected callbacks", error)) from error
+    for callback in made:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise MillraceError(f"{reference}: expected Keras callbacks, found {callback!r}.")
+    return made
+
+
+def tensorboard(log: Path) -> keras.callbacks.Callback:
+    """Returns the callback that writes a log for TensorBoard, a package that is not required."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise MillraceError(
+            "training.tensorboard: expected the package tensorboard, found none.",
+            note="`pip install tensorboard` in the environment of the job.",
+        )
+    return keras.callbacks.TensorBoard(str(log), write_graph=False)
+
+
+def _file(reference: str, key: str) -> Path:
+    path = Path(reference.rpartition(":")[0])
+    if not path.is_file():
+        raise MillraceError(f"{key}: expected a Python file at {str(path)!r}, found none.")
+    return path
+
+
+def failure(expected: str, error: Exception) -> str:
+    """Returns a message on the first line of an error in the user's code."""
+    line = str(error).strip().splitlines()[0] if str(error).strip() else ""
+    return f"{expected}, found an error: {type(error).__name__}: {line}"
