@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 HERE = Path(__file__).parent
 OUT = HERE.parent / "out" / "tf1"
 RESULT = HERE / "proof.json"
@@ -131,7 +133,7 @@ def write_config(data: Path) -> Path:
         "parity": {"rows": 20000},
     }
     path = OUT / "config.yaml"
-    path.write_text(json.dumps(job, indent=1), encoding="utf-8")
+    path.write_text(yaml.safe_dump(job, sort_keys=False), encoding="utf-8")
     return path
 
 

@@ -105,6 +105,21 @@ def test_the_graph_that_is_exported_says_the_same(name: str, tmp_path: Path) -> 
     np.testing.assert_allclose(exported, predictor.predict(RAW), atol=1e-7)
 
 
+def test_no_one_hot_is_exported_which_a_runtime_computes_wrongly(tmp_path: Path) -> None:
+    predictor = predictor_of(FORMS["saved_model"][0], tmp_path)
+    raw = [tf.TensorSpec([None], column.dtype) for column in predictor.preprocessing.raw]
+    names = [column.name for column in predictor.preprocessing.raw]
+
+    @tf.function(input_signature=raw)
+    def call(*columns: tf.Tensor) -> tf.Tensor:
+        return predictor.predict_tensors(dict(zip(names, columns, strict=True)))
+
+    graph = call.get_concrete_function().graph.as_graph_def()
+    ops = {node.op for function in graph.library.function for node in function.node_def}
+    assert "SelectV2" in ops
+    assert "OneHot" not in ops
+
+
 def test_weights_are_counted_without_the_optimizer(tmp_path: Path) -> None:
     """Six inputs, six hidden units and one output; 38 ids of five columns, hours and the bias."""
     assert predictor_of(FORMS["checkpoint"][0], tmp_path / "a").model.parameters == 49

@@ -16,7 +16,7 @@ from millrace.raw import RawColumn
 # Numbers are cut here. TF.js has no integers beyond int32; and larger floats overflow inside an
 # old graph, where it depends on the order of a sum whether the outcome is infinite or no number.
 LARGEST_INTEGER = 2147483520.0
-LARGEST_FLOAT = 1e30
+LARGEST_FLOAT = 1e19
 
 
 @dataclass(frozen=True)

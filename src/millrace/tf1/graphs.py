@@ -12,6 +12,7 @@ from millrace.errors import MillraceError
 from millrace.feature_columns import Raw
 from millrace.raw import RawColumn
 from millrace.tf1.feeds import Feed, ParsedFeature, check, serialize
+from millrace.tf1.rewrites import rewrite
 from millrace.tf1.sources import Source
 
 v1 = tf.compat.v1
@@ -86,9 +87,10 @@ class OldGraph:
     def _freeze(self) -> tuple[Any, int]:
         """Makes the graph a function of its inputs and the handles of its tables."""
         source = self._source
-        graph_def = v1.graph_util.convert_variables_to_constants(
+        frozen = v1.graph_util.convert_variables_to_constants(
             source.session, source.session.graph.as_graph_def(), [source.output.op.name]
         )
+        graph_def = rewrite(frozen)
         nodes = {node.name: node for node in graph_def.node}
         outputs = [name for feature in self._parsed for name in feature.outputs]
         outputs = outputs or [tensor.name for tensor in source.inputs.values()]
