@@ -4,6 +4,7 @@
 rule fetch:
     input:
         job.local_files,
+        job.files_in("data.database"),
         script="scripts/fetch.py",
     output:
         directory(f"data/raw/{job.name}"),
@@ -18,7 +19,7 @@ rule fetch:
         runtime=60,
     params:
         config=job.file,
-        uses=job.depends_on("data.files", "data.sha256"),
+        uses=job.depends_on("data.files", "data.sha256", "data.database"),
     message:
         "Fetch the raw files and verify their checksums"
     shell:

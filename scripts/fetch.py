@@ -27,7 +27,7 @@ def main() -> None:
         folder.mkdir(parents=True)
         for source in named:
             path, digest = sources.fetch(
-                source, folder, checksums.get(source.name), data.get("database")
+                source, folder, checksums.get(source.name), data["database"]
             )
             final = arguments.output / path.name if path.parent == folder else path
             files.append(
