@@ -10,12 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 import yaml
 
 from millrace.errors import MillraceError
-
-import keras
 
 ROOT = Path(__file__).parents[3]
 
