@@ -1,0 +1,85 @@
+"""The tables of benchmarks/models.py: where they lie, their label, and their split into rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+Splits = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to learn from.
+
+    Attributes:
+        folder: under the data directory; `flights` is the bundled table.
+        label: the column to predict.
+        task: binary or regression.
+        drop: columns that no contestant gets: ids, dates, leaks.
+        make: makes the label, where it is no column.
+        unit: in which the error of a regression is told.
+    """
+
+    folder: str
+    label: str
+    task: str
+    drop: tuple[str, ...] = ()
+    make: Callable[[pd.DataFrame], pd.Series] | None = None
+    unit: float = 1.0
+
+    def read(self, data: Path) -> Splits:
+        """Returns the training, validation and test rows."""
+        table = self._rows(data)
+        if self.make is not None:
+            table[self.label] = self.make(table)
+        table = table.drop(columns=list(self.drop))
+        if self.folder == "flights":
+            validation = table["date"].between("2013-10-01", "2013-10-31")
+            test = table["date"] >= "2013-11-01"
+            table = table.drop(columns="date")
+        else:
+            validation, test = (
+                table.index.isin(read_places(data, self.folder, split)) for split in ("val", "test")
+            )
+        return table[~(validation | test)], table[validation], table[test]
+
+    def _rows(self, data: Path) -> pd.DataFrame:
+        if self.folder == "flights":
+            return pd.read_csv(Path("data/raw/flights/flights.csv"))
+        folder = data / self.folder
+        parts = sorted(folder.glob("train.csv*")) + sorted(folder.glob("test.csv*"))
+        files = parts or [folder / "data.csv"]
+        tables = [pd.read_csv(file, skipinitialspace=True) for file in files]
+        return pd.concat(tables, ignore_index=True)
+
+
+def read_places(data: Path, name: str, split: str) -> list[int]:
+    """Returns the row numbers of a split, from 0."""
+    return [int(x) for x in (data / "splits" / f"{name}.{split}_idx.txt").read_text().split()]
+
+
+def big_tipper(table: pd.DataFrame) -> pd.Series:
+    """The label of TFX' taxi example: a tip of more than a fifth of the fare."""
+    return (table["tips"] > 0.2 * table["fare"]).astype(int)
+
+
+TABLES = {
+    "adult": Table("adult", "income", "binary"),
+    "california_housing": Table(
+        "california_housing", "median_house_value", "regression", unit=100_000.0
+    ),
+    "telco_churn": Table("telco_churn", "Churn", "binary", ("customerID",)),
+    "chicago_taxi": Table(
+        "chicago_taxi", "big_tipper", "binary", ("tips", "trip_start_timestamp"), big_tipper
+    ),
+    "bike_sharing": Table(
+        "bike_sharing", "cnt", "regression", ("instant", "dteday", "casual", "registered")
+    ),
+    "ames": Table("ames", "price", "regression", ("Order", "PID")),
+    "higgs_7k": Table("higgs_7k", "label", "binary"),
+    "flights": Table("flights", "late", "binary"),
+}
