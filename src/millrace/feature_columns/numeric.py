@@ -12,6 +12,7 @@ from millrace.feature_columns.base import Context, FeatureColumn, NumberInput, R
 
 # Normalized values are cut here, so that an absurd input cannot push a model to infinity.
 LARGEST_NORMALIZED = 10.0
+LARGEST_UNNORMALIZED = 1e18
 
 LARGEST_LOGARITHM_OF = 1e38
 
@@ -95,7 +96,10 @@ class Numeric(FeatureColumn):
 
     def _normalize(self, x: tf.Tensor) -> tf.Tensor:
         if self.normalizer == "none":
-            return x if (self.center, self.scale) == (0.0, 1.0) else (x - self.center) * self.scale
+            x = x if (self.center, self.scale) == (0.0, 1.0) else (x - self.center) * self.scale
+            # A square of it is still a number: beyond, runtimes disagree on what infinity less
+            # infinity is.
+            return tf.minimum(tf.maximum(x, -LARGEST_UNNORMALIZED), LARGEST_UNNORMALIZED)
         if self.normalizer == "quantile":
             return self._share_below(x)
         if self.normalizer == "log":
