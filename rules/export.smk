@@ -106,7 +106,7 @@ rule verify:
         runtime=30,
     params:
         config=job.file,
-        uses=job.depends_on("parity", "export", "seed"),
+        uses=job.depends_on("models", "parity", "export", "seed"),
         models=lambda wildcards, input: f"{R}/models",
     message:
         "Compare all runtimes, row by row"

@@ -11,33 +11,46 @@ from millrace.config import SCHEMA_PATH, resolve
 
 Schema = dict[str, Any]
 
-# Sections by their names in the schema, which are their keys except for this one.
-SECTIONS = ["data", "split", "training", "evaluation", "selection", "export", "parity"]
-KEYS = {"split": "data.split"}
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 
 def reference(schema: Schema) -> str:
     """Returns one table per section of the config, one row per key."""
     definitions = schema["$defs"]
+    shown: set[str] = set()
     lines = [
         "# Config reference",
         "",
         "Made from `schema.json` by `make docs`. Examples are in [README.md](README.md).",
-        *_table("The whole job", schema, definitions),
+        *_tables("", schema, definitions, shown),
     ]
-    for name in SECTIONS:
-        lines += _table(f"`{KEYS.get(name, name)}`", definitions[name], definitions)
     for name in definitions["feature"]["oneOf"][1]["properties"]["kind"]["enum"]:
-        lines += _table(f"A feature of kind `{name}`", definitions[name], definitions)
+        lines += _tables(f"features of kind {name}", definitions[name], definitions, shown)
     for name in definitions["model_kind"]["enum"]:
-        lines += _table(f"A model of kind `{name}`", definitions[name], definitions)
-    lines += _table("`training` of one model", definitions["training_overrides"], definitions)
+        lines += _tables(f"models of kind {name}", definitions[name], definitions, shown)
     return "\n".join(lines) + "\n"
 
 
+def _tables(path: str, section: Schema, definitions: Schema, shown: set[str]) -> Iterator[str]:
+    """Yields a section's table, then those of the sections within it that are not `shown` yet."""
+    yield from _table(path or "the whole job", section, definitions)
+    for key, subschema in section["properties"].items():
+        if subschema is True or subschema.get("$ref") in shown:
+            continue
+        target = _target(subschema, definitions)
+        if "properties" in target:
+            shown.update({subschema["$ref"]} if "$ref" in subschema else ())
+            yield from _tables(f"{path}.{key}".lstrip("."), target, definitions, shown)
+
+
 def _table(title: str, section: Schema, definitions: Schema) -> Iterator[str]:
-    yield from ["", f"## {title}", "", "| key | value | default | meaning |", "|---|---|---|---|"]
+    yield from [
+        "",
+        f"## {title[0].upper()}{title[1:]}" if " " in title else f"## `{title}`",
+        "",
+        "| key | value | default | meaning |",
+        "|---|---|---|---|",
+    ]
     required = section.get("required", [])
     for key, subschema in section["properties"].items():
         if key == "kind":

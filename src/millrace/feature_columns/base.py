@@ -220,7 +220,7 @@ class Categorical(FeatureColumn):
 
 def largest_magnitude(statistics: Mapping[str, Any]) -> float:
     """Returns the largest absolute value of a column of numbers."""
-    return max(abs(statistics["min"]), abs(statistics["max"]))
+    return float(max(abs(statistics["min"]), abs(statistics["max"])))
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
