@@ -19,7 +19,7 @@ CONFIG_FILE = "config/config.yaml"
 CONFIG = """
 name: made
 seed: 0
-data: {files: table.csv, label: label, sha256: {}}
+data: {files: table.csv, label: label, sha256: {}, database: null}
 features:
   size: {kind: numeric, column: size (mm)}
   rooms: vocabulary
