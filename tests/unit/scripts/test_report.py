@@ -16,7 +16,8 @@ pytestmark = pytest.mark.skipif(
 
 
 def run_report(folder: Path, results: Path) -> subprocess.CompletedProcess[str]:
-    job = {"name": "made", "data": {"files": "x.csv", "label": "late"}}
+    data = {"files": "x.csv", "label": "late"}
+    job = {"name": "made", "data": data, "models": ["linear", "dnn"]}
     (folder / "job.yaml").write_text(json.dumps(job))
     arguments = {
         "--config": folder / "job.yaml",

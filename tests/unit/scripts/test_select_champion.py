@@ -29,7 +29,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def select(folder: Path, **settings: object) -> subprocess.CompletedProcess[str]:
-    config = {"name": "made", "data": {"files": "x.csv", "label": "y"}, "selection": settings}
+    config = {
+        "name": "made",
+        "data": {"files": "x.csv", "label": "y"},
+        "models": ["linear", "dnn"],
+        "selection": settings,
+    }
     (folder / "config.yaml").write_text(json.dumps(config))
     script = REPOSITORY / "scripts" / "select_champion.py"
     arguments = [sys.executable, str(script), "--config", str(folder / "config.yaml")]
