@@ -28,7 +28,8 @@ pytestmark = [
 def test_every_chart_draws_and_nothing_overflows(
     make_results: Callable[[str], Path], width: int
 ) -> None:
-    job = config.complete({"name": "made", "data": {"files": "x.csv", "label": "late"}})
+    data = {"files": "x.csv", "label": "late"}
+    job = config.complete({"name": "made", "data": data, "models": ["linear", "dnn"]})
     paths = []
     for task in TASKS:
         results = make_results(task)
