@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from millrace import anomalies, config, errors, examples, files, statistics
+from millrace import config, errors, examples, files
+from millrace.analysis import anomalies, statistics
 
 SPLITS = ("train", "validation", "test")
 

@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from millrace import config, sources
+from millrace import config
 from millrace.errors import MillraceError, run
+from millrace.fetching import sources
 from millrace.files import replacing, write_json
 
 

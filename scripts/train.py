@@ -8,16 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from millrace import config, encoded, models, recipe, strategies, training, user_code
-from millrace.batches import InMemory, first
-from millrace.checkpoints import Checkpoints, write_history
-from millrace.debugging import Debug
+from millrace import config, encoded, models, user_code
 from millrace.errors import MillraceError, run
 from millrace.files import replacing, sha256, write_json
 from millrace.models import boosted_trees
 from millrace.preprocessing import Preprocessing
 from millrace.tf1 import adoption
 from millrace.tf1.predictor import adopt
+from millrace.training import loop, recipe, strategies
+from millrace.training.batches import InMemory, first
+from millrace.training.checkpoints import Checkpoints, write_history
+from millrace.training.debugging import Debug
 
 import keras
 import tensorflow as tf
@@ -88,9 +89,7 @@ def main() -> None:
     callbacks = user_code.callbacks(code) if code else []
     if job["training"]["tensorboard"] and checkpoints.chief:
         callbacks.append(user_code.tensorboard(arguments.output.parent / "tensorboard"))
-    outcome = training.train(
-        model, task, settings, data, job["seed"], callbacks, checkpoints, debug
-    )
+    outcome = loop.train(model, task, settings, data, job["seed"], callbacks, checkpoints, debug)
     if checkpoints.chief:
         write(arguments.output, model, description, outcome.history, outcome.best_epoch)
         checkpoints.remove()

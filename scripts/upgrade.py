@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from millrace.errors import run
-from millrace.upgrade import REPORT, report, upgrade
+from millrace.tf1.upgrade import REPORT, report, upgrade
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
-from millrace import statistics
+from millrace.analysis import statistics
 
 ROOT = Path(__file__).parents[1]
 SPLIT_ROWS = {"train": 1200, "validation": 300, "test": 400}

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from millrace import sources
 from millrace.config import complete, load
 from millrace.errors import MillraceError
+from millrace.fetching import sources
 from millrace.files import replacing
 
 

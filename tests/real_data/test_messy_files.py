@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from millrace import blocks, dialects, tables
-from millrace.blocks import Markers
 from millrace.errors import MillraceError
+from millrace.ingestion import blocks, dialects, tables
+from millrace.ingestion.blocks import Markers
 
 TABLE = Path(__file__).parents[1] / "fixtures" / "messy.csv"
 MARKERS = Markers.of(["", "NA", "N/A", "NaN", "nan", "NULL", "null", "?"])

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from millrace import blocks, tables
-from millrace.blocks import Markers
 from millrace.errors import MillraceError
+from millrace.ingestion import blocks, tables
+from millrace.ingestion.blocks import Markers
 
 DATA = {"header": True, "exclude": []}
 MARKERS = Markers.of(["", "NA"])

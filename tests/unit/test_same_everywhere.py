@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
-from millrace import conversion, examples, preprocessing, runtimes, serving, statistics
+from millrace import conversion, examples, preprocessing, runtimes, serving
+from millrace.analysis import statistics
 from millrace.errors import MillraceError
 from millrace.feature_columns import KINDS, FeatureColumn
 from millrace.raw import parse_examples, raw_columns

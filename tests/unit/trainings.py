@@ -14,13 +14,14 @@ import keras
 import numpy as np
 
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
-from millrace import errors, strategies
-from millrace.batches import InMemory
-from millrace.checkpoints import Checkpoints
+from millrace import errors
 from millrace.encoded import Encoded
-from millrace.recipe import Settings
 from millrace.tasks import Task
-from millrace.training import Outcome, train
+from millrace.training import strategies
+from millrace.training.batches import InMemory
+from millrace.training.checkpoints import Checkpoints
+from millrace.training.loop import Outcome, train
+from millrace.training.recipe import Settings
 
 BINARY = Task("binary", ("no", "yes"))
 SEED = 3

@@ -17,10 +17,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import tensorflow as tf
 
+from millrace.analysis.statistics import describe_numbers
 from millrace.errors import MillraceError
 from millrace.feature_columns.base import Categorical, Context, FeatureColumn, NumberInput, Raw
 from millrace.feature_columns.numeric import Numeric
-from millrace.statistics import describe_numbers
 
 EPOCH = datetime.date(1970, 1, 1)
 SECONDS_PER_DAY = 86_400

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from millrace.anomalies import jensen_shannon, l_infinity
+from millrace.analysis.anomalies import jensen_shannon, l_infinity
 from millrace.files import read_json
 
 # More values of a column than so many do not fit into a chart that is read at a glance.

@@ -1,0 +1,1 @@
+"""What the examples of each split hold, and what looks wrong about it."""

@@ -1,0 +1,241 @@
+"""Statistics of the examples: counts, vocabularies, exact quantiles, and what the label is.
+
+Every figure of a column follows from one table, how often each of its values occurs, so the memory
+needed grows with the different values and not with the rows: the examples themselves pass through
+once, batch by batch, into a database on disk.
+"""
+
+import itertools
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from millrace import examples
+from millrace.analysis import labels, leakage
+from millrace.errors import MillraceError
+
+QUANTILES = np.arange(1025) / 1024
+BINS = 32
+
+# Numbers: all values are listed up to so many, above only those with this share of the rows.
+MOST_LISTED = 1024
+
+# Strings outside train: the report shows no more, and train has the vocabulary.
+MOST_LISTED_ELSEWHERE = 1000
+
+# More is spilled to disk, however large the machine: other jobs run beside this one.
+MEMORY = "1GB"
+
+NUMBERS = ("int64", "float32", "float64", "bool")
+
+
+def compute(
+    batches: Mapping[str, Iterable[pa.RecordBatch]],
+    schema: Mapping[str, Any],
+    task: str = "auto",
+    positive: Any = None,
+) -> dict[str, Any]:
+    """Computes the statistics of all splits in one pass over their batches.
+
+    NaN and the empty string count as missing, since models take them for missing values.
+
+    Args:
+        batches: the examples of each split, `train` among them, with the columns of the schema.
+        schema: schema.json.
+        task: `data.task` of the config.
+        positive: `data.positive` of the config, or None.
+
+    Returns:
+        `splits`: by split `rows` and `columns`. A column has type, rows, missing, distinct and
+        values ([value, count], by falling count); a number also min, max, mean, std (of the
+        population), median, quantiles (linear interpolation at 0, 1/1024 … 1) and histogram (the
+        edges are train's; what lies outside counts in the outer bins); a string outside train
+        also `unseen`, the rows whose value train lacks.
+        `label`: name, task, classes, and `alone`: how well each column by itself predicts it.
+
+    Raises:
+        MillraceError: a split has no rows, a number does not fit into float32, or the label's
+            values do not allow the task.
+    """
+    columns = schema["columns"]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        duckdb.connect(str(Path(folder) / "examples.duckdb")) as database,
+    ):
+        database.execute(f"SET memory_limit = '{MEMORY}'")
+        for split, split_batches in batches.items():
+            _load(database, split, split_batches, columns)
+        names = [column["name"] for column in columns]
+        label = names.index(schema["label"])
+        values = {split: _counts(database, split, label)[0].tolist() for split in batches}
+        kind, classes = labels.resolve(
+            schema["label"], columns[label]["type"], values, task, positive
+        )
+        splits: dict[str, Any] = {}
+        for split in batches:
+            train = splits["train"]["columns"] if splits else None
+            splits[split] = _split(database, split, columns, train)
+        alone = {
+            column["name"]: leakage.strength(database, i, column["type"], label, kind, classes)
+            for i, column in enumerate(columns)
+            if i != label
+        }
+    described = {"name": schema["label"], "task": kind, "classes": classes, "alone": alone}
+    return {"splits": splits, "label": described}
+
+
+def _load(
+    database: duckdb.DuckDBPyConnection,
+    split: str,
+    batches: Iterable[pa.RecordBatch],
+    columns: list[dict[str, Any]],
+) -> None:
+    """Copies batches into a table named as the split, with columns c0, c1 …
+
+    Columns go by place because names that differ in case alone are the same to a database.
+    """
+    stream = (_stored(batch, columns) for batch in batches)
+    first = next(stream, None)
+    if first is None:
+        raise MillraceError(f"{split}: expected examples, found none.")
+    reader = pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], stream))
+    values = [_value(f"c{i}", field.type) for i, field in enumerate(first.schema)]
+    database.register("reader", reader)
+    database.execute(f"CREATE TABLE {split} AS SELECT {', '.join(values)} FROM reader")
+
+
+def _stored(batch: pa.RecordBatch, columns: list[dict[str, Any]]) -> pa.RecordBatch:
+    arrays = [examples.stored(batch.column(column["name"])) for column in columns]
+    return pa.RecordBatch.from_arrays(arrays, [f"c{i}" for i in range(len(columns))])
+
+
+def _value(column: str, type_: pa.DataType) -> str:
+    """SQL for a column with NULL for what models take for missing."""
+    if pa.types.is_floating(type_):
+        # Adding 0 makes -0.0 the 0.0 that it equals: which of them stands for both is chance.
+        return f"nullif({column}, 'nan') + 0::FLOAT AS {column}"
+    return f"nullif({column}, '') AS {column}" if pa.types.is_string(type_) else column
+
+
+def _counts(
+    database: duckdb.DuckDBPyConnection, split: str, i: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns column i's different values, sorted, and how many rows hold each, int64."""
+    counted = database.sql(
+        f"SELECT c{i}, count(*) FROM {split} WHERE c{i} IS NOT NULL GROUP BY 1 ORDER BY 1"
+    ).to_arrow_table()
+    return counted[0].to_numpy(), counted[1].to_numpy()
+
+
+def _split(
+    database: duckdb.DuckDBPyConnection,
+    split: str,
+    columns: list[dict[str, Any]],
+    train: dict[str, Any] | None,
+) -> dict[str, Any]:
+    rows = database.table(split).shape[0]
+    described: dict[str, Any] = {}
+    for i, column in enumerate(columns):
+        name, type_ = column["name"], column["type"]
+        values, counts = _counts(database, split, i)
+        described[name] = {
+            "type": type_,
+            "rows": rows,
+            "missing": rows - int(counts.sum()),
+            "distinct": len(values),
+        }
+        if type_ in NUMBERS:
+            edges = train[name]["histogram"]["edges"] if train else None
+            described[name] |= describe_numbers(f"{name!r} in {split}", values, counts, edges)
+            listed = (counts * MOST_LISTED >= rows) | (len(values) <= MOST_LISTED)
+            described[name]["values"] = _by_count(values[listed], counts[listed])
+        elif train is None:
+            described[name]["values"] = _by_count(values, counts)
+        else:
+            described[name]["values"] = _by_count(values, counts)[:MOST_LISTED_ELSEWHERE]
+            described[name]["unseen"] = _unseen(database, split, i)
+    return {"rows": rows, "columns": described}
+
+
+def _by_count(values: np.ndarray, counts: np.ndarray) -> list[list[Any]]:
+    """Pairs sorted values with their counts, by falling count and then by value."""
+    order = np.argsort(-counts, kind="stable")
+    return [list(pair) for pair in zip(values[order].tolist(), counts[order].tolist(), strict=True)]
+
+
+def _unseen(database: duckdb.DuckDBPyConnection, split: str, i: int) -> int:
+    """Counts the rows of a split whose value never occurs in train."""
+    rows = database.sql(f"FROM {split} ANTI JOIN train USING (c{i}) WHERE c{i} IS NOT NULL")
+    return len(rows)
+
+
+def describe_numbers(
+    where: str, values: np.ndarray, counts: np.ndarray, edges: list[float] | None
+) -> dict[str, Any]:
+    """Summarizes a number by its sorted values and their counts; figures of no values are None."""
+    if not len(values):
+        figures = dict.fromkeys(["min", "max", "mean", "std", "log_mean", "log_std", "median"])
+        histogram = {"edges": edges or [], "counts": [0] * BINS if edges else []}
+        return {**figures, "quantiles": [], "histogram": histogram}
+    x = values.astype(np.float64)
+    if not np.all(np.abs(x) <= np.finfo(np.float32).max):
+        raise MillraceError(
+            f"column {where}: expected numbers that float32 can hold, found {x[0]:g} to {x[-1]:g}.",
+            note="add what stands for a missing value to data.missing_values, or exclude the"
+            " column with data.exclude.",
+        )
+    mean, std = _mean_and_std(x, counts)
+    log_mean, log_std = _mean_and_std(np.sign(x) * np.log1p(np.abs(x)), counts)
+    quantiles = _quantiles(x, counts)
+    if not edges:
+        edges = _edges(x[0], x[-1])
+    return {
+        "min": values[0].item(),
+        "max": values[-1].item(),
+        "mean": mean,
+        "std": std,
+        "log_mean": log_mean,
+        "log_std": log_std,
+        "median": float(quantiles[512]),
+        "quantiles": quantiles.tolist(),
+        "histogram": {"edges": edges, "counts": _histogram(x, counts, edges)},
+    }
+
+
+def _mean_and_std(x: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    mean = float(np.average(x, weights=counts))
+    return mean, float(np.sqrt(np.average((x - mean) ** 2, weights=counts)))
+
+
+def _quantiles(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Quantiles of the rows by linear interpolation, as `numpy.quantile` defines them.
+
+    Args:
+        x: float64 [distinct], sorted.
+        counts: rows by value, int64 [distinct].
+    """
+    last_row = np.cumsum(counts) - 1
+    position = QUANTILES * last_row[-1]
+    below = np.floor(position)
+    low = x[np.searchsorted(last_row, below)]
+    high = x[np.searchsorted(last_row, np.ceil(position))]
+    quantiles: np.ndarray = low + (high - low) * (position - below)
+    return quantiles
+
+
+def _edges(low: float, high: float) -> list[float]:
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    edges: list[float] = np.linspace(low, high, BINS + 1).tolist()
+    return edges
+
+
+def _histogram(x: np.ndarray, counts: np.ndarray, edges: list[float]) -> list[int]:
+    """Counts rows by bin [edge, next edge); the last holds its upper edge too."""
+    bins = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, BINS - 1)
+    return [int(count) for count in np.bincount(bins, weights=counts, minlength=BINS)]

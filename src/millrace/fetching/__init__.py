@@ -1,0 +1,1 @@
+"""From what the config names to raw files whose checksums are known."""

@@ -1,0 +1,169 @@
+"""Where raw data comes from: what `data.files` in a config names, found, fetched and checked."""
+
+import difflib
+import glob
+import time
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+
+from millrace.errors import MillraceError
+from millrace.fetching.bundled import write_flights
+from millrace.files import sha256
+from millrace.progress import Progress
+
+ATTEMPTS = 5
+CHUNK_BYTES = 1 << 16  # a broken connection loses less than one
+TIMEOUT_SECONDS = 30
+TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+
+
+class Source(NamedTuple):
+    """One raw file: what the config calls it, and the split it belongs to (None: not divided)."""
+
+    name: str
+    split: str | None
+
+
+def named(files: Any) -> Iterator[Source]:
+    """Yields the sources that `data.files` names, globs and folders expanded, in a fixed order.
+
+    Raises MillraceError when a glob or a folder holds no file.
+    """
+    by_split = files if isinstance(files, dict) else {None: files}
+    for split, names in by_split.items():
+        for name in [names] if isinstance(names, str) else names:
+            yield from (Source(match, split) for match in _expand(name))
+
+
+def _expand(name: str) -> list[str]:
+    if Path(name).is_dir():
+        return _files_in(Path(name))
+    if is_url(name) or Path(name).exists() or not glob.has_magic(name):
+        return [name]
+    # Path.glob takes no absolute patterns.
+    found = glob.glob(name, recursive=True)
+    matches = sorted(path for path in found if Path(path).is_file())
+    if not matches:
+        raise MillraceError(f"data.files: expected files that match {name}, found none.")
+    return matches
+
+
+def _files_in(folder: Path) -> list[str]:
+    """Returns the files in a folder and those below it; _SUCCESS, .crc and their like are none."""
+    found = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    ]
+    if not found:
+        raise MillraceError(f"{folder}: expected files in this folder, found none.")
+    return sorted(map(str, found))
+
+
+def is_url(name: str) -> bool:
+    return "://" in name
+
+
+def fetch(
+    source: Source, folder: Path, expected: str | None, database: str | None = None
+) -> tuple[Path, str]:
+    """Brings one source within reach and returns its file's path and SHA-256.
+
+    A local file stays where it lies; a URL, bundled data, and what a query in an .sql file gives
+    when it runs in `database`, are written into `folder`. `expected` is the file's SHA-256, which
+    a URL must have. Raises MillraceError when the source is not
+    there, is no file, or has another checksum.
+    """
+    if source.name == "bundled:flights":
+        path = folder / "flights.csv"
+        write_flights(path)
+    elif source.name.startswith(("http://", "https://")):
+        path = folder / (PurePosixPath(urlsplit(source.name).path).name or "data")
+        _check_download(source.name, path, expected)
+        _download(source.name, path)
+    elif is_url(source.name) or source.name.startswith("bundled:"):
+        raise MillraceError(
+            f"data.files: expected a path, an http(s) URL or bundled:flights, found {source.name}."
+        )
+    else:
+        path = Path(source.name)
+        _check_local(path)
+        if path.suffix == ".sql":
+            # DuckDB is for those who want it: the Snakefile imports this module too.
+            from millrace.fetching import queries
+
+            query, path = path, folder / f"{path.stem}.parquet"
+            queries.write(query, database, path)
+    found = sha256(path)
+    if expected not in (None, found):
+        raise MillraceError(
+            f"{source.name}: expected SHA-256 {expected}, found {found}.",
+            note="the file has changed since its checksum was written under data.sha256.",
+        )
+    return path, found
+
+
+def _check_local(path: Path) -> None:
+    if not path.exists():
+        siblings = [item.name for item in path.parent.glob("*")] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, siblings)
+        note = f"the same folder holds {', '.join(near)}" if near else None
+        raise MillraceError(f"{path}: expected a file, found none.", note=note)
+    if path.stat().st_size == 0:
+        raise MillraceError(f"{path}: expected a table, found an empty file.")
+
+
+def _check_download(url: str, path: Path, expected: str | None) -> None:
+    if expected is None:
+        raise MillraceError(
+            f"{url}: expected its checksum under data.sha256, found none.",
+            note="what comes over the network is used only when its SHA-256 is known.",
+        )
+    if path.exists():
+        raise MillraceError(
+            f"{url}: expected a file name that no other source has, found {path.name} again."
+        )
+
+
+def _download(url: str, path: Path) -> None:
+    """Writes the content of `url` to `path`; after a broken connection goes on where it stopped."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _append(url, path)
+            return
+        except requests.HTTPError as error:
+            transient = error.response is not None and error.response.status_code in TRANSIENT
+            if not transient or attempt == ATTEMPTS:
+                raise MillraceError(f"{url}: expected a file, found {error}.") from None
+        except requests.RequestException as error:
+            if attempt == ATTEMPTS:
+                raise MillraceError(
+                    f"{url}: expected an answer, found {error} after {ATTEMPTS} attempts."
+                ) from None
+        time.sleep(2 ** (attempt - 1) / 2)
+
+
+def _append(url: str, path: Path) -> None:
+    """Asks for what `path` lacks of `url` and appends it."""
+    have = path.stat().st_size if path.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # nothing is left; the checksum tells whether it is the right thing
+        response.raise_for_status()
+        resumed = response.status_code == requests.codes.partial_content
+        rest = int(response.headers.get("Content-Length", 0))
+        total = rest + (have if resumed else 0)
+        with (
+            path.open("ab" if resumed else "wb") as file,
+            Progress(total or None, "B", path.name) as progress,
+        ):
+            progress.update(have if resumed else 0)
+            for chunk in response.iter_content(CHUNK_BYTES):
+                file.write(chunk)
+                progress.update(len(chunk))

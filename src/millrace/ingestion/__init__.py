@@ -1,0 +1,1 @@
+"""From raw files to labelled rows in their splits."""

@@ -1,0 +1,198 @@
+"""Blocks of raw rows: what each cell is, and the rows as typed columns or as rejected ones."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from millrace.examples import ARROW_TYPES, strings
+from millrace.ingestion import cells, rows
+from millrace.ingestion.domains import Domain
+
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+NO_OBJECT = -2  # stands for the number of a row's cells, as rows.UNCLOSED does
+
+Array = np.ndarray[Any, Any]
+
+
+class Block(NamedTuple):
+    """Some rows of a table, in their order.
+
+    `spans`, int64 [columns, rows, 2], says where in `data` (uint8) the bytes of each cell lie;
+    `classes` (uint8 [columns, rows]) what it is, and `values` (int64 [columns, rows]) what it
+    means, see millrace.ingestion.cells; `counts`, int64 [rows], how many cells each row has. `first_row` is
+    the number of the first row, from 1; `raw` gives a row's text as it stands in the file, and
+    `byte_offset` where that is, if known.
+    """
+
+    data: Array
+    spans: Array
+    classes: Array
+    values: Array
+    counts: Array
+    first_row: int
+    raw: Callable[[int], str]
+    byte_offset: Callable[[int], int | None]
+
+    def hashes(self, seed: int, columns: Sequence[int]) -> Array:
+        """Returns a 64-bit hash of each row's cells in these columns: uint64 [rows]."""
+        in_order = list(columns) == list(range(len(self.spans)))
+        spans = self.spans if in_order else self.spans[list(columns)]
+        return rows.hash_rows(self.data, spans, seed)  # type: ignore[no-any-return]
+
+
+class Reject(NamedTuple):
+    """A row that fits no example: where it is, why it is rejected, and what it holds.
+
+    Its reason begins with what was expected, which rows with the same fault have in common.
+    """
+
+    row: int
+    byte_offset: int | None
+    column: str
+    reason: str
+    raw: str
+
+    @property
+    def kind(self) -> str:
+        return self.reason.split(",")[0]
+
+
+class Markers(NamedTuple):
+    """The texts that stand for a missing value, as the kernels take them."""
+
+    text: Array
+    ends: Array
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Markers":
+        encoded = [text.strip().encode() for text in texts]
+        ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+        return cls(np.frombuffer(b"".join(encoded), np.uint8), ends)
+
+
+def classify(
+    data: Array, spans: Array, markers: Markers, plain: Sequence[bool]
+) -> tuple[Array, Array]:
+    """Returns what each text cell is, and its value: uint8 and int64 [columns, rows].
+
+    `plain` says which columns are wanted as text, whatever it looks like.
+    """
+    shape = spans.shape[:2]
+    classes, values = np.zeros(shape, np.uint8), np.zeros(shape, np.int64)
+    columns = np.array(plain, np.bool_)
+    cells.classify(data, spans, markers.text, markers.ends, columns, classes, values)
+    return classes, values
+
+
+def typed(
+    block: Block,
+    names: Sequence[str],
+    types: dict[str, str],
+    required: Collection[str] = (),
+    domains: Mapping[str, Domain] = MappingProxyType({}),
+) -> tuple[pa.RecordBatch, Array, list[Reject]]:
+    """Returns a block's good rows with the columns of `types`, which rows those are, and the bad.
+
+    `names` are the block's columns, `required` those without which a row is bad, `domains` the
+    values that columns may take. Which rows are good comes as bool [rows].
+    """
+    wrong_count = block.counts != len(names)
+    good = ~wrong_count
+    rejects = [
+        _reject(block, row, "", _count_reason(int(block.counts[row]), len(names)))
+        for row in np.flatnonzero(wrong_count).tolist()
+    ]
+    columns = {}
+    for name, kind in types.items():
+        index = names.index(name)
+        classes = block.classes[index]
+        columns[name], bad = _arrow_column(
+            kind, block.data, block.spans[index], classes, block.values[index]
+        )
+        expected = kind
+        if name in required:
+            bad |= classes == cells.MISSING
+        if name in domains:
+            bad |= domains[name].outside(columns[name])
+            expected = f"{kind} {domains[name]}"
+        for row in np.flatnonzero(bad & good).tolist():
+            found = "none" if classes[row] == cells.MISSING else _quoted(block, index, row)
+            rejects.append(_reject(block, row, name, f"expected {expected}, found {found}"))
+        good &= ~bad
+    fields = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in types.items()])
+    batch = pa.RecordBatch.from_arrays([columns[name] for name in types], schema=fields)
+    if not good.all():
+        batch = batch.filter(pa.array(good))
+    return batch, good, sorted(rejects, key=lambda reject: reject.row)
+
+
+def text(data: Array, span: Array) -> str:
+    """Returns bytes as text, in which what is no UTF-8 stays visible, as \\\\xNN."""
+    return data[span[0] : span[1]].tobytes().decode("utf-8", errors="backslashreplace")
+
+
+def _reject(block: Block, row: int, column: str, reason: str) -> Reject:
+    number = block.first_row + row
+    return Reject(number, block.byte_offset(row), column, reason, block.raw(row))
+
+
+def _count_reason(found: int, expected: int) -> str:
+    if found == rows.UNCLOSED:
+        return "a quote is opened and never closed"
+    if found == NO_OBJECT:
+        return "expected a JSON object, found other text"
+    return f"expected {expected} cells, found {found}"
+
+
+def _quoted(block: Block, column: int, row: int) -> str:
+    found = text(block.data, block.spans[column, row])
+    return repr(found if len(found) <= 60 else found[:60] + "…")
+
+
+def _arrow_column(
+    kind: str, data: Array, spans: Array, classes: Array, values: Array
+) -> tuple[pa.Array, Array]:
+    """Returns the cells of a column as an Arrow array, and which do not parse: bool [rows].
+
+    The latter are null in the array, as the missing ones are.
+    """
+    missing = classes == cells.MISSING
+    if kind == "string":
+        fits = missing | (classes != cells.BROKEN)
+        return strings(data, spans, fits & ~missing), ~fits
+    if kind in ("float32", "float64"):
+        numbers, fits = _floats(data, spans, classes, values)
+    elif kind == "bool":
+        numbers = values.astype(np.bool_)
+        fits = (classes == cells.BOOL) | ((classes == cells.INT) & (values >= 0) & (values <= 1))
+    elif kind == "int64":
+        numbers, fits = values, (classes == cells.INT) | (classes == cells.CODE)
+    elif kind == "date":
+        numbers, fits = values.astype("datetime64[D]"), classes == cells.DATE
+    else:
+        days = classes == cells.DATE
+        numbers = np.where(days, values * cells.MICROSECONDS_PER_DAY, values)
+        numbers, fits = numbers.astype("datetime64[us]"), days | (classes == cells.TIMESTAMP)
+    bad = ~(fits | missing)
+    # A cell may say nan though that is no marker: NaN is a float's way to be missing.
+    array = pa.array(numbers, mask=~fits | (numbers != numbers))
+    return array.cast(ARROW_TYPES[kind], safe=False), bad
+
+
+def _floats(data: Array, spans: Array, classes: Array, values: Array) -> tuple[Array, Array]:
+    """Returns numbers (float64 [rows]) and which cells are numbers that a float32 can hold."""
+    numbers = values.view(np.float64).copy()
+    whole = (classes == cells.INT) | (classes == cells.CODE)
+    numbers[whole] = values[whole]
+    precise = (classes == cells.PRECISE) | (classes == cells.LONG)
+    if precise.any():
+        where = spans[precise]
+        where[:, 0] += data[where[:, 0]] == ord("+")  # which Arrow's parser does not take
+        texts = strings(data, where, np.ones(len(where), np.bool_))
+        numbers[precise] = texts.cast(pa.float64()).to_numpy()
+    fits = whole | precise | (classes == cells.FLOAT)
+    return numbers, fits & ~(np.abs(numbers) > _FLOAT32_MAX)

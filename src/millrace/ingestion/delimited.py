@@ -1,0 +1,116 @@
+"""CSV files, of any delimiter, read as a stream of blocks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from millrace.errors import MillraceError
+from millrace.ingestion import dialects, rows
+from millrace.ingestion.blocks import Block, Markers, classify, text
+from millrace.ingestion.dialects import Dialect
+
+BLOCK_BYTES = 4 << 20
+LARGEST_ROW_BYTES = 64 << 20
+CELLS_PER_BLOCK = 1 << 20
+
+Array = np.ndarray[Any, Any]
+
+
+class DelimitedTable:
+    """A CSV file, compressed or not. `names` are its columns', in their order.
+
+    Raises MillraceError when there is no first row.
+    """
+
+    def __init__(self, path: Path, dialect: Dialect, header: bool | list[str]) -> None:
+        self.path = path
+        self.dialect = dialect
+        self._has_header = header is True
+        self.names = header if isinstance(header, list) else self._names()
+
+    def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
+        """Yields the rows, the header left out.
+
+        `types` are those that columns will get, as far as they are known.
+        """
+        columns = len(self.names)
+        plain = [types.get(name) == "string" for name in self.names]
+        for data, spans, bounds, counts, row, offset in self._split(columns):
+            first = max(0, 1 - row)
+            if first == len(counts):
+                continue
+            spans, bounds, counts = spans[:, first:], bounds[first:], counts[first:]
+            classes, values = classify(data, spans, markers, plain)
+            place = _Place(data, bounds, offset)
+            yield Block(
+                data, spans, classes, values, counts, row + first, place.raw, place.byte_offset
+            )
+
+    def _names(self) -> list[str]:
+        """Returns the cells of the first row; a number for each that is empty or no header's."""
+        *_, counts, _, _ = next(self._split(columns=0), (np.zeros(0),) * 6)
+        if not len(counts):
+            raise MillraceError(f"{self.path}: expected a table, found no row.")
+        if counts[0] == rows.UNCLOSED:
+            raise MillraceError(
+                f"{self.path}: expected a first row, found a quote in it that is never closed."
+            )
+        data, spans, *_ = next(self._split(int(counts[0])))
+        names = [text(data, span) if self._has_header else "" for span in spans[:, 0]]
+        return [name or f"column_{index}" for index, name in enumerate(names, start=1)]
+
+    def _split(self, columns: int) -> Iterator[tuple[Array, Array, Array, Array, int, int | None]]:
+        """Yields rows cut into so many columns (0: any number): the outputs of `rows.split_rows`,
+        the number of the first row, the header being row 0, and the byte offset of the data."""
+        most = max(1, CELLS_PER_BLOCK // max(columns, 1))
+        dialect = (ord(self.dialect.delimiter), dialects.QUOTE, columns)
+        row = 0 if self._has_header else 1
+        start = self.dialect.start
+        rest = np.empty(0, np.uint8)
+        for chunk, final in self._chunks():
+            size = len(rest) + len(chunk)
+            data = np.empty(2 * size, np.uint8)  # the second half is for unescaped text
+            data[: len(rest)], data[len(rest) : size] = rest, chunk
+            position, count = 0, most
+            while count == most:
+                spans = np.empty((columns, most, 2), np.int64)
+                bounds, counts = np.empty((most, 2), np.int64), np.empty(most, np.int64)
+                count, position = rows.split_rows(
+                    data, position, size, final, *dialect, spans, bounds, counts
+                )
+                offset = start if self.dialect.encoding == "utf-8" else None
+                if count:
+                    yield data, spans[:, :count], bounds[:count], counts[:count], row, offset
+                row += count
+            if size - position > LARGEST_ROW_BYTES:
+                raise MillraceError(
+                    f"{self.path}: row {row}: expected at most {LARGEST_ROW_BYTES >> 20} MiB, "
+                    f"found no end of the row within them.",
+                    note="a quote may be open that nothing closes, or this may be no table.",
+                )
+            rest = data[position:size]
+            start += position
+
+    def _chunks(self) -> Iterator[tuple[Array, bool]]:
+        """Yields the file's text, and whether it is the end."""
+        stream = dialects.chunks(self.path, self.dialect, BLOCK_BYTES)
+        chunk: bytes | None = next(stream)
+        while chunk is not None:
+            following = next(stream, None)
+            yield np.frombuffer(chunk, np.uint8), following is None
+            chunk = following
+
+
+class _Place:
+    """Where the rows of a block lie in its data, and the data in the file."""
+
+    def __init__(self, data: Array, bounds: Array, offset: int | None) -> None:
+        self._data, self._bounds, self._offset = data, bounds, offset
+
+    def raw(self, row: int) -> str:
+        return text(self._data, self._bounds[row])
+
+    def byte_offset(self, row: int) -> int | None:
+        return None if self._offset is None else self._offset + int(self._bounds[row, 0])

@@ -1,0 +1,104 @@
+"""JSON lines, one object per line, read as a stream of blocks."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from millrace.errors import MillraceError
+from millrace.ingestion import cells, dialects, rows
+from millrace.ingestion.blocks import NO_OBJECT, Block, Markers, classify
+from millrace.ingestion.dialects import Dialect
+
+CHUNK_BYTES = 1 << 20
+ROWS_PER_BLOCK = 1 << 14
+
+Line = tuple[int, bytes, dict[str, Any] | None]
+
+
+class JsonLinesTable:
+    """A file of JSON objects, one per line, compressed or not.
+
+    `names` are all keys that there are, in the order in which they come. Values are taken for what
+    they look like, as a CSV's cells are; one that is a list or an object is text.
+    """
+
+    def __init__(self, path: Path, dialect: Dialect) -> None:
+        self.path, self._dialect = path, dialect
+        keys: dict[str, None] = {}
+        for _, _, row in self._lines():
+            keys.update(dict.fromkeys(row or ()))
+        self.names = list(keys)
+        if not self.names:
+            raise MillraceError(f"{path}: expected JSON objects, one per line, found none.")
+
+    def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
+        """Yields the rows. `types` are those that columns will get, as far as they are known."""
+        plain = [types.get(name) == "string" for name in self.names]
+        taken: list[Line] = []
+        row = 1
+        for line in self._lines():
+            taken.append(line)
+            if len(taken) == ROWS_PER_BLOCK:
+                yield self._block(taken, row, markers, plain)
+                row += len(taken)
+                taken = []
+        if taken:
+            yield self._block(taken, row, markers, plain)
+
+    def _lines(self) -> Iterator[Line]:
+        """Yields each line that is not empty: its byte offset, its text and its object, if any."""
+        offset, rest = self._dialect.start, b""
+        for chunk in dialects.chunks(self.path, self._dialect, CHUNK_BYTES):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                if line.strip():
+                    yield offset, line.rstrip(b"\r"), _object(line)
+                offset += len(line) + 1
+        if rest.strip():
+            yield offset, rest, _object(rest)
+
+    def _block(self, lines: list[Line], row: int, markers: Markers, plain: list[bool]) -> Block:
+        objects = [found or {} for _, _, found in lines]
+        columns = [[found.get(name) for found in objects] for name in self.names]
+        texts = [_text(value) for column in columns for value in column]
+        ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+        shape = len(self.names), len(lines)
+        spans = np.stack([ends[:-1].reshape(shape), ends[1:].reshape(shape)], axis=2)
+        # A span may be empty, and a kernel looks at where it begins.
+        data = np.frombuffer(b"".join(texts) + b"\0", np.uint8)
+        rows.strip_cells(data, spans)
+        classes, values = classify(data, spans, markers, plain)
+        classes[np.array([[value is None for value in column] for column in columns])] = (
+            cells.MISSING
+        )
+        counts = [len(self.names) if found is not None else NO_OBJECT for _, _, found in lines]
+        exact = self._dialect.encoding == "utf-8"
+        return Block(
+            data,
+            spans,
+            classes,
+            values,
+            np.array(counts, np.int64),
+            row,
+            lambda index: lines[index][1].decode("utf-8", errors="backslashreplace"),
+            lambda index: lines[index][0] if exact else None,
+        )
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _text(value: Any) -> bytes:
+    if value is None:
+        return b""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # A lone surrogate, which JSON can say and UTF-8 cannot, makes the cell a broken one.
+    return text.encode("utf-8", errors="surrogatepass")

@@ -1,0 +1,51 @@
+"""Columns that the folders of a file say: sales/year=2024/country=DK/part-0.csv has two of them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import numpy as np
+
+from millrace.ingestion.blocks import Block, Markers, classify
+
+if TYPE_CHECKING:
+    from millrace.ingestion.tables import Table
+
+# How Hive, and Spark after it, call the folder of the rows whose key is missing.
+MISSING = "__HIVE_DEFAULT_PARTITION__"
+
+
+def keys(path: Path) -> dict[str, str]:
+    """Returns the keys that the folders on a path name, as key=value, with their values."""
+    pairs = (part.partition("=") for part in path.parts[:-1])
+    found = {unquote(key): unquote(value) for key, sign, value in pairs if key and sign}
+    return {key: "" if value == MISSING else value for key, value in found.items()}
+
+
+class PartitionedTable:
+    """A table with the keys of its folders as columns behind its own. `names` are both."""
+
+    def __init__(self, table: "Table", constants: dict[str, str]) -> None:
+        self.path = table.path
+        self.names = [*table.names, *constants]
+        self._table, self._constants = table, constants
+
+    def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
+        """Yields the table's rows. `types` are those that columns will get, as far as known."""
+        texts = [value.encode() for value in self._constants.values()]
+        ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+        spans = np.stack([ends[:-1], ends[1:]], axis=1)[:, None]
+        # A span may be empty, and a kernel looks at where it begins.
+        data = np.frombuffer(b"".join(texts) + b"\0", np.uint8)
+        plain = [types.get(name) == "string" for name in self._constants]
+        classes, values = classify(data, spans, markers, plain)
+        for block in self._table.blocks(markers, types):
+            rows = len(block.counts)
+            yield block._replace(
+                data=np.concatenate([block.data, data]),
+                spans=np.append(block.spans, (spans + len(block.data)).repeat(rows, axis=1), 0),
+                classes=np.append(block.classes, classes.repeat(rows, axis=1), 0),
+                values=np.append(block.values, values.repeat(rows, axis=1), 0),
+                counts=np.where(block.counts < 0, block.counts, block.counts + len(texts)),
+            )

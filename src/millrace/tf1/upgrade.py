@@ -1,0 +1,159 @@
+"""An old code base for TensorFlow 2: `tf_upgrade_v2` over a copy, and what is left to do."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from tensorflow.tools.compatibility.ast_edits import ASTCodeUpgrader
+from tensorflow.tools.compatibility.tf_upgrade_v2 import TFAPIChangeSpec
+
+from millrace.errors import MillraceError
+from millrace.files import replacing
+from millrace.tf1 import old_calls
+from millrace.tf1.old_calls import OldCall
+
+REPORT = "UPGRADE.md"
+
+# How tf_upgrade_v2 logs: line, column, level, what it did or wants a person to do.
+_LOGGED = re.compile(r"(?P<line>\d+):\d+: (?P<level>INFO|WARNING|ERROR): (?P<text>.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, order=True)
+class Change:
+    """What `tf_upgrade_v2` did, or warns of, in one place."""
+
+    path: str
+    line: int
+    level: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """What became of a tree.
+
+    Attributes:
+        files: how many Python files there are.
+        changes: what tf_upgrade_v2 changed, and its warnings.
+        old_calls: what still has to change by hand.
+        unread: files that no tool could read, with the reason.
+    """
+
+    files: int
+    changes: list[Change]
+    old_calls: list[OldCall]
+    unread: dict[str, str]
+
+
+def upgrade(source: Path, target: Path) -> Upgrade:
+    """Copies a tree, runs `tf_upgrade_v2` over the copy, and writes UPGRADE.md into it.
+
+    Raises MillraceError when there is nothing to upgrade, or the copy would lie where files are.
+    """
+    _check(source, target)
+    with replacing(target) as copy:
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns(".git", "__pycache__"))
+        result = _upgrade_files(copy)
+        (copy / REPORT).write_text(report(result), encoding="utf-8")
+    return result
+
+
+def _check(source: Path, target: Path) -> None:
+    if not source.is_dir() or not any(source.rglob("*.py")):
+        raise MillraceError(f"{source}: expected a folder with Python files, found none.")
+    inside = target.resolve().is_relative_to(source.resolve())
+    if inside or source.resolve().is_relative_to(target.resolve()):
+        raise MillraceError(
+            f"{target}: expected a folder apart from {source}, found one inside the other.",
+            note="the old code stays as it is; name a new folder.",
+        )
+    if target.exists():
+        raise MillraceError(
+            f"{target}: expected a new folder, found one that exists.",
+            note="remove it, or name another.",
+        )
+
+
+def _upgrade_files(root: Path) -> Upgrade:
+    upgrader = ASTCodeUpgrader(TFAPIChangeSpec())
+    result = Upgrade(0, [], [], {})
+    paths = sorted(path for path in root.rglob("*.py") if path.is_file())
+    for path in paths:
+        name = path.relative_to(root).as_posix()
+        try:
+            text = path.read_text(encoding="utf-8")
+            # It prints what it logs, without the file's name.
+            with contextlib.redirect_stdout(io.StringIO()):
+                _, new, logs, errors = upgrader.update_string_pasta(text, name)
+            result.old_calls.extend(old_calls.find(name, new or text))
+        except SyntaxError as error:
+            line = f"line {error.lineno}: {error.msg}"
+            result.unread[name] = f"{line}; if this is Python 2, run 2to3 over it first"
+            continue
+        except UnicodeDecodeError:
+            result.unread[name] = "not UTF-8"
+            continue
+        if new and new != text:
+            path.write_text(new, encoding="utf-8")
+        result.changes.extend(_changes(name, [*logs, *errors]))
+    return Upgrade(len(paths), result.changes, sorted(result.old_calls), result.unread)
+
+
+def _changes(path: str, logs: list[str]) -> list[Change]:
+    matches = [_LOGGED.search(log) for log in logs]
+    found = {
+        Change(path, int(m["line"]), m["level"], " ".join(m["text"].split())) for m in matches if m
+    }
+    # A warning comes twice: as a log and as an error.
+    return sorted(found)
+
+
+def report(result: Upgrade) -> str:
+    """Returns the report as one page of Markdown: what changed, and what is left, by place."""
+    raising = sum(call.effect == old_calls.RAISES for call in result.old_calls)
+    warnings = [c for c in result.changes if c.level != "INFO" or "manual check" in c.text]
+    edits = sorted({*result.changes} - {*warnings})
+    lines = [
+        f"# Upgrade to TensorFlow {tf.__version__} and Keras {keras.__version__}",
+        "",
+        f"{result.files} Python files: {len(edits)} edits made by tf_upgrade_v2, {len(warnings)} "
+        f"places it asks to look at, {len(result.old_calls)} left to change by hand, of which "
+        f"{raising} raise an error.",
+        "",
+        "## Left to change by hand",
+        "",
+        *_table(
+            ["place", "found", "what happens", "write instead"],
+            [[f"{c.path}:{c.line}", f"`{c.name}`", c.effect, c.advice] for c in result.old_calls],
+        ),
+    ]
+    if result.unread:
+        rows = [[path, reason] for path, reason in result.unread.items()]
+        lines += ["", "## Files left as they are", "", *_table(["file", "reason"], rows)]
+    lines += ["", "## Changed by tf_upgrade_v2", "", *_table(["change", "places"], _grouped(edits))]
+    if warnings:
+        lines += ["", "## What tf_upgrade_v2 warns of", ""]
+        lines += _table(["warning", "places"], _grouped(warnings))
+    return "\n".join(lines) + "\n"
+
+
+def _grouped(changes: list[Change]) -> list[list[str]]:
+    places = defaultdict(list)
+    for change in changes:
+        places[change.text].append(f"{change.path}:{change.line}")
+    return [[text, ", ".join(where)] for text, where in sorted(places.items())]
+
+
+def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+    if not rows:
+        return ["Nothing."]
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return [f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *escaped]]

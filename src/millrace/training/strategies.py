@@ -1,0 +1,139 @@
+"""Strategies: on how many devices and machines a model is trained, by config, never by code."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+from millrace.errors import MillraceError
+from millrace.training import cluster
+from millrace.training.cluster import Cluster
+
+
+def create(settings: Mapping[str, Any]) -> tf.distribute.Strategy:
+    """Returns the strategy that the config's `training` asks for, before TensorFlow does anything.
+
+    Raises:
+        MillraceError: the machine does not have what the strategy needs, or the other processes
+            do not answer.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        # On a processor they are the same every time anyway.
+        tf.config.experimental.enable_op_determinism()
+    name = settings["strategy"]
+    here = cluster.find(os.environ)
+    if name == "auto":
+        name = _suitable(here)
+    if name == "mirrored":
+        return _mirrored(settings["replicas"])
+    if settings["replicas"] != "auto":
+        raise MillraceError(
+            f"training.replicas: expected auto with the strategy {name}, found "
+            f"{settings['replicas']}; only mirrored takes a number."
+        )
+    if name == "multi_worker":
+        return _multi_worker(here, settings["connect_seconds"])
+    if name == "tpu":
+        return _tpu()
+    return tf.distribute.get_strategy()
+
+
+def _suitable(here: Cluster | None) -> str:
+    if here is not None and len(here.addresses) > 1:
+        return "multi_worker"
+    if "TPU_NAME" in os.environ:
+        return "tpu"
+    return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "default"
+
+
+def _mirrored(replicas: int | str) -> tf.distribute.Strategy:
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    if gpus:
+        wanted = gpus if replicas == "auto" else int(replicas)
+        if wanted > gpus:
+            raise MillraceError(f"training.replicas: expected at most {gpus} GPUs, found {wanted}.")
+        return tf.distribute.MirroredStrategy([f"GPU:{place}" for place in range(wanted)])
+    if replicas == "auto":
+        raise MillraceError(
+            "training.strategy: expected GPUs for mirrored, found none.",
+            note="`replicas: 2` tries it on two logical CPUs; `strategy: auto` takes what is here.",
+        )
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    parts = [tf.config.LogicalDeviceConfiguration()] * int(replicas)
+    tf.config.set_logical_device_configuration(cpu, parts)
+    return tf.distribute.MirroredStrategy([f"CPU:{place}" for place in range(int(replicas))])
+
+
+def _multi_worker(here: Cluster | None, seconds: float) -> tf.distribute.Strategy:
+    if here is None:
+        raise MillraceError(
+            "training.strategy: expected a cluster for multi_worker, found neither TF_CONFIG nor a "
+            "SLURM or Kubernetes job of several tasks.",
+            note="docs/training.md has the commands.",
+        )
+    cluster.await_peers(here, seconds)
+    os.environ["TF_CONFIG"] = here.to_tf_config()
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _tpu() -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+    except (ValueError, tf.errors.OpError, RuntimeError) as error:
+        raise MillraceError(
+            f"training.strategy: expected a TPU, found none ({str(error).splitlines()[0]}).",
+            note="set TPU_NAME, or `local` on a TPU VM.",
+        ) from None
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes the artifacts; of several that train together, only one does."""
+    return cluster_of(strategy) is None or bool(cluster_of(strategy).is_chief)
+
+
+def cluster_of(strategy: tf.distribute.Strategy) -> Any:
+    """Returns the cluster of a strategy of several processes, None of one in a single process."""
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return cluster.find(os.environ)
+    return None
+
+
+def any_process(strategy: tf.distribute.Strategy, flag: bool) -> bool:
+    """Returns whether the flag is set in any of the processes; all have to ask at once."""
+    if cluster_of(strategy) is None:
+        return flag
+
+    def total(value: tf.Tensor) -> tf.Tensor:
+        return tf.distribute.get_replica_context().all_reduce("SUM", value)
+
+    summed = strategy.run(total, args=(tf.constant(float(flag)),))
+    return bool(strategy.experimental_local_results(summed)[0] > 0)
+
+
+@contextmanager
+def naming_the_dead(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Turns what TensorFlow says when another process is gone into an error that names it.
+
+    TensorFlow notices a closed connection at once, and silence after ten seconds.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError) as error:
+        here = cluster_of(strategy)
+        if here is None:
+            raise
+        found = re.findall(r"/job:(\w+)/(?:replica:0/)?task:(\d+)", str(error))
+        named = {(job, int(index)) for job, index in found} - {(here.job, here.index)}
+        lost = [f"{job} {index} ({here.jobs[job][index]})" for job, index in sorted(named)]
+        raise MillraceError(
+            f"{here.job} {here.index}: expected all workers to go on, lost "
+            f"{', '.join(lost) or 'one of them'}.",
+            note="its own log says why. Start all of them again: they go on from the last "
+            "checkpoint.",
+        ) from None

@@ -1,0 +1,72 @@
+"""What a query gives, as a file; pandas reads the same tables."""
+
+import sqlite3
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from millrace.errors import MillraceError
+from millrace.fetching import queries
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"fare": rng.gamma(2, 9, 200_000).round(2), "n": range(200_000)})
+    table["tips"] = (table["fare"] * rng.uniform(0, 0.4, len(table))).round(2)
+    table.loc[5, "tips"] = None
+    table.to_csv("taxi.csv", index=False)
+    return tmp_path
+
+
+def run(query: str, database: str | None = None) -> pd.DataFrame:
+    Path("query.sql").write_text(query)
+    queries.write(Path("query.sql"), database, Path("out.parquet"))
+    return pq.read_table("out.parquet").to_pandas()
+
+
+def test_a_query_reads_files_and_keeps_their_order(folder: Path) -> None:
+    found = run("select * exclude tips, tips > 0.2 * fare as big_tip from 'taxi.csv'")
+    table = pd.read_csv("taxi.csv")
+    assert found["n"].tolist() == table["n"].tolist()
+    expected = (table["tips"] > 0.2 * table["fare"]).astype("boolean").mask(table["tips"].isna())
+    assert found["big_tip"].isna().sum() == 1
+    # DuckDB computes 0.2 * fare in decimals.
+    assert (found["big_tip"].astype("boolean") == expected).mean() > 0.9999
+
+
+def test_a_query_runs_in_a_database_file(folder: Path) -> None:
+    with duckdb.connect("taxi.duckdb") as connection:
+        connection.execute("create table taxi as select * from 'taxi.csv'")
+    found = run("select n from taxi where n < 10", "taxi.duckdb")
+    assert found["n"].tolist() == list(range(10))
+
+
+def test_a_query_runs_behind_a_url(folder: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    with sqlite3.connect("taxi.sqlite") as connection:
+        pd.read_csv("taxi.csv").to_sql("taxi", connection, index=False)
+    found = run("select n, tips from taxi where n < 100000", "sqlite:///taxi.sqlite")
+    expected = pd.read_csv("taxi.csv")[:100_000][["n", "tips"]]
+    pd.testing.assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("query", "database", "message"),
+    [
+        ("selekt 1", None, r"query\.sql: expected a query that gives rows, found"),
+        ("select * from 'none.csv'", None, r"query\.sql: expected a query that gives rows, found"),
+        ("select n from 'taxi.csv' where n < 0", None, r"query\.sql: expected rows, found none"),
+        ("select 1", "none.duckdb", "expected a DuckDB file or a URL, found 'none.duckdb'"),
+        ("select 1", "nosuch://x", "expected a database that answers, found"),
+        ("select * from nothing", "sqlite:///x.sqlite", "expected a database that answers, found"),
+    ],
+)
+def test_queries_that_fail(folder: Path, query: str, database: str | None, message: str) -> None:
+    with pytest.raises(MillraceError, match=message):
+        run(query, database)

@@ -1,0 +1,187 @@
+"""What a cell is and means; the oracles are Python's own parsers."""
+
+import math
+import re
+import struct
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from millrace.ingestion import cells
+
+NO_MARKERS = np.empty(0, np.uint8), np.zeros(1, np.int64)
+
+
+def classify(
+    texts: list[str | bytes], markers: tuple[str, ...] = (), plain: bool = False
+) -> tuple[list, list]:
+    encoded = [text.encode() if isinstance(text, str) else text for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)])
+    spans = np.stack([ends[:-1], ends[1:]], axis=1)[None].astype(np.int64)
+    classes, values = np.zeros((1, len(texts)), np.uint8), np.zeros((1, len(texts)), np.int64)
+    marker_ends = np.cumsum([0, *(len(marker) for marker in markers)], dtype=np.int64)
+    marker_text = np.frombuffer("".join(markers).encode(), np.uint8)
+    data = np.frombuffer(b"".join(encoded), np.uint8)
+    cells.classify(data, spans, marker_text, marker_ends, np.array([plain]), classes, values)
+    return classes[0].tolist(), values[0].tolist()
+
+
+def one(text: str | bytes) -> tuple[int, int]:
+    classes, values = classify([text])
+    return classes[0], values[0]
+
+
+@settings(deadline=None)
+@given(st.integers(-(2**70), 2**70))
+@example(2**63 - 1)
+@example(-(2**63) + 1)
+@example(2**63)
+def test_integers(number: int) -> None:
+    fits = abs(number) < 2**63
+    assert one(str(number)) == ((cells.INT, number) if fits else (cells.LONG, 0))
+
+
+@settings(deadline=None, max_examples=500)
+@given(
+    st.from_regex(
+        r"[+-]?(0|[1-9][0-9]{0,20})?(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?", fullmatch=True
+    )
+)
+def test_numbers_are_read_as_python_reads_them(text: str) -> None:
+    kind, value = one(text)
+    if not re.search("[0-9]", re.split("[eE]", text)[0]):
+        assert kind == cells.TEXT
+    elif re.fullmatch(r"[+-]?\d+", text):
+        assert (kind, value) == (cells.INT, int(text)) or abs(int(text)) >= 2**63
+    elif kind == cells.FLOAT:
+        assert struct.pack("q", value) == struct.pack("d", float(text))
+    else:
+        assert kind == cells.PRECISE
+
+
+@settings(deadline=None)
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_float_that_python_prints_is_a_number(number: float) -> None:
+    kind, value = one(repr(number))
+    assert kind in (cells.FLOAT, cells.PRECISE)
+    if kind == cells.FLOAT:
+        assert struct.unpack("d", struct.pack("q", value))[0] == number
+
+
+@settings(deadline=None)
+@given(st.dates())
+def test_dates(day: date) -> None:
+    assert one(day.isoformat()) == (cells.DATE, (day - date(1970, 1, 1)).days)
+
+
+ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=ZONES),
+    st.sampled_from("T "),
+    st.sampled_from(["auto", "minutes", "milliseconds"]),
+)
+def test_timestamps(time: datetime, separator: str, precision: str) -> None:
+    text = time.isoformat(separator, precision)
+    since = datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)
+    assert one(text) == (cells.TIMESTAMP, since // timedelta(microseconds=1))
+
+
+@pytest.mark.parametrize("suffix", ["", "Z", "+00:00", "+0000", "-00:00"])
+def test_a_timestamp_without_zone_is_in_utc(suffix: str) -> None:
+    assert one("1970-01-02 00:00:01" + suffix) == (cells.TIMESTAMP, 86_401_000_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2013-02-29",
+        "1900-02-29",
+        "2013-13-01",
+        "2013-00-10",
+        "2013-01-32",
+        "0000-01-01",
+        "2013-1-1",
+        "2013-01-01T24:00",
+        "2013-01-01T10:60",
+        "2013-01-01T10",
+        "2013-01-01T10:00:",
+        "2013-01-01T10:00:00.",
+        "2013-01-01T10:00:00+1",
+        "2013-01-01x",
+        "2013/01/01",
+    ],
+)
+def test_what_is_no_time_is_text(text: str) -> None:
+    assert one(text) == (cells.TEXT, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("007", (cells.CODE, 7)),
+        ("00", (cells.CODE, 0)),
+        ("0", (cells.INT, 0)),
+        ("-0", (cells.INT, 0)),
+        ("+5", (cells.INT, 5)),
+        ("00.5", (cells.TEXT, 0)),
+        ("true", (cells.BOOL, 1)),
+        ("FALSE", (cells.BOOL, 0)),
+        ("-true", (cells.TEXT, 0)),
+        ("-Infinity", (cells.INFINITE, 0)),
+        ("inf", (cells.INFINITE, 0)),
+        ("nan", (cells.PRECISE, 0)),
+        ("1,5", (cells.TEXT, 0)),
+        ("1 000", (cells.TEXT, 0)),
+        ("0x1F", (cells.TEXT, 0)),
+        ("1e", (cells.TEXT, 0)),
+        (".", (cells.TEXT, 0)),
+        ("-", (cells.TEXT, 0)),
+        ("1_000", (cells.TEXT, 0)),
+    ],
+)
+def test_other_cells(text: str, expected: tuple[int, int]) -> None:
+    assert one(text) == expected
+
+
+def test_markers_are_whole_cells() -> None:
+    classes, _ = classify(["", "NA", "NAN", "N", "?", "-"], ("", "NA", "?"))
+    text, missing = cells.TEXT, cells.MISSING
+    assert classes == [missing, missing, cells.PRECISE, text, missing, text]
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.binary(min_size=1, max_size=8))
+@example("é".encode())
+@example(b"\xed\xa0\x80")
+@example(b"\xc0\x80")
+@example(b"\xf4\x90\x80\x80")
+def test_text_must_be_utf8(text: bytes) -> None:
+    try:
+        text.decode()
+        broken = False
+    except UnicodeDecodeError:
+        broken = True
+    assert (one(text)[0] == cells.BROKEN) == broken
+
+
+def test_plain_columns_hold_text_alone() -> None:
+    classes, _ = classify(["1", "", "2013-01-31", b"\xff"], ("",), plain=True)
+    assert classes == [cells.TEXT, cells.MISSING, cells.TEXT, cells.BROKEN]
+
+
+def test_classes_of_taken_rows_are_counted() -> None:
+    classes = np.array([[cells.INT, cells.INT, cells.TEXT], [cells.MISSING] * 3], np.uint8)
+    counts = np.zeros((2, cells.CLASSES), np.int64)
+    cells.count_classes(classes, np.array([True, False, True]), counts)
+    assert {(int(c), int(k)): int(counts[c, k]) for c, k in np.argwhere(counts)} == {
+        (0, cells.INT): 1,
+        (0, cells.TEXT): 1,
+        (1, cells.MISSING): 2,
+    }
+    assert math.isclose(counts.sum(), 4)

@@ -1,0 +1,130 @@
+"""What a raw file is, found by looking at it."""
+
+import bz2
+import gzip
+import lzma
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from millrace.errors import MillraceError
+from millrace.ingestion import dialects
+
+TEXT = "name;size\n" + "Zoë;1,5\n" * 2000
+
+
+def zipped(path: Path, data: bytes) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("table.csv", data)
+
+
+def zstd(path: Path, data: bytes) -> None:
+    with pa.CompressedOutputStream(str(path), "zstd") as file:
+        file.write(data)
+
+
+WRITERS: dict[str | None, Callable[[Path, bytes], object]] = {
+    None: Path.write_bytes,
+    "gzip": lambda path, data: path.write_bytes(gzip.compress(data)),
+    "bzip2": lambda path, data: path.write_bytes(bz2.compress(data)),
+    "xz": lambda path, data: path.write_bytes(lzma.compress(data)),
+    "zstd": zstd,
+    "zip": zipped,
+}
+
+
+@pytest.mark.parametrize("compression", WRITERS)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_text_comes_out_as_it_went_in(
+    tmp_path: Path, compression: str | None, encoding: str
+) -> None:
+    path = tmp_path / "table"
+    WRITERS[compression](path, TEXT.encode(encoding))
+    dialect = dialects.detect(path, None)
+    assert (dialect.compression, dialect.delimiter) == (compression, ";")
+    assert b"".join(dialects.chunks(path, dialect, 101)).decode() == TEXT
+
+
+@pytest.mark.parametrize("compression", ["gzip", "bzip2", "xz", "zstd", "zip"])
+def test_a_cut_file_is_damaged(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "table"
+    data = "".join(f"{n};{n * n % 9973}\n" for n in range(200_000)).encode()
+    WRITERS[compression](path, data)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(MillraceError, match=f"expected {compression} data, found a damaged file"):
+        list(dialects.chunks(path, dialects.detect(path, None), 1 << 20))
+
+
+def test_several_files_in_an_archive_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("a.csv", "x")
+        archive.writestr("b.csv", "x")
+    with pytest.raises(MillraceError, match="expected an archive of one file, found 2"):
+        dialects.detect(tmp_path / "two.zip", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [
+        ("a,b\n1,2\n", ","),
+        ("a\tb\n1,5\t2,5\n", "\t"),
+        ("a;b\n1,5;2,5\n", ";"),
+        ("a|b,c|d\n1|2|3\n", "|"),
+        ('a,"b;c;d"\n1,"2;3;4"\n', ","),
+        ("a\n1\n", ","),
+    ],
+)
+def test_delimiters_are_found(tmp_path: Path, text: str, delimiter: str) -> None:
+    (tmp_path / "table").write_text(text)
+    assert dialects.detect(tmp_path / "table", None).delimiter == delimiter
+    assert dialects.detect(tmp_path / "table", ":").delimiter == ":"
+
+
+def test_text_that_breaks_its_encoding_is_refused(tmp_path: Path) -> None:
+    data = ("a,b\n" + "x,1\n" * 100_000).encode("utf-16") + b"\x00"
+    (tmp_path / "table").write_bytes(data)
+    dialect = dialects.detect(tmp_path / "table", None)
+    with pytest.raises(MillraceError, match="expected text in utf-16-le"):
+        list(dialects.chunks(tmp_path / "table", dialect, 1 << 20))
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MillraceError, match="expected a file, found a directory"):
+        dialects.container(tmp_path)
+    with pytest.raises(MillraceError, match="expected a file, found none"):
+        dialects.container(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le", "shift_jis", "cp037"])
+def test_a_given_encoding(tmp_path: Path, encoding: str) -> None:
+    text = "a;b\nｶﾅ;1\n" if encoding == "shift_jis" else "a;b\nZoë;1\n"
+    (tmp_path / "table").write_bytes(text.encode(encoding))
+    dialect = dialects.detect(tmp_path / "table", None, encoding)
+    assert b"".join(dialects.chunks(tmp_path / "table", dialect, 3)).decode() == text
+
+
+def test_an_encoding_that_does_not_fit(tmp_path: Path) -> None:
+    (tmp_path / "table").write_bytes(b"a,b\n\x81,1\n")
+    with pytest.raises(MillraceError, match="expected text in cp1252, found"):
+        dialects.detect(tmp_path / "table", None, "cp1252")
+    for name in ("klingon", "base64"):
+        with pytest.raises(MillraceError, match=f"data.encoding: expected .*, found '{name}'"):
+            dialects.detect(tmp_path / "table", None, name)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_lines_before_the_table_are_skipped(tmp_path: Path, end: str, encoding: str) -> None:
+    path = tmp_path / "table"
+    notes = [f"Umsätze; \x0b {2013}", "x" * 5000, ""]
+    path.write_bytes(end.join([*notes, "a,b", "é,2", ""]).encode(encoding))
+    dialect = dialects.detect(path, None, skip_lines=3)
+    assert dialect.delimiter == ","
+    for size in (1, 100, 1 << 20):
+        text = b"".join(dialects.chunks(path, dialect, size)).decode()
+        assert text == f"a,b{end}é,2{end}"
+    with pytest.raises(MillraceError, match="expected a table behind 9 lines, found fewer"):
+        dialects.detect(path, None, skip_lines=9)

@@ -1,0 +1,114 @@
+"""JSON lines; Python's json module, value by value, is the oracle."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from millrace.errors import MillraceError
+from millrace.ingestion import blocks, json_lines, tables
+from millrace.ingestion.blocks import Markers
+
+MARKERS = Markers.of(["NA"])
+ROWS: list[dict[str, Any]] = [
+    {"n": 1, "x": 1.5, "s": "a b", "t": True, "day": "2013-01-31", "list": [1, 2]},
+    {"n": None, "x": 2, "s": "NA", "t": False, "day": None},
+    {"s": " é ", "late": 1, "n": -(2**40)},
+]
+
+
+def read(path: Path) -> tuple[list[dict[str, Any]], list[blocks.Reject], dict[str, str]]:
+    table = tables.open_table(path, {"header": True, "exclude": []})
+    counts, rows = tables.infer([table], MARKERS)
+    types = {name: tables.column_type(counts[name], 0.001) for name in table.names}
+    good, rejects = [], []
+    for block in table.blocks(MARKERS, types):
+        batch, _, bad = blocks.typed(block, table.names, types)
+        good += batch.to_pylist()
+        rejects += bad
+    assert len(good) + len(rejects) == rows
+    return good, rejects, types
+
+
+def write(path: Path, rows: list[Any]) -> Path:
+    path.write_text("\n".join(json.dumps(row) for row in rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_values_keep_their_types(tmp_path: Path) -> None:
+    good, rejects, types = read(write(tmp_path / "rows.jsonl", ROWS))
+    assert rejects == []
+    assert types == {
+        "n": "int64",
+        "x": "float64",
+        "s": "string",
+        "t": "bool",
+        "day": "date",
+        "list": "string",
+        "late": "int64",
+    }
+    assert [row["n"] for row in good] == [1, None, -(2**40)]
+    assert [row["s"] for row in good] == ["a b", None, "é"]
+    assert [row["t"] for row in good] == [True, False, None]
+    assert [row["list"] for row in good] == ["[1, 2]", None, None]
+    assert [row["late"] for row in good] == [None, None, 1]
+
+
+def test_lines_that_are_no_objects_are_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    lines = ['{"a": 1}', "", '{"a": 2', "[1]", '{"a": "\\ud800"}', '{"a": 3}']
+    path.write_text("\r\n".join(lines))
+    good, rejects, _ = read(path)
+    assert good == [{"a": "1"}, {"a": "3"}]
+    data = path.read_bytes()
+    for reject, row, line in zip(rejects, (2, 3, 4), (lines[2], lines[3], lines[4]), strict=True):
+        assert (reject.row, reject.raw) == (row, line)
+        assert reject.byte_offset is not None and data[reject.byte_offset :].startswith(
+            line.encode()
+        )
+    assert rejects[0].reason == "expected a JSON object, found other text"
+
+
+VALUES = st.none() | st.integers(-(2**63) + 1, 2**63 - 1) | st.text(max_size=5)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.fixed_dictionaries({"k": st.just("x"), "v": VALUES}), min_size=1, max_size=9))
+def test_any_values_come_out_as_they_went_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]]
+) -> None:
+    path = write(tmp_path / "rows.jsonl", rows)
+    table = tables.open_table(path, {"header": True, "exclude": []})
+    types = dict.fromkeys(table.names, "string")
+    with monkeypatch.context() as patch:
+        patch.setattr(json_lines, "ROWS_PER_BLOCK", 2)
+        patch.setattr(json_lines, "CHUNK_BYTES", 7)
+        found = [
+            value
+            for block in table.blocks(Markers.of([]), types)
+            for value in blocks.typed(block, table.names, types)[0]["v"].to_pylist()
+        ]
+    expected = [row["v"] if row["v"] is None else str(row["v"]).strip(" \t") for row in rows]
+    assert found == expected
+
+
+def test_compressed_lines_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"a": 1}\n{"a": 2}'))
+    assert read(path)[0] == [{"a": 1}, {"a": 2}]
+
+
+def test_an_array_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text('[\n {"a": 1}\n]')
+    with pytest.raises(MillraceError, match="expected one JSON object per line, found an array"):
+        read(tmp_path / "rows.json")
+
+
+def test_lines_without_any_object_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text("{}\n{x\n")
+    with pytest.raises(MillraceError, match="expected JSON objects, one per line, found none"):
+        read(tmp_path / "rows.json")

@@ -1,0 +1,254 @@
+"""Old models against TensorFlow 1.15's own predictions, which lie beside them."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from millrace.errors import MillraceError
+from millrace.preprocessing import EncodedSpec, Preprocessing
+from millrace.raw import RawColumn
+from millrace.tasks import Task
+from millrace.tf1 import sources
+from millrace.tf1.predictor import OldPredictor, adopt
+from millrace.tf1.sources import Source
+
+# Elsewhere when test_tf1_live.py has just made them.
+FIXTURES = Path(os.environ.get("TF1_FIXTURES", Path(__file__).parents[2] / "fixtures" / "tf1"))
+ROWS = json.loads((FIXTURES / "test.json").read_text(encoding="utf-8"))
+ORACLE = json.loads((FIXTURES / "oracle.json").read_text(encoding="utf-8"))
+RAW = {
+    **{name: np.array(ROWS[name], np.float32) for name in ("age", "hours", "level")},
+    **{name: np.array(ROWS[name], object) for name in ("city", "job")},
+    "age / 80": np.array(ROWS["age"], np.float32) / 80,
+    "hours / 60": np.array(ROWS["hours"], np.float32) / 60,
+}
+TYPES = {
+    "age": "float32",
+    "hours": "int64",
+    "level": "int64",
+    "city": "string",
+    "job": "string",
+    "age / 80": "float32",
+    "hours / 60": "float32",
+}
+DEFAULTS = {"kind": "tf1", "signature": "serving_default", "activation": "none"}
+SESSION = {"inputs": {"age": "age", "hours:0": "hours", "city": "city"}, "output": "probability"}
+FORMS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "saved_model": ({"saved_model": "saved_model"}, "session", "probability"),
+    "graph_def": ({"graph_def": "frozen_graph.pb", **SESSION}, "session", "probability"),
+    "checkpoint": ({"checkpoint": "checkpoint/model.ckpt", **SESSION}, "session", "probability"),
+    "estimator": ({"saved_model": "estimator_export"}, "estimator_export", "probabilities"),
+    "logits": (
+        {
+            "saved_model": "estimator_export",
+            "signature": "predict",
+            "output": "logits",
+            "activation": "sigmoid",
+        },
+        "estimator_export",
+        "probabilities",
+    ),
+    "h5": (
+        {"h5": "keras.h5", "inputs": {"numbers": ["age / 80", "hours / 60"]}},
+        "keras",
+        "probability",
+    ),
+}
+
+
+def learned(classes: tuple[Any, ...] = (0, 1)) -> Preprocessing:
+    kind = "binary" if len(classes) == 2 else "multiclass"
+    return Preprocessing(
+        raw=tuple(RawColumn(name, type_, name) for name, type_ in TYPES.items()),
+        columns=(),
+        spec=EncodedSpec((), ()),
+        label_column=RawColumn("label", "int64", "label"),
+        task=Task(kind, classes),
+        left_out={},
+        features={},
+    )
+
+
+def settings_of(form: dict[str, Any]) -> dict[str, Any]:
+    """Returns the settings as a config has them, the path being that of the fixture."""
+    named = sources.form_of(form)
+    missing = {name: 0 for name, type_ in TYPES.items() if type_ != "string"}
+    return {"missing": missing, **DEFAULTS, **form, named: str(FIXTURES / form[named])}
+
+
+def predictor_of(form: dict[str, Any], directory: Path, classes: tuple[Any, ...] = (0, 1)) -> Any:
+    copied = sources.copy(settings_of(form), directory / "old")
+    return OldPredictor("old", copied, directory / "old", learned(classes))
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_an_old_model_says_what_tensorflow_1_said(name: str, tmp_path: Path) -> None:
+    form, oracle, key = FORMS[name]
+    said = np.array(ORACLE[oracle][key])[:, -1]
+    predictor = predictor_of(form, tmp_path)
+    np.testing.assert_allclose(predictor.predict(RAW), said, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_graph_that_is_exported_says_the_same(name: str, tmp_path: Path) -> None:
+    predictor = predictor_of(FORMS[name][0], tmp_path)
+    raw = {
+        column.name: tf.constant(RAW[column.name], column.dtype)
+        for column in predictor.preprocessing.raw
+    }
+    exported = tf.function(predictor.predict_tensors)(raw).numpy()
+    np.testing.assert_allclose(exported, predictor.predict(RAW), atol=1e-7)
+
+
+def test_no_one_hot_is_exported_which_a_runtime_computes_wrongly(tmp_path: Path) -> None:
+    predictor = predictor_of(FORMS["saved_model"][0], tmp_path)
+    raw = [tf.TensorSpec([None], column.dtype) for column in predictor.preprocessing.raw]
+    names = [column.name for column in predictor.preprocessing.raw]
+
+    @tf.function(input_signature=raw)
+    def call(*columns: tf.Tensor) -> tf.Tensor:
+        return predictor.predict_tensors(dict(zip(names, columns, strict=True)))
+
+    graph = call.get_concrete_function().graph.as_graph_def()
+    ops = {node.op for function in graph.library.function for node in function.node_def}
+    assert "SelectV2" in ops
+    assert "OneHot" not in ops
+
+
+def test_weights_are_counted_without_the_optimizer(tmp_path: Path) -> None:
+    """Six inputs, six hidden units and one output; 38 ids of five columns, hours and the bias."""
+    assert predictor_of(FORMS["checkpoint"][0], tmp_path / "a").model.parameters == 49
+    assert predictor_of(FORMS["graph_def"][0], tmp_path / "b").model.parameters == 49
+    expected = 4 + 3 + 7 + 11 + 13 + 1 + 1
+    assert predictor_of(FORMS["estimator"][0], tmp_path / "c").model.parameters == expected
+
+
+def test_only_the_columns_that_it_takes_are_asked_for(tmp_path: Path) -> None:
+    predictor = predictor_of(FORMS["saved_model"][0], tmp_path)
+    assert [column.name for column in predictor.preprocessing.raw] == ["age", "hours", "city"]
+
+
+def test_a_missing_value_is_what_the_config_says_or_left_out(tmp_path: Path) -> None:
+    form = {**FORMS["saved_model"][0], "missing": {"age": 33, "hours": 7, "city": "Rome"}}
+    predictor = predictor_of(form, tmp_path)
+    none = {
+        "age": np.array([np.nan], np.float32),
+        "hours": np.array([np.nan], np.float32),
+        "city": np.array([""], object),
+    }
+    given = {
+        "age": np.array([33], np.float32),
+        "hours": np.array([7], np.float32),
+        "city": np.array(["Rome"], object),
+    }
+    np.testing.assert_array_equal(predictor.predict(none), predictor.predict(given))
+
+
+def test_classes_in_another_order(tmp_path: Path) -> None:
+    form = FORMS["estimator"][0]
+    predictor = predictor_of({**form, "classes": ["no", "yes"]}, tmp_path / "a", ("no", "yes"))
+    swapped = predictor_of({**form, "classes": ["yes", "no"]}, tmp_path / "b", ("no", "yes"))
+    np.testing.assert_allclose(swapped.predict(RAW), 1 - predictor.predict(RAW), atol=1e-6)
+
+
+def test_training_writes_a_copy_that_needs_the_original_no_more(tmp_path: Path) -> None:
+    adopt("old", settings_of(FORMS["checkpoint"][0]), learned(), tmp_path / "training")
+    description = json.loads((tmp_path / "training" / "training.json").read_text())
+    assert description["settings"]["checkpoint"] == "model.ckpt"
+    assert description["parameters"] == 49
+    assert str(FIXTURES) not in json.dumps(description)
+    assert set(description["files"]) == {
+        f"old/model.ckpt{suffix}" for suffix in (".data-00000-of-00001", ".index", ".meta")
+    }
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    adopt("old", settings_of(FORMS["checkpoint"][0]), learned(), tmp_path / "training")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"saved_model": "nowhere"}, "nowhere: expected a folder with saved_model.pb"),
+        ({"saved_model": "saved_model", "signature": "x"}, r"signature 'x', found.*serving_def"),
+        ({"saved_model": "saved_model", "output": "y"}, r"output 'y'.*found \['probability'\]"),
+        (
+            {"graph_def": "frozen_graph.pb"},
+            r"expected 'inputs' to name.*\n.*placeholders are \['ag",
+        ),
+        (
+            {"graph_def": "frozen_graph.pb", **SESSION, "output": "probabilty"},
+            r"tensor 'probabilty:0'.*\n.*'probability'",
+        ),
+        ({"graph_def": "keras.h5", **SESSION}, "expected a GraphDef"),
+        ({"checkpoint": "wide_deep/model.ckpt", **SESSION}, "expected .*model.ckpt.meta"),
+        ({"h5": "custom_layer.h5"}, r"layers of Keras alone, found Doubled \(layer twice\)"),
+        ({"h5": "frozen_graph.pb"}, "expected a Keras model in HDF5"),
+        (
+            {"saved_model": "saved_model", "missing": {}},
+            r"where 'age' is missing, found nothing.\n.*missing: {age: 0}",
+        ),
+        (
+            {"saved_model": "saved_model", "inputs": {"age": "Age"}},
+            "input 'age': expected a column that the features read.*'Age'",
+        ),
+        (
+            {"saved_model": "saved_model", "inputs": {"age": "city"}},
+            "expected a column of type float32, found 'city' of type string",
+        ),
+        (
+            {"saved_model": "estimator_export", "classes": ["a", "b"]},
+            r"values \[0, 1\] in the order.*found \['a', 'b'\]",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    change: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    with pytest.raises(MillraceError, match=f"(?s){expected}"):
+        adopt("old", settings_of(change), learned(), tmp_path / "training")
+    assert not (tmp_path / "training").exists()
+
+
+def test_none_or_two_forms_are_refused() -> None:
+    with pytest.raises(MillraceError, match="found none"):
+        sources.form_of({"kind": "tf1"})
+    with pytest.raises(MillraceError, match="found saved_model and h5"):
+        sources.form_of({"saved_model": "a", "h5": "b"})
+
+
+def test_variables_that_the_checkpoint_lacks_are_listed(tmp_path: Path) -> None:
+    copied = sources.copy(settings_of(FORMS["checkpoint"][0]), tmp_path / "old")
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        other = tf.compat.v1.get_variable("hidden/kernel", [6, 6])
+        session.run(other.initializer)
+        tf.compat.v1.train.Saver([other]).save(
+            session, str(tmp_path / "old" / "model.ckpt"), write_meta_graph=False
+        )
+    with pytest.raises(MillraceError, match="found no hidden/bias, logit/bias, logit/kernel"):
+        sources.open_source(copied, tmp_path / "old")
+
+
+def test_ops_that_are_gone_are_named_with_their_node(tmp_path: Path) -> None:
+    graph = tf.compat.v1.GraphDef()
+    graph.ParseFromString((FIXTURES / "frozen_graph.pb").read_bytes())
+    graph.node.add(name="trees/predict", op="GradientTreesPrediction")
+    (tmp_path / "graph.pb").write_bytes(graph.SerializeToString())
+    with pytest.raises(MillraceError, match=r"GradientTreesPrediction \(node trees/predict\)"):
+        sources.open_source({"graph_def": "graph.pb", **SESSION}, tmp_path)
+
+
+def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
+    predictor = predictor_of({**FORMS["graph_def"][0], "output": "hidden/Relu"}, tmp_path)
+    with pytest.raises(MillraceError, match=r"\[rows, 1 or 2\] for a binary task, found \[60, 6\]"):
+        predictor.predict(RAW)
+
+
+def test_a_source_keeps_the_tables_filled() -> None:
+    form = FORMS["graph_def"][0]
+    source: Source = sources.open_source({**form, "graph_def": "frozen_graph.pb"}, FIXTURES)
+    assert source.output.shape.as_list() == [None, 1]

@@ -1,0 +1,191 @@
+"""The training loop against Keras' own `fit`, and against itself in other circumstances."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import trainings
+from sklearn.metrics import roc_auc_score
+from trainings import make_examples, make_model, run, same_weights
+
+from millrace.errors import MillraceError
+from millrace.training import recipe
+from millrace.training.batches import InMemory, permutation
+from millrace.training.loop import train
+
+
+def test_the_loop_computes_what_fit_computes() -> None:
+    """Same batches in the same order: the losses are those of Keras' own loop."""
+    examples, validation = make_examples(500), make_examples(200, seed=1)
+    settings = trainings.settings()
+    fitted = make_model()
+    fitted.compile(
+        recipe.optimizer(settings, fitted.trainable_weights, steps=16, replicas=1),
+        trainings.BINARY.loss(),
+    )
+    expected = []
+    for epoch in range(3):
+        order = permutation(500, trainings.SEED, epoch)
+        history = fitted.fit(
+            {name: part[order] for name, part in examples.inputs.items()},
+            examples.labels[order],
+            batch_size=32,
+            shuffle=False,
+            verbose=0,
+            validation_data=(validation.inputs, validation.labels),
+        ).history
+        expected.append((history["loss"][0], history["val_loss"][0]))
+    _, outcome = run()
+    losses = [(logs["loss"], logs["val_loss"]) for logs in outcome.history]
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    best = min(outcome.history, key=lambda logs: logs["val_loss"])
+    assert outcome.val_loss == best["val_loss"]
+
+
+def test_the_model_ends_with_its_best_epoch() -> None:
+    """Far too high a learning rate, so that a later epoch is worse; early stopping ends it."""
+    model, outcome = run(epochs=40, patience=3, learning_rate=0.3)
+    losses = [logs["val_loss"] for logs in outcome.history]
+    assert outcome.best_epoch == int(np.argmin(losses)) + 1
+    assert outcome.epochs == len(losses) == outcome.best_epoch + 3
+    validation = make_examples(200, seed=1)
+    logits = model.predict(validation.inputs, verbose=0)[:, 0]
+    again = np.mean(np.logaddexp(0, logits) - validation.labels * logits)
+    np.testing.assert_allclose(again, outcome.val_loss, rtol=1e-5)
+
+
+def test_what_is_validated_and_kept_is_the_moving_average() -> None:
+    class Weights(keras.callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.after: list[Any] = []
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.after.append(self.model.get_weights())
+
+    plain, averaged = Weights(), Weights()
+    run(callbacks=[plain], epochs=2)
+    model, outcome = run(callbacks=[averaged], epochs=2, moving_average=0.9)
+    assert not np.array_equal(plain.after[0][0], averaged.after[0][0])
+    for kept, seen in zip(model.get_weights(), averaged.after[outcome.best_epoch - 1], strict=True):
+        np.testing.assert_array_equal(kept, seen)
+
+
+def test_early_stopping_goes_by_the_metric_that_is_monitored() -> None:
+    model, outcome = run(epochs=4, learning_rate=0.05, monitor="val_auc")
+    aucs = [logs["val_auc"] for logs in outcome.history]
+    assert outcome.best_epoch == int(np.argmax(aucs)) + 1
+    validation = make_examples(200, seed=1)
+    predictions = model.predict(validation.inputs, verbose=0)[:, 0]
+    assert abs(roc_auc_score(validation.labels, predictions) - max(aucs)) < 0.005
+
+
+def test_a_compiled_model_keeps_its_optimizer_loss_and_metrics() -> None:
+    model = make_model()
+    model.compile(keras.optimizers.SGD(0.5), "mse", metrics=["mae"])
+    before = model.optimizer
+    _, outcome = run(model, epochs=1)
+    assert model.optimizer is before
+    assert int(before.iterations) == 16
+    assert set(outcome.history[0]) == {"learning_rate", "loss", "mae", "val_loss", "val_mae"}
+
+
+def test_class_weights_are_those_of_fit() -> None:
+    examples = make_examples(320)
+    settings = trainings.settings(class_weight={"yes": 3.0}, epochs=1)
+    fitted = make_model()
+    fitted.compile(
+        recipe.optimizer(settings, fitted.trainable_weights, steps=10, replicas=1),
+        trainings.BINARY.loss(),
+    )
+    order = permutation(320, trainings.SEED, 0)
+    history = fitted.fit(
+        {name: part[order] for name, part in examples.inputs.items()},
+        examples.labels[order],
+        batch_size=32,
+        shuffle=False,
+        verbose=0,
+        class_weight={0: 1.0, 1: 3.0},
+    ).history
+    weights = recipe.example_weights(settings, trainings.BINARY, examples.labels)
+    data = InMemory(examples, weights), InMemory(make_examples(50, seed=1))
+    outcome = train(make_model(), trainings.BINARY, settings, data, trainings.SEED)
+    np.testing.assert_allclose(outcome.history[0]["loss"], history["loss"][0], rtol=1e-5)
+
+
+class Calls(keras.callbacks.Callback):
+    """Writes down each call: its name, and the epoch or the batch it begins with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, ...]] = []
+        for moment in ("train", "epoch", "train_batch", "test", "test_batch"):
+            for edge in ("begin", "end"):
+                setattr(self, f"on_{moment}_{edge}", self.note(f"{moment}_{edge}"))
+
+    def note(self, name: str) -> Any:
+        def call(*arguments: Any, logs: Any = None) -> None:
+            # `fit` says of the last call that it ended with a batch that there is not.
+            numbers = [x for x in arguments if isinstance(x, int) and "batch_end" not in name]
+            self.calls.append((name, *numbers))
+
+        return call
+
+
+def test_callbacks_are_called_as_by_fit() -> None:
+    """As by `fit` with several steps per execution, of which the last batch is not one."""
+    ours, theirs = Calls(), Calls()
+    run(callbacks=[ours], epochs=2, rows=64)
+    fitted = make_model()
+    fitted.compile("sgd", trainings.BINARY.loss(), steps_per_execution=64)
+    examples, validation = make_examples(64), make_examples(200, seed=1)
+    fitted.fit(
+        examples.inputs,
+        examples.labels,
+        batch_size=32,
+        epochs=2,
+        verbose=0,
+        callbacks=[theirs],
+        validation_data=(validation.inputs, validation.labels),
+        validation_batch_size=200,
+    )
+    assert ours.calls == theirs.calls
+
+
+def test_a_loss_that_is_not_a_number_ends_the_training() -> None:
+    examples = make_examples(100)
+    examples.inputs["numbers"][70, 1] = np.nan
+    data = InMemory(examples), InMemory(make_examples(50, seed=1))
+    with pytest.raises(MillraceError, match="model small, epoch 1, step 4: expected finite"):
+        train(make_model(), trainings.BINARY, trainings.settings(), data, trainings.SEED)
+
+
+def test_fewer_examples_than_a_batch_are_one_batch() -> None:
+    model, outcome = run(rows=20, epochs=1)
+    assert int(model.optimizer.iterations) == 1
+    examples = make_examples(20)
+    logits = make_model().predict(examples.inputs, verbose=0)[:, 0]
+    expected = np.mean(np.logaddexp(0, logits) - examples.labels * logits)
+    np.testing.assert_allclose(outcome.history[0]["loss"], expected, rtol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_weights_in_two_processes(tmp_path: Path) -> None:
+    weights = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        subprocess.run(
+            [sys.executable, trainings.__file__, tmp_path / name, '{"epochs": 1}'],
+            check=True,
+            capture_output=True,
+        )
+        weights.append((tmp_path / name / "weights.npz").read_bytes())
+    assert weights[0] == weights[1]
+
+
+def test_another_seed_gives_other_weights() -> None:
+    assert same_weights(run(make_model(seed=1))[0], run(make_model(seed=1))[0])
+    assert not same_weights(run(make_model(seed=1))[0], run(make_model(seed=2))[0])

@@ -1,0 +1,258 @@
+"""Strategies: the same training on several devices and in several processes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import trainings
+
+from millrace.errors import MillraceError
+from millrace.training import cluster, strategies
+from millrace.training.cluster import Cluster
+from millrace.training.steps import replica_share
+
+SETTINGS = {"strategy": "auto", "replicas": "auto", "connect_seconds": 1}
+
+# Without dropout, for which every replica draws its own numbers.
+PLAIN = {"dropout": 0, "rows": 501, "batch_size": 32, "epochs": 2, "schedule": "cosine"}
+
+
+def program(output: Path, changes: dict[str, Any], **environment: str) -> subprocess.Popen[str]:
+    """Starts a training in a process of its own."""
+    output.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, trainings.__file__, output, json.dumps(changes)],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [door.getsockname()[1] for door in sockets]
+    for door in sockets:
+        door.close()
+    return ports
+
+
+def tf_config(addresses: list[str], index: int) -> str:
+    return json.dumps(
+        {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    )
+
+
+def workers(output: Path, changes: dict[str, Any]) -> list[subprocess.Popen[str]]:
+    """Starts a training in two processes of this machine."""
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    changes = {**changes, "strategy": "multi_worker"}
+    return [program(output, changes, TF_CONFIG=tf_config(addresses, place)) for place in (0, 1)]
+
+
+def finish(process: subprocess.Popen[str], seconds: float = 120) -> str:
+    """Waits for a process and returns what it wrote to standard error; it must succeed."""
+    _, said = process.communicate(timeout=seconds)
+    assert process.returncode == 0, said
+    return said
+
+
+def losses(output: Path) -> list[list[float]]:
+    history = json.loads((output / "history.json").read_text())
+    return [[logs["loss"], logs["val_loss"]] for logs in history]
+
+
+def expected_losses() -> list[list[float]]:
+    changes = {key: value for key, value in PLAIN.items() if key != "dropout"}
+    _, outcome = trainings.run(moving_average=0.9, **changes)
+    return [[logs["loss"], logs["val_loss"]] for logs in outcome.history]
+
+
+@pytest.mark.slow
+def test_replicas_compute_what_one_does(tmp_path: Path) -> None:
+    """Three replicas: neither a batch of 32 nor the last one of 21 can be divided among them."""
+    finish(program(tmp_path, {**PLAIN, "strategy": "mirrored", "replicas": 3}))
+    np.testing.assert_allclose(losses(tmp_path), expected_losses(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_two_workers_compute_what_one_does_and_the_chief_writes(tmp_path: Path) -> None:
+    for process in workers(tmp_path, PLAIN):
+        finish(process)
+    np.testing.assert_allclose(losses(tmp_path), expected_losses(), rtol=0, atol=1e-6)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"checkpoints", "history.json", "weights.npz"}
+
+
+@pytest.mark.slow
+def test_the_others_name_a_worker_that_died_and_all_can_go_on(tmp_path: Path) -> None:
+    changes = {"rows": 1500, "epochs": 2}
+    for process in workers(tmp_path / "whole", changes):
+        finish(process)
+    chief, victim = workers(tmp_path / "killed", {**changes, "wait": 0.1})
+    for _ in range(8):
+        line = chief.stdout.readline()  # type: ignore[union-attr]
+        assert line.startswith("batch")
+    victim.send_signal(signal.SIGKILL)
+    victim.communicate()
+    # TensorFlow waits ten seconds for a sign of life.
+    _, said = chief.communicate(timeout=30)
+    assert chief.returncode == 1
+    assert "lost worker 1 (127.0.0.1:" in said
+    for process in workers(tmp_path / "killed", changes):
+        finish(process)
+    weights = [(tmp_path / name / "weights.npz").read_bytes() for name in ("killed", "whole")]
+    assert weights[0] == weights[1]
+    # What the replicas lost so far is saved as one sum, so its last digit may differ.
+    np.testing.assert_allclose(losses(tmp_path / "killed"), losses(tmp_path / "whole"), rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_more_replicas_than_a_batch_has_examples_are_refused(tmp_path: Path) -> None:
+    changes = {"strategy": "mirrored", "replicas": 3, "batch_size": 2}
+    process = program(tmp_path, changes)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "expected at least an example for each of the 3 replicas, found 2" in said
+
+
+def in_replica(replica: int, replicas: int) -> Any:
+    context = mock.Mock(num_replicas_in_sync=replicas, replica_id_in_sync_group=replica)
+    return mock.patch.object(tf.distribute, "get_replica_context", return_value=context)
+
+
+def test_the_shares_of_a_batch_weigh_as_much_as_the_batch() -> None:
+    rows = tf.constant([7, 3, 9, 5, 1])
+    seen: list[int] = []
+    total = 0.0
+    for replica in range(4):
+        with in_replica(replica, 4):
+            share, weights = replica_share(rows)
+        assert weights is not None
+        # Keras divides by the number of rows in a replica, and by that of the replicas.
+        total += float(tf.reduce_sum(weights * tf.cast(share, tf.float32))) / len(share) / 4
+        seen += [int(row) for row, weight in zip(share, weights, strict=True) if weight]
+    assert seen == [7, 3, 9, 5, 1]
+    assert total == pytest.approx(25 / 5)
+    with in_replica(0, 1):
+        alone, weights = replica_share(rows)
+    assert alone is rows
+    assert weights is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{worker: 0}", "expected JSON with `cluster` and `task`, found '{worker: 0}'"),
+        ('{"cluster": {"worker": ["a:1"]}}', "KeyError: 'task'"),
+        ("[1]", "expected JSON with `cluster` and `task`"),
+        (tf_config(["a:1", "b:1"], 2), "found worker 2 beside {'worker': 2}"),
+        (tf_config(["a:1", "b"], 0), "expected addresses such as host:2222, found 'b'"),
+    ],
+)
+def test_a_tf_config_that_says_nothing_is_refused(text: str, message: str) -> None:
+    with pytest.raises(MillraceError) as raised:
+        cluster.find({"TF_CONFIG": text})
+    assert message in str(raised.value)
+    assert "Note: for the first of two workers it is {" in str(raised.value)
+
+
+def test_a_cluster_is_what_tf_config_says() -> None:
+    text = (
+        '{"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "chief", "index": 0}}'
+    )
+    found = cluster.find({"TF_CONFIG": text})
+    assert found is not None
+    assert (found.address, found.is_chief) == ("a:1", True)
+    assert cluster.find({"TF_CONFIG": found.to_tf_config()}) == found
+    assert not Cluster(found.jobs, "worker", 0).is_chief
+    assert cluster.find({}) is None
+
+
+SCONTROL = """#!/bin/sh
+if [ "$2" = hostnames ]; then echo n1; echo n2; exit; fi
+echo "NodeName=$3 Arch=x86_64 NodeAddr=10.0.0.${3#n} NodeHostName=$3 Version=22.05"
+"""
+
+
+def test_slurm_tells_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for scontrol answers as SLURM 22.05 does."""
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(SCONTROL)
+    scontrol.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    environment = {
+        "SLURM_STEP_NUM_TASKS": "3",
+        "SLURM_STEP_NODELIST": "n[1-2]",
+        "SLURM_STEP_TASKS_PER_NODE": "2,1",
+        "SLURM_JOB_ID": "1004",
+        "SLURM_PROCID": "2",
+    }
+    found = cluster.find(environment)
+    addresses = ("10.0.0.1:20080", "10.0.0.1:20081", "10.0.0.2:20082")
+    assert found == Cluster({"worker": addresses}, "worker", 2)
+    assert cluster.find({**environment, "SLURM_STEP_NUM_TASKS": "1"}) is None
+
+
+def test_kubernetes_tells_the_workers() -> None:
+    environment = {"JOB_COMPLETION_INDEX": "1", "MILLRACE_WORKERS": "2"}
+    found = cluster.from_kubernetes(environment, "train-1.workers.default.svc.cluster.local")
+    domain = "workers.default.svc.cluster.local:2222"
+    assert found == Cluster({"worker": (f"train-0.{domain}", f"train-1.{domain}")}, "worker", 1)
+    with pytest.raises(MillraceError, match=r"expected <job>-1\.<service>, found 'train-1'"):
+        cluster.from_kubernetes(environment, "train-1")
+
+
+def test_peers_that_never_answer_are_named() -> None:
+    mine, other = free_ports(2)
+    both = Cluster({"worker": (f"127.0.0.1:{mine}", f"127.0.0.1:{other}")}, "worker", 0)
+    with pytest.raises(MillraceError, match=rf"within 0.5 s, found none at 127.0.0.1:{other}"):
+        cluster.await_peers(both, 0.5)
+    with socket.create_server(("127.0.0.1", other)):
+        cluster.await_peers(both, 5)
+
+
+def test_an_address_that_is_taken_is_refused() -> None:
+    with socket.create_server(("", 0)) as door:
+        mine = Cluster({"worker": (f"127.0.0.1:{door.getsockname()[1]}", "b:1")}, "worker", 0)
+        with pytest.raises(MillraceError, match="expected a free port to listen on"):
+            cluster.await_peers(mine, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"strategy": "mirrored"}, "expected GPUs for mirrored, found none"),
+        ({"strategy": "multi_worker"}, "found neither TF_CONFIG nor a SLURM or Kubernetes job"),
+        (
+            {"strategy": "default", "replicas": 2},
+            "expected auto with the strategy default, found 2",
+        ),
+        ({"strategy": "tpu"}, "expected a TPU, found none"),
+    ],
+)
+def test_a_strategy_that_the_machine_cannot_give_is_refused(
+    changes: dict[str, Any], message: str
+) -> None:
+    if tf.config.list_physical_devices("GPU") and changes["strategy"] == "mirrored":
+        pytest.skip("there are GPUs here")
+    with pytest.raises(MillraceError, match=message):
+        strategies.create({**SETTINGS, **changes})
+
+
+def test_auto_is_one_device_where_there_is_no_more() -> None:
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("there are GPUs here")
+    strategy = strategies.create(SETTINGS)
+    assert strategy.num_replicas_in_sync == 1
+    assert strategies.is_chief(strategy)
+    assert strategies.any_process(strategy, True)
