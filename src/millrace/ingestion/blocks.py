@@ -23,9 +23,9 @@ class Block(NamedTuple):
 
     `spans`, int64 [columns, rows, 2], says where in `data` (uint8) the bytes of each cell lie;
     `classes` (uint8 [columns, rows]) what it is, and `values` (int64 [columns, rows]) what it
-    means, see millrace.ingestion.cells; `counts`, int64 [rows], how many cells each row has. `first_row` is
-    the number of the first row, from 1; `raw` gives a row's text as it stands in the file, and
-    `byte_offset` where that is, if known.
+    means, see millrace.ingestion.cells; `counts`, int64 [rows], how many cells each row has.
+    `first_row` is the number of the first row, from 1; `raw` gives a row's text as it stands in the
+    file, and `byte_offset` where that is, if known.
     """
 
     data: Array
