@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from millrace import html, page
-from millrace.runtimes import _NODE as NODE
+from millrace.runtimes import NODE
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from millrace import config, html, provenance, report
-from millrace.runtimes import _NODE as NODE
+from millrace.runtimes import NODE
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from millrace.html import WEB
-from millrace.runtimes import _NODE as NODE
+from millrace.runtimes import NODE
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "tfjs"
 

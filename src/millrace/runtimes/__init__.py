@@ -20,7 +20,7 @@ from millrace.errors import MillraceError
 from millrace.raw import RawColumn
 
 _HERE = Path(__file__).parent
-_NODE = Path(sys.executable).parent / "node"
+NODE = Path(sys.executable).parent / "node"
 _TFJS_RUNNER = Path(__file__).parents[3] / "web" / "predict.mjs"
 
 
@@ -64,7 +64,7 @@ def run_tflite(model: Path, rows: Path) -> np.ndarray:
 
 def run_tfjs(model: Path, backend: str, rows: Path) -> np.ndarray:
     """Returns the predictions of a TF.js model, run by Node, for the rows in a file."""
-    runner = [str(_NODE), str(_TFJS_RUNNER), "--backend", backend]
+    runner = [str(NODE), str(_TFJS_RUNNER), "--backend", backend]
     return _run([*runner, "--model", str(model)], rows)
 
 
