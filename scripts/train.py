@@ -16,7 +16,7 @@ from millrace.preprocessing import Preprocessing
 from millrace.tf1 import adoption
 from millrace.tf1.predictor import adopt
 from millrace.training import loop, recipe, strategies
-from millrace.training.batches import InMemory, first
+from millrace.training.batches import example_weights, source
 from millrace.training.checkpoints import Checkpoints, write_history
 from millrace.training.debugging import Debug
 
@@ -46,17 +46,20 @@ def main() -> None:
     task = preprocessing.task
     debug = Debug(**job["training"]["debug"])
     examples, validation = (
-        first(encoded.read(arguments.encoded / f"{split}.tfrecord", preprocessing.spec), debug.rows)
+        encoded.Blocks(arguments.encoded / f"{split}.tfrecord", preprocessing.spec)
         for split in ("train", "validation")
     )
 
-    defaults = models.training_defaults(model_settings["kind"], len(examples))
-    settings = recipe.Settings.of(job, arguments.model, defaults, len(examples))
-    weights = recipe.example_weights(settings, task, examples.labels)
+    rows = min(sum(examples.rows), debug.rows or sum(examples.rows))
+    defaults = models.training_defaults(model_settings["kind"], rows)
+    settings = recipe.Settings.of(job, arguments.model, defaults, rows)
+    class_weights = recipe.class_weights(settings, task, (block.labels for block in examples))
     description = {"model": arguments.model, "settings": model_settings, "seed": job["seed"]}
     if model_settings["kind"] == "boosted_trees":
+        parts = examples.first(debug.rows), validation.first(debug.rows)
         fitted = boosted_trees.fit(
-            model_settings, preprocessing.spec, task, (examples, validation), job["seed"], weights
+            *(model_settings, preprocessing.spec, task, parts, job["seed"]),
+            example_weights(parts[0], class_weights),
         )
         description["settings"] = fitted.settings
         write(arguments.output, fitted.model, description, fitted.history, fitted.best)
@@ -74,7 +77,7 @@ def main() -> None:
     made_from = {
         "preprocessing": sha256(arguments.preprocessing),
         "examples": sha256(arguments.encoded / "train.tfrecord"),
-        "rows": len(examples),
+        "rows": rows,
         "callbacks": user_code.checksum(code, "training.callbacks") if code else None,
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
@@ -85,7 +88,10 @@ def main() -> None:
         minutes=job["training"]["checkpoint_minutes"],
         chief=strategies.is_chief(strategy),
     )
-    data = InMemory(examples, weights), InMemory(validation)
+    data = (
+        source(examples, settings.buffer_rows, debug.rows, class_weights),
+        source(validation, settings.buffer_rows, debug.rows),
+    )
     callbacks = user_code.callbacks(code) if code else []
     if job["training"]["tensorboard"] and checkpoints.chief:
         callbacks.append(user_code.tensorboard(arguments.output.parent / "tensorboard"))

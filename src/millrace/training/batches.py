@@ -6,14 +6,19 @@ was interrupted goes on with the batch that came next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
-from millrace.encoded import Encoded
+from millrace.encoded import Blocks, Encoded
+
+# Examples by column: inputs, labels and perhaps weights, each [n, …].
+Columns: TypeAlias = dict[str, np.ndarray]
 
 # Enough for Python's share of the time to vanish, few enough to keep the progress alive.
 STEPS_PER_CALL = 64
@@ -93,12 +98,13 @@ class InMemory:
 
     Args:
         examples: the examples.
-        weights: the weight of each, float32 [n]; None when all count the same.
+        class_weights: how much an example of each class counts, float32 [classes], times its own
+            weight; None when all classes count the same.
     """
 
-    def __init__(self, examples: Encoded, weights: np.ndarray | None = None) -> None:
+    def __init__(self, examples: Encoded, class_weights: np.ndarray | None = None) -> None:
         self.rows = len(examples)
-        self._tables = _tables(examples, weights)
+        self._tables = _tables(_columns(examples, class_weights))
         self.signature = signature(self._tables)
 
     def buffers(self, seed: int, epoch: int | None, batch_size: int) -> Iterator[Buffer]:
@@ -107,17 +113,90 @@ class InMemory:
         yield Buffer(self._tables, order if epoch is None else permutation(self.rows, seed, epoch))
 
 
-def first(examples: Encoded, rows: int | None) -> Encoded:
-    """Returns the first examples; all of them when `rows` is None."""
-    return Encoded(
-        {name: part[:rows] for name, part in examples.inputs.items()}, examples.labels[:rows]
-    )
+class OnDisk:
+    """Examples of which no more than a part is in memory at a time.
+
+    An epoch takes the blocks of the file in a random order, fills a buffer with those that come
+    next, and shuffles the rows in it. The next buffer is read while one is trained on.
+
+    Args:
+        blocks: the encoded examples.
+        buffer_rows: how many rows a buffer has, give or take a block. A buffer of one block mixes
+            nothing, so let it be many.
+        class_weights: as in `InMemory`.
+    """
+
+    def __init__(
+        self, blocks: Blocks, buffer_rows: int, class_weights: np.ndarray | None = None
+    ) -> None:
+        self.rows = sum(blocks.rows)
+        self._blocks, self._buffer_rows, self._class_weights = blocks, buffer_rows, class_weights
+        self.signature = signature(_tables(self._read([0])))
+
+    def buffers(self, seed: int, epoch: int | None, batch_size: int) -> Iterator[Buffer]:
+        """Yields the examples a buffer at a time; what fills no batch goes into the next one."""
+        blocks = len(self._blocks)
+        order = np.arange(blocks) if epoch is None else permutation(blocks, seed, epoch)
+        groups = self._groups(order)
+        rest: Columns | None = None
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            reading = reader.submit(self._read, groups[0])
+            for number, following in enumerate([*groups[1:], None]):
+                columns = _join([rest, reading.result()]) if rest else reading.result()
+                if following is not None:
+                    reading = reader.submit(self._read, following)
+                rows = len(columns["labels"])
+                places = np.arange(rows, dtype=np.int32)
+                if epoch is not None:
+                    places = permutation(rows, seed, epoch, number)
+                whole = rows if following is None else rows // batch_size * batch_size
+                rest = {name: column[places[whole:]] for name, column in columns.items()}
+                yield Buffer(_tables(columns), places[:whole])
+
+    def _groups(self, order: np.ndarray) -> list[np.ndarray]:
+        # Of like size: a last one of a single block would mix nothing.
+        count = min(math.ceil(self.rows / self._buffer_rows), len(order))
+        return np.array_split(order, count)
+
+    def _read(self, places: Iterable[int]) -> Columns:
+        return _join([_columns(self._blocks[place], self._class_weights) for place in places])
 
 
-def _tables(examples: Encoded, weights: np.ndarray | None) -> dict[str, tf.Tensor]:
+def source(
+    blocks: Blocks, buffer_rows: int, rows: int | None, class_weights: np.ndarray | None = None
+) -> Source:
+    """Returns encoded examples as a source: in memory, where `buffer_rows` allows it.
+
+    Args:
+        blocks: the encoded examples.
+        buffer_rows: how many are in memory at once.
+        rows: take only so many; None for all.
+        class_weights: as in `InMemory`.
+    """
+    if rows is not None or sum(blocks.rows) <= buffer_rows:
+        return InMemory(blocks.first(rows), class_weights)
+    return OnDisk(blocks, buffer_rows, class_weights)
+
+
+def _join(parts: list[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def example_weights(examples: Encoded, class_weights: np.ndarray | None) -> np.ndarray | None:
+    """Returns how much each example counts, float32 [n]; None when all count the same."""
+    if class_weights is None:
+        return examples.weights
+    of_class: np.ndarray = class_weights[examples.labels.astype(int)]
+    return of_class if examples.weights is None else examples.weights * of_class
+
+
+def _columns(examples: Encoded, class_weights: np.ndarray | None) -> Columns:
     columns = {**examples.inputs, "labels": examples.labels}
-    if weights is not None:
-        columns["weights"] = weights
+    weights = example_weights(examples, class_weights)
+    return columns if weights is None else {**columns, "weights": weights}
+
+
+def _tables(columns: Columns) -> dict[str, tf.Tensor]:
     return {name: tf.constant(column) for name, column in columns.items()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
@@ -46,6 +46,7 @@ class Settings:
         clip_norm: the largest norm of all gradients together; 0 for no limit.
         moving_average: the largest decay of the moving average of the weights; 0 for none.
         class_weight: `none`, `balanced`, or a weight by class.
+        buffer_rows: how many training examples are in memory at once.
     """
 
     batch_size: int
@@ -58,6 +59,7 @@ class Settings:
     clip_norm: float
     moving_average: float
     class_weight: str | Mapping[str, float] = "none"
+    buffer_rows: int = 1_000_000
 
     @classmethod
     def of(
@@ -185,10 +187,17 @@ def direction(monitor: str) -> str:
     return "min" if monitor in ("val_loss", "val_mae") else "max"
 
 
-def example_weights(settings: Settings, task: Task, labels: np.ndarray) -> np.ndarray | None:
-    """Returns the weight of each example by its class, float32 [n]; None when all count the same.
+def class_weights(
+    settings: Settings, task: Task, labels: Iterable[np.ndarray]
+) -> np.ndarray | None:
+    """Returns how much an example of each class counts, float32 [classes]; None for all the same.
 
     `balanced` gives every class the same weight altogether, and the examples 1 on average.
+
+    Args:
+        settings: has `class_weight`.
+        task: what is predicted.
+        labels: of the training examples, in parts [n]; read for `balanced` alone.
 
     Raises:
         MillraceError: the task has no classes, or a class with a weight is none of them.
@@ -202,8 +211,10 @@ def example_weights(settings: Settings, task: Task, labels: np.ndarray) -> np.nd
         )
     classes = [str(name) for name in task.classes]
     if isinstance(weights, str):
-        counts = np.bincount(labels.astype(int), minlength=len(classes))
-        by_class = len(labels) / np.maximum(len(classes) * counts, 1)
+        counts = np.zeros(len(classes))
+        for part in labels:
+            counts += np.bincount(part.astype(int), minlength=len(classes))
+        by_class = counts.sum() / np.maximum(len(classes) * counts, 1)
     else:
         unknown = sorted(set(weights) - set(classes))
         if unknown:
@@ -211,7 +222,7 @@ def example_weights(settings: Settings, task: Task, labels: np.ndarray) -> np.nd
                 f"training.class_weight: expected classes out of {classes}, found {unknown}."
             )
         by_class = np.array([weights.get(name, 1.0) for name in classes])
-    return np.take(by_class.astype(np.float32), labels.astype(int))
+    return np.asarray(by_class, np.float32)
 
 
 class MovingAverage:

@@ -111,7 +111,7 @@ def test_class_weights_are_those_of_fit() -> None:
         verbose=0,
         class_weight={0: 1.0, 1: 3.0},
     ).history
-    weights = recipe.example_weights(settings, trainings.BINARY, examples.labels)
+    weights = recipe.class_weights(settings, trainings.BINARY, [examples.labels])
     data = InMemory(examples, weights), InMemory(make_examples(50, seed=1))
     outcome = train(make_model(), trainings.BINARY, settings, data, trainings.SEED)
     np.testing.assert_allclose(outcome.history[0]["loss"], history["loss"][0], rtol=1e-5)

@@ -116,16 +116,18 @@ THREE = Task("multiclass", ("a", "b", 3))
 
 
 def test_balanced_classes_weigh_the_same_altogether() -> None:
-    weights = recipe.example_weights(trainings.settings(class_weight="balanced"), THREE, LABELS)
+    settings = trainings.settings(class_weight="balanced")
+    # In parts, as from a file of blocks.
+    weights = recipe.class_weights(settings, THREE, [LABELS[:4], LABELS[4:]])
     assert weights is not None
-    np.testing.assert_allclose([weights[i == LABELS].sum() for i in range(3)], [2, 2, 2])
+    np.testing.assert_allclose(weights * np.bincount(LABELS.astype(int)), [2, 2, 2])
     assert weights.dtype == np.float32
 
 
 def test_a_class_left_out_weighs_one() -> None:
-    weights = recipe.example_weights(trainings.settings(class_weight={"3": 5}), THREE, LABELS)
-    np.testing.assert_array_equal(weights, [1, 1, 1, 5, 1, 1])
-    assert recipe.example_weights(trainings.settings(), THREE, LABELS) is None
+    weights = recipe.class_weights(trainings.settings(class_weight={"3": 5}), THREE, [])
+    np.testing.assert_array_equal(weights, [1, 1, 5])
+    assert recipe.class_weights(trainings.settings(), THREE, []) is None
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_class_weights_without_a_meaning_are_refused(
     task: Task, weights: Any, message: str
 ) -> None:
     with pytest.raises(MillraceError, match=message):
-        recipe.example_weights(trainings.settings(class_weight=weights), task, LABELS)
+        recipe.class_weights(trainings.settings(class_weight=weights), task, [LABELS])
 
 
 def test_a_metric_is_of_the_mean_prediction_of_the_members() -> None:
