@@ -212,6 +212,9 @@ def _expectation(error: Mistake) -> str:
             return ", or ".join(_expectation(form[0]) for form in _forms(error))
         case "oneOf":
             return f"only one of {sorted(key for form in value for key in form['required'])}"
+        case "not":
+            both = (form["required"] for form in value["anyOf"])
+            return f"only one of {next(keys for keys in both if {*keys} <= {*error.instance})}"
         case "required":
             return f"the key {next(key for key in value if key not in error.instance)!r}"
         case _:

@@ -214,3 +214,9 @@ def test_a_feature_that_tflite_cannot_run_needs_a_model_without_it() -> None:
     with pytest.raises(MillraceError, match=r"features\.c\.unseen: .*\n.*export\.tflite to false"):
         complete(SHORTEST | hashed)
     complete(SHORTEST | hashed | {"export": {"tflite": False}})
+
+
+def test_a_value_out_of_the_vocabulary_has_buckets_or_a_stated_id() -> None:
+    both = {"kind": "vocabulary", "num_oov_buckets": 2, "default_value": 0}
+    with pytest.raises(MillraceError, match=r"features\.c: .*\['num_oov_buckets', 'default_value'"):
+        complete(SHORTEST | {"features": {"c": both}})

@@ -194,6 +194,81 @@ class TestVocabulary:
         with pytest.raises(MillraceError, match="seen at least 9 times"):
             learn(Vocabulary, seen, min_count=9)
 
+    @pytest.mark.parametrize("given", [{"min_count": 3}, {"values": ["b", "a"]}, {"max_size": 2}])
+    @pytest.mark.parametrize("buckets", [1, 2, 7])
+    def test_rare_values_have_the_buckets_of_tf_feature_column(self, given, buckets):
+        rare = [f"r{i}" for i in range(20)] + ["ü"]
+        seen = text_statistics(["b"] * 4 + ["a"] * 3 + rare)
+        column = learn(Vocabulary, seen, num_oov_buckets=buckets, **given)
+        real = tf.feature_column.categorical_column_with_vocabulary_list(
+            "x", ["b", "a"], num_oov_buckets=buckets
+        )
+        values = ["a", "b", *rare]
+        np.testing.assert_array_equal(encode(column, values)[:, 0], tf_ids(real, values))
+        # One never seen has the first bucket, and missing the last id.
+        assert encode(column, ["never", ""]).tolist() == [[2], [2 + buckets]]
+        assert column.cardinality == 3 + buckets
+        assert column.portable
+
+    @settings(max_examples=30, deadline=None)
+    @given(
+        st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1),
+        st.integers(2, 50),
+    )
+    def test_unseen_values_may_be_hashed_as_tf_feature_column_hashes_them(self, values, buckets):
+        column = learn(
+            Vocabulary,
+            text_statistics(["b", "a"]),
+            values=["a", "c"],
+            num_oov_buckets=buckets,
+            unseen="hash",
+        )
+        real = tf.feature_column.categorical_column_with_vocabulary_list(
+            "x", ["a", "c"], num_oov_buckets=buckets
+        )
+        values = ["a", "b", "c", *values]
+        np.testing.assert_array_equal(encode(column, values)[:, 0], tf_ids(real, values))
+        assert not column.portable
+
+    def test_rare_integers_have_the_buckets_of_tf_feature_column(self):
+        values = [7, -5, 0, 123456, 16777216]
+        column = learn(
+            Vocabulary, number_statistics(values, "int64"), values=[7], num_oov_buckets=9
+        )
+        real = tf.feature_column.categorical_column_with_vocabulary_list(
+            "x", [7], dtype=tf.int64, num_oov_buckets=9
+        )
+        expected = tf_ids(real, np.array(values, np.int64))
+        np.testing.assert_array_equal(encode(column, values)[:, 0], expected)
+
+    def test_a_stated_default_id_is_that_of_tf_feature_column(self):
+        column = learn(Vocabulary, text_statistics(["b", "a"]), values=["b", "a"], default_value=1)
+        real = tf.feature_column.categorical_column_with_vocabulary_list(
+            "x", ["b", "a"], default_value=1
+        )
+        values = ["a", "b", "ü", "never"]
+        np.testing.assert_array_equal(encode(column, values)[:, 0], tf_ids(real, values))
+        assert encode(column, [""]).tolist() == [[2]]
+        assert column.cardinality == 3
+
+    @pytest.mark.parametrize(
+        "config, fault",
+        [
+            ({"default_value": 2}, r"default_value: .*0 to 1, found 2"),
+            ({"unseen": "hash"}, r"unseen: expected bucket without several num_oov_buckets"),
+            ({"unseen": "hash", "num_oov_buckets": 1}, r"unseen: expected bucket without several"),
+        ],
+    )
+    def test_settings_that_contradict_each_other_are_refused(self, config, fault):
+        with pytest.raises(MillraceError, match=rf"features\.x\.{fault}"):
+            learn(Vocabulary, text_statistics(["a", "b"]), **config)
+
+    def test_fractions_cannot_be_hashed(self):
+        seen = number_statistics([0.5, 0.5, 1.5])
+        with pytest.raises(MillraceError, match=r"whole numbers to hash, found 1\.5"):
+            learn(Vocabulary, seen, min_count=2, num_oov_buckets=3)
+        assert learn(Vocabulary, seen, min_count=2).values == (0.5,)
+
     def test_values_may_be_given_in_the_config_or_a_file(self, tmp_path):
         seen = text_statistics(["a", "b"])
         assert learn(Vocabulary, seen, values=["b", "z"]).values == ("b", "z")
@@ -203,16 +278,52 @@ class TestVocabulary:
 
     @pytest.mark.parametrize(
         "text, fault",
-        [("a\na\n", "found ['a'] more than once"), ("", "found none"), (None, "found none")],
+        [
+            (b"a\na\n", "found ['a', 'a'], which are the same"),
+            (b"", "found none"),
+            (None, "found none"),
+            (b"\xff\xfe", "in UTF-8, found none"),
+        ],
     )
     def test_a_bad_file_is_refused(self, tmp_path, text, fault):
         file = tmp_path / "vocabulary.txt"
         if text is not None:
-            file.write_text(text)
+            file.write_bytes(text)
         with pytest.raises(MillraceError) as error:
             learn(Vocabulary, text_statistics(["a"]), file=str(file))
         assert fault in str(error.value)
         assert str(file) in str(error.value)
+
+    @pytest.mark.parametrize(
+        "values, fault",
+        [
+            ([0.1, 0.100000000001], r"found \['0\.1', '0\.100000000001'\], .* same in float32"),
+            ([1, "1.0"], r"found \['1', '1\.0'\]"),
+            ([1, "one"], "numbers like the column's, found 'one'"),
+            ([2**24 + 1], "that float32 can hold, found 16777217"),
+            ([1e39], "that float32 can hold, found 1e"),
+            (["nan"], "that float32 can hold, found nan"),
+        ],
+    )
+    def test_bad_numbers_are_refused(self, values, fault):
+        with pytest.raises(MillraceError, match=rf"features\.x\.values: .*{fault}"):
+            learn(Vocabulary, number_statistics([1.0, 2.0]), values=values)
+
+    def test_an_empty_text_is_refused(self):
+        with pytest.raises(MillraceError, match=r"features\.x\.values: .* found an empty one"):
+            learn(Vocabulary, text_statistics(["a"]), values=["a", ""])
+
+    def test_a_vocabulary_that_is_given_is_taken_whole(self):
+        assert learn(Vocabulary, text_statistics(["a"]), values=["b", "a"], max_size=1).values == (
+            "b",
+            "a",
+        )
+
+    @pytest.mark.parametrize("kind, config", [(Vocabulary, {}), (Hashed, {"buckets": 9})])
+    @pytest.mark.parametrize("type_", ["int64", "float32", "float64"])
+    def test_ids_that_float32_cannot_tell_apart_are_refused(self, kind, config, type_):
+        with pytest.raises(MillraceError, match=r"features\.x: .*2\^24.*found 16777218"):
+            learn(kind, number_statistics([1, 2**24 + 2], type_), **config)
 
     def test_numbers_match_pandas(self):
         values = np.array([3.0, 1.0, 3.0, 7.0, 3.0, 1.0, np.nan, 8.0, -1.0], np.float32)
@@ -244,6 +355,11 @@ class TestHashed:
         expected = tf_ids(real, np.array(values, np.int64))
         np.testing.assert_array_equal(encode(column, values)[:, 0], expected)
 
+    def test_a_fraction_is_refused(self):
+        with pytest.raises(MillraceError, match=r"whole numbers to hash, found 0\.5.*'x'"):
+            learn(Hashed, number_statistics([1.0, 0.5]), buckets=9)
+        assert learn(Hashed, number_statistics([1.0, 2.0]), buckets=9).values == (1.0, 2.0)
+
     def test_unseen_values_are_out_of_vocabulary_or_hashed(self):
         seen = text_statistics(["a", "b"])
         assert encode(learn(Hashed, seen, buckets=9), ["c", ""]).tolist() == [[9], [10]]
@@ -268,10 +384,31 @@ class TestIdentity:
         assert encode(column, odd)[:, 0].tolist() == [6] * 6
         assert encode(column, [np.nan]).tolist() == [[7]]
 
-    @pytest.mark.parametrize("values", [[-1, 2], [0, 6]])
-    def test_training_values_out_of_range_are_refused(self, values):
-        with pytest.raises(MillraceError, match="whole numbers from 0 to 5, found"):
+    @pytest.mark.parametrize("values, hint", [([-1, 2], "vocabulary"), ([0, 6], "buckets to 7")])
+    def test_training_values_out_of_range_are_refused(self, values, hint):
+        with pytest.raises(MillraceError, match=f"(?s)whole numbers from 0 to 5, found.*{hint}"):
             learn(Identity, number_statistics(values, "int64"), buckets=6)
+
+    def test_a_stated_default_id_is_that_of_tf_feature_column(self):
+        # Not -1, which there means missing.
+        values = np.array([0, 5, 6, -2, 100])
+        column = learn(Identity, number_statistics(values, "int64"), buckets=6, default_value=3)
+        real = tf.feature_column.categorical_column_with_identity("x", 6, default_value=3)
+        np.testing.assert_array_equal(encode(column, values)[:, 0], tf_ids(real, values))
+        assert encode(column, [2.5, np.nan]).tolist() == [[3], [6]]
+        assert column.cardinality == 7
+        with pytest.raises(MillraceError, match=r"default_value: .*0 to 5, found 6"):
+            learn(Identity, number_statistics([0], "int64"), buckets=6, default_value=6)
+
+    def test_whole_numbers_may_be_typed_as_floats(self):
+        column = learn(Identity, number_statistics([0.0, 4.0, np.nan]), buckets=6)
+        assert encode(column, [4.0, np.nan]).tolist() == [[4], [7]]
+        with pytest.raises(MillraceError, match=r"(?s)found 0\.5 in column 'x'.*kind: bucketized"):
+            learn(Identity, number_statistics([0.0, 0.5]), buckets=6)
+        with pytest.raises(MillraceError, match=r"(?s)found 2000 different.*data\.types"):
+            learn(Identity, number_statistics(np.arange(2000.0)), buckets=2000)
+        with pytest.raises(MillraceError, match=r"2\^24"):
+            learn(Identity, number_statistics([0.0, 2.0**25]), buckets=2**26)
 
 
 class TestBucketized:
@@ -358,6 +495,16 @@ class TestSequence:
         assert self.column().values == ("a", "b", "c", "d", "z")
         assert self.column(min_count=2).values == ("a", "b", "c")
 
+    def test_rare_values_have_the_buckets_of_tf_feature_column(self):
+        column = self.column(min_count=2, num_oov_buckets=5)
+        assert (column.values, column.rare) == (("a", "b", "c"), ("d", "z"))
+        real = tf.feature_column.categorical_column_with_vocabulary_list(
+            "x", ["a", "b", "c"], num_oov_buckets=5
+        )
+        ids = column.encode({"x": tf.constant([["d", "z", "a", ""]])}, {}).numpy()
+        assert ids[0, :3].tolist() == tf_ids(real, ["d", "z", "a"]).tolist()
+        assert ids[0, 3] == column.cardinality - 1 == 8
+
     def test_cells_are_split_alike_in_python_and_in_examples(self):
         column = name_columns({"x": "string"}, {"x": (4, "|")})
         serialized = []
@@ -414,8 +561,11 @@ class TestCategoricalInputs:
         Periodic("n", "n", "none", 1.5, 0.0, 1.0, False, frequencies=3),
         Vocabulary("v", "v", ("a", "ü")),
         Vocabulary("w", "w", (1.0, 2.0)),
-        Hashed("h", "h", ("a",), hash_buckets=3, unseen="bucket"),
+        Vocabulary("v", "v", ("a",), rare=("b",), num_oov_buckets=2, unseen="hash"),
+        Vocabulary("v", "v", ("a",), default_value=0),
+        Hashed("h", "h", ("a",), 3, unseen="hash"),
         Identity("i", "i", 3),
+        Identity("i", "i", 3, default_value=1),
         Bucketized("b", "n", (0.0, 1.0)),
         Sequence("s", "s", ("a",), "|", 4),
         Crossed("c", ("v", "b"), (4, 4), None),

@@ -170,8 +170,11 @@ boundaries = st.lists(floats, min_size=1, max_size=20, unique=True).map(sorted)
 bucketized = feature("bucketized", quantiles=st.integers(2, 20))
 bucketized |= feature("bucketized", boundaries=boundaries)
 kept = optional(min_count=st.integers(1, 2), max_size=st.integers(1, 20))
+kept |= st.builds(dict.__or__, kept, st.fixed_dictionaries({"num_oov_buckets": st.integers(1, 9)}))
+kept |= st.just({"default_value": 0})
 vocabulary = feature("vocabulary", kept)
 hashed = feature("hashed", buckets=st.integers(1, 100_000))
+identity = feature("identity", optional(default_value=st.just(0)), buckets=st.integers(1, 12))
 sequence = feature("sequence", kept, delimiter=st.just("|"), max_length=st.integers(1, 5))
 parts = st.sampled_from(["year", "month", "day", "weekday", "hour"])
 zone = optional(timezone=st.sampled_from(ZONES))
@@ -205,7 +208,7 @@ CASES = {
     "vocabulary of numbers": of_column(NUMBERS, vocabulary),
     "hashed strings": of_column(("string",), hashed),
     "hashed numbers": of_column(NUMBERS, hashed),
-    "identity": of_column(("int64", "bool"), feature("identity", buckets=st.integers(1, 12))),
+    "identity": of_column(("int64", "bool"), identity),
     "sequence": of_column(("delimited",), sequence),
     "date_part of a timestamp": of_column(("timestamp",), feature("date_part", zone, part=parts)),
     "date_part of a date": of_column(("date",), feature("date_part", part=parts)),

@@ -130,6 +130,22 @@ class Context:
             )
         return column, statistics
 
+    def ids(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Returns the column of numbers that a feature takes for ids, and its statistics.
+
+        Raises MillraceError as `number`, or when a column of floats may have lost digits of them.
+        """
+        column, statistics = self.number(feature, settings)
+        largest = largest_magnitude(statistics)
+        if largest > LARGEST_EXACT_INTEGER:
+            raise MillraceError(
+                f"features.{feature}: expected ids up to {LARGEST_EXACT_INTEGER} (2^24), beyond "
+                f"which float32 takes different whole numbers for the same; found {largest:.0f} in "
+                f"column {column!r} of type {statistics['type']}.",
+                note=f"declare data.types: {{{column}: string}}.",
+            )
+        return column, statistics
+
     def categorical(self, where: str, name: str) -> Categorical:
         """Returns a categorical feature that has learned; `where` names the config's key."""
         column = self.learned.get(name)
@@ -216,6 +232,17 @@ class Categorical(FeatureColumn):
             ids: what the features before this one gave.
         """
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class CategoricalOfColumn(Categorical):
+    """A categorical feature whose ids follow from one raw column."""
+
+    column: str
+
+    @property
+    def raw_columns(self) -> tuple[str, ...]:
+        return (self.column,)
 
 
 def largest_magnitude(statistics: Mapping[str, Any]) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -14,41 +15,66 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.errors import MillraceError
-from millrace.feature_columns.base import NUMBER_TYPES, Categorical, Context, Raw
+from millrace.feature_columns.base import (
+    NUMBER_TYPES,
+    Categorical,
+    CategoricalOfColumn,
+    Context,
+    Raw,
+)
 
 # So many different numbers can be looked up: the graph compares with each of them.
 MOST_NUMBERS = 1024
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True)
-class Lookup(Categorical):
-    """A category whose training values have ids in a table; the others are out-of-vocabulary.
+class Lookup(CategoricalOfColumn):
+    """A category whose known values have ids in a table; the others are out-of-vocabulary.
 
-    Ids below `buckets` belong to values, the next is out-of-vocabulary, the last means missing.
-    Strings are found in a string -> int64 table, because TF Lite has builtin ops for that one
-    alone; numbers by comparison with each value.
+    The last id means missing. Strings are found in a string -> int64 table, because TF Lite has
+    builtin ops for that one alone; numbers by comparison with each value.
+
+    Attributes:
+        values: what the feature learned, or was given.
+        unseen: what becomes of a value that is not in the table: `bucket`, it is
+            out-of-vocabulary, the same in every runtime; or `hash`, TensorFlow hashes it, and the
+            model cannot become TF Lite.
     """
 
-    column: str
     values: tuple[str, ...] | tuple[float, ...]
+    unseen: str = field(default="bucket", kw_only=True)
 
     @property
-    def value_ids(self) -> np.ndarray:
-        """The ids of `values`, int64."""
+    def portable(self) -> bool:
+        return self.unseen == "bucket"
+
+    @property
+    def known(self) -> tuple[str, ...] | tuple[float, ...]:
+        """The values in the table."""
+        return self.values
+
+    @property
+    def known_ids(self) -> np.ndarray:
+        """The ids of `known`, int64."""
         raise NotImplementedError
 
     @property
-    def buckets(self) -> int:
-        """The number of ids that belong to values."""
+    def oov_id(self) -> int:
+        """The id of a value that is not in the table."""
         raise NotImplementedError
 
-    @property
-    def cardinality(self) -> int:
-        return self.buckets + 2
+    def hash(self, texts: Any) -> tf.Tensor:
+        """Returns the ids that values have by their hash alone, int64."""
+        raise NotImplementedError
 
-    @property
-    def raw_columns(self) -> tuple[str, ...]:
-        return (self.column,)
+    def _hash_known(self, values: Sequence[str] | Sequence[float]) -> np.ndarray:
+        # tf.feature_column hashes an integer's decimal digits.
+        texts = [value if isinstance(value, str) else f"{value:.0f}" for value in values]
+        with tf.init_scope():
+            hashed: np.ndarray = self.hash(tf.constant(texts, tf.string)).numpy()
+        return hashed
 
     @cached_property
     def table(self) -> tf.lookup.StaticHashTable | None:
@@ -58,104 +84,223 @@ class Lookup(Categorical):
         # Outside of whatever graph asks for it first, so that every graph shares one table.
         with tf.init_scope():
             # The missing value is one more key, so that one look-up serves all.
-            keys = tf.constant([*self.values, ""], tf.string)
-            ids = tf.constant([*self.value_ids, self.buckets + 1], tf.int64)
+            keys = tf.constant([*self.known, ""], tf.string)
+            ids = tf.constant([*self.known_ids, self.cardinality - 1], tf.int64)
             initializer = tf.lookup.KeyValueTensorInitializer(keys, ids)
-            return tf.lookup.StaticHashTable(initializer, default_value=self.buckets)
+            return tf.lookup.StaticHashTable(initializer, default_value=self.oov_id)
 
     @property
     def tables(self) -> list[Any]:
         return [] if self.table is None else [self.table]
 
     def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        if self.table is not None:
-            found = self.table.lookup(raw[self.column])
-            # TF.js' look-up returns rank 1 whatever it is given.
-            return tf.cast(tf.reshape(found, [-1, 1]), tf.int32)
-        return self._find(tf.reshape(raw[self.column], [-1, 1]))
+        x = tf.reshape(raw[self.column], [-1])
+        # TF.js' look-up returns rank 1 whatever it is given.
+        found = self._find(x) if self.table is None else self.table.lookup(x)
+        if self.unseen == "hash":
+            # What the table holds under this id has it by its hash, or is not there at all.
+            found = tf.where(tf.equal(found, self.oov_id), self.hash(x), found)
+        return tf.cast(tf.reshape(found, [-1, self.length]), tf.int32)
 
     def _find(self, x: tf.Tensor) -> tf.Tensor:
-        is_value = tf.cast(tf.equal(x, tf.constant([self.values], tf.float32)), tf.int32)
+        known = tf.constant([self.known], tf.float32)
+        is_value = tf.cast(tf.equal(tf.reshape(x, [-1, 1]), known), tf.int32)
         # At most one comparison holds: the sum is its id, counted from 1, or 0.
-        ids = tf.constant(self.value_ids[None, :] + 1, tf.int32)
-        found = tf.reduce_sum(is_value * ids, axis=1, keepdims=True)
-        found = tf.where(tf.equal(found, 0), self.buckets, found - 1)
-        return tf.where(tf.not_equal(x, x), self.buckets + 1, found)
+        ids = tf.constant(self.known_ids[None, :] + 1, tf.int32)
+        found = tf.reduce_sum(is_value * ids, axis=1)
+        found = tf.where(tf.equal(found, 0), self.oov_id, found - 1)
+        return tf.where(tf.not_equal(x, x), self.cardinality - 1, found)
 
 
 def _counted_values(
     feature: str, settings: Mapping[str, Any], context: Context
-) -> tuple[str, list[tuple[Any, int]], bool]:
-    """Returns a column, its values with their counts, most frequent first, and if they are numbers.
+) -> tuple[str, list[tuple[Any, int]]]:
+    """Returns a column and its values, float or str, with their counts, most frequent first.
 
-    Raises MillraceError when the values cannot be looked up one by one.
+    Raises MillraceError when the values cannot be looked up one by one, or not be hashed though
+    the settings ask for it.
     """
     column, statistics = context.column(feature, settings)
     if statistics["type"] not in NUMBER_TYPES:
-        return column, [(value, count) for value, count in statistics["values"]], False
-    context.number(feature, settings)
+        return column, [(value, count) for value, count in statistics["values"]]
+    context.ids(feature, settings)
     if statistics["distinct"] > MOST_NUMBERS:
         raise MillraceError(
             f"features.{feature}: expected at most {MOST_NUMBERS} different values in column "
             f"{column!r} of type {statistics['type']}, found {statistics['distinct']}.",
             note=f"declare data.types: {{{column}: string}}, or use kind: bucketized.",
         )
-    return column, [(float(value), count) for value, count in statistics["values"]], True
+    if settings.get("unseen") == "hash":
+        raise MillraceError(
+            f"features.{feature}.unseen: expected bucket for a column of numbers, found hash.",
+            note=f"declare data.types: {{{column}: string}} to hash its text.",
+        )
+    return column, [(float(value), count) for value, count in statistics["values"]]
+
+
+def _require_whole(feature: str, column: str, values: Iterable[Any]) -> None:
+    """Raises MillraceError when a number has a fraction: its digits are not those of an integer."""
+    broken = [x for x in values if isinstance(x, float) and not x.is_integer()]
+    if broken:
+        raise MillraceError(
+            f"features.{feature}: expected whole numbers to hash, found {broken[0]:g} in column "
+            f"{column!r}.",
+            note=f"use kind: bucketized for a quantity, or declare data.types: {{{column}: string}}"
+            " to hash its text.",
+        )
 
 
 @dataclass(frozen=True)
 class Vocabulary(Lookup):
-    """A value's place in a vocabulary, as `categorical_column_with_vocabulary_list` gives it."""
+    """A value's place in a vocabulary, as `categorical_column_with_vocabulary_list` gives it.
+
+    A value out of the vocabulary has the next id, or `default_value`, or with `num_oov_buckets`
+    one of so many next ids, by its hash. No other runtime can hash as TensorFlow does, so the
+    hashes of the training values are in the table; one never seen has the first of these ids.
+
+    Attributes:
+        rare: with several buckets, the training values out of the vocabulary.
+        num_oov_buckets: the number of buckets; 0 where the config names none.
+        default_value: the id of a value out of the vocabulary, where the config names it.
+    """
+
+    rare: tuple[str, ...] | tuple[float, ...] = field(default=(), kw_only=True)
+    num_oov_buckets: int = field(default=0, kw_only=True)
+    default_value: int | None = field(default=None, kw_only=True)
 
     kind: ClassVar[str] = "vocabulary"
 
     @classmethod
     def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
         """Takes the values given, those in a file, or those seen at least `min_count` times."""
-        column, counted, numbers = _counted_values(name, settings, context)
+        column, counted = cls._counted(name, settings, context)
         if "values" in settings or "file" in settings:
+            numbers = context.statistics[column]["type"] in NUMBER_TYPES
             kept = given_values(name, settings, numbers)
         else:
             kept = [value for value, count in counted if count >= settings.get("min_count", 1)]
-        kept = kept[: settings.get("max_size", len(kept))]
+            kept = kept[: settings.get("max_size", len(kept))]
         if not kept:
             raise MillraceError(
                 f"features.{name}: expected values in column {column!r} seen at least "
                 f"{settings.get('min_count', 1)} times in the training examples, found none.",
                 note="lower min_count, or leave the feature out.",
             )
-        return cls(name=name, column=column, values=tuple(kept))
+        default, buckets = settings.get("default_value"), settings.get("num_oov_buckets", 0)
+        unseen = settings.get("unseen", "bucket")
+        if default is not None and default >= len(kept):
+            raise MillraceError(
+                f"features.{name}.default_value: expected the id of one of the {len(kept)} values, "
+                f"0 to {len(kept) - 1}, found {default}."
+            )
+        if unseen == "hash" and buckets < 2:
+            raise MillraceError(
+                f"features.{name}.unseen: expected bucket without several num_oov_buckets, found "
+                "hash.",
+                note="one bucket needs no hash.",
+            )
+        rare: tuple[Any, ...] = ()
+        if buckets > 1:
+            listed = set(kept)
+            rare = tuple(value for value, _ in counted if value not in listed)
+            _require_whole(name, column, rare)
+        return cls(
+            name=name,
+            column=column,
+            values=tuple(kept),
+            rare=rare,
+            num_oov_buckets=buckets,
+            default_value=default,
+            unseen=unseen,
+            **cls._own(settings),
+        )
+
+    @classmethod
+    def _counted(
+        cls, name: str, settings: dict[str, Any], context: Context
+    ) -> tuple[str, list[tuple[Any, int]]]:
+        """Returns the column and its values with their counts, most frequent first."""
+        return _counted_values(name, settings, context)
+
+    @classmethod
+    def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Returns the fields that only a subclass has."""
+        return {}
 
     @property
-    def value_ids(self) -> np.ndarray:
-        return np.arange(len(self.values))
+    def oov_buckets(self) -> int:
+        """The number of ids for values out of the vocabulary."""
+        return 0 if self.default_value is not None else max(self.num_oov_buckets, 1)
 
     @property
-    def buckets(self) -> int:
-        return len(self.values)
+    def cardinality(self) -> int:
+        return len(self.values) + self.oov_buckets + 1
+
+    @property
+    def known(self) -> tuple[Any, ...]:
+        return *self.values, *self.rare
+
+    @property
+    def known_ids(self) -> np.ndarray:
+        ids = np.arange(len(self.values))
+        return np.append(ids, self._hash_known(self.rare)) if self.rare else ids
+
+    @property
+    def oov_id(self) -> int:
+        return len(self.values) if self.default_value is None else self.default_value
+
+    def hash(self, texts: Any) -> tf.Tensor:
+        return len(self.values) + tf.strings.to_hash_bucket_fast(texts, max(self.oov_buckets, 1))
 
 
 def given_values(feature: str, settings: Mapping[str, Any], numbers: bool) -> list[Any]:
     """Returns the vocabulary that the config lists, or that stands in a file, one value a line."""
-    where = f"features.{feature}.values"
-    values = settings.get("values")
-    if values is None:
+    where, given = f"features.{feature}.values", settings.get("values")
+    if given is None:
         path = Path(settings["file"])
         where = f"features.{feature}.file: {path}"
         try:
-            values = [line for line in path.read_text(encoding="utf-8").splitlines() if line]
-        except OSError as error:
-            raise MillraceError(f"{where}: expected a vocabulary, found none ({error}).") from None
-    duplicates = sorted({str(value) for value in values if values.count(value) > 1})
-    if duplicates or not values:
-        found = f"{duplicates} more than once" if duplicates else "none"
-        raise MillraceError(f"{where}: expected different values, found {found}.")
-    try:
-        return [float(value) if numbers else str(value) for value in values]
-    except ValueError as error:
+            given = [line for line in path.read_text(encoding="utf-8").splitlines() if line]
+        except (OSError, UnicodeDecodeError) as error:
+            raise MillraceError(
+                f"{where}: expected a vocabulary in UTF-8, found none ({error})."
+            ) from None
+    values = _as_float32(where, given) if numbers else [str(value) for value in given]
+    if not values or "" in values:
+        found = "an empty one" if values else "none"
         raise MillraceError(
-            f"{where}: expected numbers like the column's, found {error}."
-        ) from None
+            f"{where}: expected values, found {found}.",
+            note="an empty text is a missing value, which has an id of its own.",
+        )
+    count = Counter(values)
+    duplicates = [str(x) for x, value in zip(given, values, strict=True) if count[value] > 1]
+    if duplicates:
+        raise MillraceError(
+            f"{where}: expected different values, found {duplicates[:5]}, which are the same"
+            f"{' in float32' if numbers else ''}."
+        )
+    return values
+
+
+def _as_float32(where: str, given: Iterable[Any]) -> list[float]:
+    """Returns numbers as the models take them; raises MillraceError for what they cannot take."""
+    values: list[float] = []
+    for text in given:
+        try:
+            number = float(text)
+        except ValueError:
+            raise MillraceError(
+                f"{where}: expected numbers like the column's, found {text!r}."
+            ) from None
+        fits = abs(number) <= FLOAT32_MAX
+        # A fraction is rounded, as it is in the table; a whole number may be an id.
+        if not fits or (number.is_integer() and number != float(np.float32(number))):
+            raise MillraceError(
+                f"{where}: expected numbers that float32 can hold, found {text}.",
+                note="declare the column a string in data.types to look up its text.",
+            )
+        values.append(float(np.float32(number)))
+    return values
 
 
 @dataclass(frozen=True)
@@ -163,104 +308,119 @@ class Hashed(Lookup):
     """A value's hash, Fingerprint64 mod `buckets`, as `categorical_column_with_hash_bucket`.
 
     TF Lite cannot hash, so the training values' hashes are a table and any other value is
-    out-of-vocabulary, the same in every runtime. With `unseen: hash` TensorFlow hashes every
-    value, and the model cannot become TF Lite.
+    out-of-vocabulary, the same in every runtime, unless `unseen` is hash.
     """
 
-    hash_buckets: int
-    unseen: str
+    buckets: int
 
     kind: ClassVar[str] = "hashed"
 
     @classmethod
     def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
-        column, counted, numbers = _counted_values(name, settings, context)
-        unseen = settings.get("unseen", "bucket")
-        if unseen == "hash" and numbers:
-            raise MillraceError(
-                f"features.{name}.unseen: expected bucket for a column of numbers, found hash.",
-                note=f"declare data.types: {{{column}: string}} to hash its text.",
-            )
+        column, counted = _counted_values(name, settings, context)
         values = tuple(value for value, _ in counted)
-        return cls(name, column, values, hash_buckets=settings["buckets"], unseen=unseen)
-
-    @property
-    def portable(self) -> bool:
-        return self.unseen == "bucket"
-
-    @property
-    def value_ids(self) -> np.ndarray:
-        # tf.feature_column hashes an integer's decimal digits.
-        texts = [value if isinstance(value, str) else f"{value:.0f}" for value in self.values]
-        with tf.init_scope():
-            hashed: np.ndarray = tf.strings.to_hash_bucket_fast(texts, self.hash_buckets).numpy()
-        return hashed
-
-    @property
-    def buckets(self) -> int:
-        return self.hash_buckets
-
-    def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        known = super().encode(raw, ids)
-        if self.unseen == "bucket":
-            return known
-        hashed = tf.strings.to_hash_bucket_fast(raw[self.column], self.hash_buckets)
-        hashed = tf.cast(tf.reshape(hashed, [-1, 1]), tf.int32)
-        return tf.where(tf.equal(known, self.buckets), hashed, known)
-
-
-@dataclass(frozen=True)
-class Identity(Categorical):
-    """A whole number that is an id already, as `categorical_column_with_identity`.
-
-    Ids below `buckets` are the numbers, the next is out of range, the last means missing.
-    """
-
-    column: str
-    buckets: int
-
-    kind: ClassVar[str] = "identity"
-
-    @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
-        column, statistics = context.number(name, settings)
-        low, high = statistics["min"], statistics["max"]
-        whole = statistics["type"] in ("int64", "bool")
-        if not whole or low < 0 or high >= settings["buckets"]:
-            raise MillraceError(
-                f"features.{name}: expected whole numbers from 0 to {settings['buckets'] - 1}, "
-                f"found {low:g} to {high:g} of type {statistics['type']} in column {column!r}.",
-                note="raise buckets, or use kind: vocabulary.",
-            )
-        return cls(name=name, column=column, buckets=settings["buckets"])
+        _require_whole(name, column, values)
+        unseen = settings.get("unseen", "bucket")
+        return cls(name, column, values, settings["buckets"], unseen=unseen)
 
     @property
     def cardinality(self) -> int:
         return self.buckets + 2
 
     @property
-    def raw_columns(self) -> tuple[str, ...]:
-        return (self.column,)
+    def known_ids(self) -> np.ndarray:
+        return self._hash_known(self.values)
+
+    @property
+    def oov_id(self) -> int:
+        return self.buckets
+
+    def hash(self, texts: Any) -> tf.Tensor:
+        return tf.strings.to_hash_bucket_fast(texts, self.buckets)
+
+
+@dataclass(frozen=True)
+class Identity(CategoricalOfColumn):
+    """A whole number that is an id already, as `categorical_column_with_identity`.
+
+    Ids below `buckets` are the numbers, the last means missing. What is out of range, or has a
+    fraction, has the id between them, or `default_value`.
+    """
+
+    buckets: int
+    default_value: int | None = None
+
+    kind: ClassVar[str] = "identity"
+
+    @classmethod
+    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
+        column, statistics = context.ids(name, settings)
+        buckets, default = settings["buckets"], settings.get("default_value")
+        _require_ids(name, column, statistics)
+        low, high = statistics["min"], statistics["max"]
+        if default is None and (low < 0 or high >= buckets):
+            raise MillraceError(
+                f"features.{name}: expected whole numbers from 0 to {buckets - 1}, found {low:.0f} "
+                f"to {high:.0f} in column {column!r}.",
+                note="use kind: vocabulary, or say with default_value which id the others have."
+                if low < 0
+                else f"raise buckets to {high + 1:.0f}, or say with default_value which id the "
+                "others have.",
+            )
+        if default is not None and default >= buckets:
+            raise MillraceError(
+                f"features.{name}.default_value: expected an id from 0 to {buckets - 1}, found "
+                f"{default}."
+            )
+        return cls(name, column, buckets, default)
+
+    @property
+    def cardinality(self) -> int:
+        return self.buckets + (2 if self.default_value is None else 1)
 
     def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
         x = tf.reshape(raw[self.column], [-1, 1])
         in_range = tf.logical_and(tf.greater_equal(x, 0.0), tf.less(x, float(self.buckets)))
         # Chosen before the cast, which is undefined for NaN and beyond int32.
-        safe = tf.where(in_range, x, float(self.buckets))
+        safe = tf.where(in_range, x, 0.0)
         found = tf.cast(safe, tf.int32)
         # A fraction is no id.
-        found = tf.where(tf.equal(tf.cast(found, tf.float32), safe), found, self.buckets)
-        return tf.where(tf.not_equal(x, x), self.buckets + 1, found)
+        is_id = tf.logical_and(in_range, tf.equal(tf.cast(found, tf.float32), safe))
+        other = self.buckets if self.default_value is None else self.default_value
+        found = tf.where(is_id, found, other)
+        return tf.where(tf.not_equal(x, x), self.cardinality - 1, found)
+
+
+def _require_ids(feature: str, column: str, statistics: Mapping[str, Any]) -> None:
+    """Raises MillraceError when a column of floats holds fractions, or more values than are listed.
+
+    A table has floats where it means integers as soon as one of them is missing.
+    """
+    if statistics["type"] in ("int64", "bool"):
+        return
+    if statistics["distinct"] > len(statistics["values"]):
+        raise MillraceError(
+            f"features.{feature}: expected whole numbers, found {statistics['distinct']} different "
+            f"values of type {statistics['type']} in column {column!r}.",
+            note=f"declare data.types: {{{column}: int64}} if they are ids, or use kind: "
+            "bucketized for a quantity.",
+        )
+    broken = [value for value, _ in statistics["values"] if value != int(value)]
+    if broken:
+        raise MillraceError(
+            f"features.{feature}: expected whole numbers, found {broken[0]:g} in column "
+            f"{column!r}.",
+            note="use kind: vocabulary for a few values, kind: bucketized for a quantity.",
+        )
 
 
 @dataclass(frozen=True)
-class Bucketized(Categorical):
+class Bucketized(CategoricalOfColumn):
     """The bucket of a number: [-inf, b0), [b0, b1), … [bn, inf), and a last one for missing.
 
     With a `default`, that number's bucket is the missing values' too.
     """
 
-    column: str
     boundaries: tuple[float, ...]
     default: float | None = None
 
@@ -289,10 +449,6 @@ class Bucketized(Categorical):
     @property
     def cardinality(self) -> int:
         return len(self.boundaries) + 2
-
-    @property
-    def raw_columns(self) -> tuple[str, ...]:
-        return (self.column,)
 
     def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
         x = tf.reshape(raw[self.column], [-1, 1])

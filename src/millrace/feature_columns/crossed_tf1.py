@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from millrace.errors import MillraceError
 from millrace.feature_columns.base import Categorical, Context, Raw
-from millrace.feature_columns.categorical import Bucketized, Vocabulary
+from millrace.feature_columns.categorical import Bucketized, Hashed, Identity, Vocabulary
 
 # The table of all combinations holds an int32 for each: 8 MB.
 MOST_COMBINATIONS = 2**21
@@ -155,9 +155,14 @@ class CrossedTf1(Categorical):
 def _hashed_ids(feature: Categorical) -> tuple[int | None, ...]:
     """Returns what TensorFlow 1 hashes for each id of a feature; None where it has no id."""
     if isinstance(feature, Vocabulary):
-        return (*range(feature.buckets), -1, None)
+        ids = range(len(feature.values) + feature.num_oov_buckets)
+        # Without buckets a value out of the vocabulary has the id -1 there.
+        other = (-1,) if len(ids) + 1 < feature.cardinality else ()
+        return (*ids, *other, None)
     if isinstance(feature, Bucketized):
         return (*range(feature.cardinality - 1), None)
+    if isinstance(feature, Hashed | Identity):
+        return (*range(feature.buckets), *[None] * (feature.cardinality - feature.buckets))
     return (*range(feature.cardinality - 2), None, None)
 
 

@@ -278,16 +278,9 @@ class Elapsed(Numeric):
         numbers = describe_numbers(f"{clock.column!r}", times - since, counts, None)
         pairs = sorted(zip((times - since).tolist(), counts.tolist(), strict=True), key=_by_count)
         described = statistics | numbers | {"type": "float32", "values": pairs}
-        fields = {"clock": clock, "since": since}
-        return super().learn(
-            name,
-            settings | {"column": clock.column, "fields": fields},
-            Context({clock.column: described}, context.label),
+        return cls._from_statistics(
+            name, settings, clock.column, described, clock=clock, since=since
         )
-
-    @classmethod
-    def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        return dict(settings["fields"])
 
     def _number(self, raw: Raw) -> tf.Tensor:
         days, seconds, missing = self.clock.read(raw)

@@ -46,6 +46,18 @@ class Numeric(FeatureColumn):
     @classmethod
     def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
         column, statistics = context.number(name, settings)
+        return cls._from_statistics(name, settings, column, statistics, **cls._own(settings))
+
+    @classmethod
+    def _from_statistics(
+        cls,
+        name: str,
+        settings: dict[str, Any],
+        column: str,
+        statistics: dict[str, Any],
+        **own: Any,
+    ) -> Self:
+        """Learns from the statistics of a number; `own` are the fields of a subclass."""
         normalizer = settings.get("normalizer", "robust")
         center, scale = _center_and_scale(normalizer, statistics)
         center, scale = settings.get("center", center), settings.get("scale", scale)
@@ -60,7 +72,7 @@ class Numeric(FeatureColumn):
             missing_indicator=settings.get("missing_indicator", statistics["missing"] > 0),
             knots=knots,
             shares=shares,
-            **cls._own(settings),
+            **own,
         )
         edges = learned._normalize(tf.constant(bin_edges(statistics, settings.get("bins", 48))))
         return replace(learned, edges=tuple(sorted({float(edge) for edge in edges})))

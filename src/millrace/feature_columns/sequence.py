@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from millrace.errors import MillraceError
 from millrace.feature_columns.base import Categorical, Context, NumberInput, Raw
-from millrace.feature_columns.categorical import Vocabulary, given_values
+from millrace.feature_columns.categorical import Vocabulary
 
 # What tf.strings.strip takes for spaces, in the graph that parses examples.
 SPACES = " \t\n\v\f\r"
@@ -31,41 +31,29 @@ class Sequence(Vocabulary):
     kind: ClassVar[str] = "sequence"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
+    def _counted(
+        cls, name: str, settings: dict[str, Any], context: Context
+    ) -> tuple[str, list[tuple[Any, int]]]:
         column, statistics = context.column(name, settings)
         if statistics["type"] != "string":
             raise MillraceError(
                 f"features.{name}: expected a column of strings, found {column!r} of type "
                 f"{statistics['type']}."
             )
-        if "values" in settings or "file" in settings:
-            kept = given_values(name, settings, numbers=False)
-        else:
-            counts = Counter[str]()
-            for cell, count in statistics["values"]:
-                for value in split(cell, settings["delimiter"]):
-                    counts[value] += count
-            least = settings.get("min_count", 1)
-            # By falling count and then by value, as vocabularies are.
-            ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-            kept = [value for value, count in ranked if count >= least]
-        kept = kept[: settings.get("max_size", len(kept))]
-        if not kept:
-            raise MillraceError(
-                f"features.{name}: expected values in column {column!r} seen often enough, found "
-                "none.",
-                note="lower min_count, or leave the feature out.",
-            )
-        return cls(name, column, tuple(kept), settings["delimiter"], settings["max_length"])
+        counts = Counter[str]()
+        for cell, count in statistics["values"]:
+            for value in split(cell, settings["delimiter"]):
+                counts[value] += count
+        # By falling count and then by value, as vocabularies are.
+        return column, sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+    @classmethod
+    def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        return {key: settings[key] for key in ("delimiter", "max_length")}
 
     @property
     def length(self) -> int:
         return self.max_length
-
-    def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        assert self.table is not None
-        found = self.table.lookup(tf.reshape(raw[self.column], [-1]))
-        return tf.cast(tf.reshape(found, [-1, self.max_length]), tf.int32)
 
 
 def split(cell: str, delimiter: str) -> list[str]:

@@ -109,7 +109,12 @@ def rows_of(column: Categorical, found: int) -> np.ndarray:
     """
     if isinstance(column, Bucketized):
         return np.append(np.arange(column.cardinality - 1), -1)
-    size = column.cardinality - 2
-    # A vocabulary with num_oov_buckets=1 has a row for what is not in it.
-    other = size if isinstance(column, Vocabulary) and found == size + 1 else -1
-    return np.append(np.arange(size), [other, -1])
+    if isinstance(column, Vocabulary):
+        end = len(column.values) + column.num_oov_buckets
+        # Where the config names no buckets, the Estimator may have had one all the same.
+        if column.oov_buckets == 1 and found == len(column.values) + 1:
+            end = found
+        rows = np.arange(column.cardinality)
+        return np.where(rows < end, rows, -1)
+    size = column.buckets if isinstance(column, (Hashed, Identity)) else column.cardinality - 2
+    return np.append(np.arange(size), np.full(column.cardinality - size, -1))
