@@ -20,12 +20,11 @@ rule export:
         mem_mb=3000,
         runtime=30,
     params:
-        config=job.file,
         models=lambda wildcards, input: f"{R}/models",
     message:
         "Export the champion as a SavedModel"
     shell:
-        "python {input.script} --config {params.config} --champion {input.champion}"
+        "python {input.script} --champion {input.champion}"
         " --models {params.models} --preprocessing {input.preprocessing}"
         " --saved-model {output.saved_model} --signature {output.signature} 2>&1 | tee {log}"
 

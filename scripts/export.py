@@ -11,7 +11,7 @@ from millrace.files import read_json, replacing, write_json
 def main() -> None:
     """Reads champion, preprocessing and weights; writes the SavedModel and signature.json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("config", "champion", "models", "preprocessing", "saved-model", "signature"):
+    for name in ("champion", "models", "preprocessing", "saved-model", "signature"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
 

@@ -129,7 +129,7 @@ class MadeJob:
         uses = {
             "preprocess": "config examples schema statistics preprocessing features encoded",
             "train": "config preprocessing encoded",
-            "export": "config champion models preprocessing saved_model signature",
+            "export": "champion models preprocessing saved_model signature",
             "convert_tflite": "config saved_model signature preprocessing examples",
             "convert_tfjs": "saved_model",
             "verify": "config champion models preprocessing examples saved_model signature tflite"
