@@ -2,9 +2,12 @@
 # the job in FILE, `snakemake -n` shows what there is to do.
 from snakemake.utils import min_version
 
-from millrace.workflow import prepare
+from millrace.workflow import grows, prepare
 
 min_version("9.0")
+
+
+report: "rules/captions/workflow.rst"
 
 
 # Snakemake would merge another config into this one, and its features would leak into that job.
@@ -13,7 +16,7 @@ if not workflow.configfiles:
     configfile: "config/config.yaml"
 
 
-job = prepare(config, workflow.configfiles)
+job = prepare(config, workflow.configfiles, workflow.current_basedir)
 R = job.results
 LOGS = f"logs/{job.name}"
 
@@ -31,10 +34,4 @@ rule all:
         f"{R}/report.html",
         f"{R}/model_card.md",
         f"{R}/web",
-
-
-# On a cluster these take less time than waiting for a place; fetch needs the network as well.
-localrules:
-    all,
-    fetch,
-    select,
+    localrule: True

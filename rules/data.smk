@@ -5,18 +5,19 @@ rule fetch:
     input:
         job.local_files,
         job.files_in("data.database"),
-        script="scripts/fetch.py",
+        script=job.ours("scripts/fetch.py"),
     output:
         directory(f"data/raw/{job.name}"),
     log:
         f"{LOGS}/fetch.log",
     benchmark:
         f"{LOGS}/fetch.tsv"
+    localrule: True  # the nodes of a cluster may have no network
     conda:
         "../envs/millrace.yaml"
     resources:
-        mem_mb=500,
-        runtime=60,
+        mem_mb=grows(500),
+        runtime=grows(60, 0.1),
     params:
         config=job.file,
         uses=job.depends_on("data.files", "data.sha256", "data.database"),
@@ -29,13 +30,23 @@ rule fetch:
 rule ingest:
     input:
         job.files_in("data.schema"),
-        script="scripts/ingest.py",
+        script=job.ours("scripts/ingest.py"),
         raw=f"data/raw/{job.name}",
     output:
         examples=directory(f"{R}/examples"),
         schema=f"{R}/schema.json",
-        account=f"{R}/ingest.json",
-        rejected=f"{R}/rejected.csv",
+        account=report(
+            f"{R}/ingest.json",
+            caption="captions/account.rst",
+            category="Data",
+            labels={"file": "rows"},
+        ),
+        rejected=report(
+            f"{R}/rejected.csv",
+            caption="captions/rejected.rst",
+            category="Data",
+            labels={"file": "rejected rows"},
+        ),
     log:
         f"{LOGS}/ingest.log",
     benchmark:
@@ -44,8 +55,8 @@ rule ingest:
         "../envs/millrace.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(1000, 1),
+        runtime=grows(15, 0.05),
     params:
         config=job.file,
         uses=job.depends_on("data", "seed"),
@@ -59,12 +70,17 @@ rule ingest:
 
 rule analyze:
     input:
-        script="scripts/analyze.py",
+        script=job.ours("scripts/analyze.py"),
         examples=f"{R}/examples",
         schema=f"{R}/schema.json",
     output:
         statistics=f"{R}/statistics.json",
-        anomalies=f"{R}/anomalies.json",
+        anomalies=report(
+            f"{R}/anomalies.json",
+            caption="captions/anomalies.rst",
+            category="Data",
+            labels={"file": "anomalies"},
+        ),
     log:
         f"{LOGS}/analyze.log",
     benchmark:
@@ -73,8 +89,8 @@ rule analyze:
         "../envs/millrace.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(1000, 2),
+        runtime=grows(15, 0.05),
     params:
         config=job.file,
         uses=job.depends_on("data"),
@@ -89,7 +105,7 @@ rule analyze:
 rule preprocess:
     input:
         job.files_in("features"),
-        script="scripts/preprocess.py",
+        script=job.ours("scripts/preprocess.py"),
         examples=f"{R}/examples",
         schema=f"{R}/schema.json",
         statistics=f"{R}/statistics.json",
@@ -105,8 +121,8 @@ rule preprocess:
         "../envs/millrace.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(1500, 2),
+        runtime=grows(15, 0.05),
     params:
         config=job.file,
         uses=job.depends_on("features", "seed"),

@@ -3,7 +3,7 @@
 
 rule export:
     input:
-        script="scripts/export.py",
+        script=job.ours("scripts/export.py"),
         champion=f"{R}/champion.json",
         preprocessing=f"{R}/preprocessing.json",
         models=MODELS,
@@ -17,21 +17,21 @@ rule export:
     conda:
         "../envs/millrace.yaml"
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     params:
-        models=lambda wildcards, input: f"{R}/models",
+        results=subpath(input.champion, parent=True),
     message:
         "Export the champion as a SavedModel"
     shell:
         "python {input.script} --champion {input.champion}"
-        " --models {params.models} --preprocessing {input.preprocessing}"
+        " --models {params.results}/models --preprocessing {input.preprocessing}"
         " --saved-model {output.saved_model} --signature {output.signature} 2>&1 | tee {log}"
 
 
 rule convert_tflite:
     input:
-        script="scripts/convert_tflite.py",
+        script=job.ours("scripts/convert_tflite.py"),
         saved_model=f"{R}/export/saved_model/1",
         signature=f"{R}/export/signature.json",
         preprocessing=f"{R}/preprocessing.json",
@@ -45,8 +45,8 @@ rule convert_tflite:
     conda:
         "../envs/millrace.yaml"
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         config=job.file,
         uses=job.depends_on("export", "selection.metric", "seed"),
@@ -60,7 +60,7 @@ rule convert_tflite:
 
 rule convert_tfjs:
     input:
-        script="scripts/convert_tfjs.py",
+        script=job.ours("scripts/convert_tfjs.py"),
         saved_model=f"{R}/export/saved_model/1",
     output:
         directory(f"{R}/export/tfjs"),
@@ -71,8 +71,8 @@ rule convert_tfjs:
     conda:
         "../envs/millrace.yaml"
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     message:
         "Convert the SavedModel to TF.js"
     shell:
@@ -82,8 +82,8 @@ rule convert_tfjs:
 
 rule verify:
     input:
-        script="scripts/verify.py",
-        runner="web/predict.mjs",
+        script=job.ours("scripts/verify.py"),
+        runner=job.ours("web/predict.mjs"),
         champion=f"{R}/champion.json",
         models=MODELS,
         preprocessing=f"{R}/preprocessing.json",
@@ -93,7 +93,12 @@ rule verify:
         tflite=f"{R}/export/tflite",
         tfjs=f"{R}/export/tfjs",
     output:
-        f"{R}/parity.json",
+        report(
+            f"{R}/parity.json",
+            caption="captions/parity.rst",
+            category="Proof",
+            labels={"file": "certificate"},
+        ),
     log:
         f"{LOGS}/verify.log",
     benchmark:
@@ -101,16 +106,16 @@ rule verify:
     conda:
         "../envs/millrace.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         config=job.file,
         uses=job.depends_on("models", "parity", "export", "seed"),
-        models=lambda wildcards, input: f"{R}/models",
+        results=subpath(input.champion, parent=True),
     message:
         "Compare all runtimes, row by row"
     shell:
         "python {input.script} --config {params.config} --champion {input.champion}"
-        " --models {params.models} --preprocessing {input.preprocessing}"
+        " --models {params.results}/models --preprocessing {input.preprocessing}"
         " --examples {input.examples} --saved-model {input.saved_model} --signature {input.signature}"
         " --tflite {input.tflite} --tfjs {input.tfjs} --parity {output} 2>&1 | tee {log}"

@@ -15,7 +15,7 @@ wildcard_constraints:
 rule train:
     input:
         lambda wildcards: job.files_in(f"models.{wildcards.model}"),
-        script="scripts/train.py",
+        script=job.ours("scripts/train.py"),
         preprocessing=f"{R}/preprocessing.json",
         encoded=f"{R}/encoded",
     output:
@@ -29,8 +29,12 @@ rule train:
     # TensorFlow uses every core it finds; two models at a time would only share them.
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=grows(1500, 10),
+        runtime=grows(60, 5),
+        # Several workers are one job of several nodes.
+        nodes=lambda wildcards: job.workers(wildcards.model),
+        tasks=lambda wildcards: job.workers(wildcards.model),
+        mpi=lambda wildcards: job.workers(wildcards.model) and "srun",
     params:
         config=job.file,
         uses=lambda wildcards: job.depends_on(
@@ -46,14 +50,19 @@ rule train:
 
 rule evaluate:
     input:
-        script="scripts/evaluate.py",
+        script=job.ours("scripts/evaluate.py"),
         training=f"{R}/models/{{model}}/training",
         preprocessing=f"{R}/preprocessing.json",
         encoded=f"{R}/encoded",
         examples=f"{R}/examples",
         schema=f"{R}/schema.json",
     output:
-        metrics=f"{R}/models/{{model}}/metrics.json",
+        metrics=report(
+            f"{R}/models/{{model}}/metrics.json",
+            caption="captions/metrics.rst",
+            category="Models",
+            labels={"model": "{model}", "file": "metrics"},
+        ),
         diagnostics=f"{R}/models/{{model}}/diagnostics.json",
         predictions=f"{R}/models/{{model}}/predictions.parquet",
     log:
@@ -64,8 +73,8 @@ rule evaluate:
         "../envs/millrace.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(1500, 3),
+        runtime=grows(30, 0.2),
     params:
         config=job.file,
         uses=job.depends_on("evaluation", "selection.metric", "seed"),
@@ -83,26 +92,32 @@ rule select:
     input:
         # Not select.py: a script's folder comes first in Python's path, and the standard library
         # has a module of that name.
-        script="scripts/select_champion.py",
+        script=job.ours("scripts/select_champion.py"),
         models=MODELS,
     output:
-        leaderboard=f"{R}/leaderboard.csv",
+        leaderboard=report(
+            f"{R}/leaderboard.csv",
+            caption="captions/leaderboard.rst",
+            category="Models",
+            labels={"model": "all", "file": "leaderboard"},
+        ),
         champion=f"{R}/champion.json",
     log:
         f"{LOGS}/select.log",
     benchmark:
         f"{LOGS}/select.tsv"
+    localrule: True
     conda:
         "../envs/millrace.yaml"
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=grows(500),
+        runtime=grows(10),
     params:
         config=job.file,
         uses=job.depends_on("models", "selection"),
-        models=lambda wildcards, input: f"{R}/models",
+        results=subpath(output.champion, parent=True),
     message:
         "Choose the champion and put it to the gate"
     shell:
-        "python {input.script} --config {params.config} --models {params.models}"
+        "python {input.script} --config {params.config} --models {params.results}/models"
         " --leaderboard {output.leaderboard} --champion {output.champion} 2>&1 | tee {log}"

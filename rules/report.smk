@@ -3,7 +3,7 @@
 
 rule report:
     input:
-        script="scripts/report.py",
+        script=job.ours("scripts/report.py"),
         ingest=f"{R}/ingest.json",
         schema=f"{R}/schema.json",
         statistics=f"{R}/statistics.json",
@@ -16,9 +16,25 @@ rule report:
         tfjs=f"{R}/export/tfjs",
         parity=f"{R}/parity.json",
     output:
-        report=f"{R}/report.html",
-        model_card=f"{R}/model_card.md",
-        web=directory(f"{R}/web"),
+        report=report(
+            f"{R}/report.html",
+            caption="captions/report.rst",
+            category="Result",
+            labels={"file": "report"},
+        ),
+        model_card=report(
+            f"{R}/model_card.md",
+            caption="captions/model_card.rst",
+            category="Result",
+            labels={"file": "model card"},
+        ),
+        web=report(
+            directory(f"{R}/web"),
+            htmlindex="index.html",
+            caption="captions/page.rst",
+            category="Result",
+            labels={"file": "page that predicts"},
+        ),
     log:
         f"{LOGS}/report.log",
     benchmark:
@@ -26,12 +42,12 @@ rule report:
     conda:
         "../envs/millrace.yaml"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         config=job.file,
         uses=job.config,
-        results=lambda wildcards, input: R,
+        results=subpath(output.report, parent=True),
     message:
         "Write the report, the model card and the page that predicts"
     shell:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from millrace import serving
+from millrace import selection, serving
 from millrace.errors import run
 from millrace.files import read_json, replacing, write_json
 
@@ -15,18 +15,18 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
 
-    champion = read_json(arguments.champion)["model"]
-    predictor = serving.load_predictor(
-        arguments.preprocessing, arguments.models / champion / "training"
-    )
+    champion = read_json(arguments.champion)
+    selection.require_gate(champion)
+    model = arguments.models / champion["model"]
+    predictor = serving.load_predictor(arguments.preprocessing, model / "training")
     with replacing(arguments.saved_model) as directory:
         serving.export_saved_model(predictor, directory)
-    metrics = read_json(arguments.models / champion / "metrics.json")
+    metrics = read_json(model / "metrics.json")
     preprocessing = predictor.preprocessing
     write_json(
         arguments.signature,
         {
-            "model": champion,
+            "model": champion["model"],
             "inputs": [
                 {
                     "name": column.name,

