@@ -84,10 +84,10 @@ def encode(path: Path, start: Callable[[], None]) -> int:
     """Millrace's encoder, from the same rows in memory, with writing."""
     import pyarrow.parquet
 
-    from millrace import examples
+    from millrace import examples, tfrecords
 
     table = pyarrow.parquet.read_table(path.with_suffix(".parquet"))
-    batches = table.to_batches(examples.ROWS_PER_BATCH)
+    batches = table.to_batches(tfrecords.RECORDS_PER_BATCH)
     examples.encode(batches[0][:10])
     start()
     with (OUT / "encode.tfrecord").open("wb") as file:

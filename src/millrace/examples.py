@@ -4,9 +4,7 @@ A value is a list of one; a missing value is an absent key. Keys are sorted, so 
 of protobuf's deterministic serialization, and depend on the rows alone.
 """
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace import wire
+from millrace import tfrecords, wire
 from millrace.errors import MillraceError
-
-ROWS_PER_BATCH = 32768
+from millrace.tfrecords import Bytes, Records
 
 ARROW_TYPES = {
     "int64": pa.int64(),
@@ -34,9 +31,6 @@ _KINDS = {"int64": wire.INT, "bool": wire.INT, "float32": wire.FLOAT, "float64":
 _KIND_NAMES = {wire.FLOAT: "a float_list", wire.INT: "an int64_list", wire.BYTES: "a bytes_list"}
 
 _PROBLEMS = {
-    wire.CUT_OFF: "expected a whole record, found the end of the file",
-    wire.LENGTH_CHECKSUM: "expected a length that matches its checksum, found another",
-    wire.DATA_CHECKSUM: "expected data that matches its checksum, found other data",
     wire.NOT_AN_EXAMPLE: "expected a tf.train.Example, found other data",
     wire.SEVERAL_VALUES: "expected one value, found several",
 }
@@ -44,7 +38,6 @@ _PROBLEMS = {
 _SHARD_NAME = re.compile(r"-(\d{5})-of-(\d{5})\.tfrecord(\.gz)?$")
 
 Array = np.ndarray[Any, Any]
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class _Layout(NamedTuple):
@@ -194,67 +187,44 @@ def shard_paths(examples: Path, split: str) -> list[Path]:
     return paths
 
 
-def read_batches(paths: Sequence[Path], schema: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    paths: Sequence[Path], schema: dict[str, Any], rows: Array | None = None
+) -> Iterator[pa.RecordBatch]:
     """Yields the examples of TFRecord files as record batches with the columns of a schema.json.
 
     A missing value is null. The schema may name some of the columns only; the others are skipped.
+    `rows` (int64 [n], ascending) says which examples to read, from 0 over all files; None: all.
     Raises MillraceError, naming file and record, when a file is damaged or holds something else.
     """
     types = {column["name"]: column["type"] for column in schema["columns"]}
     layout = _layout({name: _KINDS.get(kind, wire.BYTES) for name, kind in types.items()})
     fields = arrow_schema(schema)
+    before = 0
     for path in paths:
-        for data, records, number in _records_in(path):
-            arrays = _parse(path, data, records, number, layout)
-            columns = [arrays[field.name].cast(field.type) for field in fields]
-            yield pa.RecordBatch.from_arrays(columns, schema=fields)
+        for records in tfrecords.read(path):
+            end = before + len(records.spans)
+            if rows is not None:
+                first, last = np.searchsorted(rows, [before, end])
+                wanted = rows[first:last] - before
+                records = Records(records.data, records.spans[wanted], records.numbers[wanted])
+            before = end
+            if len(records.spans):
+                arrays = _parse(path, records, layout)
+                columns = [arrays[field.name].cast(field.type) for field in fields]
+                yield pa.RecordBatch.from_arrays(columns, schema=fields)
 
 
-def _records_in(path: Path) -> Iterator[tuple[Array, Array, int]]:
-    """Yields a file's bytes, where the next records lie in them, and the first one's number."""
-    if not path.is_file():
-        raise MillraceError(f"{path}: expected a TFRecord file, found none.")
-    if path.stat().st_size == 0:
-        return
-    data = _decompressed(path) if path.suffix == ".gz" else np.memmap(path, np.uint8, mode="r")
-    position, number = 0, 0
-    while position < len(data):
-        spans = np.empty((ROWS_PER_BATCH, 2), np.int64)
-        count, position, problem = wire.find_records(data, position, spans)
-        if problem != wire.OK:
-            raise MillraceError(
-                f"{path}: record {number + count} (byte {position}): {_PROBLEMS[problem]}.",
-                note="it is damaged or is no TFRecord file: run the stage that made it again.",
-            )
-        yield data, spans[:count], number
-        number += count
-
-
-def _decompressed(path: Path) -> Array:
-    """Returns the bytes of a gzip file, which are in memory all at once: uint8 [bytes]."""
-    try:
-        with gzip.open(path) as file:
-            return np.frombuffer(file.read(), np.uint8)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise MillraceError(
-            f"{path}: expected gzip data, found a damaged file ({error}).",
-            note="run the stage that made it again.",
-        ) from None
-
-
-def _parse(
-    path: Path, data: Array, records: Array, number: int, layout: _Layout
-) -> dict[str, pa.Array]:
+def _parse(path: Path, records: Records, layout: _Layout) -> dict[str, pa.Array]:
     """Returns each column as it is stored: float32, int64 or UTF-8."""
-    rows = len(records)
+    data, rows = records.data, len(records.spans)
     valid = np.zeros((len(layout.names), rows), np.bool_)
     floats = np.zeros((layout.count(wire.FLOAT), rows), np.uint32)
     ints = np.zeros((layout.count(wire.INT), rows), np.int64)
     spans = np.zeros((layout.count(wire.BYTES), rows, 2), np.int64)
     table = (layout.keys, layout.key_ends, layout.kinds, layout.slots)
-    row, column, problem = wire.get_records(data, records, *table, valid, floats, ints, spans)
+    row, column, problem = wire.get_records(data, records.spans, *table, valid, floats, ints, spans)
     if problem != wire.OK:
-        where = f"{path}: record {number + row}"
+        where = f"{path}: record {records.numbers[row]}"
         if column >= 0:
             where += f", column {layout.names[column]!r}"
         expected = f"expected {_KIND_NAMES[layout.kinds[column]]}, found another kind of list"

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import tensorflow as tf
 
-from millrace import examples
+from millrace import examples, tfrecords
 from millrace.feature_columns.base import NUMBER_TYPES
 from millrace.feature_columns.sequence import split
 
@@ -157,10 +157,10 @@ def read_raw(
         seed: fixes which rows are drawn.
     """
     schema = {"columns": [{"name": column.name, "type": column.type} for column in raw]}
-    table = pa.Table.from_batches(examples.read_batches(shards, schema))
-    if rows is not None and rows < len(table):
-        drawn = np.random.Generator(np.random.Philox(seed)).choice(len(table), rows, False)
-        table = table.take(np.sort(drawn))
+    drawn = None
+    if rows is not None and rows < (total := tfrecords.count(shards)):
+        drawn = np.sort(np.random.Generator(np.random.Philox(seed)).choice(total, rows, False))
+    table = pa.Table.from_batches(examples.read_batches(shards, schema, drawn))
     stored = {name: examples.stored(table[name]) for name in table.column_names}
     return raw_columns(pa.table(stored).to_pandas(), raw)
 

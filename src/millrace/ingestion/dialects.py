@@ -2,21 +2,21 @@
 
 import bz2
 import codecs
-import gzip
 import io
 import lzma
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from isal import igzip
 
 from millrace.errors import MillraceError
 from millrace.ingestion import rows
+from millrace.tfrecords import DAMAGED_GZIP
 
 SAMPLE_BYTES = 1 << 18
 SAMPLE_ROWS = 1000
@@ -193,7 +193,7 @@ def _read(
             while (limit is None or done < limit) and (chunk := stream.read(size)):
                 done += len(chunk)
                 yield chunk
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except (OSError, *DAMAGED_GZIP, lzma.LZMAError, zipfile.BadZipFile) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own fault
         raise MillraceError(
@@ -205,7 +205,8 @@ def _read(
 def _open(path: Path, compression: str | None) -> IO[bytes]:
     match compression:
         case "gzip":
-            return gzip.open(path)  # type: ignore[return-value]
+            unzipped: IO[bytes] = igzip.open(path)
+            return unzipped
         case "bzip2":
             return bz2.open(path)
         case "xz":

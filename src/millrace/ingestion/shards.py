@@ -1,19 +1,22 @@
 """A split's examples, written as TFRecord shards of equal size."""
 
-import gzip
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, Protocol
 
 import numpy as np
 
-from millrace import examples
-from millrace.examples import Encoder
+from millrace import examples, tfrecords
+from millrace.tfrecords import Bytes
 
 Array = np.ndarray[Any, Any]
 
 
-# Level 1 takes a fifth of the time of level 6, the usual one, for files a tenth larger.
-GZIP_LEVEL = 1
+class Source(Protocol):
+    """Rows that are, or can be, TFRecord bytes."""
+
+    def records(self, rows: Array) -> Bytes:
+        """Returns some of the rows (int64 [n]), in that order: uint8 [bytes]."""
+        ...
 
 
 class ShardWriter:
@@ -24,8 +27,8 @@ class ShardWriter:
     """
 
     def __init__(self, folder: Path, split: str, examples_per_shard: int, compression: str) -> None:
-        self._suffix = ".gz" if compression == "gzip" else ""
         self._folder, self._split, self._most = folder, split, examples_per_shard
+        self._compression = compression
         self._counts: list[int] = []
         self._open_next()
 
@@ -34,32 +37,30 @@ class ShardWriter:
         """How many examples have been written."""
         return sum(self._counts)
 
-    def write(self, encoder: Encoder, rows: Array) -> None:
-        """Writes some of a batch's rows (int64 [n]), in that order, as examples."""
+    def write(self, source: Source, rows: Array) -> None:
+        """Writes some of the rows of a source (int64 [n]), in that order."""
         while len(rows):
             if self._counts[-1] == self._most:
                 self._file.close()
                 self._open_next()
             part = rows[: self._most - self._counts[-1]]
-            self._file.write(encoder.records(part).data)
+            self._file.write(source.records(part).data)
             self._counts[-1] += len(part)
             rows = rows[len(part) :]
 
     def close(self) -> list[dict[str, Any]]:
         """Names the shards and returns each one's name and number of rows."""
         self._file.close()
+        suffix = ".gz" if self._compression == "gzip" else ""
         shards = []
         for index, rows in enumerate(self._counts):
-            name = examples.shard_name(self._split, index, len(self._counts), self._suffix)
+            name = examples.shard_name(self._split, index, len(self._counts), suffix)
             self._unnamed(index).rename(self._folder / name)
             shards.append({"file": name, "rows": rows})
         return shards
 
     def _open_next(self) -> None:
-        path = self._unnamed(len(self._counts))
-        # Without a time in its header a file's bytes depend on the examples alone.
-        zipped = gzip.GzipFile(path, "wb", GZIP_LEVEL, mtime=0) if self._suffix else None
-        self._file: IO[bytes] = cast(IO[bytes], zipped) if zipped else path.open("wb")
+        self._file = tfrecords.create(self._unnamed(len(self._counts)), self._compression)
         self._counts.append(0)
 
     def _unnamed(self, index: int) -> Path:

@@ -81,7 +81,7 @@ def test_a_cut_gzip_shard_is_damaged(tmp_path: Path) -> None:
     write(tmp_path, 5000, [5000], "gzip")
     (path,) = examples.shard_paths(tmp_path, "train")
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(MillraceError, match=f"{path.name}: expected gzip data, found a damaged"):
+    with pytest.raises(MillraceError, match=f"{path.name}: record 0 .* gzip data from here on"):
         list(examples.read_batches([path], SCHEMA))
 
 

@@ -1,0 +1,110 @@
+"""TFRecord files: the records in them, found and checked; and how such a file is compressed."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+import numpy as np
+from isal import igzip, isal_zlib
+
+from millrace import wire
+from millrace.errors import MillraceError
+
+RECORDS_PER_BATCH = 32768
+PIECE_BYTES = 1 << 20
+
+# ISA-L's usual level; its highest takes half as long again for files 2 % smaller.
+GZIP_LEVEL = 2
+
+_PROBLEMS = {
+    wire.CUT_OFF: "expected a whole record, found the end of the file",
+    wire.LENGTH_CHECKSUM: "expected a length that matches its checksum, found another",
+    wire.DATA_CHECKSUM: "expected data that matches its checksum, found other data",
+}
+
+# The stubs call isal's own exception an instance.
+DAMAGED_GZIP = cast(
+    tuple[type[Exception], ...], (EOFError, zlib.error, isal_zlib.error, igzip.BadGzipFile)
+)
+
+Array = np.ndarray[Any, Any]
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+class Records(NamedTuple):
+    """Some records of a TFRecord file.
+
+    `data` (uint8) holds bytes of the file, `spans` (int64 [n, 2]) says where the records' own data
+    lie in them, `numbers` (int64 [n]) which records of the file they are, from 0.
+    """
+
+    data: Array
+    spans: Array
+    numbers: Array
+
+    def records(self, rows: Array) -> Bytes:
+        """Returns consecutive ones of them (int64 [n]) as they stand in the file: uint8 [bytes]."""
+        start = self.spans[rows[0], 0] - wire.HEADER_BYTES
+        found: Bytes = self.data[start : self.spans[rows[-1], 1] + wire.FOOTER_BYTES]
+        return found
+
+
+def create(path: Path, compression: str) -> IO[bytes]:
+    """Opens a file to be written; `compression` is none or gzip."""
+    if compression == "none":
+        return path.open("wb")
+    # Without a time in its header a file's bytes depend on its records and its name alone.
+    zipped: IO[bytes] = igzip.IGzipFile(path, "wb", GZIP_LEVEL, mtime=0)
+    return zipped
+
+
+def count(paths: Sequence[Path]) -> int:
+    """Returns how many records TFRecord files hold. Raises MillraceError as `read` does."""
+    return sum(len(records.spans) for path in paths for records in read(path))
+
+
+def read(path: Path) -> Iterator[Records]:
+    """Yields the records of a file, some at a time; one whose name ends in .gz is decompressed.
+
+    Raises MillraceError, naming file and record, when the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise MillraceError(f"{path}: expected a TFRecord file, found none.")
+    number, offset = 0, 0  # of the first record that is not yet found
+    rest = np.empty(0, np.uint8)
+    try:
+        for piece in _pieces(path):
+            data = np.concatenate([rest, piece]) if len(rest) else piece
+            position, problem = 0, wire.OK
+            while position < len(data) and problem == wire.OK:
+                spans = np.empty((RECORDS_PER_BATCH, 2), np.int64)
+                n, position, problem = wire.find_records(data, position, spans)
+                if n:
+                    yield Records(data, spans[:n], np.arange(number, number + n))
+                number += n
+            rest, offset = data[position:], offset + position
+            if problem not in (wire.OK, wire.CUT_OFF):
+                raise _damaged(path, number, offset, _PROBLEMS[problem])
+    except DAMAGED_GZIP as error:
+        found = f"expected gzip data from here on, found a damaged file ({error})"
+        raise _damaged(path, number, offset, found) from None
+    if len(rest):
+        raise _damaged(path, number, offset, _PROBLEMS[wire.CUT_OFF])
+
+
+def _pieces(path: Path) -> Iterator[Array]:
+    """Yields a file's bytes, decompressed: uint8 [bytes]."""
+    if path.suffix == ".gz":
+        with igzip.open(path) as file:
+            while piece := file.read(PIECE_BYTES):
+                yield np.frombuffer(piece, np.uint8)
+    elif path.stat().st_size:
+        yield np.memmap(path, np.uint8, mode="r")
+
+
+def _damaged(path: Path, number: int, offset: int, problem: str) -> MillraceError:
+    return MillraceError(
+        f"{path}: record {number} (byte {offset}): {problem}.",
+        note="it is damaged or is no TFRecord file: run the stage that made it again.",
+    )

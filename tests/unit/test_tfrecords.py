@@ -1,0 +1,139 @@
+"""TFRecord files, plain and compressed, whole and damaged; TensorFlow and gzip are the oracles."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from millrace import examples, tfrecords
+from millrace.errors import MillraceError
+
+tf = pytest.importorskip("tensorflow")
+
+BATCH = pa.RecordBatch.from_pydict({"n": [1, 2, 3], "s": ["a", "bb", None]})
+PLAIN = examples.encode(BATCH).tobytes()
+FUZZ = settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    path = tmp_path / "train-00000-of-00001.tfrecord"
+    path.write_bytes(PLAIN)
+    return path
+
+
+def compressed(path: Path, data: bytes) -> Path:
+    with tfrecords.create(path, "gzip") as file:
+        file.write(data)
+    return path
+
+
+def contents(path: Path) -> list[bytes]:
+    """The data of all records of a file."""
+    return [
+        records.data[start:end].tobytes()
+        for records in tfrecords.read(path)
+        for start, end in records.spans
+    ]
+
+
+@pytest.mark.parametrize("kind", ["", "GZIP"])
+def test_tensorflow_reads_the_same_records(tmp_path: Path, whole: Path, kind: str) -> None:
+    path = compressed(tmp_path / "x.tfrecord.gz", PLAIN) if kind else whole
+    expected = list(tf.data.TFRecordDataset(str(path), kind).as_numpy_iterator())
+    assert contents(path) == expected
+    assert tfrecords.count([path, path]) == 6
+    (records,) = tfrecords.read(path)
+    assert records.records(np.array([0, 1, 2])).tobytes() == PLAIN
+    assert records.records(np.array([1])).tobytes() in PLAIN
+
+
+def test_records_may_lie_across_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = compressed(tmp_path / "x.tfrecord.gz", PLAIN * 50)
+    expected = list(tf.data.TFRecordDataset(str(path), "GZIP").as_numpy_iterator())
+    for size in (1, 7, 16, 100):
+        monkeypatch.setattr(tfrecords, "PIECE_BYTES", size)
+        assert contents(path) == expected
+
+
+def test_gzip_bytes_hold_no_time(tmp_path: Path) -> None:
+    data = compressed(tmp_path / "x.gz", PLAIN).read_bytes()
+    assert data[4:8] == bytes(4)
+    assert gzip.decompress(data) == PLAIN
+
+
+def test_any_flipped_bit_is_found(whole: Path) -> None:
+    for bit in range(0, 8 * len(PLAIN), 5):
+        damaged = bytearray(PLAIN)
+        damaged[bit // 8] ^= 1 << bit % 8
+        whole.write_bytes(bytes(damaged))
+        with pytest.raises(MillraceError, match=rf"{whole.name}: record [012] \(byte \d+\)"):
+            contents(whole)
+
+
+def test_any_cut_tail_is_found(whole: Path) -> None:
+    ends = {0, *np.cumsum([16 + len(record) for record in contents(whole)]).tolist()}
+    for length in sorted(set(range(len(PLAIN))) - ends):
+        whole.write_bytes(PLAIN[:length])
+        with pytest.raises(MillraceError, match=r"record [012].*whole record, found the end"):
+            contents(whole)
+
+
+@FUZZ
+@given(st.integers(0), st.integers(0, 7), st.booleans())
+def test_a_damaged_gzip_file_gives_its_records_or_names_one(
+    tmp_path: Path, place: int, bit: int, cut: bool
+) -> None:
+    path = compressed(tmp_path / "x.tfrecord.gz", PLAIN * 20)
+    data = bytearray(path.read_bytes())
+    place %= len(data)
+    if cut:
+        del data[place:]
+    else:
+        data[place] ^= 1 << bit
+    path.write_bytes(bytes(data))
+    try:
+        found = contents(path)
+    except MillraceError as error:
+        assert str(error).startswith(f"{path}: record ")
+    else:
+        # Its header has bits that mean nothing here: a time, the system that wrote it.
+        assert not cut or place == 0
+        assert len(found) in (0, 60)
+
+
+def test_the_record_before_the_damage_is_read(tmp_path: Path) -> None:
+    """A cut file: all records before the cut come out, and the error names the next."""
+    rng = np.random.default_rng(0)
+    batch = pa.RecordBatch.from_pydict({"x": rng.normal(size=100_000)})
+    path = compressed(tmp_path / "x.tfrecord.gz", examples.encode(batch).tobytes())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    read = 0
+    with pytest.raises(MillraceError) as error:
+        for records in tfrecords.read(path):
+            read += len(records.spans)
+    assert f"record {read} (byte" in str(error.value)
+
+
+@FUZZ
+@given(st.binary(max_size=200))
+def test_any_bytes_give_records_or_an_error(tmp_path: Path, data: bytes) -> None:
+    for name in ("x.tfrecord", "x.tfrecord.gz"):
+        path = tmp_path / name
+        path.write_bytes(data)
+        try:
+            assert not contents(path) or data
+        except MillraceError as error:
+            assert str(error).startswith(f"{path}: record 0 (byte 0): ")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MillraceError, match=r"no\.tfrecord: expected a TFRecord file, found none"):
+        contents(tmp_path / "no.tfrecord")
