@@ -23,6 +23,7 @@ SAMPLE_ROWS = 1000
 DELIMITERS = ",\t;|"
 QUOTE = ord('"')
 
+DAMAGED = (OSError, lzma.LZMAError, zipfile.BadZipFile) + DAMAGED_GZIP  # noqa: RUF005 (mypy)
 _MAGIC = {
     b"PAR1": "parquet",
     b"\x1f\x8b": "gzip",
@@ -193,7 +194,7 @@ def _read(
             while (limit is None or done < limit) and (chunk := stream.read(size)):
                 done += len(chunk)
                 yield chunk
-    except (OSError, *DAMAGED_GZIP, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own fault
         raise MillraceError(
