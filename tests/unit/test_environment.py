@@ -147,3 +147,9 @@ runpy.run_path("envs/preflight.py", run_name="__main__")
     assert done.returncode == 1
     assert done.stderr.startswith(expected)
     assert done.stderr.count("\n") == 1
+
+
+def test_nothing_is_tracked_that_git_is_told_to_ignore() -> None:
+    command = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == ""
