@@ -242,9 +242,8 @@ def _parse(path: Path, records: Records, layout: _Layout) -> dict[str, pa.Array]
 
 def strings(data: Array, spans: Array, valid: Array) -> pa.Array:
     """Returns data[start:end] of each span (int64 [rows, 2]) as a string, null where not valid."""
-    spans = np.where(valid[:, None], spans, 0)
-    offsets = np.zeros(len(spans) + 1, np.int32)
-    np.cumsum(spans[:, 1] - spans[:, 0], out=offsets[1:])
+    offsets = np.empty(len(spans) + 1, np.int32)
+    wire.measure_bytes(spans, valid, offsets)
     text = np.empty(offsets[-1], np.uint8)
     wire.gather_bytes(data, spans, offsets, text)
     bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))

@@ -339,6 +339,91 @@ def _get_value(
 
 
 @njit(cache=True, nogil=True)
+def _find_short(
+    data: Array, position: int, end: int, keys: Array, first: int, last: int, tag: int
+) -> tuple[int, int]:
+    """Finds the value in the entry at `position` if that is as `put_records` writes a short one.
+
+    Its key must be keys[first:last] and its list of the kind with this tag. Returns where the value
+    begins and ends, or -1, -1: then the entry is to be read step by step. Nearly all entries of
+    tables are short, and found so in a third of the time.
+    """
+    key = last - first
+    value = position + key + 10
+    if value > end:
+        return -1, -1
+    size = data[value - 1]
+    after = value + size
+    if (
+        after > end
+        or key + size > 100  # each length takes one byte
+        or data[position] != _LENGTH_DELIMITED
+        or data[position + 1] != key + size + 8
+        or data[position + 2] != _LENGTH_DELIMITED
+        or data[position + 3] != key
+        or data[value - 6] != _ENTRY_VALUE
+        or data[value - 5] != size + 4
+        or data[value - 4] != tag
+        or data[value - 3] != size + 2
+        or data[value - 2] != _LENGTH_DELIMITED
+    ):
+        return -1, -1
+    for byte in range(key):
+        if data[position + 4 + byte] != keys[first + byte]:
+            return -1, -1
+    return value, after
+
+
+@njit(cache=True, nogil=True)
+def _get_short(
+    data: Array,
+    position: int,
+    end: int,
+    row: int,
+    column: int,
+    keys: Array,
+    key_ends: Array,
+    kinds: Array,
+    slots: Array,
+    valid: Array,
+    floats: Array,
+    ints: Array,
+    spans: Array,
+) -> tuple[int, int]:
+    """Reads a row's entries from `position` on as long as each is short and the next column's.
+
+    Returns the position after them, and the column that is expected there.
+    """
+    while column < len(kinds):
+        kind, slot = kinds[column], slots[column]
+        start, after = _find_short(
+            data, position, end, keys, key_ends[column], key_ends[column + 1], _KIND_TAGS[kind]
+        )
+        if start < 0:
+            break
+        if kind == FLOAT:
+            if after - start != 4:
+                break
+            floats[slot, row] = (
+                np.uint32(data[start])
+                | np.uint32(data[start + 1]) << np.uint32(8)
+                | np.uint32(data[start + 2]) << np.uint32(16)
+                | np.uint32(data[start + 3]) << np.uint32(24)
+            )
+        elif kind == INT:
+            value, stop = _get_varint(data, start, after)
+            if stop != after:
+                break
+            ints[slot, row] = np.int64(value)
+        else:
+            spans[slot, row, 0], spans[slot, row, 1] = start, after
+        valid[column, row] = True
+        position = after
+        column += 1
+    return position, column
+
+
+@njit(cache=True, nogil=True)
 def get_records(
     data: Array,
     records: Array,
@@ -363,6 +448,23 @@ def get_records(
             return row, -1, NOT_AN_EXAMPLE
         expected = 0
         while position < end:
+            position, expected = _get_short(
+                data,
+                position,
+                end,
+                row,
+                expected,
+                keys,
+                key_ends,
+                kinds,
+                slots,
+                valid,
+                floats,
+                ints,
+                spans,
+            )
+            if position >= end:
+                break
             entry, entry_end = _enter(data, position, end, _LENGTH_DELIMITED)
             key, key_end = _enter(data, entry, entry_end, _LENGTH_DELIMITED)
             feature, feature_end = _enter(data, key_end, entry_end, _ENTRY_VALUE)
@@ -389,7 +491,17 @@ def get_records(
 
 
 @njit(cache=True, nogil=True)
-def gather_bytes(data: Array, spans: Array, offsets: Array, out: Array) -> None:
-    """Copies data[start:end] of each span (int64 [n, 2]) to `out`, at `offsets` (int [n])."""
+def measure_bytes(spans: Array, valid: Array, offsets: Array) -> None:
+    """Fills `offsets` (int32 [n + 1]) with where each span's bytes go, one behind the other."""
+    offsets[0] = 0
     for row in range(len(spans)):
-        _put_bytes(out, offsets[row], data, spans[row, 0], spans[row, 1])
+        length = spans[row, 1] - spans[row, 0] if valid[row] else 0
+        offsets[row + 1] = offsets[row] + length
+
+
+@njit(cache=True, nogil=True)
+def gather_bytes(data: Array, spans: Array, offsets: Array, out: Array) -> None:
+    """Copies the bytes that `spans` (int64 [n, 2]) begin with to where `measure_bytes` says."""
+    for row in range(len(spans)):
+        start = spans[row, 0]
+        _put_bytes(out, offsets[row], data, start, start + offsets[row + 1] - offsets[row])

@@ -29,7 +29,7 @@ def resolve(
     Args:
         label: the label's column, for messages.
         type_: its type in schema.json.
-        values: the label's different values in each split, sorted.
+        values: the label's different values in each split, train among them, sorted.
         task: `data.task` of the config.
         positive: `data.positive` of the config, or None.
 
@@ -96,7 +96,7 @@ def _check_classes(label: str, values: Mapping[str, Sequence[Value]], task: str)
                 note="no model can predict a class that it never saw; are the labels written alike"
                 " in all files? Merge or drop rare classes.",
             )
-    if task == "binary" and len(values["test"]) < 2:
+    if task == "binary" and len(values.get("test", classes)) < 2:
         raise MillraceError(
             f"label {label!r} in test: expected both classes, {_some(classes)}, "
             f"found {_some(values['test'])} alone.",

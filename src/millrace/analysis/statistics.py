@@ -1,12 +1,12 @@
 """Statistics of the examples: counts, vocabularies, exact quantiles, and what the label is.
 
-Every figure of a column follows from one table, how often each of its values occurs, so the memory
-needed grows with the different values and not with the rows: the examples themselves pass through
-once, batch by batch, into a database on disk.
+Every figure of a column follows from one table, how often each of its values occurs. The examples
+themselves pass through once, batch by batch.
 """
 
 import itertools
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from millrace import examples
 from millrace.analysis import labels, leakage
+from millrace.analysis.counts import Tally
 from millrace.errors import MillraceError
 
 QUANTILES = np.arange(1025) / 1024
@@ -28,7 +29,8 @@ MOST_LISTED = 1024
 # Strings outside train: the report shows no more, and train has the vocabulary.
 MOST_LISTED_ELSEWHERE = 1000
 
-# More is spilled to disk, however large the machine: other jobs run beside this one.
+# What the search for leakage holds beyond is spilled to disk, however large the machine: other jobs
+# run beside this one.
 MEMORY = "1GB"
 
 NUMBERS = ("int64", "float32", "float64", "bool")
@@ -63,30 +65,61 @@ def compute(
             values do not allow the task.
     """
     columns = schema["columns"]
+    label = schema["label"]
+    tallies = {split: Tally(columns) for split in batches}
+    watched = {split: tallies[split].watch(batches[split]) for split in batches}
     with (
         tempfile.TemporaryDirectory() as folder,
         duckdb.connect(str(Path(folder) / "examples.duckdb")) as database,
     ):
         database.execute(f"SET memory_limit = '{MEMORY}'")
-        for split, split_batches in batches.items():
-            _load(database, split, split_batches, columns)
-        names = [column["name"] for column in columns]
-        label = names.index(schema["label"])
-        values = {split: _counts(database, split, label)[0].tolist() for split in batches}
-        kind, classes = labels.resolve(
-            schema["label"], columns[label]["type"], values, task, positive
-        )
-        splits: dict[str, Any] = {}
-        for split in batches:
-            train = splits["train"]["columns"] if splits else None
-            splits[split] = _split(database, split, columns, train)
-        alone = {
-            column["name"]: leakage.strength(database, i, column["type"], label, kind, classes)
-            for i, column in enumerate(columns)
-            if i != label
+        for split in ("train", "validation"):
+            _load(database, split, watched[split], columns)
+        deque(watched["test"], maxlen=0)
+        described = _describe(tallies, schema, task, positive)
+        places = {column["name"]: i for i, column in enumerate(columns)}
+        kind, classes = described["label"]["task"], described["label"]["classes"]
+        described["label"]["alone"] = {
+            column["name"]: leakage.strength(
+                database, places[column["name"]], column["type"], places[label], kind, classes
+            )
+            for column in columns
+            if column["name"] != label
         }
-    described = {"name": schema["label"], "task": kind, "classes": classes, "alone": alone}
-    return {"splits": splits, "label": described}
+    return described
+
+
+def describe(
+    batches: Mapping[str, Iterable[pa.RecordBatch]],
+    schema: Mapping[str, Any],
+    task: str = "auto",
+    positive: Any = None,
+) -> dict[str, Any]:
+    """Computes what feature columns learn from: as `compute`, without the label's `alone`.
+
+    Of the splits only train need be there.
+    """
+    tallies = {split: Tally(schema["columns"]) for split in batches}
+    for split, split_batches in batches.items():
+        deque(tallies[split].watch(split_batches), maxlen=0)
+    return _describe(tallies, schema, task, positive)
+
+
+def _describe(
+    tallies: Mapping[str, Tally], schema: Mapping[str, Any], task: str, positive: Any
+) -> dict[str, Any]:
+    for split, tally in tallies.items():
+        if not tally.rows:
+            raise MillraceError(f"{split}: expected examples, found none.")
+    columns, label = schema["columns"], schema["label"]
+    values = {split: tally.counts(label).values.tolist() for split, tally in tallies.items()}
+    (type_,) = (column["type"] for column in columns if column["name"] == label)
+    kind, classes = labels.resolve(label, type_, values, task, positive)
+    splits: dict[str, Any] = {}
+    for split, tally in tallies.items():
+        train = splits["train"]["columns"] if splits else None
+        splits[split] = {"rows": tally.rows, "columns": _columns(split, tally, columns, train)}
+    return {"splits": splits, "label": {"name": label, "task": kind, "classes": classes}}
 
 
 def _load(
@@ -122,27 +155,17 @@ def _value(column: str, type_: pa.DataType) -> str:
     return f"nullif({column}, '') AS {column}" if pa.types.is_string(type_) else column
 
 
-def _counts(
-    database: duckdb.DuckDBPyConnection, split: str, i: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns column i's different values, sorted, and how many rows hold each, int64."""
-    counted = database.sql(
-        f"SELECT c{i}, count(*) FROM {split} WHERE c{i} IS NOT NULL GROUP BY 1 ORDER BY 1"
-    ).to_arrow_table()
-    return counted[0].to_numpy(), counted[1].to_numpy()
-
-
-def _split(
-    database: duckdb.DuckDBPyConnection,
+def _columns(
     split: str,
+    tally: Tally,
     columns: list[dict[str, Any]],
     train: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    rows = database.table(split).shape[0]
+    rows = tally.rows
     described: dict[str, Any] = {}
-    for i, column in enumerate(columns):
+    for column in columns:
         name, type_ = column["name"], column["type"]
-        values, counts = _counts(database, split, i)
+        values, counts = tally.counts(name)
         described[name] = {
             "type": type_,
             "rows": rows,
@@ -157,21 +180,17 @@ def _split(
         elif train is None:
             described[name]["values"] = _by_count(values, counts)
         else:
+            seen = {value for value, _ in train[name]["values"]}
+            unseen = np.array([value not in seen for value in values], np.bool_)
             described[name]["values"] = _by_count(values, counts)[:MOST_LISTED_ELSEWHERE]
-            described[name]["unseen"] = _unseen(database, split, i)
-    return {"rows": rows, "columns": described}
+            described[name]["unseen"] = int(counts[unseen].sum())
+    return described
 
 
 def _by_count(values: np.ndarray, counts: np.ndarray) -> list[list[Any]]:
     """Pairs sorted values with their counts, by falling count and then by value."""
     order = np.argsort(-counts, kind="stable")
     return [list(pair) for pair in zip(values[order].tolist(), counts[order].tolist(), strict=True)]
-
-
-def _unseen(database: duckdb.DuckDBPyConnection, split: str, i: int) -> int:
-    """Counts the rows of a split whose value never occurs in train."""
-    rows = database.sql(f"FROM {split} ANTI JOIN train USING (c{i}) WHERE c{i} IS NOT NULL")
-    return len(rows)
 
 
 def describe_numbers(
@@ -183,7 +202,7 @@ def describe_numbers(
         histogram = {"edges": edges or [], "counts": [0] * BINS if edges else []}
         return {**figures, "quantiles": [], "histogram": histogram}
     x = values.astype(np.float64)
-    if not np.all(np.abs(x) <= np.finfo(np.float32).max):
+    if max(-x[0], x[-1]) > np.finfo(np.float32).max:
         raise MillraceError(
             f"column {where}: expected numbers that float32 can hold, found {x[0]:g} to {x[-1]:g}.",
             note="add what stands for a missing value to data.missing_values, or exclude the"
@@ -237,5 +256,6 @@ def _edges(low: float, high: float) -> list[float]:
 
 def _histogram(x: np.ndarray, counts: np.ndarray, edges: list[float]) -> list[int]:
     """Counts rows by bin [edge, next edge); the last holds its upper edge too."""
-    bins = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, BINS - 1)
-    return [int(count) for count in np.bincount(bins, weights=counts, minlength=BINS)]
+    below = np.concatenate([[0], np.cumsum(counts)])
+    starts = below[[0, *np.searchsorted(x, edges[1:-1]), -1]]
+    return [int(count) for count in np.diff(starts)]
