@@ -5,7 +5,9 @@ of protobuf's deterministic serialization, and depend on the rows alone.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +28,9 @@ ARROW_TYPES = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", "UTC"),
 }
+
+# So many batches are read at once.
+THREADS = 2
 
 _KINDS = {"int64": wire.INT, "bool": wire.INT, "float32": wire.FLOAT, "float64": wire.FLOAT}
 _KIND_NAMES = {wire.FLOAT: "a float_list", wire.INT: "an int64_list", wire.BYTES: "a bytes_list"}
@@ -199,6 +204,19 @@ def read_batches(
     types = {column["name"]: column["type"] for column in schema["columns"]}
     layout = _layout({name: _KINDS.get(kind, wire.BYTES) for name, kind in types.items()})
     fields = arrow_schema(schema)
+    waiting = deque[Future[pa.RecordBatch]]()
+    # The kernels let go of Python's lock.
+    with ThreadPoolExecutor(THREADS) as executor:
+        for path, records in _chosen(paths, rows):
+            waiting.append(executor.submit(_parse, path, records, layout, fields))
+            if len(waiting) > THREADS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _chosen(paths: Sequence[Path], rows: Array | None) -> Iterator[tuple[Path, Records]]:
+    """Yields the records that `read_batches` is to read, with the file that they are from."""
     before = 0
     for path in paths:
         for records in tfrecords.read(path):
@@ -209,13 +227,10 @@ def read_batches(
                 records = Records(records.data, records.spans[wanted], records.numbers[wanted])
             before = end
             if len(records.spans):
-                arrays = _parse(path, records, layout)
-                columns = [arrays[field.name].cast(field.type) for field in fields]
-                yield pa.RecordBatch.from_arrays(columns, schema=fields)
+                yield path, records
 
 
-def _parse(path: Path, records: Records, layout: _Layout) -> dict[str, pa.Array]:
-    """Returns each column as it is stored: float32, int64 or UTF-8."""
+def _parse(path: Path, records: Records, layout: _Layout, fields: pa.Schema) -> pa.RecordBatch:
     data, rows = records.data, len(records.spans)
     valid = np.zeros((len(layout.names), rows), np.bool_)
     floats = np.zeros((layout.count(wire.FLOAT), rows), np.uint32)
@@ -237,7 +252,8 @@ def _parse(path: Path, records: Records, layout: _Layout) -> dict[str, pa.Array]
             arrays[name] = strings(data, spans[slot], valid[index])
         else:
             arrays[name] = pa.array(matrices[kind][slot], mask=~valid[index])
-    return arrays
+    columns = [arrays[field.name].cast(field.type) for field in fields]
+    return pa.RecordBatch.from_arrays(columns, schema=fields)
 
 
 def strings(data: Array, spans: Array, valid: Array) -> pa.Array:

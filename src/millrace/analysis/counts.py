@@ -2,7 +2,7 @@
 
 The memory needed grows with the different values and not with the rows, and for numbers not even
 with those: where there are too many to tell apart, they are counted by their leading bits, which
-keeps every figure that is made of them to about five digits.
+keeps every figure that is made of them to about five digits, however the rows are ordered.
 """
 
 from collections.abc import Iterable, Iterator
