@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 CONFIG ?= config/config.yaml
+OF ?= results/flights
 CORES ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 ENV ?= cpu
 
@@ -21,7 +22,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run upgrade test test-fast to-dvc to-snakemake format docs lock clean
+.PHONY: help install run reproduce upgrade test test-fast to-dvc to-snakemake format docs lock clean
 
 help: ## List the targets and the variables
 	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
@@ -36,6 +37,9 @@ run: $(INSTALLED) ## Run the job in CONFIG, from the table to the models, the re
 	@test -f $(CONFIG) || { echo "error: $(CONFIG): expected a config file, found none."; exit 1; }
 	@snakemake --cores $(CORES) --configfile $(CONFIG) --quiet host reason
 	@python -m millrace.summary --config $(CONFIG)
+
+reproduce: $(INSTALLED) ## Make results again from a clean clone and compare: make reproduce OF=results/flights
+	@python -m millrace.reproduce --provenance $(OF)/provenance.json --cores $(CORES)
 
 upgrade: $(INSTALLED) ## Upgrade a copy of TensorFlow 1 code: make upgrade SRC=old/ DST=new/
 	@python scripts/upgrade.py --source '$(SRC)' --target '$(DST)'

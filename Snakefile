@@ -34,4 +34,5 @@ rule all:
         f"{R}/report.html",
         f"{R}/model_card.md",
         f"{R}/web",
+        f"{R}/provenance.json",
     localrule: True

@@ -104,10 +104,10 @@ def train_ours(directory: Path, config: Path, name: str, model: str, seed: int) 
     seeded = directory / f"config_{seed}.yaml"
     seeded.write_text(yaml.safe_dump({**yaml.safe_load(config.read_text()), "seed": seed}))
     output = directory / f"{model}_{seed}" / "training"
-    encoded = ["--preprocessing", directory / "preprocessing.json", "--encoded"]
-    cost = stage(
-        "train", seeded, "--model", model, *encoded, directory / "encoded", "--output", output
-    )
+    inputs = ["--preprocessing", directory / "preprocessing.json"]
+    inputs += ["--encoded", directory / "encoded"]
+    outputs = ["--output", output, "--hardware", output.with_name("hardware.json")]
+    cost = stage("train", seeded, "--model", model, *inputs, *outputs)
     predictions = directory / f"{model}_{seed}.npy"
     script = Path(__file__).with_name("predict.py")
     run([sys.executable, str(script), str(directory), str(output), str(predictions)])

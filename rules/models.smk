@@ -1,10 +1,11 @@
 # One model each, then the best of them.
+from millrace.provenance import MODEL_ARTIFACTS
 
 # What later stages read of the models. They take the folder, and find in the config what is in it.
 MODELS = expand(
     f"{R}/models/{{model}}/{{artifact}}",
     model=job.models,
-    artifact=["training", "metrics.json", "diagnostics.json", "predictions.parquet"],
+    artifact=MODEL_ARTIFACTS,
 )
 
 
@@ -19,7 +20,8 @@ rule train:
         preprocessing=f"{R}/preprocessing.json",
         encoded=f"{R}/encoded",
     output:
-        directory(f"{R}/models/{{model}}/training"),
+        training=directory(f"{R}/models/{{model}}/training"),
+        hardware=f"{R}/hardware/{{model}}.json",
     log:
         f"{LOGS}/train.{{model}}.log",
     benchmark:
@@ -45,7 +47,7 @@ rule train:
     shell:
         "python {input.script} --config {params.config} --model {wildcards.model}"
         " --preprocessing {input.preprocessing} --encoded {input.encoded}"
-        " --output {output} 2>&1 | tee {log}"
+        " --output {output.training} --hardware {output.hardware} 2>&1 | tee {log}"
 
 
 rule evaluate:
@@ -101,6 +103,8 @@ rule select:
             category="Models",
             labels={"model": "all", "file": "leaderboard"},
         ),
+        scores=f"{R}/scores.json",
+        curves=f"{R}/curves.csv",
         champion=f"{R}/champion.json",
     log:
         f"{LOGS}/select.log",
@@ -120,4 +124,5 @@ rule select:
         "Choose the champion and put it to the gate"
     shell:
         "python {input.script} --config {params.config} --models {params.results}/models"
-        " --leaderboard {output.leaderboard} --champion {output.champion} 2>&1 | tee {log}"
+        " --leaderboard {output.leaderboard} --scores {output.scores} --curves {output.curves}"
+        " --champion {output.champion} 2>&1 | tee {log}"

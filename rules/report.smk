@@ -1,4 +1,5 @@
-# What people read: the report, the model card and the page that predicts.
+# What people read: the report, the model card, the page that predicts; and what made all this.
+from millrace.provenance import ARTIFACTS
 
 
 rule report:
@@ -54,3 +55,37 @@ rule report:
         "python {input.script} --config {params.config} --results {params.results}"
         " --report {output.report} --model-card {output.model_card} --web {output.web}"
         " 2>&1 | tee {log}"
+
+
+rule provenance:
+    input:
+        script=job.ours("scripts/provenance.py"),
+        raw=f"data/raw/{job.name}",
+        hardware=expand(f"{R}/hardware/{{model}}.json", model=job.models),
+        artifacts=expand(f"{R}/{{artifact}}", artifact=ARTIFACTS),
+        models=MODELS,
+    output:
+        provenance=report(
+            f"{R}/provenance.json",
+            caption="captions/provenance.rst",
+            category="Result",
+            labels={"file": "provenance"},
+        ),
+    log:
+        f"{LOGS}/provenance.log",
+    benchmark:
+        f"{LOGS}/provenance.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    resources:
+        mem_mb=grows(500),
+        runtime=grows(10, 0.01),
+    params:
+        config=job.file,
+        uses=job.config,
+        results=subpath(output.provenance, parent=True),
+    message:
+        "Write down what made the results"
+    shell:
+        "python {input.script} --config {params.config} --raw {input.raw}"
+        " --results {params.results} --provenance {output.provenance} 2>&1 | tee {log}"

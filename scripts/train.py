@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from millrace import config, encoded, models, user_code
+from millrace import config, encoded, hardware, models, user_code
 from millrace.errors import MillraceError, run
 from millrace.files import replacing, sha256, write_json
 from millrace.models import boosted_trees
@@ -26,10 +26,10 @@ import tensorflow as tf
 
 
 def main() -> None:
-    """Reads preprocessing.json and encoded/; writes weights, history.csv and training.json."""
+    """Reads preprocessing.json and encoded/; writes a folder, and what machine this is."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="a name under `models` in the config")
-    for name in ("config", "preprocessing", "encoded", "output"):
+    for name in ("config", "preprocessing", "encoded", "output", "hardware"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
 
@@ -44,6 +44,8 @@ def main() -> None:
         return
     model_settings = models.pinned(job["models"][arguments.model])
     strategy = strategies.create(job["training"])
+    if strategies.is_chief(strategy):
+        write_json(arguments.hardware, hardware.describe(strategy))
     preprocessing = Preprocessing.load(arguments.preprocessing)
     if model_settings["kind"] == "tf1":
         adopt(arguments.model, model_settings, preprocessing, arguments.output)

@@ -118,6 +118,7 @@ class MadeJob:
             "preprocessing": r / "preprocessing.json",
             "features": r / "features.yaml",
             "encoded": r / "encoded",
+            "hardware": r / "hardware.json",
             "models": r / "models",
             "champion": r / "champion.json",
             "saved_model": r / "export" / "saved_model" / "1",
@@ -128,7 +129,7 @@ class MadeJob:
         }
         uses = {
             "preprocess": "config examples schema statistics preprocessing features encoded",
-            "train": "config preprocessing encoded",
+            "train": "config preprocessing encoded hardware",
             "export": "champion models preprocessing saved_model signature",
             "convert_tflite": "config saved_model signature preprocessing examples",
             "convert_tfjs": "saved_model",

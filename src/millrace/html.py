@@ -17,6 +17,9 @@ LIBRARIES = {
     "tfjs-backend-cpu": "@tensorflow/tfjs-backend-cpu/dist/tf-backend-cpu.min.js",
     "d3": "d3/dist/d3.min.js",
     "plot": "@observablehq/plot/dist/plot.umd.min.js",
+    "vega": "vega/build/vega.min.js",
+    "vega-lite": "vega-lite/build/vega-lite.min.js",
+    "vega-embed": "vega-embed/build/vega-embed.min.js",
 }
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from millrace import config as configs
-from millrace.files import read_json
+from millrace.errors import MillraceError
+from millrace.files import read_json, sha256
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,12 +30,46 @@ PACKAGES = [
     "ydf",
 ]
 
+# What a job makes, under results/<name>/, and each model under models/<model>/. Listed by name: a
+# model that the config no longer has may have left its files behind.
+ARTIFACTS = [
+    "examples",
+    "schema.json",
+    "ingest.json",
+    "rejected.csv",
+    "statistics.json",
+    "anomalies.json",
+    "preprocessing.json",
+    "features.yaml",
+    "encoded",
+    "leaderboard.csv",
+    "scores.json",
+    "curves.csv",
+    "champion.json",
+    "export/saved_model/1",
+    "export/signature.json",
+    "export/tflite",
+    "export/tfjs",
+    "parity.json",
+    "report.html",
+    "model_card.md",
+    "web",
+]
+MODEL_ARTIFACTS = ["training", "metrics.json", "diagnostics.json", "predictions.parquet"]
+
+# The parts of a config that can name files: code, vocabularies, models, a schema, a database.
+NAME_FILES = ["data.schema", "data.database", "features", "models", "training"]
+
+# Tracked files that do not count as a change of the code. The first are recorded whole, the data
+# that the second stand for by checksum; DVC writes down in the others what was made, and where.
+RECORDED = [":!config/*.yaml", ":!*.dvc", ":!dvc.lock", ":!.dvc"]
+
 
 def collect(config: dict[str, Any], manifest: Path | None = None) -> dict[str, Any]:
     """Returns what made the results of a job, as a JSON object.
 
-    Keys: `commit` (None outside a git repository), `modified` (whether tracked files differ from
-    the commit), `config_sha256`, `seed`, `python`, `platform`, `packages` and `libraries` (versions
+    Keys: `commit` (None outside a git repository), `modified` (whether the code differs from the
+    commit), `config_sha256`, `seed`, `python`, `platform`, `packages` and `libraries` (versions
     by name, for Python and JavaScript), `data` (path, bytes, sha256 and source of each raw file).
 
     Args:
@@ -53,15 +88,38 @@ def collect(config: dict[str, Any], manifest: Path | None = None) -> dict[str, A
     }
 
 
+def artifacts(results: Path, models: list[str]) -> dict[str, str]:
+    """Returns the SHA-256 of each file that a job has made, by its path relative to `results`.
+
+    Raises MillraceError when an artifact is missing.
+    """
+    made = ARTIFACTS + [f"models/{model}/{name}" for model in models for name in MODEL_ARTIFACTS]
+    return {
+        path.relative_to(results).as_posix(): sha256(path)
+        for name in made
+        for path in _files(results / name)
+    }
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise MillraceError(f"{path}: expected an artifact of an earlier stage, found none.")
+    if path.is_file():
+        return [path]
+    # Snakemake and interrupted runs leave hidden files, which are no part of an artifact.
+    inside = (file for file in path.rglob("*") if not file.name.startswith("."))
+    return sorted(file for file in inside if file.is_file())
+
+
 def git_state(root: Path) -> dict[str, Any]:
-    """Returns the `commit` of a git working tree and whether its tracked files are `modified`.
+    """Returns the `commit` of a git working tree and whether its code is `modified` since.
 
     Both are None where there is no commit: no git, an unpacked archive, a new repository.
     """
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:
         return {"commit": None, "modified": None}
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *RECORDED)
     return {"commit": commit, "modified": bool(changes)}
 
 

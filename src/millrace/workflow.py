@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from millrace.config import complete, load
 from millrace.errors import MillraceError
 from millrace.fetching import sources
@@ -104,7 +106,8 @@ def prepare(
         # Snakemake would show any exception with the place in the Snakefile, which is not at fault.
         sys.exit(f"error: {error}")
     path = Path("results") / config["name"] / "config.yaml"
-    _write_if_new(path, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+    # As JSON, 1e-05 would be read back as a string.
+    _write_if_new(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
     return Job(config, str(path), project)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,11 +72,79 @@ def make_folder(folder: Path, task: str) -> Path:
     return folder
 
 
+# What a job needs of the project, and git and DVC of it.
+PROJECT = (
+    *("Snakefile", "dvc.yaml", "pyproject.toml", "config/schema.json"),
+    *("envs", "profiles", "rules", "scripts", "src", "web"),
+    *(".dvc", ".dvcignore", ".gitignore"),
+)
+
+
+def make_repository(folder: Path) -> Path:
+    """Makes a git repository of its own: the project, a binary job, its table under DVC."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *PROJECT]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in files.splitlines():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    (folder / "web" / "node_modules").symlink_to(ROOT / "web" / "node_modules")
+    write_table(folder / "table.csv", "binary")
+    (folder / CONFIG_FILE).write_text(CONFIG, encoding="utf-8")
+    edit(folder / "dvc.yaml", "- scripts/fetch.py\n", "- scripts/fetch.py\n      - table.csv\n")
+    git(folder, "init", "--quiet")
+    run(folder, "dvc", "add", "--quiet", "table.csv")
+    commit(folder, "job")
+    return folder
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    command = ["git", *identity, *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def commit(folder: Path, message: str) -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", message)
+
+
+def call(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Runs a Python module as a program, in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def run(folder: Path, *command: str) -> str:
+    """Returns what the program prints; it must succeed."""
+    done = call(folder, *command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of a job: this Python, and the code of the folder where it has its own."""
+    own = {"PYTHONPATH": str(folder / "src")} if (folder / "src").is_dir() else {}
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | own
+
+
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
         cwd=folder,
-        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env=environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -121,7 +121,7 @@ def edit(path: Path, old: str, new: str) -> None:
 def test_both_drivers_run_the_same_stages(project: Path) -> None:
     stages = with_dvc(project)
     assert with_snakemake(project) == stages
-    assert len(stages) == 18
+    assert len(stages) == 19
 
 
 def test_they_agree_on_other_models_and_another_name(project: Path) -> None:
@@ -131,7 +131,7 @@ def test_they_agree_on_other_models_and_another_name(project: Path) -> None:
     edit(config, "  linear: {kind: linear}\n", "  one: {kind: linear}\n  two: {kind: linear}\n")
     stages = with_dvc(project)
     assert with_snakemake(project) == stages
-    assert len(stages) == 20
+    assert len(stages) == 21
     assert any("--model two" in stage.command for stage in stages)
 
 

@@ -36,6 +36,20 @@ def test_changed_file_shows(repository: Path) -> None:
     assert provenance.git_state(repository)["modified"] is True
 
 
+def test_what_is_recorded_otherwise_is_no_change_of_the_code(repository: Path) -> None:
+    recorded = ["config/a.yaml", "data/a.csv.dvc", "dvc.lock", ".dvc/config"]
+    for name in [*recorded, "config/schema.json"]:
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).write_text("one")
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "--message", "second")
+    for name in recorded:
+        (repository / name).write_text("two")
+    assert provenance.git_state(repository)["modified"] is False
+    (repository / "config/schema.json").write_text("two")
+    assert provenance.git_state(repository)["modified"] is True
+
+
 def test_no_repository_and_no_commit(tmp_path: Path) -> None:
     nothing = {"commit": None, "modified": None}
     assert provenance.git_state(tmp_path / "nowhere") == nothing

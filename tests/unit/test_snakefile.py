@@ -24,6 +24,7 @@ STAGES = {
     "convert_tfjs",
     "verify",
     "report",
+    "provenance",
 }
 # Scripts that are no stages.
 TOOLS = {"upgrade"}

@@ -14,6 +14,7 @@ ARTIFACTS = {
     "parity.json": "The parity certificate, with each runtime's worst row",
     "champion.json": "Which model won, by how much, and whether it passed the gate",
     "leaderboard.csv": "All models by rank, with 95% intervals",
+    "provenance.json": "What made all this, with the checksum of each file",
     "models": "Each model's weights, history, metrics, diagnostics and test predictions",
     "preprocessing.json": "What the feature columns learned",
     "statistics.json": "Statistics of the splits, with vocabularies and exact quantiles",
@@ -25,8 +26,8 @@ ARTIFACTS = {
     "encoded": "The encoded examples that all models train on",
 }
 
-# The report stage writes these beside the report itself: no size is known before.
-OWN = ("web/index.html", "model_card.md")
+# The report stage writes these beside the report itself, or they come after it: no size is known.
+OWN = ("web/index.html", "model_card.md", "provenance.json")
 
 
 def listing(results: Path) -> list[dict[str, Any]]:

@@ -25,6 +25,11 @@ def folder(tmp_path: Path) -> Path:
         }
         (tmp_path / "models" / name).mkdir(parents=True)
         (tmp_path / "models" / name / "metrics.json").write_text(json.dumps(metrics))
+        diagnostics = {"pr": {"recall": [0.5, 1.0], "precision": [1.0, 0.25], "threshold": [1, 0]}}
+        (tmp_path / "models" / name / "diagnostics.json").write_text(json.dumps(diagnostics))
+        (tmp_path / "models" / name / "training").mkdir()
+        history = "epoch,loss,val_loss\n0,0.5,0.75\n1,0.25,0.625\n"
+        (tmp_path / "models" / name / "training" / "history.csv").write_text(history)
     return tmp_path
 
 
@@ -40,6 +45,8 @@ def select(folder: Path, **settings: object) -> subprocess.CompletedProcess[str]
     arguments = [sys.executable, str(script), "--config", str(folder / "config.yaml")]
     arguments += ["--models", str(folder / "models")]
     arguments += ["--leaderboard", str(folder / "out/leaderboard.csv")]
+    arguments += ["--scores", str(folder / "out/scores.json")]
+    arguments += ["--curves", str(folder / "out/curves.csv")]
     arguments += ["--champion", str(folder / "out/champion.json")]
     return subprocess.run(arguments, capture_output=True, text=True)
 
@@ -55,6 +62,23 @@ def test_writes_leaderboard_and_champion(folder: Path) -> None:
     ]
     champion = json.loads((folder / "out/champion.json").read_text())
     assert (champion["model"], champion["margin"]) == ("dnn", 0.03125)
+
+
+def test_writes_what_dvc_compares(folder: Path) -> None:
+    select(folder)
+    scores = json.loads((folder / "out/scores.json").read_text())
+    assert scores == {"auc": {"linear": 0.6875, "dnn": 0.71875}}
+    lines = (folder / "out/curves.csv").read_text().splitlines()
+    assert lines[0] == "chart,model,x,y"
+    assert lines[1:7] == [
+        "Training loss by epoch,linear,1,0.5",
+        "Training loss by epoch,linear,2,0.25",
+        "Validation loss by epoch,linear,1,0.75",
+        "Validation loss by epoch,linear,2,0.625",
+        "Precision by recall,linear,0.5,1.0",
+        "Precision by recall,linear,1.0,0.25",
+    ]
+    assert len(lines) == 13
 
 
 def test_a_failed_gate_is_written_down_for_export_to_refuse(folder: Path) -> None:

@@ -163,6 +163,7 @@ def test_a_model_with_its_own_train_step_and_callbacks_from_a_file_on_two_replic
                 *["--config", tmp_path / f"{name}.yaml", "--model", "mine", "--output", output],
                 *["--preprocessing", job.results / "preprocessing.json"],
                 *["--encoded", job.results / "encoded"],
+                *["--hardware", tmp_path / "hardware.json"],
             ],
             env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
             capture_output=True,

@@ -1,0 +1,43 @@
+"""The machine that a model is trained on: it can change the last digits of every weight."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+# TensorFlow chooses its kernels by these.
+INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
+
+
+def describe(strategy: tf.distribute.Strategy) -> dict[str, Any]:
+    """Returns `cpu`, its `cores` and vector `instructions`, `gpus` by name, and `replicas`.
+
+    Of several machines that train together, each describes itself.
+    """
+    cpu = _cpu()
+    return {
+        "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "instructions": [
+            name
+            for name in INSTRUCTIONS
+            if name in cpu.get("flags", cpu.get("Features", "")).split()
+        ],
+        "gpus": [
+            tf.config.experimental.get_device_details(device).get("device_name", device.name)
+            for device in tf.config.list_physical_devices("GPU")
+        ],
+        "replicas": strategy.num_replicas_in_sync,
+    }
+
+
+def _cpu() -> dict[str, str]:
+    """What Linux says about the first core."""
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
+    except FileNotFoundError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
