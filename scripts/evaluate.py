@@ -35,22 +35,22 @@ def main() -> None:
     predictor = load_predictor(arguments.preprocessing, arguments.training)
     task = predictor.preprocessing.task
     metric = metrics.selection_metric(job["selection"]["metric"], task.kind)
-    test = arguments.encoded / "test.tfrecord"
-    labels = read_labels(predictor, test)
+    labels, weights = read_labels(predictor, arguments.encoded / "test.tfrecord")
     predictions = predictor.predict_split(arguments.encoded, arguments.examples, "test")
     threshold = choose_threshold(job["evaluation"]["threshold"], predictor, arguments)
 
     def intervals(rows: np.ndarray) -> dict[str, Any]:
         measure = metrics.measure(task.kind, labels[rows], predictions[rows], threshold)
         samples = job["evaluation"]["bootstrap"]
-        return metrics.intervals(measure, len(rows), samples, job["seed"])
+        own = None if weights is None else weights[rows]
+        return metrics.intervals(measure, len(rows), samples, job["seed"], own)
 
     measured = intervals(np.arange(len(labels)))
-    train_labels = read_labels(predictor, arguments.encoded / "train.tfrecord")
-    constant = metrics.constant_predictions(task.kind, train_labels, len(labels))
+    train_labels, train_weights = read_labels(predictor, arguments.encoded / "train.tfrecord")
+    constant = metrics.constant_predictions(task.kind, train_labels, len(labels), train_weights)
     # At the model's own threshold a constant might call every row positive; at .5 it calls the
     # more frequent class.
-    baseline = metrics.evaluate(task.kind, labels, constant, threshold=0.5)
+    baseline = metrics.evaluate(task.kind, labels, constant, 0.5, weights)
     description = read_json(arguments.training / "training.json")
 
     columns = {column.name: column for column in (*sliced, *predictor.preprocessing.raw)}
@@ -59,7 +59,8 @@ def main() -> None:
     permuted = {column.name: raw[column.name][drawn] for column in predictor.preprocessing.raw}
 
     def score(changed: np.ndarray) -> float:
-        value = metrics.evaluate(task.kind, labels[drawn], changed, threshold)[metric]
+        own = None if weights is None else weights[drawn]
+        value = metrics.evaluate(task.kind, labels[drawn], changed, threshold, own)[metric]
         return -value if metric in metrics.LOWER_IS_BETTER else value
 
     classes = list(task.classes)
@@ -100,10 +101,11 @@ def slice_columns(names: list[str], schema: dict[str, Any]) -> list[RawColumn]:
     return [RawColumn(name, types[name], key=name) for name in names]
 
 
-def read_labels(predictor: AnyPredictor, path: Path) -> np.ndarray:
-    """Returns the labels of encoded examples as `metrics` takes them, [n]."""
+def read_labels(predictor: AnyPredictor, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns the labels of encoded examples as `metrics` takes them, [n], and their weights."""
     preprocessing = predictor.preprocessing
-    return preprocessing.task.decode_labels(encoded.read(path, preprocessing.spec).labels)
+    examples = encoded.read(path, preprocessing.spec)
+    return preprocessing.task.decode_labels(examples.labels), examples.weights
 
 
 def choose_threshold(
@@ -117,10 +119,9 @@ def choose_threshold(
             f"evaluation.threshold: expected none for a {predictor.preprocessing.task.kind} task, "
             f"found {setting!r}."
         )
-    return metrics.best_threshold(
-        read_labels(predictor, arguments.encoded / "validation.tfrecord"),
-        predictor.predict_split(arguments.encoded, arguments.examples, "validation"),
-    )
+    labels, weights = read_labels(predictor, arguments.encoded / "validation.tfrecord")
+    predictions = predictor.predict_split(arguments.encoded, arguments.examples, "validation")
+    return metrics.best_threshold(labels, predictions, weights)
 
 
 def draw(rows: int, seed: int) -> np.ndarray:

@@ -2,14 +2,16 @@
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from millrace import config, encoded, preprocessing, proposal
 from millrace.errors import MillraceError, run
 from millrace.examples import shard_paths
 from millrace.files import read_json, replacing
 from millrace.progress import Progress
-from millrace.raw import parse_examples
+from millrace.raw import RawColumn, parse_examples
 
 import tensorflow as tf
 
@@ -26,8 +28,9 @@ def main() -> None:
     arguments = parser.parse_args()
 
     features = config.load(arguments.config)["features"]
-    statistics = read_json(arguments.statistics)
-    learned = preprocessing.learn(features, read_json(arguments.schema), statistics)
+    schema, statistics = read_json(arguments.schema), read_json(arguments.statistics)
+    learned = preprocessing.learn(features, schema, statistics)
+    weight = Weight.of(schema, statistics)
     for column, reason in learned.left_out.items():
         print(f"left out: {column} ({reason})")
 
@@ -36,26 +39,53 @@ def main() -> None:
         for split in encoded.SPLITS:
             rows = statistics["splits"][split]["rows"]
             with Progress(rows, "examples", f"encode {split}") as progress:
-                blocks = encode(learned, shard_paths(arguments.examples, split), progress)
+                blocks = encode(learned, weight, shard_paths(arguments.examples, split), progress)
                 encoded.write(directory / f"{split}.tfrecord", blocks)
     with replacing(arguments.features) as path:
         path.write_text(proposal.as_yaml(learned.features, learned.left_out), encoding="utf-8")
     learned.save(arguments.preprocessing)
 
 
+@dataclass(frozen=True)
+class Weight:
+    """How much an example counts: the column's value, where the training examples' mean is 1."""
+
+    column: RawColumn
+    mean: float
+
+    @classmethod
+    def of(cls, schema: dict[str, Any], statistics: dict[str, Any]) -> Self | None:
+        """Returns what `data.weight` names; None when all examples count the same."""
+        if "weight" not in schema:
+            return None
+        name = schema["weight"]
+        column = statistics["splits"]["train"]["columns"][name]
+        if column["mean"] <= 0:
+            raise MillraceError(
+                f"data.weight: expected training examples that count, found 0 throughout {name!r}."
+            )
+        return cls(RawColumn(name, column["type"], key=name), column["mean"])
+
+
 def encode(
-    learned: preprocessing.Preprocessing, shards: list[Path], progress: Progress
+    learned: preprocessing.Preprocessing,
+    weight: Weight | None,
+    shards: list[Path],
+    progress: Progress,
 ) -> Iterator[encoded.Encoded]:
     """Yields the encoded examples of the shards in their order, a block at a time."""
+    beside = (learned.label_column, *([weight.column] if weight else []))
 
-    def encode_block(serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        raw = parse_examples(serialized, (*learned.raw, learned.label_column))
+    def encode_block(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        raw = parse_examples(serialized, (*learned.raw, *beside))
         labels = learned.task.encode_labels(raw[learned.label_column.name])
-        return learned.encode(raw), labels
+        weights = [raw[weight.column.name] / weight.mean] if weight else []
+        return (learned.encode(raw), labels, *weights)
 
     compression = "GZIP" if shards[0].suffix == ".gz" else ""
     dataset = tf.data.TFRecordDataset([str(shard) for shard in shards], compression)
-    for inputs, labels in dataset.batch(ROWS_PER_BLOCK).map(encode_block).as_numpy_iterator():
+    blocks = dataset.batch(ROWS_PER_BLOCK).map(encode_block).as_numpy_iterator()
+    for inputs, labels, *weights in blocks:
         if learned.task.kind != "regression" and (labels < 0).any():
             raise MillraceError(
                 f"{shards[0].parent}: expected labels out of {list(learned.task.classes)}, found "
@@ -64,7 +94,7 @@ def encode(
                 "column or share, or leave its rows out.",
             )
         progress.update(len(labels))
-        yield encoded.Encoded(inputs, labels)
+        yield encoded.Encoded(inputs, labels, *weights)
 
 
 if __name__ == "__main__":

@@ -67,10 +67,21 @@ def improvement(metric: str, value: float, other: float) -> float:
 
 
 def evaluate(
-    task: str, labels: np.ndarray, predictions: np.ndarray, threshold: float = 0.5
+    task: str,
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    threshold: float = 0.5,
+    weights: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """Returns the metrics of a task by name. Arguments and errors are those of `measure`."""
-    return measure(task, labels, predictions, threshold)(np.ones(len(labels)))
+    """Returns the metrics of a task by name. Arguments and errors are those of `measure`.
+
+    `weights` says how much each row counts, [n]; None when all count the same.
+    """
+    return measure(task, labels, predictions, threshold)(_or_ones(weights, len(labels)))
+
+
+def _or_ones(weights: np.ndarray | None, rows: int) -> np.ndarray:
+    return np.ones(rows) if weights is None else np.asarray(weights, np.float64)
 
 
 def measure(
@@ -98,7 +109,7 @@ def measure(
 
 
 def intervals(
-    measure: Measure, rows: int, samples: int, seed: int
+    measure: Measure, rows: int, samples: int, seed: int, weights: np.ndarray | None = None
 ) -> dict[str, dict[str, float] | None]:
     """Returns each metric's value with its 95 % interval: the percentile bootstrap over rows.
 
@@ -107,16 +118,18 @@ def intervals(
         rows: the number of rows.
         samples: the number of bootstrap samples.
         seed: fixes the samples, which are then the same for every model of a job.
+        weights: how much each row counts, [rows]; None when all count the same.
 
     Returns:
         `value`, `low` and `high` by metric; None for a metric that is not defined.
     """
     rng = np.random.default_rng(seed)
-    values = measure(np.ones(rows))
+    own = _or_ones(weights, rows)
+    values = measure(own)
     drawn: dict[str, list[float]] = {name: [] for name in values}
     for _ in range(samples):
-        weights = np.bincount(rng.integers(0, rows, rows), minlength=rows).astype(np.float64)
-        for name, value in measure(weights).items():
+        drawn_times = np.bincount(rng.integers(0, rows, rows), minlength=rows)
+        for name, value in measure(own * drawn_times).items():
             drawn[name].append(value)
     return {name: _interval(value, np.array(drawn[name])) for name, value in values.items()}
 
@@ -130,35 +143,43 @@ def _interval(value: float, drawn: np.ndarray) -> dict[str, float] | None:
     return {"value": value, "low": float(low), "high": float(high)}
 
 
-def best_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
+def best_threshold(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
+) -> float:
     """Returns the threshold with the highest F1, in the middle between two probabilities.
 
     In the middle because a runtime that differs in the last digit must not turn the row on the
-    edge. Of equally good ones the highest. Raises MillraceError as `measure` does.
+    edge. Of equally good ones the highest. `weights` says how much each row counts, [n]. Raises
+    MillraceError as `measure` does.
     """
     labels, scores = np.asarray(labels, np.float64), np.asarray(probabilities, np.float64)
     _check("binary", labels, scores)
     order, ends = _by_falling_score(scores)
-    true = np.cumsum(labels[order])[ends]
-    f1 = 2 * true / (ends + 1 + labels.sum())
+    w = _or_ones(weights, len(labels))
+    called, true = np.cumsum(w[order])[ends], np.cumsum((w * labels)[order])[ends]
+    f1 = 2 * true / (called + (w * labels).sum())
     best = int(np.argmax(f1))
     distinct = np.append(scores[order][ends], 0.0)
     return float((distinct[best] + distinct[best + 1]) / 2)
 
 
-def constant_predictions(task: str, labels: np.ndarray, rows: int) -> np.ndarray:
+def constant_predictions(
+    task: str, labels: np.ndarray, rows: int, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Returns what a model predicts that has learned nothing but how often each label occurs.
 
     Args:
         labels: of the training examples, as encoded.
         rows: the number of predictions.
+        weights: how much each training example counts, [n]; None when all count the same.
 
     Returns:
         The share of positives or the mean, [rows]; for many classes their shares, [rows, classes].
     """
+    w = _or_ones(weights, len(labels))
     if task == "multiclass":
-        return np.tile(np.bincount(labels.astype(np.int64)) / len(labels), (rows, 1))
-    return np.full(rows, labels.mean(dtype=np.float64))
+        return np.tile(np.bincount(labels.astype(np.int64), w) / w.sum(), (rows, 1))
+    return np.full(rows, np.average(labels.astype(np.float64), weights=w))
 
 
 def calibration_bins(probabilities: np.ndarray) -> np.ndarray:

@@ -163,13 +163,15 @@ def learn(
             not fit the column.
     """
     train = statistics["splits"]["train"]
-    label = schema["label"]
-    available = {name: column for name, column in train["columns"].items() if name != label}
+    label, weight = schema["label"], schema.get("weight")
+    available = {
+        name: column for name, column in train["columns"].items() if name not in (label, weight)
+    }
     left_out: dict[str, str] = {}
     if isinstance(features, str):
         features, left_out = propose(available, train["rows"])
 
-    context = Context(available, label)
+    context = Context(available, label, weight=weight)
     learning = [(name, x, kind) for name, x in features.items() if (kind := kind_of(x))]
     # A cross learns after its keys, wherever the config names it.
     for name, settings, kind in sorted(learning, key=lambda item: item[2].reads_features):

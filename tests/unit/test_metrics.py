@@ -222,3 +222,22 @@ def test_bad_predictions_are_refused(
 ) -> None:
     with pytest.raises(MillraceError, match=message):
         metrics.measure(task, labels, predictions)
+
+
+def test_a_row_of_weight_two_is_two_rows() -> None:
+    y, p = binary()
+    twice = np.arange(len(y)) % 3 == 0
+    weights = np.where(twice, 2.0, 1.0)
+    doubled_y, doubled_p = np.append(y, y[twice]), np.append(p, p[twice])
+    expected = metrics.evaluate("binary", doubled_y, doubled_p, 0.4)
+    found = metrics.evaluate("binary", y, p, 0.4, weights)
+    # The bins of the calibration are of rows.
+    expected.pop("calibration_error"), found.pop("calibration_error")
+    assert found == pytest.approx(expected)
+    assert metrics.best_threshold(y, p, weights) == metrics.best_threshold(doubled_y, doubled_p)
+    constant = metrics.constant_predictions("multiclass", y, 1, weights)
+    np.testing.assert_allclose(constant, [[1 - doubled_y.mean(), doubled_y.mean()]])
+    measure = metrics.measure("binary", y, p, 0.4)
+    intervals = metrics.intervals(measure, len(y), 50, 0, weights)["auc"]
+    assert intervals is not None
+    assert intervals["low"] < intervals["value"] == found["auc"] < intervals["high"]

@@ -58,7 +58,8 @@ def compute(
         population), median, quantiles (linear interpolation at 0, 1/1024 … 1) and histogram (the
         edges are train's; what lies outside counts in the outer bins); a string outside train
         also `unseen`, the rows whose value train lacks.
-        `label`: name, task, classes, and `alone`: how well each column by itself predicts it.
+        `label`: name, task, classes, and `alone`: how well each column by itself predicts it,
+        but for the weight, which is no feature.
 
     Raises:
         MillraceError: a split has no rows, a number does not fit into float32, or the label's
@@ -84,7 +85,7 @@ def compute(
                 database, places[column["name"]], column["type"], places[label], kind, classes
             )
             for column in columns
-            if column["name"] != label
+            if column["name"] not in (label, schema.get("weight"))
         }
     return described
 

@@ -77,23 +77,28 @@ class Context:
     """What a feature column learns from.
 
     Attributes:
-        statistics: of the training examples by raw column, the label not among them.
+        statistics: of the training examples by raw column, without label and weight.
         label: the label's column.
         learned: the feature columns that have learned before, by name.
+        weight: the column that says how much an example counts, if there is one.
     """
 
     statistics: Mapping[str, dict[str, Any]]
     label: str
     learned: dict[str, FeatureColumn] = field(default_factory=dict)
+    weight: str | None = None
 
     def column(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Returns the raw column that a feature reads, and its statistics.
 
-        Raises MillraceError when there is no such column, it is the label, or it has no values.
+        Raises MillraceError when there is no such column, it is the label or the weight, or it has
+        no values.
         """
         column = settings.get("column", feature)
         if column == self.label:
             raise MillraceError(f"features.{feature}: expected a feature, found the label.")
+        if column == self.weight:
+            raise MillraceError(f"features.{feature}: expected a feature, found data.weight.")
         if column not in self.statistics:
             raise MillraceError(
                 f"features.{feature}: expected one of the table's columns, found {column!r}.",

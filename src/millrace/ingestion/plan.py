@@ -47,6 +47,7 @@ class Plan:
         self._data, self._seed = data, seed
         self._seen: set[int] = set()
         self._label: str = data["label"]
+        self._weight: str | None = data.get("weight")
         self._markers = Markers.of(data["missing_values"])
         self.tables = tables.open_tables([Path(file["path"]) for file in files], data)
         self._file_splits: list[str | None] = [file["split"] for file in files]
@@ -60,6 +61,8 @@ class Plan:
             if name not in data["exclude"] or name == self._time_column
         }
         self._columns = columns
+        if self._weight:
+            self._require_weights(self._weight)
         if self._time_column:
             self._cuts = self._time_cuts(self._time_column)
         else:
@@ -112,6 +115,18 @@ class Plan:
         ]
         return columns
 
+    def _require_weights(self, name: str) -> None:
+        """Has rows rejected whose weight is missing or below 0."""
+        type_ = self.types[name]
+        if type_ not in ("int64", "float32", "float64"):
+            raise MillraceError(
+                f"data.weight: expected a column of numbers, found {name!r} of type {type_}."
+            )
+        if name not in self._required:
+            self._required.append(name)
+        self._columns[name]["required"] = True
+        self._domains[name] = Domain({"min": 0} | self._columns[name] | {"type": type_})
+
     @property
     def columns(self) -> list[str]:
         """The columns that examples have, the label among them."""
@@ -125,7 +140,7 @@ class Plan:
                 for name in self.columns
             ],
             "label": self._label,
-        }
+        } | ({"weight": self._weight} if self._weight else {})
 
     def parts(self, index: int) -> Iterator[tuple[int, Part]]:
         """Yields what becomes of each block of a file, with how many rows it has."""
@@ -218,10 +233,15 @@ class Plan:
         for key in ("types", "exclude"):
             for name in data[key]:
                 tables.check_column(name, names, f"data.{key}")
-        if self._label in data["exclude"]:
+        if self._weight:
+            tables.check_column(self._weight, names, "data.weight")
+        if self._weight == self._label:
             raise MillraceError(
-                f"data.exclude: expected features, found the label {self._label!r}."
+                f"data.weight: expected another column than the label, found {self._label!r}."
             )
+        for name, role in ((self._label, "label"), (self._weight, "weight")):
+            if name in data["exclude"]:
+                raise MillraceError(f"data.exclude: expected features, found the {role} {name!r}.")
         by = data["split"]["by"]
         if data["split"].get("folds") and by == "time":
             raise MillraceError("data.split.folds: expected none with `by: time`, found some.")

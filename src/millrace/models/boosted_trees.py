@@ -67,7 +67,8 @@ def fit(
         task: what is predicted.
         data: training and validation examples.
         seed: fixes what YDF draws.
-        weights: of the training examples, float32 [n]; None when all count the same.
+        weights: of the training examples, by class too, float32 [n]; None when all count the
+            same. Those of the validation examples are their own.
     """
     table = Table(spec, data[0])
     trained = train(settings, table, task, data, seed, weights)
@@ -187,7 +188,8 @@ def train(
         parts.append({**table.columns(examples), "label": labels})
     if weights is not None:
         parts[0]["weight"] = weights
-        parts[1]["weight"] = np.ones(len(data[1]), np.float32)
+        own = data[1].weights
+        parts[1]["weight"] = np.ones(len(data[1]), np.float32) if own is None else own
     return learner.train(parts[0], valid=parts[1])
 
 

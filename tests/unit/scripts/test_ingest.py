@@ -422,6 +422,19 @@ def test_a_row_without_its_time_is_rejected(job: Job) -> None:
     assert job.account()["reasons"] == {"day: expected date": 1}
 
 
+def test_a_row_whose_weight_means_nothing_is_rejected(job: Job) -> None:
+    source = made()
+    source["label"] = source["label"].fillna(1)
+    source["times"] = 2.5
+    source.loc[[3, 5, 9], "times"] = [np.nan, -1.0, 0.0]
+    source.to_csv("table.csv", index=False)
+    assert job.run({"table.csv": None}, weight="times", max_rejected=2) == 0
+    assert job.account()["reasons"] == {"times: expected float64 min 0.0": 2}
+    schema = json.loads(Path("results/schema.json").read_text())
+    assert schema["weight"] == "times"
+    assert [c["required"] for c in schema["columns"] if c["name"] == "times"] == [True]
+
+
 def written(text: str, name: str = "table.csv") -> dict[str, str | None]:
     Path(name).write_bytes(text.encode("latin-1"))
     return {name: None}
@@ -438,6 +451,14 @@ MISTAKES: list[tuple[str | None, dict[str, Any], str]] = [
     (f"a,label\n{ROWS}", {"types": {"x": "string"}}, "data.types: expected a column of the table"),
     (f"a,label\n{ROWS}", {"exclude": ["x"]}, "data.exclude: expected a column of the table"),
     (f"a,label\n{ROWS}", {"exclude": ["label"]}, "data.exclude: expected features, found the l"),
+    (f"a,label\n{ROWS}", {"exclude": ["a"], "weight": "a"}, "found the weight 'a'"),
+    (f"a,label\n{ROWS}", {"weight": "label"}, "data.weight: expected another column than the"),
+    (f"a,label\n{ROWS}", {"weight": "b"}, "data.weight: expected a column of the table, found"),
+    (
+        f"a,label\n{ROWS}",
+        {"weight": "a", "types": {"a": "string"}},
+        "data.weight: expected a column of numbers, found 'a' of type string",
+    ),
     (f"a,label\n{ROWS}", {"types": {"a": "date"}}, "expected at most 0 bad rows out of 300"),
     (f"a,label\n{ROWS}x\n", {}, "table.csv, row 301: expected 2 cells, found 1\n    'x'"),
     ("a,label\n1,2\n", {}, "expected rows in every split, found none for"),

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,33 @@ def test_class_weights_are_those_of_fit() -> None:
     data = InMemory(examples, weights), InMemory(make_examples(50, seed=1))
     outcome = train(make_model(), trainings.BINARY, settings, data, trainings.SEED)
     np.testing.assert_allclose(outcome.history[0]["loss"], history["loss"][0], rtol=1e-5)
+
+
+def test_example_weights_are_those_of_fit_in_training_and_validation() -> None:
+    weights = np.random.default_rng(0).choice([0, 0.5, 4], 320).astype(np.float32)
+    examples = replace(make_examples(320), weights=weights)
+    validation = replace(make_examples(200, seed=1), weights=weights[:200])
+    settings = trainings.settings(epochs=1)
+    fitted = make_model()
+    fitted.compile(
+        recipe.optimizer(settings, fitted.trainable_weights, steps=10, replicas=1),
+        trainings.BINARY.loss(),
+    )
+    order = permutation(320, trainings.SEED, 0)
+    history = fitted.fit(
+        {name: part[order] for name, part in examples.inputs.items()},
+        examples.labels[order],
+        batch_size=32,
+        shuffle=False,
+        verbose=0,
+        sample_weight=weights[order],
+        validation_data=(validation.inputs, validation.labels, validation.weights),
+        validation_batch_size=200,
+    ).history
+    data = InMemory(examples), InMemory(validation)
+    outcome = train(make_model(), trainings.BINARY, settings, data, trainings.SEED)
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(outcome.history[0][name], history[name][0], rtol=1e-5)
 
 
 class Calls(keras.callbacks.Callback):
