@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run reproduce upgrade test test-fast to-dvc to-snakemake format docs lock clean
+.PHONY: help install run reproduce upgrade test test-fast to-dvc to-snakemake format docs runs lock clean
 
 help: ## List the targets and the variables
 	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
@@ -61,6 +61,9 @@ format: $(INSTALLED) ## Format the sources
 
 docs: $(INSTALLED) ## Write config/REFERENCE.md from the schema
 	python -m millrace.reference > config/REFERENCE.md
+
+runs: $(INSTALLED) ## After a change of `models` in config/config.yaml, tell DVC which runs there are
+	@python -m millrace.runs
 
 lock: $(INSTALLED) ## Pin the newest versions that envs/*.in allow (for maintainers)
 	pip install --quiet --disable-pip-version-check uv

@@ -1,21 +1,18 @@
-# One model each, then the best of them.
-from millrace.provenance import MODEL_ARTIFACTS
+# One run of a model each (src/millrace/runs.py), then the best of the models.
 
-# What later stages read of the models. They take the folder, and find in the config what is in it.
-MODELS = expand(
-    f"{R}/models/{{model}}/{{artifact}}",
-    model=job.models,
-    artifact=MODEL_ARTIFACTS,
-)
+# What later stages read of the runs. They take the folder, and find in the config what is in it.
+MODELS = job.trained
 
 
+# A run is named by its folder: tabm, tabm/seeds/1.
 wildcard_constraints:
-    model="[a-z0-9][a-z0-9_]*",
+    model="[a-z0-9][a-z0-9_/]*",
 
 
 rule train:
     input:
-        lambda wildcards: job.files_in(f"models.{wildcards.model}"),
+        lambda wildcards: job.files_in(f"models.{job.runs[wildcards.model].model}"),
+        lambda wildcards: job.earlier(wildcards.model),
         script=job.ours("scripts/train.py"),
         preprocessing=f"{R}/preprocessing.json",
         encoded=f"{R}/encoded",
@@ -23,9 +20,9 @@ rule train:
         training=directory(f"{R}/models/{{model}}/training"),
         hardware=f"{R}/hardware/{{model}}.json",
     log:
-        f"{LOGS}/train.{{model}}.log",
+        f"{LOGS}/train/{{model}}.log",
     benchmark:
-        f"{LOGS}/train.{{model}}.tsv"
+        f"{LOGS}/train/{{model}}.tsv"
     conda:
         "../envs/millrace.yaml"
     # TensorFlow uses every core it finds; two models at a time would only share them.
@@ -39,15 +36,20 @@ rule train:
         mpi=lambda wildcards: job.workers(wildcards.model) and "srun",
     params:
         config=job.file,
-        uses=lambda wildcards: job.depends_on(
-            f"models.{wildcards.model}", "training", "seed"
+        uses=lambda wildcards: job.run_depends_on(
+            wildcards.model, "models", "training", "seed", "selection.folds"
+        ),
+        earlier=lambda wildcards: (
+            f"--earlier {R}/models/{job.runs[wildcards.model].after}"
+            if job.runs[wildcards.model].after
+            else ""
         ),
     message:
         "Train {wildcards.model}"
     shell:
         "python {input.script} --config {params.config} --model {wildcards.model}"
         " --preprocessing {input.preprocessing} --encoded {input.encoded}"
-        " --output {output.training} --hardware {output.hardware} 2>&1 | tee {log}"
+        " --output {output.training} --hardware {output.hardware} {params.earlier} 2>&1 | tee {log}"
 
 
 rule evaluate:
@@ -68,9 +70,9 @@ rule evaluate:
         diagnostics=f"{R}/models/{{model}}/diagnostics.json",
         predictions=f"{R}/models/{{model}}/predictions.parquet",
     log:
-        f"{LOGS}/evaluate.{{model}}.log",
+        f"{LOGS}/evaluate/{{model}}.log",
     benchmark:
-        f"{LOGS}/evaluate.{{model}}.tsv"
+        f"{LOGS}/evaluate/{{model}}.tsv"
     conda:
         "../envs/millrace.yaml"
     threads: 2
@@ -79,9 +81,9 @@ rule evaluate:
         runtime=grows(30, 0.2),
     params:
         config=job.file,
-        uses=job.depends_on("evaluation", "selection.metric", "seed"),
+        uses=job.depends_on("evaluation", "selection.metric", "selection.folds", "seed"),
     message:
-        "Evaluate {wildcards.model} on the test examples"
+        "Evaluate {wildcards.model}"
     shell:
         "python {input.script} --config {params.config} --model {wildcards.model}"
         " --training {input.training} --preprocessing {input.preprocessing}"

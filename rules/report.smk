@@ -61,7 +61,7 @@ rule provenance:
     input:
         script=job.ours("scripts/provenance.py"),
         raw=f"data/raw/{job.name}",
-        hardware=expand(f"{R}/hardware/{{model}}.json", model=job.models),
+        hardware=expand(f"{R}/hardware/{{model}}.json", model=job.runs),
         artifacts=expand(f"{R}/{{artifact}}", artifact=ARTIFACTS),
         models=MODELS,
     output:

@@ -1,28 +1,23 @@
-"""Evaluates one model on the test examples."""
+"""Evaluates one run of a model on the test examples, or on the fold that it was trained without."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from millrace import config, diagnostics, encoded, metrics
-from millrace.errors import MillraceError, run
+from millrace import config, diagnostics, encoded, errors, metrics, predictions_file, runs
+from millrace.errors import MillraceError
 from millrace.examples import shard_paths
-from millrace.files import read_json, replacing, write_json
+from millrace.files import read_json, write_json
 from millrace.raw import RawColumn, read_raw
 from millrace.serving import AnyPredictor, load_predictor
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-# Enough for a stable order of the columns.
-ROWS_TO_PERMUTE = 5000
 
 
 def main() -> None:
-    """Reads a trained model and the test examples; writes metrics, diagnostics, predictions."""
+    """Reads a trained model and examples; writes metrics, diagnostics, predictions."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True, help="a name under `models` in the config")
+    parser.add_argument("--model", required=True, help="a run, such as tabm or tabm/folds/1")
     for name in ("config", "training", "preprocessing", "encoded", "examples", "schema"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     for name in ("metrics", "diagnostics", "predictions"):
@@ -30,13 +25,17 @@ def main() -> None:
     arguments = parser.parse_args()
 
     job = config.load(arguments.config)
+    run = runs.named(job, arguments.model)
+    split = "test" if run.fold is None else "train"
     schema = read_json(arguments.schema)
     sliced = slice_columns(job["evaluation"]["slices"], schema)
     predictor = load_predictor(arguments.preprocessing, arguments.training)
     task = predictor.preprocessing.task
     metric = metrics.selection_metric(job["selection"]["metric"], task.kind)
-    labels, weights = read_labels(predictor, arguments.encoded / "test.tfrecord")
-    predictions = predictor.predict_split(arguments.encoded, arguments.examples, "test")
+    rows = evaluated_rows(job, arguments, predictor)
+    labels, weights = read_labels(predictor, arguments.encoded / f"{split}.tfrecord")
+    predictions = predictor.predict_split(arguments.encoded, arguments.examples, split)[rows]
+    labels, weights = labels[rows], None if weights is None else weights[rows]
     threshold = choose_threshold(job["evaluation"]["threshold"], predictor, arguments)
 
     def intervals(rows: np.ndarray) -> dict[str, Any]:
@@ -54,8 +53,9 @@ def main() -> None:
     description = read_json(arguments.training / "training.json")
 
     columns = {column.name: column for column in (*sliced, *predictor.preprocessing.raw)}
-    raw = read_raw(shard_paths(arguments.examples, "test"), tuple(columns.values()))
-    drawn = draw(len(labels), job["seed"])
+    raw = read_raw(shard_paths(arguments.examples, split), tuple(columns.values()))
+    raw = {name: column[rows] for name, column in raw.items()}
+    drawn = diagnostics.draw(len(labels), job["seed"])
     permuted = {column.name: raw[column.name][drawn] for column in predictor.preprocessing.raw}
 
     def score(changed: np.ndarray) -> float:
@@ -70,15 +70,16 @@ def main() -> None:
     )
     described["slices"] = diagnostics.slices({c.name: raw[c.name] for c in sliced}, intervals)
 
-    write_predictions(arguments.predictions, predictor, labels, predictions)
+    predictions_file.write(arguments.predictions, task.classes, labels, predictions)
     write_json(arguments.diagnostics, described)
     write_json(
         arguments.metrics,
         {
-            "model": arguments.model,
+            "model": run.name,
             "kind": description["settings"]["kind"],
             "task": task.kind,
-            "split": "test",
+            "split": split,
+            "fold": run.fold,
             "rows": len(labels),
             "threshold": threshold if task.kind == "binary" else None,
             "metrics": measured,
@@ -99,6 +100,17 @@ def slice_columns(names: list[str], schema: dict[str, Any]) -> list[RawColumn]:
                 f"evaluation.slices: expected columns out of {list(types)}, found {name!r}."
             )
     return [RawColumn(name, types[name], key=name) for name in names]
+
+
+def evaluated_rows(
+    job: dict[str, Any], arguments: argparse.Namespace, predictor: AnyPredictor
+) -> Any:
+    """Returns an index of the examples to evaluate on: all of the test, or a fold."""
+    fold = runs.named(job, arguments.model).fold
+    if fold is None:
+        return slice(None)
+    train = encoded.read(arguments.encoded / "train.tfrecord", predictor.preprocessing.spec)
+    return runs.fold_rows(train.labels, job["selection"]["folds"], job["seed"])[fold]
 
 
 def read_labels(predictor: AnyPredictor, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
@@ -124,27 +136,5 @@ def choose_threshold(
     return metrics.best_threshold(labels, predictions, weights)
 
 
-def draw(rows: int, seed: int) -> np.ndarray:
-    """Draws the rows for permutation importance, in their order."""
-    chosen = np.random.default_rng(seed).choice(rows, min(rows, ROWS_TO_PERMUTE), replace=False)
-    return np.sort(chosen)
-
-
-def write_predictions(
-    path: Path, predictor: AnyPredictor, labels: np.ndarray, predictions: np.ndarray
-) -> None:
-    """Writes row number, label and prediction of every test example."""
-    classes = predictor.preprocessing.task.classes
-    columns: dict[str, Any] = {"row": np.arange(len(labels))}
-    columns["label"] = [classes[int(i)] for i in labels] if classes else labels
-    if predictions.ndim == 1:
-        columns["prediction"] = predictions
-    else:
-        for name, column in zip(classes, predictions.T, strict=True):
-            columns[f"prediction_{name}"] = column
-    with replacing(path) as temporary:
-        pq.write_table(pa.table(columns), temporary)
-
-
 if __name__ == "__main__":
-    run(main)
+    errors.run(main)

@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from millrace import config, provenance
-from millrace.errors import run
+from millrace import config, errors, provenance, runs
 from millrace.files import read_json, sha256, write_json
 from millrace.workflow import Job
 
@@ -17,7 +16,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     job = config.load(arguments.config)
-    models = list(job["models"])
+    plan = runs.plan(job)
     made_by = provenance.collect(job, arguments.raw / "manifest.json")
     queries = {
         file["source"]
@@ -25,7 +24,7 @@ def main() -> None:
         if file["source"] != file["path"] and Path(file["source"]).is_file()
     }
     named = Job(job, str(arguments.config)).files_in(*provenance.NAME_FILES)
-    artifacts = provenance.artifacts(arguments.results, models)
+    artifacts = provenance.artifacts(arguments.results, runs.artifacts(plan.values()))
     write_json(
         arguments.provenance,
         {
@@ -34,8 +33,7 @@ def main() -> None:
             "config": job,
             "files": {file: sha256(Path(file)) for file in sorted({*queries, *named})},
             "hardware": {
-                model: read_json(arguments.results / "hardware" / f"{model}.json")
-                for model in models
+                run: read_json(arguments.results / "hardware" / f"{run}.json") for run in plan
             },
             "artifacts": artifacts,
         },
@@ -44,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    errors.run(main)

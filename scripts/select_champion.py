@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from millrace import config, curves, selection
-from millrace.errors import run
+from millrace import config, curves, errors, runs, selection
 from millrace.files import read_json, replacing, write_json
 
 
@@ -22,21 +21,38 @@ def main() -> None:
 
     job = config.load(arguments.config)
     settings = job["selection"]
-    models = [read_json(arguments.models / name / "metrics.json") for name in job["models"]]
-    metric, ranked = selection.rank(models, settings["metric"])
+    metric, ranked = selection.rank(read(arguments.models, job), settings["metric"])
     rows = selection.leaderboard(ranked)
     write_table(arguments.leaderboard, list(rows[0]), rows)
     write_table(
         arguments.curves, curves.COLUMNS, curves.rows(arguments.models, list(job["models"]))
     )
-    write_json(
-        arguments.scores,
-        {metric: {m["model"]: m["metrics"][metric]["value"] for m in models}},
-    )
+    scores = {row["model"]: row[metric] for row in rows}
+    write_json(arguments.scores, {metric: {name: scores[name] for name in job["models"]}})
     for row in rows:
         print(f"{row['rank']}. {row['model']}: {metric} {row[metric]:.4f}")
 
-    write_json(arguments.champion, selection.champion(metric, ranked, settings["gate"]))
+    winner = selection.champion(metric, ranked, settings["gate"], settings["smallest_within"])
+    write_json(arguments.champion, winner)
+
+
+def read(models: Path, job: dict[str, Any]) -> list[selection.Candidate]:
+    """Returns the models of the config, with the metrics of their runs."""
+    evaluated = [x for x in runs.plan(job).values() if x.rung is None]
+    read = {x.name: read_json(models / x.name / "metrics.json") for x in evaluated}
+    return [
+        selection.Candidate(
+            read[model.name],
+            seeds=[
+                read[x.name]
+                for x in evaluated
+                if x.name.startswith(f"{model.name}/seeds/") and not model.ensemble
+            ],
+            folds=[read[x.name] for x in evaluated if x.name.startswith(f"{model.name}/folds/")],
+        )
+        for model in evaluated
+        if model.name == model.model
+    ]
 
 
 def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) -> None:
@@ -47,4 +63,4 @@ def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) 
 
 
 if __name__ == "__main__":
-    run(main)
+    errors.run(main)

@@ -1,54 +1,59 @@
-"""Trains one model on the encoded examples and keeps the weights of its best epoch.
+"""Trains one run of a model on the encoded examples and keeps the weights of its best epoch.
 
 A run that was killed goes on from its last checkpoint, which lies beside --output.
 """
 
 import argparse
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from millrace import config, encoded, hardware, models, user_code
-from millrace.errors import MillraceError, run
-from millrace.files import replacing, sha256, write_json
-from millrace.models import boosted_trees
+from millrace import config, encoded, errors, hardware, models, runs, trained, user_code
+from millrace.files import read_json, sha256, write_json
+from millrace.models import boosted_trees, ensemble
 from millrace.preprocessing import Preprocessing
+from millrace.serving import load_predictor
 from millrace.tf1 import adoption
 from millrace.tf1.predictor import adopt
 from millrace.training import cluster, loop, recipe, strategies, workers
 from millrace.training.batches import example_weights, source
-from millrace.training.checkpoints import Checkpoints, write_history
+from millrace.training.checkpoints import Checkpoints
 from millrace.training.debugging import Debug
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
 def main() -> None:
     """Reads preprocessing.json and encoded/; writes a folder, and what machine this is."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True, help="a name under `models` in the config")
+    parser.add_argument("--model", required=True, help="a run, such as tabm or tabm/seeds/1")
     for name in ("config", "preprocessing", "encoded", "output", "hardware"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--earlier", type=Path, help="the folder of the runs that this one needs")
     arguments = parser.parse_args()
 
     job = config.load(arguments.config)
-    if arguments.model not in job["models"]:
-        raise MillraceError(
-            f"--model: expected one of {sorted(job['models'])}, found {arguments.model!r}."
-        )
-    count = workers.needed(job, arguments.model)
+    run = runs.named(job, arguments.model)
+    if run.ensemble:
+        write_json(arguments.hardware, hardware.describe(strategies.create(job["training"])))
+        join(arguments, job, run)
+        return
+    count = workers.needed(job, run.model)
     if count > 1 and cluster.find(os.environ) is None:
         workers.start(count)
         return
-    model_settings = models.pinned(job["models"][arguments.model])
+    settled = runs.settle(job, run, arguments.earlier)
+    job = settled.job
+    model_settings = models.pinned(job["models"][run.model])
     strategy = strategies.create(job["training"])
     if strategies.is_chief(strategy):
         write_json(arguments.hardware, hardware.describe(strategy))
     preprocessing = Preprocessing.load(arguments.preprocessing)
     if model_settings["kind"] == "tf1":
-        adopt(arguments.model, model_settings, preprocessing, arguments.output)
+        adopt(run.model, model_settings, preprocessing, arguments.output)
         return
     task = preprocessing.task
     debug = Debug(**job["training"]["debug"])
@@ -56,28 +61,37 @@ def main() -> None:
         encoded.Blocks(arguments.encoded / f"{split}.tfrecord", preprocessing.spec)
         for split in ("train", "validation")
     )
-
+    if run.fold is not None:
+        labels = np.concatenate([block.labels for block in examples])
+        folds = runs.fold_rows(labels, job["selection"]["folds"], job["seed"])
+        examples = examples.without(folds[run.fold])
     rows = min(sum(examples.rows), debug.rows or sum(examples.rows))
     defaults = models.training_defaults(model_settings["kind"], rows)
-    settings = recipe.Settings.of(job, arguments.model, defaults, rows)
+    settings = recipe.Settings.of(job, run.model, defaults, rows)
+    settings = replace(settings, epochs=run.budget(settings.epochs))
     class_weights = recipe.class_weights(settings, task, (block.labels for block in examples))
-    description = {"model": arguments.model, "settings": model_settings, "seed": job["seed"]}
+    description = {"model": run.name, "settings": model_settings, "seed": run.seed}
+    if settled.trial:
+        description["trial"] = settled.trial
     if model_settings["kind"] == "boosted_trees":
         parts = examples.first(debug.rows), validation.first(debug.rows)
+        budgeted = {**model_settings, "trees": run.budget(model_settings["trees"])}
         fitted = boosted_trees.fit(
-            *(model_settings, preprocessing.spec, task, parts, job["seed"]),
+            *(budgeted, preprocessing.spec, task, parts, run.seed),
             example_weights(parts[0], class_weights),
         )
         description["settings"] = fitted.settings
-        write(arguments.output, fitted.model, description, fitted.history, fitted.best)
+        trained.write(
+            arguments.output, fitted.model, description, fitted.history, fitted.best, settled.tuned
+        )
         return
-    keras.utils.set_random_seed(job["seed"])
+    keras.utils.set_random_seed(run.seed)
     with strategy.scope():
         model = models.build(model_settings, preprocessing.spec, task)
     if started := adoption.start(model, model_settings, preprocessing):
         description["started"] = started
     if "adopt" in model_settings:
-        write(arguments.output, model, description, [], best_epoch=0)
+        trained.write(arguments.output, model, description, [], best_epoch=0)
         return
     description["training"] = asdict(settings)
     code = job["training"].get("callbacks")
@@ -102,32 +116,33 @@ def main() -> None:
     callbacks = user_code.callbacks(code) if code else []
     if job["training"]["tensorboard"] and checkpoints.chief:
         callbacks.append(user_code.tensorboard(arguments.output.parent / "tensorboard"))
-    outcome = loop.train(model, task, settings, data, job["seed"], callbacks, checkpoints, debug)
+    try:
+        outcome = loop.train(model, task, settings, data, run.seed, callbacks, checkpoints, debug)
+        history, best_epoch = outcome.history, outcome.best_epoch
+    except errors.DivergedError as error:
+        # A search may try what does not work: such a trial is the worst.
+        if run.rung is None:
+            raise
+        print(f"the trial ends here: {error}")
+        history, best_epoch = [], 0
     if checkpoints.chief:
-        write(arguments.output, model, description, outcome.history, outcome.best_epoch)
+        trained.write(arguments.output, model, description, history, best_epoch, settled.tuned)
         checkpoints.remove()
 
 
-def write(
-    output: Path,
-    model: keras.Model,
-    description: dict[str, Any],
-    history: list[dict[str, float]],
-    best_epoch: int,
-) -> None:
-    """Writes a trained model and how it came about; for trees, an epoch is a round of them."""
-    with replacing(output) as directory:
-        directory.mkdir()
-        model.save_weights(directory / "model.weights.h5")
-        write_history(directory / "history.csv", history)
-        outcome = {
-            "parameters": model.count_params(),
-            "epochs": len(history),
-            "best_epoch": best_epoch,
-            "val_loss": history[best_epoch - 1]["val_loss"] if history else None,
-        }
-        write_json(directory / "training.json", description | outcome)
+def join(arguments: argparse.Namespace, job: dict[str, Any], run: runs.Run) -> None:
+    """Makes one model of the trained seeds."""
+    members = [
+        arguments.earlier / str(place) / "training"
+        for place in range(job["models"][run.model]["seeds"])
+    ]
+    predictors = [load_predictor(arguments.preprocessing, member) for member in members]
+    settings = [read_json(member / "training.json")["settings"] for member in members]
+    spec = predictors[0].preprocessing.spec
+    model = ensemble.join([predictor.model for predictor in predictors], spec)
+    description = {"model": run.name, "settings": {"kind": "ensemble", "members": settings}}
+    trained.write(arguments.output, model, description | {"seed": run.seed}, [], best_epoch=0)
 
 
 if __name__ == "__main__":
-    run(main)
+    errors.run(main)

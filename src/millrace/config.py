@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import jsonschema
 import yaml
 
+from millrace import tuning
 from millrace.errors import MillraceError
 
 
@@ -23,6 +24,9 @@ _Loader.yaml_implicit_resolvers = {
 
 # A jsonschema.ValidationError; its published types call what every error has optional.
 Mistake: TypeAlias = Any
+
+# Settings of a model that say which one it is, not how it is trained.
+NOT_TUNED = {"kind", "path", "adopt", "warm_start", "seeds", "ensemble", "tune"}
 
 SCHEMA_PATH = Path(__file__).parents[2] / "config" / "schema.json"
 
@@ -68,6 +72,7 @@ def complete(config: Any, source: str = "config") -> dict[str, Any]:
         }
     completed: dict[str, Any] = _fill(config, schema, schema["$defs"])
     _refuse_what_tflite_cannot_run(completed, source)
+    _refuse_impossible_runs(completed, schema["$defs"], source)
     return completed
 
 
@@ -81,6 +86,45 @@ def _refuse_what_tflite_cannot_run(config: dict[str, Any], source: str) -> None:
                 "no op for.",
                 note="set export.tflite to false for a model that runs on servers and in browsers.",
             )
+
+
+def _refuse_impossible_runs(config: dict[str, Any], definitions: Any, source: str) -> None:
+    folds, by = config["selection"]["folds"], config["data"]["split"]["by"]
+    if folds and by in ("group", "time"):
+        raise MillraceError(
+            f"{source}: selection.folds: expected rows that are divided by row or stratum, found "
+            f"data.split.by: {by}, which folds of single examples would mix.",
+            note="data.split.folds makes one job a fold.",
+        )
+    for name, model in config["models"].items():
+        where = f"{source}: models.{name}"
+        repeated = folds or model.get("seeds", 1) > 1 or "tune" in model
+        if repeated and (model["kind"] == "tf1" or "adopt" in model):
+            raise MillraceError(
+                f"{where}: expected a model that is trained, found an old one, which has neither "
+                "seeds, folds nor trials."
+            )
+        if model.get("ensemble") and model["seeds"] < 2:
+            raise MillraceError(f"{where}.ensemble: expected seeds of at least 2, found 1.")
+        if "tune" in model:
+            _check_space(model, definitions, where)
+
+
+def _check_space(model: dict[str, Any], definitions: dict[str, Any], where: str) -> None:
+    """Raises MillraceError when a trial could have settings that the schema refuses."""
+    of_kind = set(definitions[model["kind"]]["properties"]) - NOT_TUNED
+    of_training = definitions["training_overrides"]["properties"]
+    if "training" in of_kind:
+        of_kind = (of_kind - {"training"}) | {f"training.{key}" for key in of_training}
+    validator = jsonschema.Draft202012Validator({"$ref": "#/$defs/model", "$defs": definitions})
+    for key, value in tuning.edges(model["tune"]["space"], f"{where}.tune.space"):
+        if key not in of_kind:
+            raise MillraceError(
+                f"{where}.tune.space: expected keys out of {sorted(of_kind)}, found {key!r}."
+            )
+        trial = tuning.override(model, {key: value})
+        if error := _most_relevant(validator.iter_errors(trial)):
+            raise MillraceError(*_explain(_within_the_meant_form(error), f"{where}.tune.space"))
 
 
 def digest(config: dict[str, Any]) -> str:

@@ -14,6 +14,9 @@ RESIDUAL_BINS = 40
 SLICE_VALUES = 20
 REPEATS = 3
 
+# Enough rows to permute for a stable order of the columns.
+ROWS_TO_PERMUTE = 5000
+
 Raw = Mapping[str, np.ndarray]
 
 
@@ -123,6 +126,12 @@ def residuals(labels: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
         "residuals": {"edges": edges.tolist(), "counts": counts.tolist()},
         "predicted": {"label": labels[shown].tolist(), "prediction": predictions[shown].tolist()},
     }
+
+
+def draw(rows: int, seed: int) -> np.ndarray:
+    """Draws the rows for permutation importance, in their order."""
+    chosen = np.random.default_rng(seed).choice(rows, min(rows, ROWS_TO_PERMUTE), replace=False)
+    return np.sort(chosen)
 
 
 def importance(

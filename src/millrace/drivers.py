@@ -15,6 +15,7 @@ from millrace.errors import MillraceError, run
 def to_dvc() -> None:
     """Makes DVC clean after `snakemake`. Raises MillraceError when Snakemake has jobs to run."""
     _require_snakemake_done()
+    _call("millrace.runs")
     _call("dvc", "commit", "--force")
     _require_dvc_done()
 

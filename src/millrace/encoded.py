@@ -7,6 +7,7 @@ little-endian bytes (`numbers` float32, `ids` int32, `labels` and, where example
 
 from __future__ import annotations
 
+import copy
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -85,6 +86,7 @@ class Blocks:
         self._path = path
         self._widths = {"numbers": len(spec.numbers), "ids": spec.ids_width}
         self._places: list[tuple[int, int]] = []
+        self._left_out: list[np.ndarray] = []
         size = path.stat().st_size
         with path.open("rb") as file:
             while file.tell() < size:
@@ -96,6 +98,15 @@ class Blocks:
         firsts = {length: place for place, (_, length) in enumerate(self._places)}
         rows = {length: len(self[place]) for length, place in firsts.items()}
         self.rows = [rows[length] for _, length in self._places]
+
+    def without(self, rows: np.ndarray) -> Blocks:
+        """Returns the blocks without some of the examples; `rows`, int [m], counts them all."""
+        starts = np.cumsum([0, *self.rows])
+        parts = np.split(np.sort(rows), np.searchsorted(np.sort(rows), starts[1:-1]))
+        fewer = copy.copy(self)
+        fewer._left_out = [part - start for part, start in zip(parts, starts, strict=False)]
+        fewer.rows = [n - len(x) for n, x in zip(self.rows, fewer._left_out, strict=True)]
+        return fewer
 
     def __len__(self) -> int:
         return len(self._places)
@@ -120,7 +131,11 @@ class Blocks:
             weights = np.frombuffer(parts["weights"], np.float32) if "weights" in parts else None
         except (ValueError, LookupError, DecodeError) as error:
             raise self._damaged(str(error)) from None
-        return Encoded(inputs, labels, weights)
+        if not self._left_out:
+            return Encoded(inputs, labels, weights)
+        kept = np.delete(np.arange(len(labels)), self._left_out[place])
+        inputs = {name: part[kept] for name, part in inputs.items()}
+        return Encoded(inputs, labels[kept], None if weights is None else weights[kept])
 
     def __iter__(self) -> Iterator[Encoded]:
         return (self[place] for place in range(len(self)))

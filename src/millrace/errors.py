@@ -17,6 +17,10 @@ class MillraceError(Exception):
         super().__init__(message if note is None else f"{message}\nNote: {note}")
 
 
+class DivergedError(MillraceError):
+    """A training whose numbers are not finite any more; a trial of a search may end so."""
+
+
 def run(main: Callable[[], None]) -> NoReturn:
     """Runs a stage's `main` and ends the process: with status 0, or 1 and the error's text alone.
 

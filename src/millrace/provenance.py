@@ -30,8 +30,8 @@ PACKAGES = [
     "ydf",
 ]
 
-# What a job makes, under results/<name>/, and each model under models/<model>/. Listed by name: a
-# model that the config no longer has may have left its files behind.
+# What a job makes, under results/<name>/, beside its models. Listed by name: a model that the
+# config no longer has may have left its files behind.
 ARTIFACTS = [
     "examples",
     "schema.json",
@@ -55,14 +55,13 @@ ARTIFACTS = [
     "model_card.md",
     "web",
 ]
-MODEL_ARTIFACTS = ["training", "metrics.json", "diagnostics.json", "predictions.parquet"]
 
 # The parts of a config that can name files: code, vocabularies, models, a schema, a database.
 NAME_FILES = ["data.schema", "data.database", "features", "models", "training"]
 
 # Tracked files that do not count as a change of the code. The first are recorded whole, the data
 # that the second stand for by checksum; DVC writes down in the others what was made, and where.
-RECORDED = [":!config/*.yaml", ":!*.dvc", ":!dvc.lock", ":!.dvc"]
+RECORDED = [":!config/*.yaml", ":!config/runs.json", ":!*.dvc", ":!dvc.lock", ":!.dvc"]
 
 
 def collect(config: dict[str, Any], manifest: Path | None = None) -> dict[str, Any]:
@@ -88,15 +87,19 @@ def collect(config: dict[str, Any], manifest: Path | None = None) -> dict[str, A
     }
 
 
-def artifacts(results: Path, models: list[str]) -> dict[str, str]:
+def artifacts(results: Path, made_of_runs: list[str]) -> dict[str, str]:
     """Returns the SHA-256 of each file that a job has made, by its path relative to `results`.
 
-    Raises MillraceError when an artifact is missing.
+    Args:
+        results: the job's folder.
+        made_of_runs: what `runs.artifacts` returns.
+
+    Raises:
+        MillraceError: an artifact is missing.
     """
-    made = ARTIFACTS + [f"models/{model}/{name}" for model in models for name in MODEL_ARTIFACTS]
     return {
         path.relative_to(results).as_posix(): sha256(path)
-        for name in made
+        for name in (*ARTIFACTS, *made_of_runs)
         for path in _files(results / name)
     }
 

@@ -6,11 +6,13 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from millrace import runs
 from millrace.config import complete, load
 from millrace.errors import MillraceError
 from millrace.fetching import sources
@@ -40,17 +42,29 @@ class Job:
     def results(self) -> str:
         return f"results/{self.name}"
 
+    @cached_property
+    def runs(self) -> dict[str, runs.Run]:
+        """The trainings, by name."""
+        return runs.plan(self.config)
+
     @property
-    def models(self) -> list[str]:
-        return list(self.config["models"])
+    def trained(self) -> list[str]:
+        """What train and evaluate write of all runs; a trial of a search is not evaluated."""
+        return [f"{self.results}/{path}" for path in runs.artifacts(self.runs.values())]
+
+    def earlier(self, run: str) -> list[str]:
+        """What of it has to be there before a run is trained."""
+        folder = f"{self.results}/models/{self.runs[run].after}/"
+        return [path for path in self.trained if path.startswith(folder)]
 
     def ours(self, path: str) -> str:
         """Returns the path of this project's file; the project may be a module of another."""
         return os.path.join(self.project, path)
 
-    def workers(self, model: str) -> int | None:
-        """Returns how many processes train a model together, None for one."""
-        count = workers.needed(self.config, model)
+    def workers(self, run: str) -> int | None:
+        """Returns how many processes do a run together, None for one."""
+        one = self.runs[run]
+        count = 1 if one.ensemble else workers.needed(self.config, one.model)
         return count if count > 1 else None
 
     @property
@@ -78,6 +92,21 @@ class Job:
         As a rule's `params` it makes Snakemake run the rule again when that part has changed.
         """
         return {key: _look_up(self.config, key) for key in keys}
+
+    def run_depends_on(self, run: str, *keys: str) -> dict[str, Any]:
+        """Returns what of these parts of the config decides on a run, as `depends_on`.
+
+        Of `models` that is the run's own model. What only says how many other runs there are is
+        left out: with more seeds or folds, those that are trained stay as they are.
+        """
+        one, parts = self.runs[run], self.depends_on(*keys)
+        model = parts.pop("models")[one.model]
+        parts[f"models.{one.model}"] = {
+            key: value for key, value in model.items() if key not in ("seeds", "ensemble")
+        }
+        if one.fold is None:
+            parts["selection.folds"] = None
+        return parts
 
 
 def prepare(

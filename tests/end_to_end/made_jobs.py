@@ -33,7 +33,7 @@ models:
   small: {kind: dnn, hidden_units: [16]}
 training: {epochs: 15, learning_rate: 0.01}
 evaluation: {bootstrap: 20}
-selection: {metric: auto}
+selection: {metric: auto, folds: null}
 export: {}
 parity: {rows: 200}
 """
@@ -68,7 +68,7 @@ def make_folder(folder: Path, task: str) -> Path:
     for name in ("Snakefile", "rules", "scripts", "envs", "profiles", "web"):
         (folder / name).symlink_to(ROOT / name)
     write_table(folder / "table.csv", task)
-    (folder / CONFIG_FILE).write_text(CONFIG, encoding="utf-8")
+    write_config(folder, CONFIG)
     return folder
 
 
@@ -89,12 +89,18 @@ def make_repository(folder: Path) -> Path:
         shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
     (folder / "web" / "node_modules").symlink_to(ROOT / "web" / "node_modules")
     write_table(folder / "table.csv", "binary")
-    (folder / CONFIG_FILE).write_text(CONFIG, encoding="utf-8")
+    write_config(folder, CONFIG)
     edit(folder / "dvc.yaml", "- scripts/fetch.py\n", "- scripts/fetch.py\n      - table.csv\n")
     git(folder, "init", "--quiet")
     run(folder, "dvc", "add", "--quiet", "table.csv")
     commit(folder, "job")
     return folder
+
+
+def write_config(folder: Path, text: str) -> None:
+    """Writes the config, and for DVC the runs of its models."""
+    (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+    run(folder, "millrace.runs")
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -75,7 +75,9 @@ def test_defaults_reach_into_models_and_features() -> None:
             "features": {"age": "numeric", "where": {"kind": "vocabulary", "min_count": 3}},
         }
     )
-    assert config["models"]["wide"] == {"kind": "dnn", "hidden_units": [256, 128], "dropout": 0.5}
+    once = {"seeds": 1, "ensemble": False}
+    defaults = {"kind": "dnn", "hidden_units": [256, 128]} | once
+    assert config["models"]["wide"] == defaults | {"dropout": 0.5}
     age = {"kind": "numeric", "normalizer": "robust", "bins": 48}
     assert config["features"]["age"] == age
     assert config["features"]["where"]["min_count"] == 3

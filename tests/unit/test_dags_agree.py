@@ -5,6 +5,7 @@ import io
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).unlink()
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.yaml").write_text((ROOT / "config/config.yaml").read_text())
+    (tmp_path / "config" / "runs.json").write_text((ROOT / "config/runs.json").read_text())
     (tmp_path / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     (tmp_path / ".dvc").mkdir()
@@ -118,6 +120,10 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
+def write_runs() -> None:
+    subprocess.run([sys.executable, "-m", "millrace.runs"], check=True)
+
+
 def test_both_drivers_run_the_same_stages(project: Path) -> None:
     stages = with_dvc(project)
     assert with_snakemake(project) == stages
@@ -129,10 +135,38 @@ def test_they_agree_on_other_models_and_another_name(project: Path) -> None:
     edit(config, "name: flights", "name: other")
     edit(config, "seed: 0", "seed: 5")
     edit(config, "  linear: {kind: linear}\n", "  one: {kind: linear}\n  two: {kind: linear}\n")
+    write_runs()
     stages = with_dvc(project)
     assert with_snakemake(project) == stages
     assert len(stages) == 21
     assert any("--model two" in stage.command for stage in stages)
+
+
+def test_they_agree_on_seeds_folds_and_trials(project: Path) -> None:
+    config = project / "config" / "config.yaml"
+    edit(
+        config,
+        "  linear: {kind: linear}\n",
+        "  linear: {kind: linear, seeds: 2, ensemble: true}\n"
+        "  one: {kind: dnn, seeds: 3, tune: {trials: 5, space: {dropout: [0, 0.2]}}}\n",
+    )
+    config.write_text(
+        re.sub(r"    by: time(\n    .*)+?test: .*", "    by: row", config.read_text())
+    )
+    edit(config, "folds: null", "folds: 2")
+    write_runs()
+    stages = with_dvc(project)
+    assert with_snakemake(project) == stages
+    trainings = [stage for stage in stages if "scripts/train.py" in stage.command]
+    # linear: itself, 2 seeds, 2 folds; one: 5 and 2 trials, 3 seeds, 2 folds; 3 others and 2 folds.
+    assert len(trainings) == 5 + 12 + 9
+    assert len(stages) == 11 + 5 + 12 + 9 + 5 + 5 + 9
+    needed = {stage.command.split(" --model ")[1].split()[0]: stage.inputs for stage in trainings}
+    models = "results/flights/models"
+    assert {f"{models}/linear/seeds/{seed}/training" for seed in (0, 1)} <= needed["linear"]
+    assert f"{models}/one/rungs/0/4/training" in needed["one/rungs/1/1"]
+    assert f"{models}/one/rungs/1/1/training" in needed["one/seeds/2"] & needed["one/folds/0"]
+    assert not any("rungs" in name for name in needed["one/rungs/0/0"])
 
 
 @pytest.mark.parametrize(

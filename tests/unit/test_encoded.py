@@ -47,3 +47,16 @@ def test_a_damaged_file_and_other_columns_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(MillraceError, match=r"train\.tfrecord: expected blocks"):
         encoded.read(path, SPEC)
+
+
+def test_examples_left_out_are_counted_over_all_blocks(tmp_path):
+    blocks = [block(7, 0), block(3, 1), block(5, 2)]
+    encoded.write(tmp_path / "train.tfrecord", blocks)
+    left_out = np.array([14, 0, 6, 7, 8, 9])
+    fewer = encoded.Blocks(tmp_path / "train.tfrecord", SPEC).without(left_out)
+    assert fewer.rows == [5, 0, 4] == [len(part) for part in fewer]
+    for name in ("numbers", "ids"):
+        whole = np.concatenate([part.inputs[name] for part in blocks])
+        np.testing.assert_array_equal(
+            fewer.first().inputs[name], np.delete(whole, left_out, axis=0)
+        )

@@ -38,7 +38,8 @@ def test_one_config_file_is_passed_on_as_it_is(folder: Path) -> None:
     job = prepare(as_snakemake_merges_it(folder), [folder / "job.yaml"])
     assert job.path == "job.yaml"
     assert job.config == load(folder / "job.yaml")
-    assert (job.name, job.results, job.models) == ("made", "results/made", ["small", "linear"])
+    assert (job.name, job.results) == ("made", "results/made")
+    assert list(job.runs) == ["small", "linear"]
     assert not (folder / "results").exists()
 
 
@@ -80,6 +81,19 @@ def test_depends_on_gives_the_parts_named_and_nothing_else(folder: Path) -> None
         "models.small.hidden_units": [4],
         "selection.none": None,
     }
+
+
+def test_more_seeds_and_folds_leave_the_runs_that_are_there_as_they_are(folder: Path) -> None:
+    def uses(run: str, seeds: int, folds: int, **model: Any) -> dict[str, Any]:
+        config = as_snakemake_merges_it(folder) | {"selection": {"folds": folds}}
+        config["models"]["small"] |= {"seeds": seeds, **model}
+        job = prepare(config, [])
+        return job.run_depends_on(run, "models", "seed", "selection.folds")
+
+    for run in ("small", "small/seeds/1"):
+        assert uses(run, 2, 2) == uses(run, 3, 4) != uses(run, 2, 2, dropout=0.5)
+    assert uses("small/folds/0", 2, 2) == uses("small/folds/0", 3, 2) != uses("small/folds/0", 2, 3)
+    assert list(uses("linear", 2, 2)) == ["seed", "selection.folds", "models.linear"]
 
 
 def test_files_in_finds_what_a_part_of_the_config_names(folder: Path) -> None:

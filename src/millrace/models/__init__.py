@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from millrace.models import boosted_trees, custom, dcn, dnn, linear, tabm, wide_deep
+from millrace.models import boosted_trees, custom, dcn, dnn, ensemble, linear, tabm, wide_deep
 from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
 
@@ -23,7 +23,8 @@ def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Mode
     """Builds an untrained model.
 
     Args:
-        settings: one entry of the completed config's `models`.
+        settings: one entry of the completed config's `models`; or of kind `ensemble`, which has
+            those of each of its `members`.
         spec: what an encoded example holds.
         task: what is predicted.
 
@@ -31,6 +32,8 @@ def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Mode
         A model from {`numbers`: float32 [n, …], `ids`: int32 [n, …]} to logits [n, task.outputs],
         or [n, members, task.outputs] of a model with members.
     """
+    if settings["kind"] == "ensemble":
+        return ensemble.join([build(member, spec, task) for member in settings["members"]], spec)
     model: keras.Model = KINDS[settings["kind"]].build(settings, spec, task)
     return model
 

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from millrace.errors import MillraceError
+from millrace.errors import DivergedError, MillraceError
 from millrace.progress import Progress
 from millrace.tasks import Task
 from millrace.training import recipe, strategies
@@ -242,7 +242,7 @@ class _Loop:
 
     def _check_finite(self, logs: dict[str, float], place: str) -> None:
         if not all(map(math.isfinite, logs.values())):
-            raise MillraceError(
+            raise DivergedError(
                 f"model {self.model.name}, {place}: expected finite numbers, found {logs}.",
                 note="lower training.learning_rate, or normalize the numeric features. "
                 "training.debug: {check_numerics: true} finds the layer and the batch.",

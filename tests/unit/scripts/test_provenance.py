@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace import config, provenance
+from millrace import config, provenance, runs
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "provenance.py"
 
@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).parents[3] / "scripts" / "provenance.py"
 def folder(tmp_path: Path) -> Path:
     """A job whose artifacts hold their own names, with a query, a table and a user's model."""
     results = tmp_path / "results" / "made"
-    models = [f"models/mine/{name}" for name in provenance.MODEL_ARTIFACTS]
+    models = [f"models/mine/{name}" for name in runs.ARTIFACTS]
     for name in [*provenance.ARTIFACTS, *models]:
         # A folder stands for what has no suffix.
         path = results / name if "." in name else results / name / "part"

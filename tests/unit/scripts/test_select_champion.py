@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
             "rows": 1000,
             "metrics": {"auc": {"value": auc, "low": 0.65, "high": 0.75}, "log_loss": None},
             "baseline": {"auc": 0.5, "log_loss": 0.7},
-            "training": {"parameters": 30, "epochs": 2},
+            "training": {"parameters": 30, "bytes": 120, "epochs": 2},
         }
         (tmp_path / "models" / name).mkdir(parents=True)
         (tmp_path / "models" / name / "metrics.json").write_text(json.dumps(metrics))

@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 import yaml
 
+from millrace import encoded, runs
 from millrace.errors import MillraceError
+from millrace.preprocessing import Preprocessing
+from millrace.serving import load_predictor
 
 ROOT = Path(__file__).parents[3]
 
@@ -112,6 +117,92 @@ def test_a_model_that_the_config_does_not_name_is_refused(made_job: Any, tmp_pat
     job = made_job("binary").until("preprocess")
     with pytest.raises(MillraceError, match=r"expected one of \['dnn', 'linear'\], found 'gnn'"):
         train(job, tmp_path, model="gnn")
+
+
+def train_run(job: Any, directory: Path, run: str, **arguments: Any) -> dict[str, Any]:
+    """Trains a run of the job's config in `directory`; returns its training.json."""
+    output = directory / run / "training"
+    job.run("train", model=run, config=directory / "config.yaml", output=output, **arguments)
+    written: dict[str, Any] = json.loads((output / "training.json").read_text())
+    return written
+
+
+def write_config(job: Any, directory: Path, model: dict[str, Any], **sections: Any) -> None:
+    config = yaml.safe_load(job.config.read_text()) | sections
+    config["models"] = {"m": {"kind": "dnn", "hidden_units": [8], **model}}
+    (directory / "config.yaml").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("kind", ["tabm", "boosted_trees"])
+def test_an_ensemble_predicts_the_mean_of_its_seeds(
+    made_job: Any, tmp_path: Path, kind: str
+) -> None:
+    job = made_job("binary").until("preprocess")
+    settings = {"tabm": {"hidden_units": [8]}, "boosted_trees": {"trees": 5}}[kind]
+    write_config(job, tmp_path, {})
+    config = json.loads((tmp_path / "config.yaml").read_text())
+    config["models"]["m"] = {"kind": kind, "seeds": 2, "ensemble": True, **settings}
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    for seed in range(2):
+        assert train_run(job, tmp_path, f"m/seeds/{seed}")["seed"] == seed
+    written = train_run(job, tmp_path, "m", earlier=tmp_path / "m" / "seeds")
+    assert written["settings"]["kind"] == "ensemble"
+    said = [
+        load_predictor(
+            job.results / "preprocessing.json", tmp_path / run / "training"
+        ).predict_split(job.results / "encoded", job.results / "examples", "test")
+        for run in ("m", "m/seeds/0", "m/seeds/1")
+    ]
+    assert np.abs(said[1] - said[2]).max() > 1e-3
+    np.testing.assert_allclose(said[0], (said[1] + said[2]) / 2, atol=1e-6)
+
+
+def test_a_search_trains_short_trials_and_then_the_best(made_job: Any, tmp_path: Path) -> None:
+    job = made_job("binary").until("preprocess")
+    space = {"training.learning_rate": [1e-4, 1e-2], "hidden_units": [[4], [8, 4]]}
+    write_config(job, tmp_path, {"tune": {"trials": 3, "space": space}}, training={"epochs": 6})
+    trials = [train_run(job, tmp_path, f"m/rungs/0/{place}") for place in range(3)]
+    assert [trial["epochs"] for trial in trials] == [2, 2, 2]
+    best = min(trials, key=lambda trial: trial["val_loss"])
+    model = train_run(job, tmp_path, "m", earlier=tmp_path / "m" / "rungs" / "0")
+    assert model["trial"] == best["trial"]
+    assert model["settings"]["hidden_units"] == best["settings"]["hidden_units"]
+    assert model["epochs"] == 6
+    tuned = yaml.safe_load((tmp_path / "m" / "training" / "tuned.yaml").read_text())
+    write_config(job, tmp_path, tuned["models"]["m"], training={"epochs": 6})
+    pasted = train_run(job, tmp_path, "m")
+    assert (pasted["val_loss"], "trial" in pasted) == (model["val_loss"], False)
+
+
+def test_a_trial_that_diverges_is_the_worst_and_a_model_that_does_is_an_error(
+    made_job: Any, tmp_path: Path
+) -> None:
+    job = made_job("regression").until("preprocess")
+    space = {"training.learning_rate": [1e15]}
+    write_config(job, tmp_path, {"tune": {"trials": 2, "space": space}})
+    assert train_run(job, tmp_path, "m/rungs/0/1")["val_loss"] is None
+    write_config(job, tmp_path, {"training": {"learning_rate": 1e15}})
+    with pytest.raises(MillraceError, match="expected finite numbers"):
+        train_run(job, tmp_path, "m")
+
+
+def test_a_fold_is_left_out_of_the_training(made_job: Any, tmp_path: Path) -> None:
+    job = made_job("binary").until("preprocess")
+    preprocessing = Preprocessing.load(job.results / "preprocessing.json")
+    read = encoded.read(job.results / "encoded" / "train.tfrecord", preprocessing.spec)
+    held_out = runs.fold_rows(read.labels, 3, seed=0)[1]
+    kept = np.setdiff1d(np.arange(len(read)), held_out)
+    inputs = {name: part[kept] for name, part in read.inputs.items()}
+    made = tmp_path / "encoded"
+    made.mkdir()
+    encoded.write(made / "train.tfrecord", [encoded.Encoded(inputs, read.labels[kept])])
+    shutil.copy(job.results / "encoded" / "validation.tfrecord", made)
+
+    write_config(job, tmp_path, {}, selection={"folds": 3})
+    fold = train_run(job, tmp_path, "m/folds/1")
+    keras.utils.clear_session()
+    same = train_run(job, tmp_path, "m", encoded=made)
+    assert fold["val_loss"] == pytest.approx(same["val_loss"], abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,25 @@
+"""An ensemble: models that were trained apart, as one model with all their members."""
+
+import keras
+from keras import layers
+
+from millrace.models.inputs import encoded_inputs
+from millrace.preprocessing import EncodedSpec
+
+
+def join(models: list[keras.Model], spec: EncodedSpec) -> keras.Model:
+    """Returns a model whose logits, [n, members, outputs], are those of all the models.
+
+    A task averages the predictions of a model's members. The models must be of one kind, so that
+    each has as many members and counts as much.
+    """
+    inputs = encoded_inputs(spec)
+    members = []
+    for place, model in enumerate(models):
+        # Models of one kind have one name, and the layers of a model need different ones.
+        model.name = f"member_{place}"
+        logits = model(inputs)
+        if len(logits.shape) == 2:
+            logits = layers.Reshape((1, logits.shape[1]), name=f"logits_{place}")(logits)
+        members.append(logits)
+    return keras.Model(inputs, layers.Concatenate(axis=1, name="members")(members), name="ensemble")

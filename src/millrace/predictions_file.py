@@ -1,0 +1,31 @@
+"""The predictions of evaluated examples on disk, as predictions.parquet."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from millrace.files import replacing
+
+
+def write(path: Path, classes: Sequence[Any], labels: np.ndarray, predictions: np.ndarray) -> None:
+    """Writes row number, label and prediction of every example.
+
+    Args:
+        path: the Parquet file.
+        classes: what the labels stand for; empty for a regression.
+        labels: [n], a class' index or a number.
+        predictions: [n], or [n, classes], which become a column each.
+    """
+    columns: dict[str, Any] = {"row": np.arange(len(labels))}
+    columns["label"] = [classes[int(i)] for i in labels] if classes else labels
+    if predictions.ndim == 1:
+        columns["prediction"] = predictions
+    else:
+        for name, column in zip(classes, predictions.T, strict=True):
+            columns[f"prediction_{name}"] = column
+    with replacing(path) as temporary:
+        pq.write_table(pa.table(columns), temporary)

@@ -1,0 +1,103 @@
+"""The search for a model's settings: trials spread evenly over a space, by successive halving.
+
+The trials follow from the seed alone, so that both drivers know all jobs of a search beforehand:
+points of a scrambled Halton sequence (Halton, 1960), in which more trials leave the first ones as
+they are. On each rung the best third of the trials go on to the next, where they train three times
+as long from the start (Jamieson and Talwalkar, 2016); the best of the last rung is the model's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from millrace.errors import MillraceError
+from millrace.files import read_json
+
+# One trial of so many goes on to the next rung, where it trains so many times as long.
+KEPT_OF = 3
+
+Space = dict[str, Any]
+
+
+def rungs(trials: int) -> list[int]:
+    """Returns how many trials train on each rung, the lowest first; above them is the model."""
+    sizes = []
+    while trials > 1:
+        sizes.append(trials)
+        trials = math.ceil(trials / KEPT_OF)
+    return sizes
+
+
+def proposed(search: dict[str, Any], seed: int, number: int) -> dict[str, Any]:
+    """Returns a trial: its `number`, from 0, and its `settings` by dotted key.
+
+    Args:
+        search: `tune` of a model in a completed config.
+        seed: the config's.
+        number: which of the trials.
+    """
+    from scipy.stats import qmc  # takes a second to import, and planning has no need of it
+
+    space = search["space"]
+    point = qmc.Halton(len(space), rng=seed).random(number + 1)[number].tolist()
+    values = (_at(values, place) for values, place in zip(space.values(), point, strict=True))
+    return {"number": number, "settings": dict(zip(space, values, strict=True))}
+
+
+def _at(values: Any, place: float) -> Any:
+    """Returns what lies at a place in [0, 1) of a list or a range."""
+    if isinstance(values, list):
+        return values[int(place * len(values))]
+    low, high = values["low"], values["high"]
+    whole = isinstance(low, int) and isinstance(high, int)
+    # Each whole number has a share of its own, the last one too.
+    end = high + 1 if whole else high
+    value = low * (end / low) ** place if values["log"] else low + (end - low) * place
+    return min(math.floor(value), high) if whole else float(f"{value:.4g}")
+
+
+def best(rung: Path) -> list[dict[str, Any]]:
+    """Returns the trials of a rung, the lowest validation loss first, as `proposed` gives them.
+
+    Raises MillraceError when none of them has a loss.
+    """
+    trained = [read_json(path) for path in rung.glob("*/training/training.json")]
+    there = [(x["val_loss"], x["trial"]) for x in trained if x["val_loss"] is not None]
+    if not there:
+        raise MillraceError(
+            f"{rung}: expected a trial whose loss stays finite, found none.",
+            note="leave out the highest learning rates of the space.",
+        )
+    ranked = sorted(there, key=lambda x: (x[0], x[1]["number"]))
+    # Where fewer are left than go on, the best goes on more than once.
+    return [trial for _, trial in ranked] + [ranked[0][1]] * (len(trained) - len(ranked))
+
+
+def override(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Returns a copy of nested settings with other values under dotted keys."""
+    changed = dict(settings)
+    for key, value in changes.items():
+        first, _, rest = key.partition(".")
+        changed[first] = override(changed.get(first, {}), {rest: value}) if rest else value
+    return changed
+
+
+def edges(space: Space, where: str) -> Iterator[tuple[str, Any]]:
+    """Yields each dotted key with every value of its list, or both ends of its range.
+
+    Raises MillraceError, which begins with `where`, when a range is empty.
+    """
+    for key, values in space.items():
+        if isinstance(values, list):
+            yield from ((key, value) for value in values)
+            continue
+        low, high = values["low"], values["high"]
+        if not (low < high and (low > 0 or not values["log"])):
+            above = " above 0" if values["log"] else ""
+            raise MillraceError(
+                f"{where}.{key}: expected low{above} and a higher high, found {low} and {high}."
+            )
+        yield from ((key, low), (key, high))
