@@ -134,15 +134,19 @@ def _ingest(source: Path, start: Callable[[], None]) -> int:
     (job / "manifest.json").write_text(json.dumps({"files": [entry]}))
     config = {"name": "benchmark", "data": {"files": str(source), "label": "label"}}
     (job / "config.yaml").write_text(json.dumps(config))
-    arguments = ["--config", f"{job}/config.yaml", "--raw", str(job)]
-    for option in ("examples", "schema", "account", "rejected"):
-        arguments += [f"--{option}", str(job / option)]
-    script = Path(__file__).parents[1] / "scripts" / "ingest.py"
-    stage = runpy.run_path(str(script))
-    _warm_up(stage["Plan"])
-    sys.argv = [str(script), *arguments]
+    part, scripts = job / "parts" / "1", Path(__file__).parents[1] / "scripts"
+    gathered = {name: job / name for name in ("examples", "schema", "account", "rejected")}
+    options: dict[str, dict[str, object]] = {
+        "ingest": {"raw": job, "part": 1, "output": part},
+        "gather": {"parts": job / "parts"} | gathered,
+    }
+    stages = {stage: runpy.run_path(str(scripts / f"{stage}.py")) for stage in options}
+    _warm_up(stages["ingest"]["Plan"])
     start()
-    stage["main"]()
+    for stage, given in options.items():
+        given = {"config": job / "config.yaml"} | given
+        sys.argv = [stage, *(text for key, x in given.items() for text in (f"--{key}", str(x)))]
+        stages[stage]["main"]()
     return int(json.loads((job / "account").read_text())["rows_read"])
 
 
@@ -156,7 +160,7 @@ def _warm_up(plan: Callable[..., object]) -> None:
     small = OUT / "small.csv"
     small.write_text("a,label\n0.123456789012345678,0\nx,1\n")
     data = config.complete({"name": "x", "data": {"files": "x", "label": "label"}})["data"]
-    for _ in plan([{"path": str(small), "split": None}], data, 0).parts(0):  # type: ignore[attr-defined]
+    for _ in plan([{"path": str(small), "split": None}], data, 0).outcomes(0):  # type: ignore[attr-defined]
         pass
 
 

@@ -27,11 +27,37 @@ rule fetch:
         "python {input.script} --config {params.config} --output {output} 2>&1 | tee {log}"
 
 
+# One job for each part of the raw files; there is one part, unless the config says otherwise.
 rule ingest:
     input:
         job.files_in("data.schema"),
         script=job.ours("scripts/ingest.py"),
         raw=f"data/raw/{job.name}",
+    output:
+        directory(f"{R}/parts/{{part}}"),
+    log:
+        f"{LOGS}/ingest.{{part}}.log",
+    benchmark:
+        f"{LOGS}/ingest.{{part}}.tsv"
+    conda:
+        "../envs/millrace.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        config=job.file,
+        uses=job.depends_on("data", "seed"),
+    message:
+        "Divide the rows of {input.raw} into splits, as TFRecords: part {wildcards.part}"
+    shell:
+        "python {input.script} --config {params.config} --raw {input.raw}"
+        " --part {wildcards.part} --output {output} 2>&1 | tee {log}"
+
+
+rule gather:
+    input:
+        expand(f"{R}/parts/{{part}}", part=job.parts),
+        script=job.ours("scripts/gather.py"),
     output:
         examples=directory(f"{R}/examples"),
         schema=f"{R}/schema.json",
@@ -48,22 +74,22 @@ rule ingest:
             labels={"file": "rejected rows"},
         ),
     log:
-        f"{LOGS}/ingest.log",
+        f"{LOGS}/gather.log",
     benchmark:
-        f"{LOGS}/ingest.tsv"
+        f"{LOGS}/gather.tsv"
     conda:
         "../envs/millrace.yaml"
-    threads: 2
     resources:
-        mem_mb=grows(1000, 1),
-        runtime=grows(15, 0.05),
+        mem_mb=1000,
+        runtime=60,
     params:
         config=job.file,
-        uses=job.depends_on("data", "seed"),
+        results=subpath(output.schema, parent=True),
+        uses=job.depends_on("data"),
     message:
-        "Divide the rows of {input.raw} into splits, as TFRecords"
+        "Join the parts, and check that every row is accounted for"
     shell:
-        "python {input.script} --config {params.config} --raw {input.raw}"
+        "python {input.script} --config {params.config} --parts {params.results}/parts"
         " --examples {output.examples} --schema {output.schema} --account {output.account}"
         " --rejected {output.rejected} 2>&1 | tee {log}"
 

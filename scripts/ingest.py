@@ -1,4 +1,7 @@
-"""Turns raw tables into TFRecord shards of tf.train.Example, and accounts for every row."""
+"""Turns raw tables into TFRecord shards of tf.train.Example, and accounts for every row.
+
+It writes one part of the table, the rows of its share of the files; `gather` joins the parts.
+"""
 
 import argparse
 import csv
@@ -18,123 +21,85 @@ from millrace.progress import Progress
 
 import numpy as np
 
-SHOWN = 5
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--raw", type=Path, required=True, help="directory that fetch made")
-    parser.add_argument("--examples", type=Path, required=True)
-    parser.add_argument("--schema", type=Path, required=True)
-    parser.add_argument("--account", type=Path, required=True)
-    parser.add_argument("--rejected", type=Path, required=True)
+    parser.add_argument("--part", type=int, required=True, help="one of data.parts")
+    parser.add_argument("--output", type=Path, required=True, help="directory for the part")
     arguments = parser.parse_args()
 
     job = config.load(arguments.config)
     data = job["data"]
+    if arguments.part not in data["parts"]:
+        raise MillraceError(f"--part: expected one of {data['parts']}, found {arguments.part}.")
     files = read_json(arguments.raw / "manifest.json")["files"]
     plan = Plan(files, data, job["seed"])
-    with replacing(arguments.examples) as folder, replacing(arguments.rejected) as rejected:
-        folder.mkdir()
-        writers = {
-            split: ShardWriter(folder, split, data["examples_per_shard"], data["compression"])
-            for split in splits.SPLITS
-        }
-        account = write(plan, files, writers, rejected)
-        check(account, data["max_rejected"], rejected)
-        write_json(arguments.schema, plan.schema())
-        write_json(arguments.account, account)
-    print(summary(account))
+    mine = share(files, data["parts"].index(arguments.part), len(data["parts"]))
+    if data["drop_duplicates"]:
+        for index in range(mine.start):
+            for _ in plan.outcomes(index):
+                pass  # the plan remembers the rows of earlier files
+    with replacing(arguments.output) as folder:
+        folder.mkdir(parents=True)
+        account = write(plan, files, mine, data, folder)
+        write_json(folder / "schema.json", plan.schema())
+        write_json(folder / "ingest.json", account)
+    print(f"{sum(file['rows_read'] for file in account['files']):,} rows of {len(mine)} files")
+
+
+def share(files: list[dict[str, Any]], place: int, parts: int) -> range:
+    """Returns which files are the part's at this place: neighbours, of about as many bytes."""
+    sizes = np.array([file["bytes"] for file in files])
+    owners = (np.cumsum(sizes) - sizes) * parts // max(sizes.sum(), 1)
+    return range(*np.searchsorted(owners, [place, place + 1]).tolist())
 
 
 def write(
-    plan: Plan, files: list[dict[str, Any]], writers: dict[str, ShardWriter], rejected: Path
+    plan: Plan, files: list[dict[str, Any]], mine: range, data: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
-    """Writes the shards and the rejected rows, and returns the account."""
+    """Writes the shards and the rejected rows of some of the files, and returns their account."""
     reasons: Counter[str] = Counter()
-    unlabelled, duplicates, in_gap, rows_read = 0, 0, 0, [0] * len(files)
+    unlabelled, duplicates, in_gap, rows_read = 0, 0, 0, dict.fromkeys(mine, 0)
+    writers = {
+        split: ShardWriter(folder, split, data["examples_per_shard"], data["compression"])
+        for split in splits.SPLITS
+    }
     with (
-        rejected.open("w", encoding="utf-8", newline="") as file,
-        Progress(plan.rows, "rows", "ingest") as progress,
+        (folder / "rejected.csv").open("w", encoding="utf-8", newline="") as file,
+        Progress(plan.rows if len(mine) == len(files) else None, "rows", "ingest") as progress,
     ):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("file", *Reject._fields))
-        for index, entry in enumerate(files):
-            for count, part in plan.parts(index):
-                encoder = Encoder(part.examples)
+        for index in mine:
+            for count, outcome in plan.outcomes(index):
+                encoder = Encoder(outcome.examples)
                 for number, writer in enumerate(writers.values()):
-                    writer.write(encoder, np.flatnonzero(part.splits == number))
-                table.writerows((entry["path"], *reject) for reject in part.rejected)
+                    writer.write(encoder, np.flatnonzero(outcome.splits == number))
+                table.writerows((files[index]["path"], *reject) for reject in outcome.rejected)
                 reasons.update(
                     f"{reject.column}: {reject.kind}" if reject.column else reject.kind
-                    for reject in part.rejected
+                    for reject in outcome.rejected
                 )
-                unlabelled += part.unlabelled
-                duplicates += part.duplicates
-                in_gap += int((part.splits == splits.LEFT_OUT).sum())
+                unlabelled += outcome.unlabelled
+                duplicates += outcome.duplicates
+                in_gap += int((outcome.splits == splits.LEFT_OUT).sum())
                 rows_read[index] += count
                 progress.update(count)
-    shards = {split: writer.close() for split, writer in writers.items()}
     return {
-        "rows_read": sum(rows_read),
-        "written": {split: writer.rows for split, writer in writers.items()},
-        "rejected": reasons.total(),
         "unlabelled": unlabelled,
         "duplicates_dropped": duplicates,
         "in_gap": in_gap,
         "files": [
-            {"path": entry["path"], "rows_read": count}
-            | {key: entry[key] for key in ("bytes", "sha256")}
-            for entry, count in zip(files, rows_read, strict=True)
+            {"path": files[index]["path"], "rows_read": count}
+            | {key: files[index][key] for key in ("bytes", "sha256")}
+            for index, count in rows_read.items()
         ],
-        "shards": shards,
-        "reasons": dict(sorted(reasons.items())),
+        "shards": {split: writer.close() for split, writer in writers.items()},
+        "reasons": dict(reasons),
         "mixed_columns": plan.mixed,
     }
-
-
-def check(account: dict[str, Any], max_rejected: float, rejected: Path) -> None:
-    """Raises MillraceError when too many rows are rejected, a split is empty, or a row is lost."""
-    limit = max_rejected * account["rows_read"] if max_rejected < 1 else max_rejected
-    if account["rejected"] > limit:
-        with rejected.open(encoding="utf-8", newline="") as file:
-            first = [row for row, _ in zip(csv.DictReader(file), range(SHOWN), strict=False)]
-        shown = "\n".join(
-            f"  {row['file']}, row {row['row']}"
-            + (f", column {row['column']!r}" if row["column"] else "")
-            + f": {row['reason']}\n    {row['raw'][:200]!r}"
-            for row in first
-        )
-        raise MillraceError(
-            f"data.max_rejected: expected at most {limit:,.0f} bad rows out of "
-            f"{account['rows_read']:,}, found {account['rejected']:,}. The first:\n{shown}",
-            note="mend the file, give a column another type under data.types, "
-            "or allow more under data.max_rejected.",
-        )
-    written = account["written"]
-    if empty := [split for split, rows in written.items() if not rows]:
-        raise MillraceError(
-            f"data.split: expected rows in every split, found none for {', '.join(empty)} "
-            f"({written}, {account['unlabelled']:,} without a label).",
-        )
-    left = sum(account[key] for key in ("rejected", "unlabelled", "duplicates_dropped", "in_gap"))
-    if account["rows_read"] != sum(written.values()) + left:
-        raise AssertionError(f"the account does not close: {account}")
-
-
-def summary(account: dict[str, Any]) -> str:
-    written = ", ".join(f"{rows:,} {split}" for split, rows in account["written"].items())
-    mixed = "".join(
-        f"\n{name!r} is text, though most of its cells are numbers; data.types can make it one"
-        for name in account["mixed_columns"]
-    )
-    return (
-        f"{account['rows_read']:,} rows = {written}, "
-        f"{account['unlabelled']:,} without a label, {account['rejected']:,} rejected, "
-        f"{account['duplicates_dropped']:,} duplicates dropped, "
-        f"{account['in_gap']:,} in a gap between splits{mixed}"
-    )
 
 
 if __name__ == "__main__":

@@ -68,6 +68,11 @@ class Job:
         return count if count > 1 else None
 
     @property
+    def parts(self) -> list[int]:
+        """The parts in which the raw files are ingested, each by a job of its own."""
+        return list(self.config["data"]["parts"])
+
+    @property
     def local_files(self) -> list[str]:
         """The raw files on this disk. One that is missing is left to `fetch`, which explains it."""
         named = sources.named(self.config["data"]["files"])

@@ -93,30 +93,30 @@ class TestEveryTask:
             "quantiles: 5",
             "quantiles: 6",
             {"preprocess", "train", "evaluate", "select", "export", "verify", "report"},
-            {"fetch", "ingest", "analyze"},
+            {"fetch", "ingest", "gather", "analyze"},
         ),
         (
             "hidden_units: [16]",
             "hidden_units: [8]",
             {"train", "evaluate", "select", "export", "verify", "report"},
-            {"fetch", "ingest", "analyze", "preprocess"},
+            {"fetch", "ingest", "gather", "analyze", "preprocess"},
         ),
         (
             "bootstrap: 20",
             "bootstrap: 30",
             {"evaluate", "select", "report"},
-            {"fetch", "ingest", "analyze", "preprocess", "train"},
+            {"fetch", "ingest", "gather", "analyze", "preprocess", "train"},
         ),
         (
             "rows: 200",
             "rows: 201",
             {"verify", "report"},
-            {"fetch", "ingest", "analyze", "preprocess", "train", "evaluate", "export"},
+            {"fetch", "ingest", "gather", "analyze", "preprocess", "train", "evaluate", "export"},
         ),
         (
             "label: label",
             "label: label, exclude: [rooms]",
-            {"ingest", "analyze", "preprocess", "train", "report"},
+            {"ingest", "gather", "analyze", "preprocess", "train", "report"},
             {"fetch"},
         ),
     ],
@@ -146,12 +146,12 @@ def test_a_config_of_another_name_but_the_same_content_reruns_nothing(
 
 def test_a_changed_raw_file_is_fetched_again(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "job", "binary")
-    snakemake(folder, "--until", "ingest")
-    assert not planned(folder, "--until", "ingest")
+    snakemake(folder, "--until", "gather")
+    assert not planned(folder, "--until", "gather")
     with (folder / "table.csv").open("a") as file:
         file.write("31.5,2,Aarhus,yes\n")
-    assert planned(folder, "--until", "ingest") == {"fetch", "ingest"}
-    snakemake(folder, "--until", "ingest")
+    assert planned(folder, "--until", "gather") == {"fetch", "ingest", "gather"}
+    snakemake(folder, "--until", "gather")
     account = json.loads((folder / "results" / "made" / "ingest.json").read_text())
     assert account["rows_read"] == ROWS + 1
 

@@ -65,9 +65,10 @@ def test_every_row_comes_out_as_pandas_reads_it(
     assert len(text.splitlines()) <= 10
     Path("config.yaml").write_text(text)
     run(monkeypatch, "fetch", config="config.yaml", output="raw")
+    run(monkeypatch, "ingest", config="config.yaml", raw="raw", part="1", output="parts/1")
     outputs = {"examples": "examples", "schema": "schema.json", "account": "ingest.json"}
-    options = outputs | {"rejected": "rejected.csv", "raw": "raw"}
-    run(monkeypatch, "ingest", config="config.yaml", **options)
+    options = outputs | {"rejected": "rejected.csv", "parts": "parts"}
+    run(monkeypatch, "gather", config="config.yaml", **options)
 
     account = json.loads(Path("ingest.json").read_text())
     files = json.loads(Path("raw/manifest.json").read_text())["files"]

@@ -41,8 +41,9 @@ EXPECTED: dict[str, dict[str, str]] = {
 }
 STAGES = {
     "fetch": {"output": "raw"},
-    "ingest": {
-        "raw": "raw",
+    "ingest": {"raw": "raw", "part": "1", "output": "parts/1"},
+    "gather": {
+        "parts": "parts",
         "examples": "examples",
         "schema": "schema.json",
         "account": "ingest.json",

@@ -169,11 +169,19 @@ def test_they_agree_on_seeds_folds_and_trials(project: Path) -> None:
     assert not any("rungs" in name for name in needed["one/rungs/0/0"])
 
 
+def test_they_agree_on_several_parts(project: Path) -> None:
+    edit(project / "config" / "config.yaml", "parts: [1]", "parts: [1, 2, 3]")
+    stages = with_dvc(project)
+    assert with_snakemake(project) == stages
+    assert len(stages) == 21
+    assert any("--part 3" in stage.command for stage in stages)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
         ("--champion results/${name}/champion.json", "--champion results/champion.json"),
-        ("      - scripts/ingest.py\n", ""),
+        ("        - scripts/ingest.py\n", ""),
         ("      - results/${name}/rejected.csv\n", ""),
         ("          - data.sha256\n", ""),
         ("--model ${key}\n", "--model ${key} --verbose\n"),

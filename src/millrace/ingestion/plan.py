@@ -17,7 +17,7 @@ from millrace.ingestion.tables import Table
 Array = np.ndarray[Any, Any]
 
 
-class Part(NamedTuple):
+class Outcome(NamedTuple):
     """What became of a block: the rows that are examples and the split of each (int8 [rows],
     splits.LEFT_OUT in a gap), the rejected ones, and how many rows had no label or had come before.
     """
@@ -142,13 +142,13 @@ class Plan:
             "label": self._label,
         } | ({"weight": self._weight} if self._weight else {})
 
-    def parts(self, index: int) -> Iterator[tuple[int, Part]]:
+    def outcomes(self, index: int) -> Iterator[tuple[int, Outcome]]:
         """Yields what becomes of each block of a file, with how many rows it has."""
         table = self.tables[index]
         for block in table.blocks(self._markers, self.types):
-            yield len(block.counts), self._part(table, block, self._file_splits[index])
+            yield len(block.counts), self._outcome(table, block, self._file_splits[index])
 
-    def _part(self, table: Table, block: Block, file_split: str | None) -> Part:
+    def _outcome(self, table: Table, block: Block, file_split: str | None) -> Outcome:
         divided_by = self._time_column if file_split in (None, "train") else None
         required = [*self._required, divided_by] if divided_by else self._required
         batch, kept, rejected, unlabelled = self._labelled(table, block, required)
@@ -156,7 +156,7 @@ class Plan:
         kept[kept] = fresh
         batch = _only(batch, fresh)
         found = self._assign(table, block, kept, batch, file_split)
-        return Part(batch.select(self.columns), found, rejected, unlabelled, int((~fresh).sum()))
+        return Outcome(batch.select(self.columns), found, rejected, unlabelled, int((~fresh).sum()))
 
     def _labelled(
         self, table: Table, block: Block, required: list[str]

@@ -1,11 +1,14 @@
 """A split's examples, written as TFRecord shards of equal size."""
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from millrace import examples, tfrecords
+from millrace.files import read_json
 from millrace.tfrecords import Bytes
 
 Array = np.ndarray[Any, Any]
@@ -65,3 +68,31 @@ class ShardWriter:
 
     def _unnamed(self, index: int) -> Path:
         return self._folder / f"{self._split}-{index:05d}"
+
+
+def join(
+    folders: Sequence[Path], folder: Path, split: str, examples_per_shard: int, compression: str
+) -> list[dict[str, Any]]:
+    """Makes the shards of a split out of those in several folders, as one writer would have.
+
+    Returns each one's name and number of rows. Raises MillraceError when one is damaged.
+    """
+    if len(folders) == 1:
+        return _take(folders[0], folder, split)
+    writer = ShardWriter(folder, split, examples_per_shard, compression)
+    for part in folders:
+        for path in examples.shard_paths(part, split):
+            for records in tfrecords.read(path):
+                writer.write(records, np.arange(len(records.spans)))
+    return writer.close()
+
+
+def _take(source: Path, folder: Path, split: str) -> list[dict[str, Any]]:
+    """Gives the shards of a split a place in another folder, where they take no more room."""
+    shards: list[dict[str, Any]] = read_json(source / "ingest.json")["shards"][split]
+    for shard in shards:
+        try:
+            (folder / shard["file"]).hardlink_to(source / shard["file"])
+        except OSError:  # a file system without links
+            shutil.copyfile(source / shard["file"], folder / shard["file"])
+    return shards

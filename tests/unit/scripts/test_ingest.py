@@ -1,7 +1,9 @@
-"""ingest: shards, schema and account from raw tables; pandas and TensorFlow are the oracles."""
+"""ingest and gather: shards, schema and account from raw tables.
+
+pandas and TensorFlow are the oracles.
+"""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,73 +11,15 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 import pytest
+from ingest_jobs import SPLITS, Job, made
 
 from millrace import examples
-
-SCRIPT = Path(__file__).parents[3] / "scripts" / "ingest.py"
-SPLITS = ("train", "validation", "test")
-OUTPUTS = {"examples": "examples", "schema": "schema.json", "account": "ingest.json"}
-
-
-class Job:
-    """A job in the current folder. Its config is `data` with files and label filled in."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._monkeypatch = monkeypatch
-
-    def run(self, files: dict[str, str | None], results: str = "results", **data: Any) -> int:
-        """Runs the script in this process; returns its exit code."""
-        entries = [
-            {"path": path, "split": split, "sha256": "ab" * 32, "bytes": 1, "source": path}
-            for path, split in files.items()
-        ]
-        Path("raw").mkdir(exist_ok=True)
-        Path("raw/manifest.json").write_text(json.dumps({"files": entries}))
-        data = {"files": list(files), "label": "label"} | data
-        Path("config.yaml").write_text(json.dumps({"name": "made", "data": data}))
-        arguments = [str(SCRIPT), "--config", "config.yaml", "--raw", "raw"]
-        for option, name in (OUTPUTS | {"rejected": "rejected.csv"}).items():
-            arguments += [f"--{option}", f"{results}/{name}"]
-        self._monkeypatch.setattr(sys, "argv", arguments)
-        code = compile(SCRIPT.read_text(), str(SCRIPT), "exec")
-        with pytest.raises(SystemExit) as end:
-            exec(code, {"__name__": "__main__"})
-        return int(end.value.code or 0)
-
-    def account(self, results: str = "results") -> dict[str, Any]:
-        account: dict[str, Any] = json.loads(Path(results, "ingest.json").read_text())
-        left = ("rejected", "unlabelled", "duplicates_dropped", "in_gap")
-        out = sum(account[key] for key in left)
-        assert account["rows_read"] == sum(account["written"].values()) + out
-        return account
-
-    def table(self, split: str, results: str = "results") -> pd.DataFrame:
-        schema = json.loads(Path(results, "schema.json").read_text())
-        paths = examples.shard_paths(Path(results, "examples"), split)
-        batches = list(examples.read_batches(paths, schema))
-        return pd.concat([batch.to_pandas() for batch in batches], ignore_index=True)
 
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     monkeypatch.chdir(tmp_path)
     return Job(monkeypatch)
-
-
-def made(rows: int = 2000, seed: int = 0) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    table = pd.DataFrame(
-        {
-            "id": np.arange(rows),
-            "size": rng.normal(size=rows).astype(np.float32),
-            "city": rng.choice(["Aarhus", "Zürich, CH", 'the "Hague"', "line\nbreak"], rows),
-            "day": pd.date_range("2013-01-01", periods=rows, freq="h").strftime("%Y-%m-%d"),
-            "label": rng.integers(0, 2, rows),
-        }
-    )
-    table["label"] = table["label"].astype("Int64").mask(rng.random(rows) < 0.05)
-    table["size"] = table["size"].mask(rng.random(rows) < 0.1)
-    return table
 
 
 def test_every_row_is_in_one_split_or_accounted_for(job: Job) -> None:

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "ingest.py"
-OUTPUTS = {"examples": "examples", "schema": "schema.json", "account": "ingest.json"}
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(folder: Path, results: Path) -> list[str]:
     arguments = ["--config", str(folder / "config.yaml"), "--raw", str(folder / "raw")]
-    for option, name in (OUTPUTS | {"rejected": "rejected.csv"}).items():
-        arguments += [f"--{option}", str(results / name)]
+    arguments += ["--part", "1", "--output", str(results / "part")]
     return [sys.executable, str(SCRIPT), *arguments]
 
 
@@ -50,7 +48,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_killed_and_run_again(folder: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(command(folder, tmp_path), stderr=subprocess.DEVNULL)
-    while process.poll() is None and not list(tmp_path.glob(".examples.*/train-*")):
+    while process.poll() is None and not list(tmp_path.glob(".part.*/train-*")):
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL

@@ -1,0 +1,90 @@
+"""gather: what many jobs have ingested is what one would have."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ingest_jobs import OUTPUTS, Job, contents, made
+
+from millrace import tfrecords
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    monkeypatch.chdir(tmp_path)
+    return Job(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"compression": "gzip"},
+        {"drop_duplicates": True},
+        {"split": {"by": "stratum"}},
+        {"split": {"by": "group", "column": "day"}},
+        {"split": {"by": "time", "column": "day", "validation": 0.2, "test": 0.2}},
+    ],
+    ids=["default", "gzip", "duplicates", "stratum", "group", "time"],
+)
+def test_many_jobs_give_the_bytes_of_one(job: Job, options: dict[str, Any]) -> None:
+    source = made(900)
+    source[500:520] = source[:20]
+    sizes = [0, 300, 310, 700, 900]
+    files: dict[str, str | None] = {}
+    for number, (start, end) in enumerate(itertools.pairwise(sizes)):
+        path = f"{number}.csv"
+        source[start:end].to_csv(path, index=False)
+        with Path(path).open("a") as file:
+            file.write(f"{number},1.5,odd\n")
+        files[path] = None
+    options |= {"max_rejected": 9, "examples_per_shard": 70}
+    assert job.run(files, results="one", **options) == 0
+    assert job.account("one")["rejected"] == 4
+    if options.get("drop_duplicates"):
+        again = source.dropna(subset="label").duplicated().sum()
+        assert job.account("one")["duplicates_dropped"] == again > 0
+    for parts in ([1, 2], [4, 1, 2, 3], list(range(1, 9))):
+        results = f"in {len(parts)}"
+        assert job.run(files, results=results, parts=parts, **options) == 0
+        assert contents(results) == contents("one")
+        read = [json.loads(Path(f"parts/{part}/ingest.json").read_text()) for part in parts]
+        assert [len(account["files"]) for account in read].count(1) >= min(2, len(parts) - 2)
+
+
+def test_with_a_schema_a_job_reads_its_own_files_only(job: Job) -> None:
+    source = made(900)
+    files: dict[str, str | None] = {}
+    for number, rows in enumerate((source[:400], source[400:])):
+        rows.to_csv(f"{number}.csv", index=False)
+        files[f"{number}.csv"] = None
+    assert job.run(files, results="one") == 0
+    Path("schema.json").write_bytes(Path("one/schema.json").read_bytes())
+    assert job.run(files, results="two", parts=[1, 2], schema="schema.json") == 0
+    assert contents("two") == contents("one")
+    accounts = [json.loads(Path(f"parts/{part}/ingest.json").read_text()) for part in (1, 2)]
+    assert [[file["rows_read"] for file in account["files"]] for account in accounts] == [
+        [400],
+        [500],
+    ]
+
+
+def test_a_damaged_part_is_found(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
+    """Cut behind a record, a shard looks whole: the account tells."""
+    made().to_csv("table.csv", index=False)
+    files: dict[str, str | None] = {"table.csv": None}
+    assert job.run(files, parts=[1, 2]) == 0
+    shard = Path("parts/1/test-00000-of-00001.tfrecord")
+    (records,) = tfrecords.read(shard)
+    data = shard.read_bytes()
+    outputs = OUTPUTS | {"rejected": "rejected.csv"}
+    options: dict[str, object] = {option: f"again/{name}" for option, name in outputs.items()}
+    options["parts"] = "parts"
+    for end, message in ((records.spans[-2, 1] + 4, "an account that closes"), (-9, "record ")):
+        shard.write_bytes(data[:end])
+        capsys.readouterr()
+        assert job.call("gather", options) == 1
+        assert message in capsys.readouterr().err
+        assert not list(Path("again").iterdir())
