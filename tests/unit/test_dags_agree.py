@@ -127,7 +127,7 @@ def write_runs() -> None:
 def test_both_drivers_run_the_same_stages(project: Path) -> None:
     stages = with_dvc(project)
     assert with_snakemake(project) == stages
-    assert len(stages) == 19
+    assert len(stages) == 20
 
 
 def test_they_agree_on_other_models_and_another_name(project: Path) -> None:
@@ -138,7 +138,7 @@ def test_they_agree_on_other_models_and_another_name(project: Path) -> None:
     write_runs()
     stages = with_dvc(project)
     assert with_snakemake(project) == stages
-    assert len(stages) == 21
+    assert len(stages) == 22
     assert any("--model two" in stage.command for stage in stages)
 
 
@@ -173,7 +173,7 @@ def test_they_agree_on_several_parts(project: Path) -> None:
     edit(project / "config" / "config.yaml", "parts: [1]", "parts: [1, 2, 3]")
     stages = with_dvc(project)
     assert with_snakemake(project) == stages
-    assert len(stages) == 21
+    assert len(stages) == 22
     assert any("--part 3" in stage.command for stage in stages)
 
 
