@@ -160,7 +160,7 @@ def test_they_agree_on_seeds_folds_and_trials(project: Path) -> None:
     trainings = [stage for stage in stages if "scripts/train.py" in stage.command]
     # linear: itself, 2 seeds, 2 folds; one: 5 and 2 trials, 3 seeds, 2 folds; 3 others and 2 folds.
     assert len(trainings) == 5 + 12 + 9
-    assert len(stages) == 11 + 5 + 12 + 9 + 5 + 5 + 9
+    assert len(stages) == 12 + 5 + 12 + 9 + 5 + 5 + 9
     needed = {stage.command.split(" --model ")[1].split()[0]: stage.inputs for stage in trainings}
     models = "results/flights/models"
     assert {f"{models}/linear/seeds/{seed}/training" for seed in (0, 1)} <= needed["linear"]
