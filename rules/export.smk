@@ -82,6 +82,7 @@ rule convert_tfjs:
 
 rule verify:
     input:
+        job.files_in("models"),
         script=job.ours("scripts/verify.py"),
         runner=job.ours("web/predict.mjs"),
         champion=f"{R}/champion.json",

@@ -14,7 +14,7 @@ from millrace.files import read_json, sha256, write_json
 from millrace.models import boosted_trees, ensemble
 from millrace.preprocessing import Preprocessing
 from millrace.serving import load_predictor
-from millrace.tf1 import adoption
+from millrace.tf1 import adoption, trees
 from millrace.tf1.predictor import adopt
 from millrace.training import cluster, loop, recipe, strategies, workers
 from millrace.training.batches import example_weights, source
@@ -74,12 +74,15 @@ def main() -> None:
     if settled.trial:
         description["trial"] = settled.trial
     if model_settings["kind"] == "boosted_trees":
-        parts = examples.first(debug.rows), validation.first(debug.rows)
-        budgeted = {**model_settings, "trees": run.budget(model_settings["trees"])}
-        fitted = boosted_trees.fit(
-            *(budgeted, preprocessing.spec, task, parts, run.seed),
-            example_weights(parts[0], class_weights),
-        )
+        if "adopt" in model_settings:
+            fitted, description["started"] = trees.adopt(model_settings, preprocessing)
+        else:
+            parts = examples.first(debug.rows), validation.first(debug.rows)
+            budgeted = {**model_settings, "trees": run.budget(model_settings["trees"])}
+            fitted = boosted_trees.fit(
+                *(budgeted, preprocessing.spec, task, parts, run.seed),
+                example_weights(parts[0], class_weights),
+            )
         description["settings"] = fitted.settings
         trained.write(
             arguments.output, fitted.model, description, fitted.history, fitted.best, settled.tuned

@@ -4,17 +4,22 @@ import argparse
 from pathlib import Path
 
 from millrace.errors import run
-from millrace.tf1.upgrade import REPORT, report, upgrade
+from millrace.tf1.upgrade import REPORT, upgrade
 
 
 def main() -> None:
-    """Reads a tree of Python files; writes an upgraded copy with UPGRADE.md in it."""
+    """Reads a tree of Python files; writes an upgraded copy with UPGRADE.html in it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=Path, required=True, help="the old code, left as it is")
     parser.add_argument("--target", type=Path, required=True, help="a new folder")
     arguments = parser.parse_args()
-    print(report(upgrade(arguments.source, arguments.target)))
-    print(f"The copy and this report: {arguments.target}, {arguments.target / REPORT}")
+    result = upgrade(arguments.source, arguments.target)
+    for call in result.old_calls:
+        place = f"{arguments.target / call.path}:{call.line}"
+        print(f"{place}: {call.name}: {call.effect}; write instead: {call.advice}")
+    for path, reason in result.unread.items():
+        print(f"{arguments.target / path}: left as it is: {reason}")
+    print(f"The report: {arguments.target / REPORT}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError
 
 from millrace.errors import MillraceError
 from millrace.preprocessing import EncodedSpec

@@ -1,5 +1,6 @@
 """What the Snakefile knows of a job: its config, the files that it is about, what it takes."""
 
+import glob
 import json
 import os
 import re
@@ -209,5 +210,7 @@ def _files(text: str) -> list[Path]:
     path = Path(re.sub(r"\.py:\w+$", ".py", text))
     if path.is_dir() and "/" in text:
         return [item for item in path.rglob("*") if item.is_file()]
-    checkpoint = path.with_name(f"{path.name}.index")
-    return [item for item in (path, checkpoint) if path.name and item.is_file()]
+    if path.name and path.with_name(f"{path.name}.index").is_file():
+        # A checkpoint of TensorFlow goes by the name that its files begin with.
+        return list(path.parent.glob(f"{glob.escape(path.name)}.*"))
+    return [path] if path.name and path.is_file() else []

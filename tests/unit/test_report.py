@@ -161,6 +161,16 @@ def test_optional_parts_that_are_absent_have_a_clear_line(
     assert "No manifest" in sections["provenance"]
 
 
+def test_a_model_that_was_trained_elsewhere_has_no_losses(
+    make_results: Callable[[str], Path],
+) -> None:
+    results = make_results("binary")
+    (results / "models" / "linear" / "training" / "history.csv").write_text("epoch,loss,val_loss\n")
+    document = Document(report.build(job(), results, MADE_BY))
+    assert "linear0" in re.sub(r"\s", "", document.sections["training"])
+    assert "history" in document.charts
+
+
 def test_missing_artifact_is_named(make_results: Callable[[str], Path]) -> None:
     results = make_results("binary")
     (results / "models" / "linear" / "training" / "history.csv").unlink()

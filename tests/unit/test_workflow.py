@@ -111,6 +111,8 @@ def test_files_in_finds_what_a_part_of_the_config_names(folder: Path) -> None:
         "models/mine.py",
         "models/old/saved_model.pb",
         "models/older/model.ckpt-9.index",
+        "models/older/model.ckpt-9.data-00000-of-00001",
+        "models/older/model.ckpt-99.index",
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
@@ -119,7 +121,10 @@ def test_files_in_finds_what_a_part_of_the_config_names(folder: Path) -> None:
     assert job.files_in("features") == ["words.txt"]
     assert job.files_in("models.mine") == ["models/mine.py"]
     assert job.files_in("models.old") == ["models/old/saved_model.pb"]
-    assert job.files_in("models.older") == ["models/older/model.ckpt-9.index"]
+    assert job.files_in("models.older") == [
+        "models/older/model.ckpt-9.data-00000-of-00001",
+        "models/older/model.ckpt-9.index",
+    ]
     assert job.files_in("seed", "training") == []
 
 

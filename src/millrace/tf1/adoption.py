@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.feature_columns import Categorical, CategoricalInput, FeatureColumn
+from millrace.feature_columns import Bucketized, Categorical, CategoricalInput, FeatureColumn
 from millrace.preprocessing import Preprocessing
 from millrace.tasks import Task
 from millrace.tf1.variables import INPUT_LAYER, LINEAR, Variables, name_of, rows_of
@@ -53,27 +53,33 @@ def start(
     if source is None:
         return {}
     strict = "adopt" in settings
+    if "deep" in source and settings["kind"] != "wide_deep":
+        raise MillraceError(
+            f"adopt.deep: expected a wide_deep model, found kind: {settings['kind']}.",
+            note="`columns` names the features of a model with one part.",
+        )
     variables = Variables(Path(source["checkpoint"]))
-    head = _head(learned.task, source)
     if settings["kind"] in ("linear", "wide_deep"):
-        _linear(model, variables, learned, head, strict)
+        _linear(model, variables, learned, source, strict)
     if settings["kind"] in ("dnn", "wide_deep"):
-        _network(model, variables, learned, head, source, strict)
+        _network(model, variables, learned, source, strict)
     if strict:
-        _require_all(variables, settings["kind"])
+        require_all(variables, settings)
     return {"from": str(variables.path), "taken": variables.taken, "left": variables.left}
 
 
-def _require_all(variables: Variables, kind: str) -> None:
+def require_all(variables: Variables, settings: Mapping[str, Any]) -> None:
+    """Raises MillraceError when a checkpoint and a model of a kind do not fit in all variables."""
+    kind = settings["kind"]
     # A wide & deep model's columns are not all in both parts: what has no weight adds nothing.
-    optional = LINEAR if kind == "wide_deep" else None
+    optional = LINEAR if kind == "wide_deep" and "columns" not in settings["adopt"] else None
     missing = [name for name in variables.missing if not (optional and name.startswith(optional))]
     if variables.misfits:
         listed = "; ".join(f"{name}: {text}" for name, text in variables.misfits.items())
         raise MillraceError(
             f"{variables.path}: {listed}.",
-            note="the config's features are not the columns that the Estimator was trained with; "
-            "name its dnn_feature_columns in adopt.deep, those with num_oov_buckets in adopt.oov.",
+            note="the config's features are not the columns that the Estimator was trained with; a "
+            "vocabulary may lack its num_oov_buckets, or adopt.deep a dnn_feature_column.",
         )
     if missing or variables.left:
         raise MillraceError(
@@ -84,7 +90,7 @@ def _require_all(variables: Variables, kind: str) -> None:
         )
 
 
-def _head(task: Task, source: Mapping[str, Any]) -> Any:
+def head_of(task: Task, source: Mapping[str, Any]) -> Any:
     """Returns what turns the old outputs' weights [..., outputs] into ours."""
     order = list(range(len(task.classes)))
     if "classes" in source:
@@ -108,27 +114,34 @@ def _head(task: Task, source: Mapping[str, Any]) -> Any:
 
 
 def _linear(
-    model: keras.Model, variables: Variables, learned: Preprocessing, head: Any, strict: bool
+    model: keras.Model,
+    variables: Variables,
+    learned: Preprocessing,
+    source: Mapping[str, Any],
+    strict: bool,
 ) -> None:
+    head = head_of(learned.task, source)
     layer = model.get_layer("linear" if model.name == "linear" else "wide")
     columns: dict[str, FeatureColumn] = {column.name: column for column in learned.columns}
     units = layer.outputs
+    wanted = named_features("columns", source, learned.features)
     bias = variables.take(f"{LINEAR}/bias_weights", (units,))
     if bias is not None:
-        layer.bias.assign(head(bias) - _shift(learned.task))
+        layer.bias.assign(head(bias) - shift_of(learned.task))
     if learned.spec.numbers:
         weights = _initial(layer.weights_of_numbers, strict)
         for place, number in enumerate(learned.spec.numbers):
-            if number.representation == "value":
+            if number.representation == "value" and number.feature in wanted:
                 name = f"{LINEAR}/{name_of(columns[number.feature], columns)}/weights"
                 if (found := variables.take(name, (1, units))) is not None:
                     weights[place] = head(found)[0]
         layer.weights_of_numbers.assign(weights)
     if learned.spec.ids:
-        weights, begin, done = _initial(layer.weights_of_ids, strict), 0, set()
+        weights, begin = _initial(layer.weights_of_ids, strict), 0
+        done: set[str] = set()
         for entry in learned.spec.ids:
             end = begin + entry.cardinality
-            if entry.feature not in done:
+            if entry.feature in wanted - done:
                 name = f"{LINEAR}/{name_of(columns[entry.feature], columns)}/weights"
                 found = _take_rows(variables, name, columns[entry.feature], units)
                 if found is not None:
@@ -138,7 +151,8 @@ def _linear(
         layer.weights_of_ids.assign(weights)
 
 
-def _shift(task: Task) -> np.float32:
+def shift_of(task: Task) -> np.float32:
+    """Returns what the old outputs exceed ours by, in our units."""
     return np.float32(task.mean / task.std if task.kind == "regression" else 0.0)
 
 
@@ -152,8 +166,7 @@ def _take_rows(
 ) -> np.ndarray | None:
     """Returns an id's row of a variable for each of our ids, zeros where it has none."""
     assert isinstance(column, Categorical)
-    old = variables.all.get(name)
-    rows = rows_of(column, 0 if old is None else len(old))
+    rows = rows_of(column)
     value = variables.take(name, (int(rows.max()) + 1, width))
     return None if value is None else _spread(value, rows)
 
@@ -166,10 +179,10 @@ def _network(
     model: keras.Model,
     variables: Variables,
     learned: Preprocessing,
-    head: Any,
     source: Mapping[str, Any],
     strict: bool,
 ) -> None:
+    head = head_of(learned.task, source)
     dense = model.get_layer("dense_features")
     columns: dict[str, FeatureColumn] = {column.name: column for column in learned.columns}
     parts = _parts(dense, variables, learned, columns, source, model.name)
@@ -197,7 +210,7 @@ def _network(
         wide = model.get_layer("wide")
         wide.bias.assign_add(head(bias))
     else:
-        last.bias.assign(head(bias) - _shift(learned.task))
+        last.bias.assign(head(bias) - shift_of(learned.task))
 
 
 def _parts(
@@ -209,37 +222,41 @@ def _parts(
     model: str,
 ) -> list[Part]:
     """Returns the columns of the network's input in TensorFlow 1's order; fills the embeddings."""
-    named = _named(source.get("deep"), learned.features)
+    named = named_features("deep" if model == "wide_deep" else "columns", source, learned.features)
+    # Which indicators were in a wide & deep network no variable tells.
+    guessed = model == "wide_deep" and "deep" not in source
     parts, place = [], 0
     for number in learned.spec.numbers:
-        if number.representation == "value" and (named is None or number.feature in named):
+        if number.representation == "value" and number.feature in named:
             name = name_of(columns[number.feature], columns)
             parts.append(Part(name, 1, place, np.array([0])))
         place += number.dimension
     for entry in learned.spec.ids:
         column = columns[entry.feature]
         assert isinstance(column, Categorical)
-        if named is None:
-            # Which indicators were in the network no variable tells.
-            wanted = model == "dnn" or entry.representation == "embedding"
-        else:
-            wanted = entry.feature in named or entry.table in named
+        wanted = entry.feature in named or entry.table in named
+        wanted = wanted and not (guessed and entry.representation == "indicator")
         if wanted and entry.representation == "embedding":
             parts += _embedding(dense, variables, entry, column, columns, place)
         elif wanted:
-            parts.append(_indicator(column, columns, source.get("oov", []), place))
+            name, rows = indicator(column, columns)
+            parts.append(Part(name, int(rows.max()) + 1, place, rows))
         place += entry.dimension
     return sorted(parts, key=lambda part: part.name)
 
 
-def _named(deep: list[str] | None, features: Mapping[str, Mapping[str, Any]]) -> set[str] | None:
-    """Returns the features in the network, an indicator's own feature among them; None for all."""
-    if deep is None:
-        return None
-    if unknown := sorted(set(deep) - set(features)):
-        raise MillraceError(f"adopt.deep: expected features of the config, found {unknown}.")
-    wrapped = (features[name] for name in deep if features[name]["kind"] == "indicator")
-    return {*deep, *(settings["of"] for settings in wrapped)}
+def named_features(
+    key: str, source: Mapping[str, Any], features: Mapping[str, Mapping[str, Any]]
+) -> set[str]:
+    """Returns the features that a list in `adopt` names, or all where there is no such list.
+
+    With an indicator comes its own feature. Raises MillraceError when a feature does not exist.
+    """
+    names = source.get(key, list(features))
+    if unknown := sorted(set(names) - set(features)):
+        raise MillraceError(f"adopt.{key}: expected features of the config, found {unknown}.")
+    wrapped = (features[name] for name in names if features[name]["kind"] == "indicator")
+    return {*names, *(settings["of"] for settings in wrapped)}
 
 
 def _embedding(
@@ -250,9 +267,14 @@ def _embedding(
     columns: Mapping[str, FeatureColumn],
     place: int,
 ) -> list[Part]:
-    name = f"{name_of(column, columns)}_embedding"
+    name, scope = f"{name_of(column, columns)}_embedding", ""
+    sharing = [x.feature for x in dense.spec.ids if entry.table and x.table == entry.table]
+    if len(sharing) > 1:
+        names = sorted(name_of(columns[feature], columns) for feature in sharing)
+        name = f"{name_of(column, columns)}_shared_embedding"
+        scope = f"{'_'.join(names)}_shared_embedding"
     found = _take_rows(
-        variables, f"{INPUT_LAYER}/{name}/embedding_weights", column, entry.dimension
+        variables, f"{INPUT_LAYER}/{scope or name}/embedding_weights", column, entry.dimension
     )
     if found is None:
         return []
@@ -260,14 +282,14 @@ def _embedding(
     return [Part(name, entry.dimension, place, np.arange(entry.dimension))]
 
 
-def _indicator(
-    column: Categorical, columns: Mapping[str, FeatureColumn], oov: list[str], place: int
-) -> Part:
+def indicator(column: Categorical, columns: Mapping[str, FeatureColumn]) -> tuple[str, np.ndarray]:
+    """Returns what tf.feature_column calls a column's indicator, and the place of each of our ids.
+
+    A bucketized column is one by itself.
+    """
     name = name_of(column, columns)
-    # A bucketized column enters the network by itself.
-    name = name if name.endswith("_bucketized") else f"{name}_indicator"
-    rows = rows_of(column, column.cardinality - 1 if column.name in oov else 0)
-    return Part(name, int(rows.max()) + 1, place, rows)
+    rows = rows_of(column)
+    return name if isinstance(column, Bucketized) else f"{name}_indicator", rows
 
 
 def _first_kernel(

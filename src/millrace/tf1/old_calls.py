@@ -170,7 +170,9 @@ def find(path: str, source: str) -> list[OldCall]:
 
 
 def _advise(name: str) -> tuple[str, str] | None:
-    parts = name.split(".")
+    # tf_upgrade_v2 leaves tf.layers, of which tf.compat.v1 has the same.
+    same = name.replace("tf.layers.", "tf.compat.v1.layers.", 1)
+    parts = same.split(".") if name.startswith("tf.layers.") else name.split(".")
     for length in range(len(parts), 1, -1):
         if (prefix := ".".join(parts[:length])) in ADVICE:
             return ADVICE[prefix]

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from millrace import parity
 from millrace.errors import MillraceError
-from millrace.feature_columns import CrossedTf1, Hashed
+from millrace.feature_columns import CrossedTf1, Hashed, Vocabulary
 from millrace.preprocessing import Preprocessing
 from millrace.tf1 import sources
 from millrace.tf1.predictor import OldPredictor
@@ -53,7 +53,7 @@ def compare(
 
 
 def has_unseen_text(learned: Preprocessing, raw: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Returns which rows [n] have a text that a hashed or crossed feature has no hash of, bool."""
+    """Returns which rows [n] have a text that TensorFlow 1 hashes and no table here holds, bool."""
     columns = {column.name: column for column in learned.columns}
     tensors = {column.name: tf.constant(raw[column.name], column.dtype) for column in learned.raw}
     ids = learned.encode(tensors)["ids"].numpy()
@@ -63,5 +63,8 @@ def has_unseen_text(learned: Preprocessing, raw: Mapping[str, np.ndarray]) -> np
         column = columns[entry.feature]
         if isinstance(column, (Hashed, CrossedTf1)):
             unseen |= ids[:, place] == column.buckets
+        if isinstance(column, Vocabulary) and column.num_oov_buckets > 1:
+            # Such a text shares its id with others.
+            unseen |= ~np.isin(raw[column.column], [*column.known, ""])
         place += entry.length
     return unseen

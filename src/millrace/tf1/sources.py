@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework import op_def_registry
+from tensorflow.python.framework import kernels, op_def_registry
 
 from millrace.errors import MillraceError
 
@@ -165,16 +165,23 @@ def _check_ops(graph_def: Any, path: Path) -> None:
     nodes = [*graph_def.node, *(n for f in graph_def.library.function for n in f.node_def)]
     functions = {f.signature.name for f in graph_def.library.function}
     unknown = {
-        node.op: node.name
-        for node in nodes
-        if node.op not in functions and op_def_registry.get(node.op) is None
+        node.op: node.name for node in nodes if node.op not in functions and not _runs(node.op)
     }
     if unknown:
         listed = ", ".join(f"{op} (node {name})" for op, name in sorted(unknown.items()))
         raise MillraceError(
             f"{path}: expected ops of TensorFlow {tf.__version__}, found {listed}.",
-            note="tf.contrib's own ops went with it: freeze the graph without them, in TF 1.",
+            note="adopt the checkpoint: `kind: boosted_trees` with `adopt`."
+            if any(op.startswith("BoostedTrees") for op in unknown)
+            else "tf.contrib's own ops went with it: freeze the graph without them, in TF 1.",
         )
+
+
+def _runs(op: str) -> bool:
+    """Whether TensorFlow has an op, and not only its name."""
+    return op_def_registry.get(op) is not None and bool(
+        kernels.get_registered_kernels_for_op(op).kernel
+    )
 
 
 def _tensor(graph: tf.Graph, name: str, path: Path) -> tf.Tensor:

@@ -15,12 +15,13 @@ import tensorflow as tf
 from tensorflow.tools.compatibility.ast_edits import ASTCodeUpgrader
 from tensorflow.tools.compatibility.tf_upgrade_v2 import TFAPIChangeSpec
 
+from millrace import html
 from millrace.errors import MillraceError
 from millrace.files import replacing
 from millrace.tf1 import old_calls
 from millrace.tf1.old_calls import OldCall
 
-REPORT = "UPGRADE.md"
+REPORT = "UPGRADE.html"
 
 # How tf_upgrade_v2 logs: line, column, level, what it did or wants a person to do.
 _LOGGED = re.compile(r"(?P<line>\d+):\d+: (?P<level>INFO|WARNING|ERROR): (?P<text>.*)", re.DOTALL)
@@ -54,7 +55,7 @@ class Upgrade:
 
 
 def upgrade(source: Path, target: Path) -> Upgrade:
-    """Copies a tree, runs `tf_upgrade_v2` over the copy, and writes UPGRADE.md into it.
+    """Copies a tree, runs `tf_upgrade_v2` over the copy, and writes UPGRADE.html into it.
 
     Raises MillraceError when there is nothing to upgrade, or the copy would lie where files are.
     """
@@ -117,43 +118,25 @@ def _changes(path: str, logs: list[str]) -> list[Change]:
 
 
 def report(result: Upgrade) -> str:
-    """Returns the report as one page of Markdown: what changed, and what is left, by place."""
-    raising = sum(call.effect == old_calls.RAISES for call in result.old_calls)
+    """Returns the report as one page of HTML: what is left, by place, and what was changed."""
     warnings = [c for c in result.changes if c.level != "INFO" or "manual check" in c.text]
-    edits = sorted({*result.changes} - {*warnings})
-    lines = [
-        f"# Upgrade to TensorFlow {tf.__version__} and Keras {keras.__version__}",
-        "",
-        f"{result.files} Python files: {len(edits)} edits made by tf_upgrade_v2, {len(warnings)} "
-        f"places it asks to look at, {len(result.old_calls)} left to change by hand, of which "
-        f"{raising} raise an error.",
-        "",
-        "## Left to change by hand",
-        "",
-        *_table(
-            ["place", "found", "what happens", "write instead"],
-            [[f"{c.path}:{c.line}", f"`{c.name}`", c.effect, c.advice] for c in result.old_calls],
-        ),
-    ]
-    if result.unread:
-        rows = [[path, reason] for path, reason in result.unread.items()]
-        lines += ["", "## Files left as they are", "", *_table(["file", "reason"], rows)]
-    lines += ["", "## Changed by tf_upgrade_v2", "", *_table(["change", "places"], _grouped(edits))]
-    if warnings:
-        lines += ["", "## What tf_upgrade_v2 warns of", ""]
-        lines += _table(["warning", "places"], _grouped(warnings))
-    return "\n".join(lines) + "\n"
+    return html.render(
+        "upgrade",
+        libraries=[],
+        scripts=[],
+        result=result,
+        raises=old_calls.RAISES,
+        raising=sum(call.effect == old_calls.RAISES for call in result.old_calls),
+        warnings=_grouped(warnings),
+        edits=_grouped(sorted({*result.changes} - {*warnings})),
+        tensorflow=tf.__version__,
+        keras=keras.__version__,
+    )
 
 
-def _grouped(changes: list[Change]) -> list[list[str]]:
+def _grouped(changes: list[Change]) -> dict[str, list[str]]:
+    """Returns the places of each change, by its text."""
     places = defaultdict(list)
     for change in changes:
         places[change.text].append(f"{change.path}:{change.line}")
-    return [[text, ", ".join(where)] for text, where in sorted(places.items())]
-
-
-def _table(header: list[str], rows: list[list[str]]) -> list[str]:
-    if not rows:
-        return ["Nothing."]
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    return [f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *escaped]]
+    return dict(sorted(places.items()))

@@ -30,7 +30,7 @@ INPUT_LAYER = "dnn/input_from_feature_columns/input_layer"
 
 # What an optimizer and the training loop leave beside the variables.
 _LEFT_BY_TRAINING = re.compile(
-    r"(^global_step|beta[12]_power|/part_\d+/.*|/t_\d+/.*"
+    r"(^global_step|_stamp|/(are_boundaries_ready|center_bias_needed)|beta[12]_power|/part_\d+/.*|/t_\d+/.*"
     r"|/(Ftrl|Adagrad|Adam|Momentum|RMSProp|ExponentialMovingAverage)(_\d+)?)$"
 )
 
@@ -60,7 +60,12 @@ class Variables:
             for name in reader.get_variable_to_shape_map()
             if not _LEFT_BY_TRAINING.search(name)
         ]
-        self.all = {name: np.asarray(reader.get_tensor(name)) for name in sorted(names)}
+        # As objects, since NumPy would cut the zeros that a text ends with.
+        values = ((name, reader.get_tensor(name)) for name in sorted(names))
+        self.all = {
+            name: np.asarray(value, object if isinstance(value, bytes) else None)
+            for name, value in values
+        }
         self.taken: list[str] = []
         self.missing: list[str] = []
         self.misfits: dict[str, str] = {}
@@ -74,7 +79,8 @@ class Variables:
         if value.shape != shape:
             self.misfits[name] = f"expected shape {[*shape]}, found {[*value.shape]}"
             return None
-        self.taken.append(name)
+        if name not in self.taken:
+            self.taken.append(name)
         return value
 
     @property
@@ -100,21 +106,14 @@ def name_of(column: FeatureColumn, columns: Mapping[str, FeatureColumn]) -> str:
     )
 
 
-def rows_of(column: Categorical, found: int) -> np.ndarray:
-    """Returns which row of the old variable each of our ids has, int [cardinality], -1 for none.
-
-    Args:
-        column: the feature.
-        found: how many rows the variable has, for columns whose out-of-vocabulary id is optional.
-    """
+def rows_of(column: Categorical) -> np.ndarray:
+    """Returns which row of the old variable each of our ids has, int [cardinality], -1 for none."""
     if isinstance(column, Bucketized):
-        return np.append(np.arange(column.cardinality - 1), -1)
-    if isinstance(column, Vocabulary):
-        end = len(column.values) + column.num_oov_buckets
-        # Where the config names no buckets, the Estimator may have had one all the same.
-        if column.oov_buckets == 1 and found == len(column.values) + 1:
-            end = found
-        rows = np.arange(column.cardinality)
-        return np.where(rows < end, rows, -1)
-    size = column.buckets if isinstance(column, (Hashed, Identity)) else column.cardinality - 2
-    return np.append(np.arange(size), np.full(column.cardinality - size, -1))
+        size = column.cardinality - 1
+    elif isinstance(column, Vocabulary):
+        size = len(column.values) + column.num_oov_buckets
+    else:
+        assert isinstance(column, (Hashed, Identity, CrossedTf1))
+        size = column.buckets
+    rows = np.arange(column.cardinality)
+    return np.where(rows < size, rows, -1)

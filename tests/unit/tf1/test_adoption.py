@@ -1,106 +1,80 @@
 """Canned Estimators in Millrace's own models, against TensorFlow 1.15 on the same rows."""
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 import pytest
 import tensorflow as tf
+from estimators import (
+    AGE,
+    CITY_OOV,
+    EMBEDDINGS,
+    FIXTURES,
+    HOME,
+    HOURS,
+    ORACLE,
+    WIDE,
+    encoded_test_rows,
+    learn,
+    seen,
+)
 
-from millrace import config, models, preprocessing
-from millrace.analysis import statistics
+from millrace import models, preprocessing
 from millrace.errors import MillraceError
-from millrace.raw import raw_columns
 from millrace.tf1 import adoption
 
-# Elsewhere when test_tf1_live.py has just made them.
-FIXTURES = Path(os.environ.get("TF1_FIXTURES", Path(__file__).parents[2] / "fixtures" / "tf1"))
-ORACLE = json.loads((FIXTURES / "oracle.json").read_text(encoding="utf-8"))
-TYPES = {"age": "float32", "hours": "float32", "city": "string", "job": "string"}
-ARROW = {"float32": pa.float32(), "string": pa.string(), "int64": pa.int64()}
-
-WIDE = {
-    "age_bucket": {
-        "kind": "bucketized",
-        "column": "age",
-        "boundaries": [25, 35.5, 50],
-        "default": 0,
-    },
-    "city_id": {"kind": "vocabulary", "column": "city", "values": ["Paris", "Rome", "Zürich"]},
-    "job_hash": {"kind": "hashed", "column": "job", "buckets": 7},
-    "city_x_job": {
-        "kind": "crossed",
-        "keys": ["city", "job"],
-        "buckets": 11,
-        "compat": "tf1_dense",
-    },
-    "age_x_city": {
-        "kind": "crossed",
-        "keys": ["age_bucket", "city_id"],
-        "buckets": 13,
-        "compat": "tf1_dense",
-    },
-}
-HOURS = {
-    "kind": "numeric",
-    "normalizer": "none",
-    "center": 30,
-    "scale": 0.0625,
-    "default": 0,
-}
-EMBEDDINGS = {
-    "job_embedding": {"kind": "embedding", "of": "job_hash", "dimension": 3},
-    "cross_embedding": {"kind": "embedding", "of": "city_x_job", "dimension": 2},
-}
-AGE = {"kind": "numeric", "normalizer": "none", "default": 0}
 DEEP = {
     "age": AGE,
     "hours": HOURS,
-    **{name: WIDE[name] for name in ("age_bucket", "city_id", "job_hash", "city_x_job")},
+    **{name: WIDE[name] for name in ("age_bucket", "job_hash", "city_x_job")},
+    "city_oov": CITY_OOV,
     **EMBEDDINGS,
 }
-ALL = {"age": AGE, "hours": HOURS, **WIDE, **EMBEDDINGS}
-IN_NETWORK = ["age", "hours", "age_bucket", "city_id", "job_embedding", "cross_embedding"]
+ALL = {"age": AGE, "hours": HOURS, **WIDE, "city_oov": CITY_OOV, **EMBEDDINGS}
+IN_NETWORK = ["age", "hours", "age_bucket", "city_oov", "job_embedding", "cross_embedding"]
+SHARED = {
+    "age": AGE,
+    "city_id": WIDE["city_id"],
+    "home_id": HOME,
+    "job_hash": WIDE["job_hash"],
+    "cities": {"kind": "embedding", "of": ["city_id", "home_id"], "dimension": 3},
+}
+OUT_OF_VOCABULARY = {
+    "city_oov": {**WIDE["city_id"], "num_oov_buckets": 3},
+    "home_id": {**HOME, "default_value": 1},
+    "city_x_home": {
+        "kind": "crossed",
+        "keys": ["city_oov", "home_id"],
+        "buckets": 17,
+        "compat": "tf1_dense",
+    },
+    "city indicator": {"kind": "indicator", "of": "city_oov"},
+    "home embedding": {"kind": "embedding", "of": "home_id", "dimension": 2},
+}
 
 # What was trained in TensorFlow 1.15: the kind of model here, features, label, other settings.
 ESTIMATORS: dict[str, tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any]]] = {
     "linear_classifier": ("linear", {"hours": HOURS, **WIDE}, "label", {}, {}),
     "linear_regressor": ("linear", WIDE, "wage", {}, {}),
-    "dnn_classifier": ("dnn", DEEP, "level", {"hidden_units": [8, 4]}, {"oov": ["city_id"]}),
-    "dnn_regressor": ("dnn", DEEP, "wage", {"hidden_units": [8]}, {"oov": ["city_id"]}),
+    "dnn_classifier": ("dnn", DEEP, "level", {"hidden_units": [8, 4]}, {}),
+    "dnn_regressor": ("dnn", DEEP, "wage", {"hidden_units": [8]}, {}),
     "wide_deep": (
         "wide_deep",
         ALL,
         "label",
         {"hidden_units": [8, 4]},
-        {"oov": ["city_id"], "deep": IN_NETWORK},
+        {"columns": list(WIDE), "deep": IN_NETWORK},
+    ),
+    "shared": ("dnn", SHARED, "label", {"hidden_units": [4]}, {}),
+    "out_of_vocabulary": (
+        "wide_deep",
+        OUT_OF_VOCABULARY,
+        "label",
+        {"hidden_units": [4]},
+        {"deep": ["city indicator", "home embedding"]},
     ),
 }
-
-
-def read_table(split: str) -> pd.DataFrame:
-    return pd.DataFrame(json.loads((FIXTURES / f"{split}.json").read_text(encoding="utf-8")))
-
-
-TEST = read_table("test")
-
-
-def learn(features: dict[str, Any], label: str) -> preprocessing.Preprocessing:
-    """Learns the feature columns from the rows that the Estimators were trained on."""
-    types = {**TYPES, label: "float32" if label == "wage" else "int64"}
-    schema = {"columns": [{"name": n, "type": t} for n, t in types.items()], "label": label}
-    table = read_table("train").replace("", None)
-    batch = pa.RecordBatch.from_arrays(
-        [pa.array(table[name], ARROW[type_]) for name, type_ in types.items()], list(types)
-    )
-    splits = {split: iter([batch]) for split in ("train", "validation", "test")}
-    job = {"name": "made", "data": {"files": "x.csv", "label": label}, "features": features}
-    completed = config.complete(job)["features"]
-    return preprocessing.learn(completed, schema, statistics.compute(splits, schema))
 
 
 def build(name: str, **changes: Any) -> tuple[Any, preprocessing.Preprocessing, dict[str, Any]]:
@@ -111,18 +85,6 @@ def build(name: str, **changes: Any) -> tuple[Any, preprocessing.Preprocessing, 
     settings = {"kind": kind, "dropout": 0.0, **settings}
     model = models.build(settings, learned.spec, learned.task)
     return model, learned, adoption.start(model, settings | {"adopt": adopt}, learned)
-
-
-def encoded_test_rows(learned: preprocessing.Preprocessing) -> dict[str, tf.Tensor]:
-    raw = raw_columns(TEST, learned.raw)
-    return learned.encode({c.name: tf.constant(raw[c.name], c.dtype) for c in learned.raw})
-
-
-def seen() -> np.ndarray:
-    """Which test rows hold only texts that training holds too, or none."""
-    train = read_table("train")
-    known = [TEST[name].isin([*train[name], ""]) for name in ("city", "job")]
-    return np.logical_and(*known).to_numpy()
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -139,14 +101,27 @@ def test_an_adopted_estimator_gives_the_logits_of_tensorflow_1(name: str) -> Non
     assert told["left"] == []
 
 
-@pytest.mark.parametrize("feature", list(WIDE))
-def test_every_bucket_is_that_of_tensorflow_1(feature: str) -> None:
+@pytest.mark.parametrize(
+    ("feature", "features", "column"),
+    [
+        ("age_bucket", ALL, "age_bucket"),
+        ("city_id", ALL, "city"),
+        ("job_hash", ALL, "job"),
+        ("city_x_job", ALL, "city_x_job"),
+        ("age_x_city", ALL, "age_x_city"),
+        ("city_oov", OUT_OF_VOCABULARY, "city_oov"),
+        ("home_id", OUT_OF_VOCABULARY, "home"),
+        ("city_x_home", OUT_OF_VOCABULARY, "city_x_home"),
+    ],
+)
+def test_every_bucket_is_that_of_tensorflow_1(
+    feature: str, features: dict[str, Any], column: str
+) -> None:
     """An id that tf.feature_column lacks (-1) is one of ours beyond the buckets."""
-    learned = learn(ALL, "label")
+    learned = learn(features, "label")
     ids = encoded_test_rows(learned)["ids"].numpy()
     place = [entry.feature for entry in learned.spec.ids].index(feature)
-    names = {"city_id": "city", "job_hash": "job"}
-    expected = np.array(ORACLE["ids"][names.get(feature, feature)])
+    expected = np.array(ORACLE["ids"][column])
     ours = np.where(ids[:, place] < expected.max() + 1, ids[:, place], -1)
     np.testing.assert_array_equal(ours[seen()], expected[seen()])
 
@@ -224,11 +199,20 @@ def test_warm_start_takes_what_fits_and_tells_what_not() -> None:
         ),
         (
             "dnn_classifier",
-            {"oov": []},
+            {"features": {**DEEP, "city_oov": WIDE["city_id"]}},
             r"hiddenlayer_0/kernel: expected shape \[14, 8\], found \[15, 8\]; the columns and "
             "their widths: age 1, age_bucketized 4, city_X_job_embedding 2, city_indicator 3",
         ),
-        ("dnn_classifier", {"deep": ["age", "wage"]}, r"features of the config, found \['wage'\]"),
+        (
+            "dnn_classifier",
+            {"columns": ["age", "wage"]},
+            r"features of the config, found \['wage'\]",
+        ),
+        (
+            "dnn_classifier",
+            {"deep": ["age"]},
+            "adopt.deep: expected a wide_deep model, found kind: dnn",
+        ),
         ("linear_classifier", {"classes": ["a", "b"]}, r"values \[0, 1\], found \['a', 'b'\]"),
         ("linear_classifier", {"checkpoint": "nowhere/model.ckpt"}, "expected a checkpoint of Te"),
         (

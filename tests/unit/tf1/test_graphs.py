@@ -17,7 +17,7 @@ from millrace.tf1 import sources
 from millrace.tf1.predictor import OldPredictor, adopt
 from millrace.tf1.sources import Source
 
-# Elsewhere when test_tf1_live.py has just made them.
+# Elsewhere when test_live.py has just made them.
 FIXTURES = Path(os.environ.get("TF1_FIXTURES", Path(__file__).parents[2] / "fixtures" / "tf1"))
 ROWS = json.loads((FIXTURES / "test.json").read_text(encoding="utf-8"))
 ORACLE = json.loads((FIXTURES / "oracle.json").read_text(encoding="utf-8"))

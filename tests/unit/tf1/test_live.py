@@ -1,6 +1,7 @@
-"""The fixtures made again by TensorFlow 1.15, where there is one, and compared live."""
+"""With a live TensorFlow 1.15, where there is one: fixtures made again, and the old code run."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[2]
-LIVE = [str(TESTS / "unit" / name) for name in ("test_tf1.py", "test_tf1_adoption.py")]
+LIVE = [str(TESTS / "unit" / "tf1" / f"test_{name}.py") for name in ("graphs", "adoption", "trees")]
+OLD_CODE = TESTS / "fixtures" / "tf1_code" / "old"
 
 
 def python37() -> str:
@@ -41,3 +43,17 @@ def test_models_trained_now_are_adopted_alike(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["session.py", "keras_model.py", "estimator.py"])
+def test_the_old_code_runs_where_it_was_written_for(program: str, tmp_path: Path) -> None:
+    """So that what is upgraded is code that worked."""
+    python = python37()
+    shutil.copytree(OLD_CODE, tmp_path / "old")
+    done = subprocess.run(
+        [python, program], cwd=tmp_path / "old", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (accuracy,) = re.findall(r"'?accuracy'?:? ([\d.]+)", done.stdout)
+    assert float(accuracy) > 0.85

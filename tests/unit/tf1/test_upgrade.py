@@ -1,5 +1,6 @@
 """The upgrade report: against an old code base, and against what TensorFlow really does."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,17 +36,29 @@ def test_names_are_rewritten_in_the_copy_and_reported(tmp_path: Path) -> None:
     assert {("session.py", 20), ("session.py", 21), ("estimator.py", 17)} <= edits
 
 
+LEFT = re.compile(
+    r'<td class="line">(\d+)</td><td><code>(.+?)</code></td><td class="\w+">(.+?)</td>'
+)
+
+
+def told(page: str) -> dict[str, tuple[str, str]]:
+    """Returns name and effect of what a report lists as left, by place."""
+    parts = (part.split("</h3>", 1) for part in page.split("<h3>")[1:])
+    return {f"{path}:{line}": (n, e) for path, rows in parts for line, n, e in LEFT.findall(rows)}
+
+
 def test_what_is_left_is_told_with_place_and_advice(tmp_path: Path) -> None:
     upgrade(OLD, tmp_path / "new")
     page = (tmp_path / "new" / REPORT).read_text(encoding="utf-8")
-    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
-    told = {row[0].removeprefix("| "): (row[1], row[2]) for row in rows if len(row) == 4}
-    assert told["session.py:11"] == ("`tf.layers.dense`", "raises")
-    assert told["session.py:2"] == ("`tf.contrib.layers`", "raises")
-    assert told["session.py:28"] == ("`tf.compat.v1.Session`", "TF 1 mode only")
-    assert told["estimator.py:13"] == ("`tf.estimator.DNNLinearCombinedClassifier`", "raises")
-    assert told["embedding.py:7"] == ("`hub.KerasLayer`", "raises")
-    assert told["keras_model.py:13"] == ("`.fit_generator`", "raises")
+    left = told(page)
+    assert left["session.py:11"] == ("tf.layers.dense", "raises")
+    assert left["session.py:2"] == ("tf.contrib.layers", "raises")
+    assert left["session.py:28"] == ("tf.compat.v1.Session", "TF 1 mode only")
+    assert left["estimator.py:13"] == ("tf.estimator.DNNLinearCombinedClassifier", "raises")
+    assert left["embedding.py:7"] == ("hub.KerasLayer", "raises")
+    assert left["keras_model.py:13"] == (".fit_generator", "raises")
+    assert "keras.layers.Dense(units, activation=…)(x)" in page
+    assert "http" not in page
 
 
 @pytest.mark.parametrize("program", ["session.py", "keras_model.py"])
@@ -128,7 +141,7 @@ def test_python_2_is_kept_and_named(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "a.py").read_text() == 'print "one"\n'
     assert "2to3" in result.unread["a.py"]
     assert result.unread["latin.py"] == "not UTF-8"
-    assert "| a.py | line 1" in report(result)
+    assert "<b>a.py</b> line 1" in report(result)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,253 @@
+"""A BoostedTreesClassifier or -Regressor of TensorFlow 1 in Millrace's own boosted_trees.
+
+Its checkpoint knows columns by number alone: sorted by name, a bucketized column is one feature, an
+indicator one for each id, a number one whose buckets are quantiles. So the columns that the config
+declares must be all of them; where the meta graph lies beside the checkpoint, their number is
+compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from millrace.errors import MillraceError
+from millrace.feature_columns import Categorical
+from millrace.models import boosted_trees
+from millrace.models.boosted_trees import Fitted
+from millrace.models.forest import HIGHEST, NUMBERS, SETS, Nodes, first_columns
+from millrace.preprocessing import SMALLEST_NORMAL, EncodedSpec, Preprocessing
+from millrace.tf1 import tree_protos
+from millrace.tf1.adoption import head_of, indicator, named_features, require_all, shift_of
+from millrace.tf1.variables import Variables, name_of
+
+TREES = "boosted_trees:0_serialized"
+QUANTILES = "boosted_trees/QuantileAccumulator:0_bucket_boundaries_"
+PREDICTS = ("BoostedTreesTrainingPredict", "BoostedTreesPredict")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What TensorFlow 1's trees call a feature: a bucket, counted from 0, for each row.
+
+    Attributes:
+        column: the column's name there.
+        place: of the number, or of the categorical feature, in an encoded example.
+        buckets: the bucket of each of our ids, int [cardinality]; None for a number.
+        quantiles: of a number: its bucket is the place of the first quantile that is not smaller,
+            or the last place.
+    """
+
+    column: str
+    place: int
+    buckets: np.ndarray | None = None
+    quantiles: np.ndarray | None = None
+
+
+def adopt(settings: Mapping[str, Any], learned: Preprocessing) -> tuple[Fitted, dict[str, Any]]:
+    """Returns the model with a checkpoint's trees, and what was taken of it.
+
+    Raises:
+        MillraceError: the checkpoint holds no trees, or they look at other columns than the
+            config's.
+    """
+    source = settings["adopt"]
+    variables = Variables(Path(source["checkpoint"]))
+    ensemble = _read(variables)
+    if learned.task.kind == "multiclass":
+        raise MillraceError(
+            f"{variables.path}: expected a label of two classes, or a number, as BoostedTrees "
+            f"Estimators have it; found {len(learned.task.classes)} classes."
+        )
+    features = _features(variables, learned, source)
+    _check_number(variables.path, features)
+    flattener = _Flattener(variables.path, features, learned.spec)
+    head = head_of(learned.task, source)
+    nodes = flattener.flatten(ensemble, head, -float(shift_of(learned.task)))
+    adopted = {**settings, "forest": nodes.shape}
+    model = boosted_trees.build(adopted, learned.spec, learned.task)
+    model.set_weights(nodes.arrays)
+    require_all(variables, settings)
+    told = {"from": str(variables.path), "taken": variables.taken, "left": variables.left}
+    return Fitted(model, adopted, [], 0), told
+
+
+def _read(variables: Variables) -> Any:
+    """Returns the TreeEnsemble of a checkpoint."""
+    found = variables.take(TREES, ())
+    if found is None:
+        raise MillraceError(
+            f"{variables.path}: expected the trees of a BoostedTrees Estimator ({TREES}), found "
+            f"{', '.join(variables.all) or 'no variables'}."
+        )
+    try:
+        return tree_protos.parse(found.item())
+    except DecodeError as error:
+        raise MillraceError(
+            f"{variables.path}: expected a TreeEnsemble in {TREES}, found something else ({error})."
+        ) from None
+
+
+def _features(
+    variables: Variables, learned: Preprocessing, source: Mapping[str, Any]
+) -> list[Feature]:
+    """Returns the features in TensorFlow 1's order."""
+    columns = {column.name: column for column in learned.columns}
+    wanted = named_features("columns", source, learned.features)
+    found: dict[str, list[Feature]] = {}
+    numbers = []
+    for place, number in enumerate(learned.spec.numbers):
+        if number.representation == "value" and number.feature in wanted:
+            numbers.append((name_of(columns[number.feature], columns), place))
+    for place, entry in enumerate(learned.spec.ids):
+        if entry.feature in wanted:
+            column = columns[entry.feature]
+            assert isinstance(column, Categorical)
+            name, rows = indicator(column, columns)
+            found[name] = list(_of_ids(name, place, rows))
+    quantiles = {
+        int(name.removeprefix(QUANTILES)): variables.take(name, values.shape)
+        for name, values in variables.all.items()
+        if name.startswith(QUANTILES)
+    }
+    if len(quantiles) != len(numbers):
+        raise MillraceError(
+            f"{variables.path}: expected {len(quantiles)} numeric features, as the trees have, "
+            f"found {[name for name, _ in numbers]}.",
+            note="declare the Estimator's feature columns as they were; name those of them in "
+            "adopt.columns, where the job has others.",
+        )
+    for stream, (name, place) in enumerate(sorted(numbers)):
+        found[name] = [Feature(name, place, quantiles=quantiles[stream])]
+    return [feature for name in sorted(found) for feature in found[name]]
+
+
+def _of_ids(name: str, place: int, rows: np.ndarray) -> Iterator[Feature]:
+    if name.endswith("_bucketized"):
+        yield Feature(name, place, rows)
+    else:
+        for row in range(int(rows.max()) + 1):
+            yield Feature(name, place, (rows == row).astype(int))
+
+
+def _check_number(checkpoint: Path, features: list[Feature]) -> None:
+    """Compares how many features there are with the meta graph, if there is one."""
+    meta = Path(f"{checkpoint}.meta")
+    if not meta.is_file():
+        return
+    graph = tf.compat.v1.MetaGraphDef.FromString(meta.read_bytes()).graph_def
+    counts = {node.attr["num_bucketized_features"].i for node in graph.node if node.op in PREDICTS}
+    if counts - {len(features)}:
+        raise _unlike(checkpoint, features, f"trees of {max(counts)} features")
+
+
+def _unlike(checkpoint: Path, features: list[Feature], found: str) -> MillraceError:
+    names = [feature.column for feature in features]
+    listed = ", ".join(f"{name} {names.count(name)}" for name in dict.fromkeys(names))
+    return MillraceError(
+        f"{checkpoint}: expected trees of the config's columns, which make {len(features)} "
+        f"features ({listed}); found {found}.",
+        note="declare the Estimator's feature columns as they were; name those of them in "
+        "adopt.columns, where the job has others.",
+    )
+
+
+class _Flattener:
+    """Turns the trees' nodes into ours, and collects the sets of ids that their splits ask for."""
+
+    def __init__(self, checkpoint: Path, features: list[Feature], spec: EncodedSpec) -> None:
+        self.checkpoint, self.features, self.spec = checkpoint, features, spec
+        self.columns: list[tuple[int, int]] = []
+        self.thresholds: list[float] = []
+        self.children: list[tuple[int, int]] = []
+        self.values: list[float] = []
+        # A set is a tuple of booleans, one an id; the dict numbers the different ones.
+        self.sets: list[dict[tuple[bool, ...], int]] = [{} for _ in spec.ids]
+
+    def flatten(self, ensemble: Any, head: Any, initial: float) -> Nodes:
+        """Returns all trees' nodes; `head` turns the old logits' parts [n, 1] into ours."""
+        roots, depth = [], 0
+        for tree, weight in zip(ensemble.trees, ensemble.tree_weights, strict=True):
+            roots.append(len(self.values))
+            depth = max(depth, _depth(tree.nodes, 0))
+            for node in tree.nodes:
+                self._add(node, roots[-1], weight)
+        sets = tuple(
+            np.array(list(found), np.float32).reshape(-1, entry.cardinality).T
+            for found, entry in zip(self.sets, self.spec.ids, strict=True)
+        )
+        starts = np.array(first_columns(self.spec, [table.shape[1] for table in sets]))
+        groups, places = np.array(self.columns).T
+        return Nodes(
+            columns=(starts[groups] + places).astype(np.int32),
+            thresholds=np.array(self.thresholds, np.float32),
+            children=np.array(self.children, np.int32).reshape(-1),
+            values=head(np.array(self.values, np.float32)[:, None])[:, 0],
+            roots=np.array(roots, np.int32),
+            initial=np.array([initial], np.float32),
+            sets=sets,
+            depth=depth,
+        )
+
+    def _add(self, node: Any, root: int, weight: float) -> None:
+        split = _split(node)
+        if split is None:
+            # A leaf looks at any column: both of its children are itself.
+            number = len(self.values)
+            column, threshold, children = (NUMBERS, 0), 0.0, (number, number)
+        else:
+            column, threshold = self._condition(split, node.HasField("categorical_split"))
+            children = (root + split.left_id, root + split.right_id)
+        self.columns.append(column)
+        self.thresholds.append(threshold)
+        self.children.append(children)
+        self.values.append(weight * node.leaf.scalar)
+
+    def _condition(self, split: Any, equality: bool) -> tuple[tuple[int, int], float]:
+        """Returns the column of the row (group, place) and the threshold that say the same.
+
+        A row goes left where its bucket is at most the split's, or equal to it.
+        """
+        if split.feature_id >= len(self.features):
+            raise _unlike(self.checkpoint, self.features, f"a split of feature {split.feature_id}")
+        feature, bucket = self.features[split.feature_id], split.threshold
+        if feature.quantiles is not None:
+            last = len(feature.quantiles) - 1
+            # What is above the last quantile is in its bucket too.
+            threshold = next_above(feature.quantiles[bucket]) if bucket < last else HIGHEST
+            return (NUMBERS, feature.place), threshold
+        assert feature.buckets is not None
+        if bucket >= feature.buckets.max() + equality:
+            found = f"a split at bucket {bucket} of {feature.column}"
+            raise _unlike(self.checkpoint, self.features, found)
+        members = feature.buckets != bucket if equality else feature.buckets > bucket
+        sets = self.sets[feature.place]
+        return (SETS + feature.place, sets.setdefault(tuple(members.tolist()), len(sets))), 0.5
+
+
+def next_above(x: np.float32) -> float:
+    """Returns the smallest number above x that all runtimes tell from x."""
+    if 0 <= x < SMALLEST_NORMAL:
+        return SMALLEST_NORMAL
+    return float(np.nextafter(x, np.float32(np.inf)))
+
+
+def _split(node: Any) -> Any:
+    """Returns what a node splits by, None for a leaf."""
+    for kind in ("bucketized_split", "categorical_split"):
+        if node.HasField(kind):
+            return getattr(node, kind)
+    return None
+
+
+def _depth(nodes: Any, place: int) -> int:
+    split = _split(nodes[place])
+    if split is None:
+        return 0
+    return 1 + max(_depth(nodes, split.left_id), _depth(nodes, split.right_id))

@@ -1,0 +1,142 @@
+"""BoostedTrees Estimators in Millrace's own boosted_trees, against TensorFlow 1.15."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from estimators import AGE, CITIES, FIXTURES, HOURS, ORACLE, TEST, WIDE, encoded_test_rows, learn
+
+from millrace.errors import MillraceError
+from millrace.tf1 import tree_protos, trees
+
+PLAIN = {"age_bucket": WIDE["age_bucket"], "city_id": WIDE["city_id"], "hours": HOURS}
+WITH_OOV = {
+    "age": AGE,
+    "city_oov": {"kind": "vocabulary", "column": "city", "values": CITIES, "num_oov_buckets": 1},
+    "job_hash": WIDE["job_hash"],
+}
+
+
+def adopt(
+    name: str, features: dict[str, Any], label: str, **source: Any
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Returns the logits of the test rows, and what `adopt` told."""
+    learned = learn(features, label)
+    source = {"checkpoint": str(FIXTURES / name / "model.ckpt"), **source}
+    fitted, told = trees.adopt({"kind": "boosted_trees", "adopt": source}, learned)
+    logits = fitted.model(encoded_test_rows(learned)).numpy()
+    return logits * learned.task.std + learned.task.mean, told
+
+
+def save(folder: Path, serialized: bytes) -> None:
+    """Writes a checkpoint of trees, as an Estimator's."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        made = tf.compat.v1.get_variable("made", initializer=tf.constant(serialized))
+        session.run(made.initializer)
+        saver = tf.compat.v1.train.Saver({trees.TREES: made})
+        saver.save(session, str(folder / "model.ckpt"), write_meta_graph=False)
+
+
+def test_a_classifier_gives_the_logits_of_tensorflow_1() -> None:
+    logits, told = adopt("boosted_trees_classifier", PLAIN, "label")
+    expected = ORACLE["boosted_trees_classifier"]["logits"]
+    assert np.unique(expected).size > 20
+    np.testing.assert_allclose(logits, expected, atol=1e-6)
+    assert trees.TREES in told["taken"]
+    assert told["left"] == []
+
+
+def test_a_pruned_regressor_with_a_centered_bias_gives_its_predictions() -> None:
+    """No row has a job never seen whose hash a tree asks for, so all 60 are compared."""
+    predictions, _ = adopt("boosted_trees_regressor", WITH_OOV, "wage")
+    expected = ORACLE["boosted_trees_regressor"]["predictions"]
+    assert np.unique(expected).size > 20
+    np.testing.assert_allclose(predictions, expected, rtol=1e-6, atol=1e-5)
+
+
+def test_other_features_of_the_job_are_left_out() -> None:
+    features = {**PLAIN, "age": AGE, "job_hash": WIDE["job_hash"]}
+    logits, _ = adopt("boosted_trees_classifier", features, "label", columns=list(PLAIN))
+    np.testing.assert_allclose(logits, ORACLE["boosted_trees_classifier"]["logits"], atol=1e-6)
+
+
+def test_classes_in_another_order_turn_the_logits() -> None:
+    logits, _ = adopt("boosted_trees_classifier", PLAIN, "label", classes=[1, 0])
+    expected = -np.array(ORACLE["boosted_trees_classifier"]["logits"])
+    np.testing.assert_allclose(logits, expected, atol=1e-6)
+
+
+def test_a_bucket_ends_with_its_quantile() -> None:
+    """Thresholds at zero and beside it, where the next float32 is one that runtimes flush."""
+    assert trees.next_above(np.float32(0)) == 2.0**-126
+    assert trees.next_above(np.float32(1)) == 1 + 2.0**-23
+    assert trees.next_above(np.float32(-1)) == -1 + 2.0**-24
+
+
+def test_splits_by_equality_go_left_where_they_hold(tmp_path: Path) -> None:
+    """As TensorFlow's later Estimators make them: a tree by hand, in the place of the trained."""
+    ensemble = tree_protos.parse(b"")
+    ensemble.tree_weights.append(0.5)
+    nodes = ensemble.trees.add().nodes
+    split = nodes.add().categorical_split
+    # Feature 0 is the bucket of the age, then come Paris, Rome and Zürich.
+    split.feature_id, split.threshold, split.left_id, split.right_id = 2, 1, 1, 2
+    nodes.add().leaf.scalar = 4.0
+    nodes.add().leaf.scalar = -2.0
+    save(tmp_path, ensemble.SerializeToString())
+    features = {name: PLAIN[name] for name in ("age_bucket", "city_id")}
+    logits, _ = adopt("", features, "label", checkpoint=str(tmp_path / "model.ckpt"))
+    np.testing.assert_array_equal(logits[:, 0], np.where(TEST["city"] == "Rome", 2.0, -1.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "label", "expected"),
+    [
+        (
+            "linear_classifier",
+            PLAIN,
+            "label",
+            r"trees of a BoostedTrees Estimator \(boosted_trees:0_serialized\), found linear/",
+        ),
+        (
+            "boosted_trees_classifier",
+            {**PLAIN, "age": AGE},
+            "label",
+            r"expected 1 numeric features, as the trees have, found \['hours', 'age'\]",
+        ),
+        (
+            "boosted_trees_classifier",
+            {**PLAIN, "job_hash": WIDE["job_hash"]},
+            "label",
+            r"make 12 features \(age_bucketized 1, city_indicator 3, hours 1, job_indicator 7\); "
+            "found trees of 5 features",
+        ),
+        ("boosted_trees_classifier", PLAIN, "level", "label of two classes.*found 3 classes"),
+    ],
+)
+def test_what_does_not_fit_is_told(
+    name: str, features: dict[str, Any], label: str, expected: str
+) -> None:
+    with pytest.raises(MillraceError, match=expected):
+        adopt(name, features, label)
+
+
+def test_without_a_meta_graph_splits_that_cannot_be_are_told(tmp_path: Path) -> None:
+    for path in (FIXTURES / "boosted_trees_classifier").glob("*.[id]*"):
+        shutil.copy(path, tmp_path)
+    checkpoint = str(tmp_path / "model.ckpt")
+    fewer = {name: PLAIN[name] for name in ("hours", "age_bucket")}
+    with pytest.raises(MillraceError, match=r"make 2 features .*found a split of feature 2"):
+        adopt("", fewer, "label", checkpoint=checkpoint)
+    coarser = {**PLAIN, "age_bucket": {**PLAIN["age_bucket"], "boundaries": [25, 50]}}
+    with pytest.raises(MillraceError, match="found a split at bucket 2 of age_bucketized"):
+        adopt("", coarser, "label", checkpoint=checkpoint)
+
+
+def test_bytes_that_are_no_trees_are_told(tmp_path: Path) -> None:
+    save(tmp_path, b"\xff\xff")
+    with pytest.raises(MillraceError, match="expected a TreeEnsemble"):
+        adopt("", PLAIN, "label", checkpoint=str(tmp_path / "model.ckpt"))
