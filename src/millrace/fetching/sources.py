@@ -2,23 +2,15 @@
 
 import difflib
 import glob
-import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import requests
-
 from millrace.errors import MillraceError
+from millrace.fetching import downloads
 from millrace.fetching.bundled import write_flights
 from millrace.files import sha256
-from millrace.progress import Progress
-
-ATTEMPTS = 5
-CHUNK_BYTES = 1 << 16  # a broken connection loses less than one
-TIMEOUT_SECONDS = 30
-TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
 class Source(NamedTuple):
@@ -82,13 +74,14 @@ def fetch(
     if source.name == "bundled:flights":
         path = folder / "flights.csv"
         write_flights(path)
-    elif source.name.startswith(("http://", "https://")):
+    elif downloads.is_address(source.name):
         path = folder / (PurePosixPath(urlsplit(source.name).path).name or "data")
         _check_download(source.name, path, expected)
-        _download(source.name, path)
+        downloads.download(source.name, path)
     elif is_url(source.name) or source.name.startswith("bundled:"):
         raise MillraceError(
-            f"data.files: expected a path, an http(s) URL or bundled:flights, found {source.name}."
+            f"data.files: expected a path, an http(s) or s3 URL or bundled:flights, "
+            f"found {source.name}."
         )
     else:
         path = Path(source.name)
@@ -128,42 +121,3 @@ def _check_download(url: str, path: Path, expected: str | None) -> None:
         raise MillraceError(
             f"{url}: expected a file name that no other source has, found {path.name} again."
         )
-
-
-def _download(url: str, path: Path) -> None:
-    """Writes the content of `url` to `path`; after a broken connection goes on where it stopped."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            _append(url, path)
-            return
-        except requests.HTTPError as error:
-            transient = error.response is not None and error.response.status_code in TRANSIENT
-            if not transient or attempt == ATTEMPTS:
-                raise MillraceError(f"{url}: expected a file, found {error}.") from None
-        except requests.RequestException as error:
-            if attempt == ATTEMPTS:
-                raise MillraceError(
-                    f"{url}: expected an answer, found {error} after {ATTEMPTS} attempts."
-                ) from None
-        time.sleep(2 ** (attempt - 1) / 2)
-
-
-def _append(url: str, path: Path) -> None:
-    """Asks for what `path` lacks of `url` and appends it."""
-    have = path.stat().st_size if path.exists() else 0
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
-        if response.status_code == requests.codes.requested_range_not_satisfiable:
-            return  # nothing is left; the checksum tells whether it is the right thing
-        response.raise_for_status()
-        resumed = response.status_code == requests.codes.partial_content
-        rest = int(response.headers.get("Content-Length", 0))
-        total = rest + (have if resumed else 0)
-        with (
-            path.open("ab" if resumed else "wb") as file,
-            Progress(total or None, "B", path.name) as progress,
-        ):
-            progress.update(have if resumed else 0)
-            for chunk in response.iter_content(CHUNK_BYTES):
-                file.write(chunk)
-                progress.update(len(chunk))

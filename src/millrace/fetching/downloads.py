@@ -1,0 +1,119 @@
+"""Files brought here from http(s) and s3 addresses; a broken transfer goes on where it stopped."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import requests
+
+from millrace.errors import MillraceError
+from millrace.progress import Progress
+
+ATTEMPTS = 5
+CHUNK_BYTES = 1 << 16  # a broken connection loses less than one
+BLOCK_BYTES = 8 << 20  # of one request to S3
+TIMEOUT_SECONDS = 30
+TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+
+
+class _Broken(Exception):
+    """A transfer that may succeed when it is tried again."""
+
+
+class _Transfer(NamedTuple):
+    """What comes from an address: from which byte on, how many there are in all, and the bytes."""
+
+    start: int
+    total: int | None
+    chunks: Iterator[bytes]
+
+
+def is_address(name: str) -> bool:
+    """Whether `download` can fetch this."""
+    return name.startswith(("http://", "https://", "s3://"))
+
+
+def download(url: str, path: Path) -> None:
+    """Writes the content of `url` to `path`.
+
+    Raises MillraceError when it is not there, is refused, or still breaks off at the last attempt.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            _append(url, path)
+            return
+        except _Broken as error:
+            if attempt == ATTEMPTS:
+                raise MillraceError(
+                    f"{url}: expected a file, found {error} after {ATTEMPTS} attempts."
+                ) from None
+        time.sleep(2 ** (attempt - 1) / 2)
+
+
+def _append(url: str, path: Path) -> None:
+    """Asks for what `path` lacks of `url` and appends it."""
+    have = path.stat().st_size if path.exists() else 0
+    start, total, chunks = (_from_s3 if url.startswith("s3://") else _from_http)(url, have)
+    with (
+        path.open("ab" if start else "wb") as file,
+        Progress(total, "B", path.name) as progress,
+    ):
+        progress.update(start)
+        for chunk in chunks:
+            file.write(chunk)
+            progress.update(len(chunk))
+
+
+def _from_http(url: str, have: int) -> _Transfer:
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS)
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            return _Transfer(have, have, iter(()))  # the checksum tells whether it is right
+        response.raise_for_status()
+    except requests.HTTPError as error:
+        if error.response is not None and error.response.status_code in TRANSIENT:
+            raise _Broken(error) from None
+        raise MillraceError(f"{url}: expected a file, found {error}.") from None
+    except requests.RequestException as error:
+        raise _Broken(error) from None
+    start = have if response.status_code == requests.codes.partial_content else 0
+    rest = int(response.headers.get("Content-Length", 0))
+    return _Transfer(start, start + rest or None, _body(response))
+
+
+def _body(response: requests.Response) -> Iterator[bytes]:
+    try:
+        with response:
+            yield from response.iter_content(CHUNK_BYTES)
+    except requests.RequestException as error:
+        raise _Broken(error) from None
+
+
+def _from_s3(url: str, have: int) -> _Transfer:
+    """Keys and the server's address are where AWS' own tools look for them."""
+    # Planning imports this module too, and has no use for these.
+    import s3fs
+    from botocore.exceptions import BotoCoreError, NoCredentialsError
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            with storage.open(url, "rb", block_size=BLOCK_BYTES) as source:
+                source.seek(have)
+                while chunk := source.read(CHUNK_BYTES):
+                    yield chunk
+        except (OSError, BotoCoreError) as error:
+            raise _Broken(error) from None
+
+    storage = s3fs.S3FileSystem(skip_instance_cache=True)
+    try:
+        return _Transfer(have, storage.size(url), chunks())
+    except (FileNotFoundError, PermissionError, NoCredentialsError) as error:
+        raise MillraceError(
+            f"{url}: expected a file that may be read, found {error!r}.",
+            note="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile, say who you are; "
+            "a public file has an https address too.",
+        ) from None
+    except (OSError, BotoCoreError) as error:
+        raise _Broken(error) from None
