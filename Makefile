@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run reproduce upgrade test test-fast to-dvc to-snakemake format docs runs lock clean
+.PHONY: help install run reproduce upgrade slurm test test-fast test-slurm to-dvc to-snakemake format docs runs lock clean
 
 help: ## List the targets and the variables
 	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
@@ -44,11 +44,16 @@ reproduce: $(INSTALLED) ## Make results again from a clean clone and compare: ma
 upgrade: $(INSTALLED) ## Upgrade a copy of TensorFlow 1 code: make upgrade SRC=old/ DST=new/
 	@python scripts/upgrade.py --source '$(SRC)' --target '$(DST)'
 
+slurm: $(VENV)/slurm ## Add what `snakemake --profile profiles/slurm` needs
+
 test: $(INSTALLED) ## Run all tests (about 20 minutes on 2 cores)
 	pytest -n logical --maxprocesses 4 --dist loadgroup
 
 test-fast: $(INSTALLED) ## Run the tests that take less than 3 minutes together
 	pytest -n logical --maxprocesses 4 --dist loadgroup -m 'not slow and not end_to_end'
+
+test-slurm: $(VENV)/slurm ## Run a job on a SLURM of two nodes that is started here (root on Debian)
+	@python tests/end_to_end/slurm.py
 
 to-dvc: $(INSTALLED) ## After `snakemake`: tell DVC that the results are current
 	@python -m millrace.drivers to-dvc
@@ -69,6 +74,8 @@ lock: $(INSTALLED) ## Pin the newest versions that envs/*.in allow (for maintain
 	pip install --quiet --disable-pip-version-check uv
 	$(COMPILE) --upgrade envs/millrace.in -o envs/millrace.lock
 	$(COMPILE) --upgrade -c envs/millrace.lock envs/millrace-gpu.in -o envs/millrace-gpu.lock
+	for name in slurm kubernetes; do \
+	    $(COMPILE) --upgrade -c envs/millrace.lock envs/$$name.in -o envs/$$name.lock || exit; done
 	$(MAKE) envs/millrace.yaml envs/millrace-gpu.yaml
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
@@ -87,4 +94,8 @@ $(INSTALLED): $(LOCK) envs/tfjs.lock envs/data.lock pyproject.toml web/package-l
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	sh envs/millrace.post-deploy.sh
+	@touch $@
+
+$(VENV)/%: envs/%.lock $(INSTALLED)
+	python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@

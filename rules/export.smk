@@ -1,4 +1,5 @@
-# The champion in three formats, and the proof that they agree.
+# The champion in three formats, and the proof that they agree. On a cluster all of it is one job:
+# each takes less time than a place is waited for.
 
 
 rule export:
@@ -14,6 +15,8 @@ rule export:
         f"{LOGS}/export.log",
     benchmark:
         f"{LOGS}/export.tsv"
+    group:
+        "export"
     conda:
         "../envs/millrace.yaml"
     resources:
@@ -42,6 +45,8 @@ rule convert_tflite:
         f"{LOGS}/convert_tflite.log",
     benchmark:
         f"{LOGS}/convert_tflite.tsv"
+    group:
+        "export"
     conda:
         "../envs/millrace.yaml"
     resources:
@@ -68,6 +73,8 @@ rule convert_tfjs:
         f"{LOGS}/convert_tfjs.log",
     benchmark:
         f"{LOGS}/convert_tfjs.tsv"
+    group:
+        "export"
     conda:
         "../envs/millrace.yaml"
     resources:
@@ -104,6 +111,8 @@ rule verify:
         f"{LOGS}/verify.log",
     benchmark:
         f"{LOGS}/verify.tsv"
+    group:
+        "export"
     conda:
         "../envs/millrace.yaml"
     resources:

@@ -40,6 +40,8 @@ rule report:
         f"{LOGS}/report.log",
     benchmark:
         f"{LOGS}/report.tsv"
+    group:
+        "export"
     conda:
         "../envs/millrace.yaml"
     resources:

@@ -1,5 +1,6 @@
 """The one kind of error that a user is meant to read, and how a stage script reports it."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -35,6 +36,12 @@ def run(main: Callable[[], None]) -> NoReturn:
         # A full disk, a missing permission: the system's own words name the file and the cause.
         place = f"{error.filename}: " if error.filename else ""
         print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        # TensorFlow has its own class for it.
+        if os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
         sys.exit(1)
     sys.stdout.flush()
     sys.exit(os.EX_OK)

@@ -28,6 +28,10 @@ def replacing(path: Path) -> Iterator[Path]:
         if path.is_dir():
             _remove(path)
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None:  # a full disk, found while writing
+            error.filename = str(path)
+        raise
     finally:
         _remove(temporary)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from snakemake.io import local
 
 from millrace import runs
 from millrace.config import complete, load
@@ -60,7 +61,7 @@ class Job:
 
     def ours(self, path: str) -> str:
         """Returns the path of this project's file; the project may be a module of another."""
-        return os.path.join(self.project, path)
+        return _as_it_is(os.path.join(self.project, path))
 
     def workers(self, run: str) -> int | None:
         """Returns how many processes do a run together, None for one."""
@@ -75,14 +76,21 @@ class Job:
 
     @property
     def local_files(self) -> list[str]:
-        """The raw files on this disk. One that is missing is left to `fetch`, which explains it."""
-        named = sources.named(self.config["data"]["files"])
-        return [source.name for source in named if Path(source.name).is_file()]
+        """The raw files on this disk. One that is missing is left to `fetch`, which explains it.
+
+        In a module it is named all the same: a rule of the importing workflow may make it.
+        """
+        named = [source.name for source in sources.named(self.config["data"]["files"])]
+        if self.project:
+            return [_as_it_is(name) for name in named if not sources.is_elsewhere(name)]
+        return [_as_it_is(name) for name in named if Path(name).is_file()]
 
     def files_in(self, *keys: str) -> list[str]:
         """The files on this disk that parts of the config name: a schema, a vocabulary, a model."""
         texts = {text for key in keys for text in _texts(_look_up(self.config, key))}
-        return sorted({str(path) for text in texts for path in _files(text)})
+        return [
+            _as_it_is(path) for path in sorted({str(p) for text in texts for p in _files(text)})
+        ]
 
     def file(self, wildcards: object, input: object) -> str:
         """The config file, as a rule's `params`.
@@ -158,7 +166,8 @@ def grows(base: float, per_mb: float = 0) -> Callable[[object, Iterable[str], in
     """
 
     def resource(wildcards: object, input: Iterable[str], attempt: int) -> int:
-        return round(attempt * (base + per_mb * sum(map(_megabytes, input))))
+        size = sum(map(_megabytes, input)) if per_mb else 0
+        return round(attempt * (base + per_mb * size))
 
     return resource
 
@@ -182,6 +191,12 @@ def _write_if_new(path: Path, text: str) -> None:
         return
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _as_it_is(path: str) -> str:
+    """Marks a path that is the same in a module with a prefix, and where files are in a storage."""
+    marked: str = local(path)
+    return marked
 
 
 def _relative(path: str | Path) -> str:

@@ -37,6 +37,12 @@ def test_an_error_of_the_system_names_the_file_and_the_cause() -> None:
     assert done.stderr == "error: /nowhere/at/all: No such file or directory\n"
 
 
+def test_a_full_disk_is_the_systems_error_whoever_noticed_it() -> None:
+    done = end("raise RuntimeError('a/b.tmp; No space left on device\\n [Op:Save]')")
+    assert done.returncode == 1
+    assert done.stderr == "error: a/b.tmp; No space left on device\n"
+
+
 @pytest.mark.parametrize("mistake", ["1 / 0", "assert False", "{}['key']"])
 def test_a_mistake_in_the_program_keeps_its_traceback(mistake: str) -> None:
     done = end(mistake)

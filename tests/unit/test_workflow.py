@@ -184,3 +184,10 @@ def test_only_models_trained_in_steps_have_several_workers(folder: Path) -> None
     job = prepare(merged, [])
     assert (job.workers("net"), job.workers("trees")) == (2, None)
     assert prepare(as_snakemake_merges_it(folder), []).workers("small") is None
+
+
+def test_in_a_module_a_missing_file_is_for_another_rule_to_make(folder: Path) -> None:
+    merged = as_snakemake_merges_it(folder)
+    merged["data"]["files"] = ["made_later.csv", "bundled:flights", "https://example.org/t.csv"]
+    assert prepare(merged, [], folder).local_files == []
+    assert prepare(merged, [], folder / "more").local_files == ["made_later.csv"]

@@ -61,6 +61,11 @@ def is_url(name: str) -> bool:
     return "://" in name
 
 
+def is_elsewhere(name: str) -> bool:
+    """Whether a source is no path on this disk."""
+    return is_url(name) or name.startswith("bundled:")
+
+
 def fetch(
     source: Source, folder: Path, expected: str | None, database: str | None = None
 ) -> tuple[Path, str]:
@@ -78,7 +83,7 @@ def fetch(
         path = folder / (PurePosixPath(urlsplit(source.name).path).name or "data")
         _check_download(source.name, path, expected)
         downloads.download(source.name, path)
-    elif is_url(source.name) or source.name.startswith("bundled:"):
+    elif is_elsewhere(source.name):
         raise MillraceError(
             f"data.files: expected a path, an http(s) or s3 URL or bundled:flights, "
             f"found {source.name}."

@@ -1,0 +1,79 @@
+"""GPUs: two trainings never share one, and no other stage takes any."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+# One file a GPU, locked by the process that has it. The kernel opens the lock when that process
+# ends, however it ends.
+LOCKS = Path(tempfile.gettempdir()) / "millrace-gpus"
+_held: list[int] = []
+
+
+def visible() -> list[str]:
+    """Returns the UUIDs of the GPUs that this process may use, by CUDA_VISIBLE_DEVICES."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+    done = subprocess.run(query, capture_output=True, text=True, check=False)
+    found = done.stdout.split() if done.returncode == 0 else []
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return found
+    by_name = {str(index): uuid for index, uuid in enumerate(found)} | {
+        uuid: uuid for uuid in found
+    }
+    return [by_name[name] for name in chosen.split(",") if name in by_name]
+
+
+def claim(count: int | None) -> None:
+    """Makes GPUs this process' own, and hides the others from it, before TensorFlow looks for any.
+
+    Waits while other trainings have too many of them.
+
+    Args:
+        count: how many, or as many as there are if those are fewer; None for all.
+    """
+    gpus = visible()
+    wanted = len(gpus) if count is None else min(count, len(gpus))
+    if not wanted:
+        return
+    if not (mine := _take(gpus, wanted)):
+        print(f"waiting for {wanted} of {len(gpus)} GPUs, which other trainings have", flush=True)
+        while not (mine := _take(gpus, wanted)):
+            time.sleep(1)
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
+
+
+def hide() -> None:
+    """Hides all GPUs from this process: what it does takes less time than moving data there."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+
+def _take(gpus: Sequence[str], wanted: int) -> list[str]:
+    """Locks so many GPUs, or none; returns their UUIDs."""
+    if not LOCKS.is_dir():
+        LOCKS.mkdir(exist_ok=True)
+        LOCKS.chmod(0o777)  # other users' trainings look here, too
+    taken: dict[str, int] = {}
+    for gpu in gpus:
+        lock = os.open(LOCKS / gpu, os.O_RDONLY | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        taken[gpu] = lock
+        if len(taken) == wanted:
+            _held.extend(taken.values())
+            return list(taken)
+    for lock in taken.values():
+        os.close(lock)
+    return []

@@ -1,0 +1,109 @@
+"""What Snakemake sends to Kubernetes for a job. The API server is a stand-in: no pod ever runs."""
+
+import json
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from made_jobs import ROOT, make_folder, start
+
+pytestmark = [
+    pytest.mark.end_to_end,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (find_spec("kubernetes") and shutil.which("rsync")),
+        reason="needs envs/kubernetes.lock (`make .venv/kubernetes`) and rsync",
+    ),
+]
+
+
+class Cluster(BaseHTTPRequestHandler):
+    """Takes every job, keeps what was sent, and says that the job failed."""
+
+    server: "Server"
+
+    def answer(self, body: dict[str, Any]) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.endswith("/jobs"):
+            self.server.jobs.append(body)
+        self.answer(body)
+
+    def do_GET(self) -> None:
+        self.answer({"items": []} if "/pods" in self.path else {"status": {"failed": 1}})
+
+    def do_DELETE(self) -> None:
+        self.answer({"status": "Success"})
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    jobs: list[dict[str, Any]]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    server = Server(("127.0.0.1", 0), Cluster)
+    server.jobs = []
+    context = {"name": "made", "context": {"cluster": "made", "user": "made"}}
+    where = {"server": f"http://127.0.0.1:{server.server_port}"}
+    config = {
+        "current-context": "made",
+        "contexts": [context],
+        "clusters": [{"name": "made", "cluster": where}],
+        "users": [{"name": "made", "user": {}}],
+    }
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+def test_a_pod_asks_for_what_the_rule_does_and_for_more_when_it_failed(
+    tmp_path: Path, cluster: Server
+) -> None:
+    folder = make_folder(tmp_path / "job", "binary")
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    options = ["--profile", "profiles/kubernetes", "--until", "ingest"]
+    options += ["--kubernetes-persistent-volumes", f"millrace:{volume}"]
+    options += ["--default-storage-prefix", str(volume), "--seconds-between-status-checks", "1"]
+    options += ["--set-resources", "ingest:gpu=1", "ingest:gpu_manufacturer=nvidia"]
+    process = start(folder, *options)
+    output, _ = process.communicate()
+    assert process.returncode != 0
+    assert len(cluster.jobs) == 3, output  # the first, and two retries
+
+    pods = [job["spec"]["template"]["spec"] for job in cluster.jobs]
+    (container,) = pods[0]["containers"]
+    profile = yaml.safe_load((ROOT / "profiles/kubernetes/config.yaml").read_text())
+    assert container["image"] == profile["container-image"]
+    assert {"name": "millrace", "mountPath": str(volume)} in container["volumeMounts"]
+    assert "--allowed-rules ingest" in container["args"][1] or "ingest" in container["args"][1]
+    requests = [pod["containers"][0]["resources"]["requests"] for pod in pods]
+    # Two threads, of which the plugin leaves a twentieth to the node.
+    assert {request["cpu"] for request in requests} == {"1900m"}
+    assert {request["nvidia.com/gpu"] for request in requests} == {"1"}
+    size = sum(path.stat().st_size for path in (folder / "table.csv",)) / 1e6
+    memory = [int(re.sub(r"M$", "", request["memory"])) for request in requests]
+    assert memory[0] == pytest.approx(1000 + size, abs=10)
+    assert [round(more / memory[0]) for more in memory] == [1, 2, 3]
+    assert os.listdir(volume)  # the sources, for the pods

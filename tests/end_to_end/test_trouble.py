@@ -1,0 +1,114 @@
+"""What goes wrong around a workflow: one clear error, nothing half-written, and the next goes on."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from made_jobs import CONFIG_FILE, make_folder, planned, snakemake, start
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_folder(tmp_path / "job", "binary")
+
+
+def fail(folder: Path, *arguments: str) -> str:
+    """Runs the workflow in a folder and returns what it printed; it must fail."""
+    process = start(folder, *arguments)
+    output, _ = process.communicate()
+    assert process.returncode != 0, output
+    return output
+
+
+def half_written(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.name.endswith(".partial")]
+
+
+def test_an_unknown_profile(folder: Path) -> None:
+    output = fail(folder, "--profile", "profiles/cluster")
+    assert "profile directory given (profiles/cluster), but no profile.yaml" in output
+    assert "Traceback" not in output
+    assert not (folder / "results").exists()
+
+
+@pytest.mark.skipif(shutil.which("sbatch") is not None, reason="there is a SLURM here")
+def test_no_slurm(folder: Path) -> None:
+    """Without its plugin Snakemake knows no such executor, with it SLURM cannot be asked."""
+    output = fail(folder, "--profile", "profiles/slurm")
+    assert "invalid choice: 'slurm'" in output or "sbatch: not found" in output
+    assert not (folder / "results/made/examples").exists()
+
+
+def test_a_lock_that_another_run_holds(folder: Path) -> None:
+    first = start(folder, "--until", "preprocess")
+    while not any((folder / ".snakemake").glob("locks/*")):
+        assert first.poll() is None
+        time.sleep(0.05)
+    output = fail(folder, "--until", "preprocess")
+    assert "Directory cannot be locked" in output
+    assert "Traceback" not in output
+    first.communicate()
+    assert first.returncode == 0
+    assert not planned(folder, "--until", "preprocess")
+
+
+def test_one_model_is_a_target(folder: Path) -> None:
+    target = "results/made/models/small/metrics.json"
+    plan = snakemake(folder, "--dry-run", target)
+    assert "--model small " in plan
+    assert "--model linear " not in plan
+    assert planned(folder, target) == {
+        *("fetch", "ingest", "analyze", "preprocess"),
+        *("train", "evaluate"),
+    }
+    assert planned(folder, "results/made/statistics.json") == {"fetch", "ingest", "analyze"}
+
+
+def test_a_failed_gate_leaves_the_leaderboard_to_be_read(folder: Path) -> None:
+    config = folder / CONFIG_FILE
+    text = config.read_text(encoding="utf-8").replace("  linear: {kind: linear}\n", "")
+    config.write_text(text.replace("metric: auto", "metric: auto, gate: 0.9999"), encoding="utf-8")
+    output = fail(folder)
+    assert "error: champion 'small': expected auc not worse than selection.gate, 0.9999;" in output
+    assert (folder / "results/made/leaderboard.csv").read_text().count("\n") == 2
+    assert not (folder / "results/made/export").exists()
+
+
+@pytest.fixture
+def disk(folder: Path) -> Iterator[Path]:
+    """The results on a disk of their own, of 64 KiB."""
+    if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("needs root, to mount a small disk")
+    results = folder / "results"
+    results.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", results], check=True)
+    yield results
+    subprocess.run(["umount", results], check=True)
+
+
+def test_a_disk_that_fills_up(folder: Path, disk: Path) -> None:
+    output = fail(folder, "--until", "ingest")
+    assert "error: results/made/examples: No space left on device" in output
+    assert "Traceback" not in output
+    assert not half_written(disk)
+    subprocess.run(["mount", "-o", "remount,size=480k", disk], check=True)
+    snakemake(folder, "--until", "ingest", "analyze")
+    subprocess.run(["mount", "-o", "remount,size=450k", disk], check=True)
+    output = fail(folder, "--until", "preprocess")
+    assert "No space left on device" in output
+    assert "Traceback" not in output
+    assert not half_written(disk)
+    subprocess.run(["mount", "-o", "remount,size=530k", disk], check=True)
+    output = fail(folder, "results/made/models/small/training")
+    assert "No space left on device" in output
+    assert "Traceback" not in output
+    assert not half_written(disk)
+    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+    snakemake(folder, "results/made/models/small/metrics.json")
+    assert not planned(folder, "results/made/models/small/metrics.json")

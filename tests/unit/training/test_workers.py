@@ -1,0 +1,82 @@
+"""How several processes are started. tests/end_to_end has a training in them, and a real SLURM."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from millrace.config import complete
+from millrace.training import workers
+
+# Stands for scripts/train.py: starts two of itself; the worker that argv names fails.
+PROGRAM = """
+import json, os, sys
+from millrace.errors import run
+from millrace.training import workers
+if "TF_CONFIG" in os.environ:
+    print(os.environ["TF_CONFIG"], flush=True)
+    sys.exit(3 if str(json.loads(os.environ["TF_CONFIG"])["task"]["index"]) == sys.argv[1] else 0)
+run(lambda: workers.start(2))
+"""
+
+
+def train(
+    folder: Path, failing: str = "none", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    (folder / "train.py").write_text(PROGRAM)
+    return subprocess.run(
+        [sys.executable, "train.py", failing],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_each_worker_is_told_of_all_and_which_it_is(tmp_path: Path) -> None:
+    done = train(tmp_path)
+    assert done.returncode == 0, done.stderr
+    one, other = (json.loads(line) for line in done.stdout.splitlines())
+    assert one["cluster"] == other["cluster"]
+    assert len(set(one["cluster"]["worker"])) == 2
+    assert {one["task"]["index"], other["task"]["index"]} == {0, 1}
+
+
+def test_a_worker_that_fails_is_named(tmp_path: Path) -> None:
+    done = train(tmp_path, failing="1")
+    assert done.returncode == 1
+    assert "expected all 2 to finish, found worker 1 with status 3." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_slurm_starts_one_on_each_node(tmp_path: Path) -> None:
+    srun = tmp_path / "srun"
+    srun.write_text('#!/bin/sh\necho "$@"\nexit $SRUN_STATUS\n')
+    srun.chmod(0o755)
+    slurm = {"SLURM_JOB_ID": "7", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = train(tmp_path, **slurm, SRUN_STATUS="0")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("--nodes=2 --ntasks=2 ")
+    assert done.stdout.endswith(f"{sys.executable} train.py none\n")
+    assert "found that srun ended with status 9" in train(tmp_path, **slurm, SRUN_STATUS="9").stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ({"kind": "dnn"}, 3),
+        ({"kind": "boosted_trees"}, 1),
+        ({"kind": "tf1", "saved_model": "old"}, 1),
+    ],
+)
+def test_what_is_not_trained_in_steps_is_left_to_one(
+    model: dict[str, object], expected: int
+) -> None:
+    data = {"files": "t.csv", "label": "y"}
+    job = {"name": "a", "data": data, "models": {"m": model}, "training": {"workers": 3}}
+    assert workers.needed(complete(job), "m") == expected
+    assert workers.needed(complete(job | {"training": {}}), "m") == 1
