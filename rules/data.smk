@@ -42,8 +42,8 @@ rule ingest:
     conda:
         "../envs/millrace.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(1000, 1),
+        runtime=grows(15, 0.05),
     params:
         config=job.file,
         uses=job.depends_on("data", "seed"),
@@ -80,8 +80,8 @@ rule gather:
     conda:
         "../envs/millrace.yaml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(15, 0.05),
     params:
         config=job.file,
         results=subpath(output.schema, parent=True),

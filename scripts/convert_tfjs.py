@@ -6,6 +6,7 @@ from pathlib import Path
 from millrace.conversion import convert_tfjs
 from millrace.errors import run
 from millrace.files import replacing
+from millrace.training import devices
 
 
 def main() -> None:
@@ -14,6 +15,7 @@ def main() -> None:
     parser.add_argument("--saved-model", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
+    devices.hide()
     with replacing(arguments.output) as directory:
         convert_tfjs(arguments.saved_model, directory)
 

@@ -10,6 +10,7 @@ from millrace.examples import shard_paths
 from millrace.files import read_json, replacing, write_json
 from millrace.preprocessing import Preprocessing
 from millrace.raw import read_raw
+from millrace.training import devices
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +26,7 @@ def main() -> None:
     for name in ("config", "saved-model", "signature", "preprocessing", "examples", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
+    devices.hide()
     job = config.load(arguments.config)
     if not job["export"]["tflite"]:
         with replacing(arguments.output) as directory:

@@ -10,6 +10,7 @@ from millrace.examples import shard_paths
 from millrace.files import read_json, write_json
 from millrace.raw import RawColumn, read_raw
 from millrace.serving import AnyPredictor, load_predictor
+from millrace.training import devices
 
 import numpy as np
 
@@ -23,6 +24,7 @@ def main() -> None:
     for name in ("metrics", "diagnostics", "predictions"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
+    devices.hide()
 
     job = config.load(arguments.config)
     run = runs.named(job, arguments.model)

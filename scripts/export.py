@@ -6,6 +6,7 @@ from pathlib import Path
 from millrace import selection, serving
 from millrace.errors import run
 from millrace.files import read_json, replacing, write_json
+from millrace.training import devices
 
 
 def main() -> None:
@@ -14,6 +15,7 @@ def main() -> None:
     for name in ("champion", "models", "preprocessing", "saved-model", "signature"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
+    devices.hide()
 
     champion = read_json(arguments.champion)
     selection.require_gate(champion)

@@ -12,6 +12,7 @@ from millrace.examples import shard_paths
 from millrace.files import read_json, replacing
 from millrace.progress import Progress
 from millrace.raw import RawColumn, parse_examples
+from millrace.training import devices
 
 import tensorflow as tf
 
@@ -26,6 +27,7 @@ def main() -> None:
     for name in ("preprocessing", "features", "encoded"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
+    devices.hide()
 
     features = config.load(arguments.config)["features"]
     schema, statistics = read_json(arguments.schema), read_json(arguments.statistics)

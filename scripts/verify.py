@@ -13,6 +13,7 @@ from millrace.examples import shard_paths
 from millrace.files import read_json, write_json
 from millrace.raw import read_raw
 from millrace.tf1 import proof
+from millrace.training import devices
 
 
 def main() -> None:
@@ -23,6 +24,7 @@ def main() -> None:
     for name in ("saved-model", "signature", "tflite", "tfjs", "parity"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
+    devices.hide()
 
     job = config.load(arguments.config)
     threshold = read_json(arguments.signature)["threshold"]

@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-from made_jobs import CONFIG_FILE, hashes, make_folder, snakemake, start
+from made_jobs import CONFIG_FILE, ROOT, hashes, make_folder, snakemake, start
 
 LOGS = ROOT / "logs" / "slurm"
 CLUSTER = Path(__file__).with_suffix(".sh")
@@ -59,7 +58,7 @@ def make_job(folder: Path) -> Path:
 def run_on_slurm(folder: Path) -> str:
     """Runs the workflow, kills its training of `small` in between, and returns what it said."""
     process = start(folder, "--profile", "profiles/slurm", *OPTIONS)
-    log = folder / "logs/made/train.small.log"
+    log = folder / "logs/made/train/small.log"
     while not (log.exists() and "epoch 3:" in log.read_text()):
         if process.poll() is not None:
             sys.exit(f"{process.communicate()[0]}\nerror: ended before the training of `small`.")
@@ -96,7 +95,7 @@ def check(local: Path, cluster: Path, output: str) -> None:
         sys.exit(f"error: expected the same files, found others on SLURM: {', '.join(different)}.")
     if "Trying to restart job" not in output:
         sys.exit("error: expected the killed job to be started again, found it was not.")
-    log = (cluster / "logs/made/train.small.log").read_text()
+    log = (cluster / "logs/made/train/small.log").read_text()
     (LOGS / "train.small.log").write_text(log)
     for worker, node in enumerate(("n1", "n2")):
         if not re.search(rf"^{worker}: worker {worker} of 2: {node}, ", log, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""What goes wrong around a workflow: one clear error, nothing half-written, and the next goes on."""
+"""What goes wrong around a workflow: a clear error, nothing half-written, and the next goes on."""
 
 import os
 import shutil

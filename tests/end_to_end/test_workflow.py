@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_jobs import CONFIG_FILE, ROWS, UNLABELLED, hashes, make_folder, planned, snakemake, start
+from made_jobs import (
+    CONFIG_FILE,
+    ROOT,
+    ROWS,
+    UNLABELLED,
+    hashes,
+    make_folder,
+    planned,
+    snakemake,
+    start,
+)
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
@@ -168,13 +179,34 @@ def test_a_missing_raw_file_is_one_clear_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.xdist_group("binary")
+def test_snakemakes_report_has_what_a_reader_looks_for(
+    finished: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = finished("binary")
+    snakemake(folder, "--report", str(tmp_path / "report.html"))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    (found,) = re.findall(r"var categories = (\{.*?\});?\n", text)
+    categories = {name: of["Other"] for name, of in json.loads(found).items()}
+    made = "results/made"
+    assert categories["Result"] == [f"{made}/model_card.md", f"{made}/report.html", f"{made}/web"]
+    assert categories["Proof"] == [f"{made}/parity.json"]
+    assert f"{made}/models/small/metrics.json" in categories["Models"]
+    assert f"{made}/rejected.csv" in categories["Data"]
+    for caption in (ROOT / "rules" / "captions").glob("*.rst"):
+        first = re.split(r"[:*,;]", caption.read_text(encoding="utf-8"))[0]
+        assert first in text, caption.name
+    assert '"model": "small"' in text  # a label
+    assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", text)  # opens offline
+
+
+@pytest.mark.xdist_group("binary")
 def test_two_runs_make_the_same_bytes_also_after_a_kill(
     finished: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """The second job is killed, with its children, while a model trains, and then goes on."""
     folder = make_folder(tmp_path / "job", "binary")
     process = start(folder)
-    log = folder / "logs" / "made" / "train.small.log"
+    log = folder / "logs" / "made" / "train" / "small.log"
     deadline = time.monotonic() + 300
     while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.1)

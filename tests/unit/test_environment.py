@@ -49,6 +49,38 @@ def test_cpu_and_gpu_differ_in_tensorflow_and_its_libraries_only() -> None:
     assert all(pin.startswith("nvidia-") for pin in gpu - cpu)
 
 
+@pytest.mark.parametrize("name", ["slurm", "kubernetes"])
+def test_what_is_added_for_a_cluster_changes_nothing_that_is_there(name: str) -> None:
+    there = {pin.split("==")[0]: pin for pin in pins(ENVS / "millrace.lock")}
+    added = [pin for pin in pins(ENVS / f"{name}.lock") if pin not in there.values()]
+    assert any("executor-plugin" in pin for pin in added)
+    assert not {pin.split("==")[0] for pin in added} & set(there)
+
+
+def test_the_container_is_made_of_what_is_here() -> None:
+    """It is not built in any test: no registry of images was at hand."""
+    text = (ENVS / "Containerfile").read_text()
+    (base,) = re.findall(r"^FROM python:(\d+\.\d+)-slim-bookworm$", text, re.MULTILINE)
+    conda = yaml.safe_load((ENVS / "millrace.yaml").read_text())["dependencies"]
+    assert f"python={base}" in conda
+    (targets,) = re.findall(r"^RUN make (.+)$", text, re.MULTILINE)
+    done = subprocess.run(
+        ["make", "--dry-run", *targets.split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for lock in ("millrace", "kubernetes"):
+        assert f"--require-hashes -r envs/{lock}.lock" in done.stdout
+    image = yaml.safe_load((ROOT / "profiles/kubernetes/config.yaml").read_text())[
+        "container-image"
+    ]
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert image == f"millrace:{version}"
+    assert f"--tag {image} " in text
+
+
 def test_the_lock_covers_what_is_asked_for() -> None:
     asked = {
         re.split(r"[=<>\s\[]", line)[0]

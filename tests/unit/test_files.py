@@ -73,10 +73,13 @@ def test_what_a_living_process_writes_is_left_to_it(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_names_the_artifact_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space left on device") as raised:
-        with replacing(tmp_path / "a") as temporary, Path("/dev/full").open("w") as file:
-            temporary.write_text("half")
-            file.write("x" * 100_000)
+    with (
+        pytest.raises(OSError, match="No space left on device") as raised,
+        replacing(tmp_path / "a") as temporary,
+        Path("/dev/full").open("w") as file,
+    ):
+        temporary.write_text("half")
+        file.write("x" * 100_000)
     assert raised.value.filename == str(tmp_path / "a")
     assert names(tmp_path) == set()
 

@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from millrace.errors import MillraceError
-from millrace.training import cluster
+from millrace.training import cluster, devices
 from millrace.training.cluster import Cluster
 
 
@@ -23,6 +23,9 @@ def create(settings: Mapping[str, Any]) -> tf.distribute.Strategy:
         MillraceError: the machine does not have what the strategy needs, or the other processes
             do not answer.
     """
+    # A strategy for one device would leave the others idle, and theirs all the same.
+    one = settings["strategy"] == "default"
+    devices.claim(1 if one else None if settings["replicas"] == "auto" else settings["replicas"])
     if tf.config.list_physical_devices("GPU"):
         # On a processor they are the same every time anyway.
         tf.config.experimental.enable_op_determinism()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from millrace.errors import MillraceError
+from millrace.training import devices
 
 # Kinds that no loop over batches trains.
 ALONE = {"boosted_trees", "tf1"}
@@ -48,11 +49,18 @@ def _on_nodes(count: int, command: list[str]) -> str | None:
 
 def _here(count: int, command: list[str]) -> str | None:
     workers = [f"127.0.0.1:{port}" for port in _free_ports(count)]
+    gpus = devices.visible()
+    if gpus and len(gpus) < count:
+        raise MillraceError(
+            f"training.workers: expected a GPU for each of {count}, found {len(gpus)}."
+        )
     processes = []
     for index in range(count):
         task = {"type": "worker", "index": index}
-        tf_config = json.dumps({"cluster": {"worker": workers}, "task": task})
-        processes.append(subprocess.Popen(command, env=os.environ | {"TF_CONFIG": tf_config}))
+        told = {"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task})}
+        if gpus:
+            told["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[index::count])
+        processes.append(subprocess.Popen(command, env=os.environ | told))
     # The others end by themselves when one is gone.
     ended = [process.wait() for process in processes]
     failed = [

@@ -17,16 +17,16 @@ import json, os, sys
 from millrace.errors import run
 from millrace.training import workers
 if "TF_CONFIG" in os.environ:
-    print(os.environ["TF_CONFIG"], flush=True)
+    print(os.environ["TF_CONFIG"] + "\\n", end="", flush=True)
     sys.exit(3 if str(json.loads(os.environ["TF_CONFIG"])["task"]["index"]) == sys.argv[1] else 0)
 run(lambda: workers.start(2))
 """
 
 
 def train(
-    folder: Path, failing: str = "none", **environment: str
+    folder: Path, failing: str = "none", program: str = PROGRAM, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    (folder / "train.py").write_text(PROGRAM)
+    (folder / "train.py").write_text(program)
     return subprocess.run(
         [sys.executable, "train.py", failing],
         cwd=folder,
@@ -63,6 +63,20 @@ def test_slurm_starts_one_on_each_node(tmp_path: Path) -> None:
     assert done.stdout.startswith("--nodes=2 --ntasks=2 ")
     assert done.stdout.endswith(f"{sys.executable} train.py none\n")
     assert "found that srun ended with status 9" in train(tmp_path, **slurm, SRUN_STATUS="9").stderr
+
+
+def test_workers_on_one_machine_divide_its_gpus(tmp_path: Path) -> None:
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\nprintf 'GPU-a\\nGPU-b\\nGPU-c\\n'\n")
+    smi.chmod(0o755)
+    program = PROGRAM.replace(
+        'print(os.environ["TF_CONFIG"]', 'print(os.environ["CUDA_VISIBLE_DEVICES"]'
+    )
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = train(tmp_path, program=program, PATH=path)
+    assert sorted(done.stdout.split()) == ["GPU-a,GPU-c", "GPU-b"]
+    done = train(tmp_path, program=program, PATH=path, CUDA_VISIBLE_DEVICES="0")
+    assert "expected a GPU for each of 2, found 1." in done.stderr
 
 
 @pytest.mark.parametrize(
