@@ -16,6 +16,7 @@ import tensorflow as tf
 from millrace import examples, tfrecords
 from millrace.feature_columns.base import NUMBER_TYPES
 from millrace.feature_columns.sequence import split
+from millrace.feature_columns.text import WORDS, words, words_of
 
 EPOCH = pd.Timestamp("1970-01-01", tz="UTC")
 
@@ -32,7 +33,7 @@ class RawColumn:
         type: its type in schema.json.
         key: its name in the exported models' signature, which takes only identifiers.
         max_length: how many values a cell of a sequence has at most; 0 for any other column.
-        delimiter: what stands between them.
+        delimiter: what stands between them; "" in a text, whose values are its words.
     """
 
     name: str
@@ -114,6 +115,8 @@ def _from_example(x: tf.Tensor, column: RawColumn) -> tf.Tensor:
     if column.type in ("date", "timestamp"):
         return _parse_time(x, column.type)
     if column.max_length:
+        if column.delimiter == WORDS:
+            return words(x).to_tensor("", shape=[None, column.max_length])
         parts = tf.strings.strip(tf.strings.split(x, column.delimiter))
         parts = tf.ragged.boolean_mask(parts, tf.not_equal(parts, ""))
         return parts.to_tensor("", shape=[None, column.max_length])
@@ -186,6 +189,8 @@ def _from_pandas(values: pd.Series, column: RawColumn) -> np.ndarray:
     texts = values.astype(object).where(values.notna(), "").to_numpy(object)
     if not column.max_length:
         return texts
+    if column.delimiter == WORDS:
+        return words_of(texts.tolist(), column.max_length)
     cells = np.full((len(texts), column.max_length), "", object)
     for cell, text in zip(cells, texts, strict=True):
         found = split(text, column.delimiter)[: column.max_length]

@@ -210,6 +210,9 @@ CASES = {
     "hashed numbers": of_column(NUMBERS, hashed),
     "identity": of_column(("int64", "bool"), identity),
     "sequence": of_column(("delimited",), sequence),
+    "text": of_column(
+        ("string",), feature("text", min_count=st.just(1), max_length=st.integers(1, 5))
+    ),
     "date_part of a timestamp": of_column(("timestamp",), feature("date_part", zone, part=parts)),
     "date_part of a date": of_column(("date",), feature("date_part", part=parts)),
     "cyclic": of_column(

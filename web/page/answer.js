@@ -20,6 +20,13 @@ async function loadModel() {
 // What tf.strings.strip takes for spaces; trim() takes more.
 const SPACES = /^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g;
 
+/** Returns the values of a delimited cell, or with no delimiter the words of a text. */
+function parts(cell, delimiter) {
+  if (delimiter === "") return cell.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  const values = cell.split(delimiter).map((part) => part.replace(SPACES, ""));
+  return values.filter((part) => part !== "");
+}
+
 /** Returns a cell of the form, null for missing, as the model takes it. */
 function modelValue(column, value) {
   if (column.type === "date" || column.type === "timestamp") {
@@ -28,8 +35,7 @@ function modelValue(column, value) {
     return column.type === "date" ? days : [days, seconds - 86400 * days];
   }
   if (column.max_length) {
-    const values = (value ?? "").split(column.delimiter).map((part) => part.replace(SPACES, ""));
-    const found = values.filter((part) => part !== "").slice(0, column.max_length);
+    const found = parts(value ?? "", column.delimiter).slice(0, column.max_length);
     return [...found, ...Array(column.max_length - found.length).fill("")];
   }
   return value ?? (column.tensor === "string" ? "" : NaN);

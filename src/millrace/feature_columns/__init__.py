@@ -34,6 +34,7 @@ from millrace.feature_columns.dates import Clock, Cyclic, DatePart, Elapsed
 from millrace.feature_columns.inputs import categorical_inputs, number_inputs
 from millrace.feature_columns.numeric import Numeric, Periodic, PiecewiseLinear
 from millrace.feature_columns.sequence import Sequence, Weighted
+from millrace.feature_columns.text import Text
 
 __all__ = [
     "KINDS",
@@ -56,6 +57,7 @@ __all__ = [
     "PiecewiseLinear",
     "Raw",
     "Sequence",
+    "Text",
     "Vocabulary",
     "Weighted",
     "categorical_inputs",
@@ -75,6 +77,7 @@ KINDS: dict[str, type[FeatureColumn]] = {
         Identity,
         Bucketized,
         Sequence,
+        Text,
         DatePart,
         Cyclic,
         Elapsed,

@@ -45,8 +45,9 @@ def examples(columns: dict[str, list[Any]], features: dict[str, list[str]]) -> l
         example = tf.train.Example()
         for key, value in zip(columns, row, strict=True):
             name, column_type, delimiter = features[key]
-            if delimiter:
-                value = delimiter.join(value).rstrip(delimiter)
+            if column_type == "string" and isinstance(value, list):
+                # What has no delimiter is a text, as its words.
+                value = (delimiter or " ").join(part for part in value if part)
             if value is None or value == "" or value == [None, None]:
                 continue
             feature = example.features.feature[name]
