@@ -96,6 +96,7 @@ rule gather:
 
 rule analyze:
     input:
+        job.files_in("data.previous"),
         script=job.ours("scripts/analyze.py"),
         examples=f"{R}/examples",
         schema=f"{R}/schema.json",

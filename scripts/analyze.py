@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from millrace import config, errors, examples, files
 from millrace.analysis import anomalies, statistics
@@ -26,7 +27,8 @@ def main() -> None:
         for split in SPLITS
     }
     computed = statistics.compute(batches, schema, data["task"], data.get("positive"))
-    found = anomalies.graded(anomalies.find(computed), data["anomalies"])
+    previous = read_previous(Path(data["previous"])) if data["previous"] else None
+    found = anomalies.graded(anomalies.find(computed, previous), data["anomalies"])
     if wrong := [anomaly["message"] for anomaly in found if anomaly["severity"] == "error"]:
         raise errors.MillraceError(
             f"{args.examples}: expected no anomaly that data.anomalies calls an error, "
@@ -40,6 +42,17 @@ def main() -> None:
     print(f"label {label['name']}: {label['task']}, classes {label['classes']}")
     for anomaly in found:
         print(f"{anomaly['severity']}: {anomaly['message']}")
+
+
+def read_previous(path: Path) -> Any:
+    """Reads the statistics of an earlier run."""
+    previous = files.read_json(path)
+    if not isinstance(previous, dict) or "train" not in previous.get("splits", {}):
+        raise errors.MillraceError(
+            f"{path}: expected statistics as this stage writes them, found another file.",
+            note="copy results/<name>/statistics.json, and name the copy under data.previous.",
+        )
+    return previous
 
 
 if __name__ == "__main__":

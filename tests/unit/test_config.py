@@ -222,3 +222,11 @@ def test_a_value_out_of_the_vocabulary_has_buckets_or_a_stated_id() -> None:
     both = {"kind": "vocabulary", "num_oov_buckets": 2, "default_value": 0}
     with pytest.raises(MillraceError, match=r"features\.c: .*\['num_oov_buckets', 'default_value'"):
         complete(SHORTEST | {"features": {"c": both}})
+
+
+@pytest.mark.parametrize("key", ["schema", "previous"])
+def test_a_job_does_not_read_what_it_writes(key: str) -> None:
+    data = {"files": "t.csv", "label": "y"}
+    with pytest.raises(MillraceError, match=rf"data\.{key}: expected a file that this job"):
+        complete({"name": "made", "data": data | {key: f"results/made/{key}.json"}})
+    complete({"name": "made", "data": data | {key: f"results/other/{key}.json"}})

@@ -1,4 +1,4 @@
-"""What is odd about the examples: columns that say nothing, drift between splits, leaks."""
+"""What is odd about the examples: columns that say nothing, drift, leaks, rows in two splits."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +16,9 @@ LEAST_ROWS = 200
 # One value in a hundred that no model has seen starts to cost accuracy.
 NEW_CATEGORIES = 0.01
 
+# As many rows of the test that training has seen start to flatter the models.
+REPEATED = 0.01
+
 # Real features hardly reach this alone; a copy of the label does.
 LEAK = 0.99
 
@@ -25,13 +28,16 @@ DATES = ("date", "timestamp")
 _ALONE = {"binary": "an AUC", "multiclass": "an accuracy", "regression": "a squared correlation"}
 
 
-def find(statistics: dict[str, Any]) -> list[dict[str, Any]]:
+def find(
+    statistics: dict[str, Any], previous: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """Returns the anomalies as objects with severity, kind, column, split, message and value.
 
-    The order is that of the columns. `statistics` is what `statistics.compute` returns.
+    The order is that of the columns; what concerns whole rows comes first. `statistics` is what
+    `statistics.compute` returns, `previous` what it returned in an earlier run.
     """
     splits = statistics["splits"]
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = [*_repeated_rows(splits), *_since(previous, splits["train"])]
     for name, train in splits["train"]["columns"].items():
         found += _uninformative(name, train)
         found += _leak(name, statistics["label"], splits["train"])
@@ -111,20 +117,71 @@ def _leak(name: str, label: dict[str, Any], train: dict[str, Any]) -> Iterator[d
 def _drift(
     name: str, train: dict[str, Any], split: str, other: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    if train["type"] in DATES or min(train["rows"], other["rows"]) < LEAST_ROWS:
-        return
-    if "histogram" in train:
+    if distance := _distance(train, other):
+        message = f"{name!r} is distributed otherwise in {split} than in train: {distance[0]}"
+        yield _anomaly("warning", "drift", name, split, message, distance[1])
+
+
+def _distance(column: dict[str, Any], other: dict[str, Any]) -> tuple[str, float] | None:
+    """Says how far apart two distributions are, in words and as a number, if that is too far."""
+    if column["type"] in DATES or min(column["rows"], other["rows"]) < LEAST_ROWS:
+        return None
+    if "histogram" in column:
         measure, threshold = "Jensen-Shannon divergence", JENSEN_SHANNON
-        value = jensen_shannon(train, other)
+        value = jensen_shannon(column, other)
     else:
         measure, threshold = "L-infinity distance", L_INFINITY
-        value = l_infinity(train, other)
-    if value > threshold:
-        message = (
-            f"{name!r} is distributed otherwise in {split} than in train: "
-            f"{measure} {value:.3f}, threshold {threshold}"
-        )
-        yield _anomaly("warning", "drift", name, split, message, round(value, 6))
+        value = l_infinity(column, other)
+    if value <= threshold:
+        return None
+    return f"{measure} {value:.3f}, threshold {threshold}", round(value, 6)
+
+
+def _since(previous: dict[str, Any] | None, train: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Compares the training rows with those of an earlier run."""
+    if previous is None:
+        return
+    before, now = previous["splits"]["train"]["columns"], train["columns"]
+    for name in [*now, *(name for name in before if name not in now)]:
+        kinds = [
+            columns[name]["type"] if name in columns else "not there" for columns in (before, now)
+        ]
+        if kinds[0] != kinds[1]:
+            message = f"{name!r} was {kinds[0]} in the previous run, and is {kinds[1]}"
+            yield _anomaly("warning", "previous_drift", name, "train", message, None)
+        elif distance := _distance(*_on_one_scale(before[name], now[name])):
+            message = f"{name!r} is distributed otherwise than in the previous run: {distance[0]}"
+            yield _anomaly("warning", "previous_drift", name, "train", message, distance[1])
+
+
+def _on_one_scale(before: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the columns with histograms of the same edges, where they are numbers.
+
+    They are made of the quantiles: 1,025 evenly spaced rows stand for all.
+    """
+    if "histogram" not in now:
+        return [before, now]
+    edges = before["histogram"]["edges"] or now["histogram"]["edges"] or [0, 1]
+    columns = []
+    for column in (before, now):
+        inside = np.clip(column["quantiles"], edges[0], edges[-1])
+        share = (column["rows"] - column["missing"]) / max(1, len(inside))
+        counts = np.histogram(inside, edges)[0] * share
+        columns.append(column | {"histogram": {"edges": edges, "counts": counts}})
+    return columns
+
+
+def _repeated_rows(splits: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for split, other in splits.items():
+        repeated, rows = other.get("repeated", 0), other["rows"]
+        if repeated:
+            severity = "warning" if repeated / rows > REPEATED else "info"
+            message = (
+                f"{repeated:,} of the {rows:,} rows of {split} are equal to a row of an earlier"
+                " split; `data.split: {by: row}` keeps equal rows together"
+            )
+            share = round(repeated / rows, 6)
+            yield _anomaly(severity, "repeated_rows", "", split, message, share)
 
 
 def _new_categories(name: str, split: str, other: dict[str, Any]) -> Iterator[dict[str, Any]]:

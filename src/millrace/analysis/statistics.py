@@ -53,7 +53,8 @@ def compute(
         positive: `data.positive` of the config, or None.
 
     Returns:
-        `splits`: by split `rows` and `columns`. A column has type, rows, missing, distinct and
+        `splits`: by split `rows`, `repeated` (how many of them an earlier split has too, equal in
+        all columns) and `columns`. A column has type, rows, missing, distinct and
         values ([value, count], by falling count); a number also min, max, mean, std (of the
         population), median, quantiles (linear interpolation at 0, 1/1024 … 1) and histogram (the
         edges are train's; what lies outside counts in the outer bins); a string outside train
@@ -74,10 +75,13 @@ def compute(
         duckdb.connect(str(Path(folder) / "examples.duckdb")) as database,
     ):
         database.execute(f"SET memory_limit = '{MEMORY}'")
-        for split in ("train", "validation"):
+        for split in batches:
             _load(database, split, watched[split], columns)
-        deque(watched["test"], maxlen=0)
         described = _describe(tallies, schema, task, positive)
+        for place, split in enumerate(batches):
+            earlier = list(batches)[:place]
+            repeated = _repeated(database, split, earlier, len(columns))
+            described["splits"][split]["repeated"] = repeated
         places = {column["name"]: i for i, column in enumerate(columns)}
         kind, classes = described["label"]["task"], described["label"]["classes"]
         described["label"]["alone"] = {
@@ -192,6 +196,20 @@ def _by_count(values: np.ndarray, counts: np.ndarray) -> list[list[Any]]:
     """Pairs sorted values with their counts, by falling count and then by value."""
     order = np.argsort(-counts, kind="stable")
     return [list(pair) for pair in zip(values[order].tolist(), counts[order].tolist(), strict=True)]
+
+
+def _repeated(
+    database: duckdb.DuckDBPyConnection, split: str, earlier: list[str], columns: int
+) -> int:
+    """Counts the rows of a split that earlier ones hold, told apart by 64 bits."""
+    if not earlier:
+        return 0
+    row = f"hash({', '.join(f'c{i}' for i in range(columns))})"
+    held = " UNION ALL ".join(f"SELECT {row} FROM {other}" for other in earlier)
+    (rows,) = database.execute(f"SELECT count(*) FROM {split} WHERE {row} IN ({held})").fetchall()[
+        0
+    ]
+    return int(rows)
 
 
 def describe_numbers(

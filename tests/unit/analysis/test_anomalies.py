@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
 from millrace.analysis import anomalies
+from millrace.analysis.statistics import describe_numbers
 
 
 def text(values: list[list[Any]], missing: int = 0, **more: Any) -> dict[str, Any]:
@@ -24,6 +26,7 @@ def number(counts: list[int], missing: int = 0) -> dict[str, Any]:
     values = [[float(i), count] for i, count in enumerate(counts) if count]
     edges = list(range(len(counts) + 1))
     column = text(values, missing, histogram={"edges": edges, "counts": counts})
+    column["quantiles"] = np.repeat(range(len(counts)), counts).tolist()
     return column | {"type": "float32"}
 
 
@@ -135,3 +138,73 @@ def test_the_config_says_how_severe_a_kind_is() -> None:
     graded = anomalies.graded(found, {"drift": "error", "constant": "ignore", "label_leak": "info"})
     assert graded == [found[1] | {"severity": "error"}]
     assert kinds(found) == before
+
+
+def test_rows_in_two_splits_are_told_by_their_share() -> None:
+    column = text([["a", 300]])
+    found = statistics(column, column)
+    for repeated, severity in ((0, None), (3, "info"), (4, "warning")):
+        found["splits"]["test"]["repeated"] = repeated
+        repeats = [a for a in anomalies.find(found) if a["kind"] == "repeated_rows"]
+        assert [a["severity"] for a in repeats] == ([severity] if severity else [])
+    assert (
+        "4 of the 300 rows of test are equal to a row of an earlier split" in repeats[0]["message"]
+    )
+
+
+def since(before: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
+    found = anomalies.find(statistics(now, now), statistics(before, before))
+    return [anomaly for anomaly in found if anomaly["kind"] == "previous_drift"]
+
+
+def test_drift_of_categories_since_the_previous_run() -> None:
+    before, now = text([["a", 600], ["b", 400]]), text([["a", 450], ["b", 550]])
+    (found,) = since(before, now)
+    assert found["value"] == pytest.approx(0.15)
+    assert found["message"].startswith(
+        "'x' is distributed otherwise than in the previous run: L-inf"
+    )
+    assert since(before, before) == []
+
+
+def sampled(values: np.ndarray, missing: int = 0) -> dict[str, Any]:
+    """A number's statistics, its histogram over its own range."""
+    values, counts = np.unique(values, return_counts=True)
+    described = describe_numbers("x", values, counts, None)
+    return text([[1.0, int(counts.sum())]], missing) | described | {"type": "float32"}
+
+
+def test_drift_of_numbers_since_the_previous_run() -> None:
+    """scipy judges the rows themselves, of which the anomaly saw only the quantiles."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=20_000)
+    for later, missing in ((rows + 1.5, 0), (rows, 9000), (np.round(rows), 0)):
+        before, now = sampled(rows), sampled(later, missing)
+        edges = before["histogram"]["edges"]
+        p = np.append(np.histogram(rows, edges)[0], 0) / len(rows)
+        q = np.append(np.histogram(np.clip(later, edges[0], edges[-1]), edges)[0], missing)
+        expected = jensenshannon(p, q / q.sum(), base=2) ** 2
+        (found,) = since(before, now)
+        assert found["value"] == pytest.approx(expected, abs=0.01)
+    assert since(sampled(rows), sampled(rng.normal(size=5000))) == []
+    empty = sampled(rows) | {"quantiles": [], "histogram": {"edges": [], "counts": []}}
+    empty |= {"missing": 20_000, "rows": 20_000}
+    assert since(empty, empty) == []
+    assert len(since(sampled(rows), empty)) == 1
+
+
+def test_columns_that_come_go_or_change_their_type() -> None:
+    column = text([["a", 300]])
+    assert (
+        "'x' was string in the previous run, and is float32"
+        in (since(column, number([150, 150]))[0]["message"])
+    )
+    before = statistics(column, column)
+    before["splits"]["train"]["columns"]["old"] = column
+    del before["splits"]["train"]["columns"]["x"]
+    found = anomalies.find(statistics(column, column), before)
+    messages = [a["message"] for a in found if a["kind"] == "previous_drift"]
+    assert messages == [
+        "'x' was not there in the previous run, and is string",
+        "'old' was string in the previous run, and is not there",
+    ]

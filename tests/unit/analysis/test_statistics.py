@@ -211,3 +211,19 @@ def test_the_label_is_described(computed: dict) -> None:
     label = computed["label"]
     assert (label["name"], label["task"], label["classes"]) == ("late", "binary", [0, 1])
     assert set(label["alone"]) == {"wind", "seats", "carrier"}
+
+
+def test_rows_of_two_splits_are_counted_as_pandas_counts_them(
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    validation = pd.concat([tables["validation"], tables["train"][:40]])
+    test = pd.concat([tables["test"], tables["validation"][:7], tables["train"][:5]])
+    splits = {"train": tables["train"], "validation": validation, "test": test}
+    found = compute(splits, FLIGHT_TYPES, "late")["splits"]
+    earlier: list[pd.DataFrame] = []
+    for split, table in splits.items():
+        known = {tuple(map(str, row)) for part in earlier for row in part.itertuples(index=False)}
+        expected = sum(tuple(map(str, row)) in known for row in table.itertuples(index=False))
+        assert found[split]["repeated"] == expected
+        earlier.append(table)
+    assert found["validation"]["repeated"] >= 40

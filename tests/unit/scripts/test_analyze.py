@@ -1,6 +1,7 @@
 """analyze as its users run it: on examples in files, as a process of its own."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,8 @@ def test_writes_statistics_and_anomalies(folder: Path) -> None:
     assert train["values"] == [["b", 2], ["a", 1], ["c", 1]]
     anomalies = json.loads((folder / "out/anomalies.json").read_text())["anomalies"]
     assert [(a["kind"], a["split"], a["value"]) for a in anomalies] == [
+        ("repeated_rows", "validation", 1.0),
+        ("repeated_rows", "test", 0.5),
         ("label_leak", "validation", 1.0),
         ("new_categories", "test", 0.5),
     ]
@@ -104,3 +107,21 @@ def assert_refused(folder: Path, data: dict, message: str) -> None:
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert not (folder / "out").exists()
+
+
+def test_drift_since_an_earlier_run_is_found_and_graded(folder: Path) -> None:
+    for split in ("train", "validation", "test"):
+        write(folder, split, ["a", "b"] * 200, ["No", "Yes"] * 200)
+    assert analyze(folder).returncode == 0
+    kept = folder / "kept.json"
+    kept.write_bytes((folder / "out/statistics.json").read_bytes())
+    assert "previous run" not in analyze(folder, {"previous": str(kept)}).stdout
+    write(folder, "train", ["a", "b", "b", "b"] * 100, ["No", "Yes"] * 200)
+    message = "warning: 'carrier' is distributed otherwise than in the previous run: L-infinity"
+    for _ in range(2):  # what it is compared with stays what it was
+        assert f"{message} distance 0.250" in analyze(folder, {"previous": str(kept)}).stdout
+    data = {"previous": str(kept), "anomalies": {"previous_drift": "error"}}
+    assert "'carrier' is distributed otherwise" in analyze(folder, data).stderr
+    shutil.rmtree(folder / "out")
+    kept.write_text("[]")
+    assert_refused(folder, {"previous": str(kept)}, "expected statistics as this stage writes them")
