@@ -41,10 +41,11 @@ def main() -> None:
         write_json(arguments.hardware, hardware.describe(strategies.create(job["training"])))
         join(arguments, job, run)
         return
-    count = workers.needed(job, run.model)
-    if count > 1 and cluster.find(os.environ) is None:
+    if (count := workers.needed(job, run.model)) > 1 and cluster.find(os.environ) is None:
         workers.start(count)
         return
+    if strategies.serve(job["training"]):
+        return  # the chief, which it served, is done
     settled = runs.settle(job, run, arguments.earlier)
     job = settled.job
     model_settings = models.pinned(job["models"][run.model])
@@ -89,7 +90,7 @@ def main() -> None:
         )
         return
     keras.utils.set_random_seed(run.seed)
-    with strategy.scope():
+    with strategy.scope(), recipe.precision(settings.precision):
         model = models.build(model_settings, preprocessing.spec, task)
     if started := adoption.start(model, model_settings, preprocessing):
         description["started"] = started
@@ -116,9 +117,7 @@ def main() -> None:
         source(examples, settings.buffer_rows, debug.rows, class_weights),
         source(validation, settings.buffer_rows, debug.rows),
     )
-    callbacks = user_code.callbacks(code) if code else []
-    if job["training"]["tensorboard"] and checkpoints.chief:
-        callbacks.append(user_code.tensorboard(arguments.output.parent / "tensorboard"))
+    callbacks = user_code.callbacks(job["training"], arguments.output.parent, checkpoints.chief)
     try:
         outcome = loop.train(model, task, settings, data, run.seed, callbacks, checkpoints, debug)
         history, best_epoch = outcome.history, outcome.best_epoch

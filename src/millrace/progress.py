@@ -24,7 +24,7 @@ class Progress:
 
     def __init__(self, total: int | None, unit: str, description: str) -> None:
         self._total, self._unit, self._description = total, unit, description
-        self._done = 0
+        self._done, self._note = 0, ""
         self._started = self._printed = time.monotonic()
         self._bar = (
             tqdm(total=total, unit=unit, desc=description, unit_scale=True)
@@ -35,10 +35,12 @@ class Progress:
             of_total = "" if total is None else f" {total:,} {unit}"
             print(f"{description}:{of_total} …", file=sys.stderr, flush=True)
 
-    def update(self, count: int = 1) -> None:
-        """Adds `count` units to those done."""
+    def update(self, count: int = 1, note: str = "") -> None:
+        """Adds `count` units to those done; `note` says how it goes, such as a loss."""
         self._done += count
+        self._note = f", {note}" if note else ""
         if self._bar is not None:
+            self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(count)
         elif time.monotonic() - self._printed >= SECONDS_BETWEEN_LINES:
             self._print()
@@ -73,4 +75,5 @@ class Progress:
             line += f" of {self._total:,} ({100 * self._done / self._total:.0f} %)"
             if rate:
                 line += f", {(self._total - self._done) / rate:,.0f} s left"
-        print(f"{line}, {seconds:.1f} s, {rate:,.0f} {self._unit}/s", file=sys.stderr, flush=True)
+        line += f", {seconds:.1f} s, {rate:,.0f} {self._unit}/s{self._note}"
+        print(line, file=sys.stderr, flush=True)

@@ -56,3 +56,24 @@ def test_work_that_ends_at_once_is_fine(capsys: pytest.CaptureFixture[str]) -> N
     with Progress(0, "rows", "ingest"):
         pass
     assert "ingest: 0 rows" in capsys.readouterr().err
+
+
+def test_a_line_and_a_bar_say_how_it_goes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock(monkeypatch)
+    with Progress(20, "rows", "train") as bar:
+        clock.now += 10
+        bar.update(10, "loss 0.5, auc 0.75")
+        clock.now += 10
+        bar.update(10, "loss 0.25")
+    assert [line.partition("rows/s")[2] for line in capsys.readouterr().err.splitlines()] == [
+        "",
+        ", loss 0.5, auc 0.75",
+        ", loss 0.25",
+        ", loss 0.25",
+    ]
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
+    with Progress(10, "rows", "train") as bar:
+        bar.update(10, "loss 0.5")
+    assert "loss 0.5" in capsys.readouterr().err

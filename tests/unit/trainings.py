@@ -89,7 +89,10 @@ def main() -> None:
     output = Path(sys.argv[1])
     changes = {**PROGRAM, **json.loads(sys.argv[2] if len(sys.argv) > 2 else "{}")}
     keys = ("strategy", "replicas", "connect_seconds")
-    strategy = strategies.create({key: changes.pop(key) for key in keys})
+    chosen = {key: changes.pop(key) for key in keys}
+    if strategies.serve(chosen):
+        return
+    strategy = strategies.create(chosen)
     checkpoints = Checkpoints(
         output / "checkpoints", {"of": "a test"}, minutes=0, chief=strategies.is_chief(strategy)
     )

@@ -78,11 +78,12 @@ def _embed(
 class DenseFeatures(layers.Layer):
     """Joins an encoded example's numbers, indicators and embeddings, each as its entry says.
 
-    Input: {`numbers`: float32 [n, …], `ids`: int32 [n, …]}. Output: float32 [n, width].
+    Input: {`numbers`: float32 [n, …], `ids`: int32 [n, …]}. Output: float32 [n, width], in mixed
+    precision too: a table's numbers need not fit into half of one.
     """
 
     def __init__(self, spec: EncodedSpec, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.spec = spec
         self.plain = [
             place
@@ -95,7 +96,9 @@ class DenseFeatures(layers.Layer):
             if entry.representation in ENCODINGS:
                 self.encoded.setdefault(_settings_of(entry), []).append(place)
         self.encodings = [
-            ENCODINGS[representation](tuple(spec.numbers[place] for place in places))
+            ENCODINGS[representation](
+                tuple(spec.numbers[place] for place in places), dtype="float32"
+            )
             for (representation, *_), places in self.encoded.items()
         ]
 

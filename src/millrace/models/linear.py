@@ -26,11 +26,12 @@ def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Mode
 class Linear(layers.Layer):
     """logits = bias + numbers · weights + the sum of the ids' weights.
 
-    A number with an encoding (piecewise linear, periodic) enters through it.
+    A number with an encoding (piecewise linear, periodic) enters through it. In float32, in mixed
+    precision too.
     """
 
     def __init__(self, spec: EncodedSpec, outputs: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.spec, self.outputs = spec, outputs
         self.numbers = DenseFeatures(EncodedSpec(spec.numbers, ()), name="numbers")
 

@@ -169,7 +169,7 @@ def await_peers(cluster: Cluster, seconds: float) -> None:
         ) from None
     with door:
         while missing:
-            missing = [address for address in missing if not _listens(address)]
+            missing = [address for address in missing if not listens(address)]
             if missing and time.monotonic() > until:
                 raise MillraceError(
                     f"{cluster.job} {cluster.index}: expected all {len(cluster.addresses)} "
@@ -182,10 +182,20 @@ def await_peers(cluster: Cluster, seconds: float) -> None:
                 time.sleep(0.2)
 
 
-def _listens(address: str) -> bool:
+def listens(address: str) -> bool:
+    """Whether somebody listens at host:port."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=1).close()
     except OSError:
         return False
     return True
+
+
+def lost(here: Cluster, processes: list[str]) -> MillraceError:
+    """Returns the error that other processes are gone, which `processes` names."""
+    return MillraceError(
+        f"{here.job} {here.index}: expected all workers to go on, lost "
+        f"{', '.join(processes) or 'one of them'}.",
+        note="its own log says why. Start all of them again: they go on from the last checkpoint.",
+    )

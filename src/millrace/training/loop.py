@@ -73,7 +73,7 @@ def train(
     Raises:
         MillraceError: the loss is not a number any more, or a checkpoint cannot be restored.
     """
-    with strategies.naming_the_dead(model.distribute_strategy):
+    with strategies.naming_the_dead():
         return _Loop(model, task, settings, data, seed, callbacks, checkpoints, debug).run()
 
 
@@ -124,7 +124,9 @@ class _Loop:
         if debug.check_numerics:
             watch(model)
             step = watched_step(model, step)
-        self.run_training = compiled(model, step, data[0].signature, debug.eager)
+        self.run_training = compiled(
+            model, step, data[0].signature, debug.eager, settings.jit and not debug.stepwise
+        )
         self.run_validation = compiled(model, model.test_step, data[1].signature, debug.eager)
         self._build_metrics()
 
@@ -182,8 +184,9 @@ class _Loop:
         for call, loss in self._run_calls(self.run_training, ahead, batch_size, begin):
             done = call.step + len(call.rows)
             self._check_finite({"loss": loss}, f"epoch {journal.epoch + 1}, step {done}")
-            self.callbacks.on_train_batch_end(done - 1, {"loss": loss})
-            progress.update(call.rows.size)
+            logs = {**self._metrics(), "loss": loss}
+            self.callbacks.on_train_batch_end(done - 1, logs)
+            progress.update(call.rows.size, _in_words(logs))
             if call.rows.shape[1] == batch_size and self._checkpoint_is_due():
                 journal.step = done
                 self._save()

@@ -47,6 +47,8 @@ class Settings:
         moving_average: the largest decay of the moving average of the weights; 0 for none.
         class_weight: `none`, `balanced`, or a weight by class.
         buffer_rows: how many training examples are in memory at once.
+        precision: `float32`, or a Keras policy of mixed precision.
+        jit: whether XLA compiles the training step.
     """
 
     batch_size: int
@@ -60,6 +62,8 @@ class Settings:
     moving_average: float
     class_weight: str | Mapping[str, float] = "none"
     buffer_rows: int = 1_000_000
+    precision: str = "float32"
+    jit: bool = False
 
     @classmethod
     def of(
@@ -132,6 +136,17 @@ def optimizer(
     spared = [x for x in weights if len(x.shape) < 2 or any(n in x.name for n in NOT_DECAYED)]
     adamw.exclude_from_weight_decay(var_list=spared)
     return adamw
+
+
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Has the layers that are made meanwhile compute by a Keras dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 class OfPredictions(keras.metrics.Metric):

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from millrace.training import parameter_server
+
 # More than a training has steps, since a step changes the other half of a seed.
 SEEDS_APART = 1_000_003
 
@@ -20,6 +22,7 @@ def compiled(
     step: Callable[[Any], Any],
     tables: dict[str, tf.TensorSpec],
     eager: bool = False,
+    jit: bool = False,
 ) -> RunSteps:
     """Returns a function that runs `step` on one batch after the other.
 
@@ -28,8 +31,11 @@ def compiled(
         step: takes (inputs, labels) or (inputs, labels, weights), as Keras' `train_step` does.
         tables: what the examples are made of.
         eager: whether to run in Python after all, for breakpoints.
+        jit: whether XLA compiles the step; with several replicas it does not.
     """
     strategy = model.distribute_strategy
+    if jit and not eager and strategy.num_replicas_in_sync == 1:
+        step = tf.function(step, jit_compile=True)
 
     def run_batch(tables: dict[str, tf.Tensor], rows: tf.Tensor) -> None:
         rows, weights = replica_share(rows)
@@ -46,7 +52,10 @@ def compiled(
     if eager:
         return run_steps
     signature = [tables, tf.TensorSpec([None, None], tf.int32)]
-    return tf.function(run_steps, input_signature=signature)  # type: ignore[no-any-return]
+    run: RunSteps = tf.function(run_steps, input_signature=signature)
+    if isinstance(strategy, tf.distribute.ParameterServerStrategy):
+        return parameter_server.scheduled(strategy, run)
+    return run
 
 
 def separate_dropout(model: keras.Model) -> None:

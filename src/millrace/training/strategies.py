@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from millrace.errors import MillraceError
-from millrace.training import cluster, devices
+from millrace.training import cluster, devices, parameter_server
 from millrace.training.cluster import Cluster
 
 
@@ -40,6 +40,8 @@ def create(settings: Mapping[str, Any]) -> tf.distribute.Strategy:
             f"training.replicas: expected auto with the strategy {name}, found "
             f"{settings['replicas']}; only mirrored takes a number."
         )
+    if name == "parameter_server":
+        return parameter_server.create(parameter_server.check(here), settings["connect_seconds"])
     if name == "multi_worker":
         return _multi_worker(here, settings["connect_seconds"])
     if name == "tpu":
@@ -47,9 +49,25 @@ def create(settings: Mapping[str, Any]) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
+def serve(settings: Mapping[str, Any]) -> bool:
+    """Whether this process only serves others: then it has, and they are done.
+
+    With the strategy parameter_server all processes but the chief do.
+
+    Raises:
+        MillraceError: the cluster lacks what the strategy needs, or does not answer.
+    """
+    here = cluster.find(os.environ)
+    name = _suitable(here) if settings["strategy"] == "auto" else settings["strategy"]
+    if name != "parameter_server" or parameter_server.check(here).is_chief:
+        return False
+    parameter_server.serve(parameter_server.check(here), settings["connect_seconds"])
+    return True
+
+
 def _suitable(here: Cluster | None) -> str:
     if here is not None and len(here.addresses) > 1:
-        return "multi_worker"
+        return "parameter_server" if "ps" in here.jobs else "multi_worker"
     if "TPU_NAME" in os.environ:
         return "tpu"
     return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "default"
@@ -125,7 +143,7 @@ def any_process(strategy: tf.distribute.Strategy, flag: bool) -> bool:
 
 
 @contextmanager
-def naming_the_dead(strategy: tf.distribute.Strategy) -> Iterator[None]:
+def naming_the_dead() -> Iterator[None]:
     """Turns what TensorFlow says when another process is gone into an error that names it.
 
     TensorFlow notices a closed connection at once, and silence after ten seconds.
@@ -133,15 +151,10 @@ def naming_the_dead(strategy: tf.distribute.Strategy) -> Iterator[None]:
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError) as error:
-        here = cluster_of(strategy)
-        if here is None:
+        here = cluster.find(os.environ)
+        if here is None or len(here.addresses) < 2:
             raise
         found = re.findall(r"/job:(\w+)/(?:replica:0/)?task:(\d+)", str(error))
         named = {(job, int(index)) for job, index in found} - {(here.job, here.index)}
         lost = [f"{job} {index} ({here.jobs[job][index]})" for job, index in sorted(named)]
-        raise MillraceError(
-            f"{here.job} {here.index}: expected all workers to go on, lost "
-            f"{', '.join(lost) or 'one of them'}.",
-            note="its own log says why. Start all of them again: they go on from the last "
-            "checkpoint.",
-        ) from None
+        raise cluster.lost(here, lost) from None

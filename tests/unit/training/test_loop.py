@@ -145,6 +145,26 @@ def test_example_weights_are_those_of_fit_in_training_and_validation() -> None:
         np.testing.assert_allclose(outcome.history[0][name], history[name][0], rtol=1e-5)
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_learns_the_same_with_weights_of_float32(policy: str) -> None:
+    with recipe.precision(policy):
+        model = make_model()
+    assert keras.config.dtype_policy().name == "float32"
+    assert model.get_layer("hidden").compute_dtype == policy.removeprefix("mixed_")
+    _, outcome = run(model)
+    _, expected = run()
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    assert outcome.val_loss != expected.val_loss
+    assert outcome.val_loss == pytest.approx(expected.val_loss, abs=0.01)
+
+
+def test_what_xla_compiles_computes_the_same() -> None:
+    _, outcome = run(jit=True)
+    _, expected = run()
+    for one, other in zip(outcome.history, expected.history, strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+
+
 class Calls(keras.callbacks.Callback):
     """Writes down each call: its name, and the epoch or the batch it begins with."""
 

@@ -116,6 +116,52 @@ def test_the_others_name_a_worker_that_died_and_all_can_go_on(tmp_path: Path) ->
     np.testing.assert_allclose(losses(tmp_path / "killed"), losses(tmp_path / "whole"), rtol=1e-6)
 
 
+def served(output: Path, changes: dict[str, Any]) -> list[subprocess.Popen[str]]:
+    """Starts a training by a chief, a worker and a parameter server, on this machine."""
+    ports = free_ports(3)
+    roles = ("chief", "worker", "ps")
+    jobs = {role: [f"127.0.0.1:{port}"] for role, port in zip(roles, ports, strict=True)}
+    changes = {**changes, "strategy": "parameter_server"}
+    return [
+        program(
+            output,
+            changes,
+            TF_CONFIG=json.dumps({"cluster": jobs, "task": {"type": role, "index": 0}}),
+        )
+        for role in roles
+    ]
+
+
+@pytest.mark.slow
+def test_a_worker_computes_on_a_parameter_server_what_one_process_does(tmp_path: Path) -> None:
+    for process in served(tmp_path, PLAIN):
+        finish(process)
+    np.testing.assert_allclose(losses(tmp_path), expected_losses(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", [1, 2])
+def test_a_dead_worker_or_server_is_named_and_all_can_go_on(tmp_path: Path, role: int) -> None:
+    changes = {"rows": 1500, "epochs": 2}
+    finish(program(tmp_path / "whole", changes))
+    processes = served(tmp_path / "killed", {**changes, "wait": 0.1})
+    chief = processes[0]
+    for _ in range(8):
+        assert chief.stdout.readline().startswith("batch")  # type: ignore[union-attr]
+    processes[role].send_signal(signal.SIGKILL)
+    # The others stop when the chief is gone for ten seconds.
+    _, said = chief.communicate(timeout=60)
+    assert chief.returncode == 1
+    assert f"lost {('chief', 'worker', 'ps')[role]} 0 (127.0.0.1:" in said
+    for process in processes[1:]:
+        process.communicate(timeout=60)
+    for process in served(tmp_path / "killed", changes):
+        finish(process)
+    weights = [np.load(tmp_path / name / "weights.npz") for name in ("killed", "whole")]
+    for one, other in zip(*(x.values() for x in weights), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_more_replicas_than_a_batch_has_examples_are_refused(tmp_path: Path) -> None:
     changes = {"strategy": "mirrored", "replicas": 3, "batch_size": 2}
@@ -238,6 +284,7 @@ def test_an_address_that_is_taken_is_refused() -> None:
             "expected auto with the strategy default, found 2",
         ),
         ({"strategy": "tpu"}, "expected a TPU, found none"),
+        ({"strategy": "parameter_server"}, "chief, worker and ps for parameter_server, found no"),
     ],
 )
 def test_a_strategy_that_the_machine_cannot_give_is_refused(
