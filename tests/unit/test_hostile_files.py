@@ -3,7 +3,10 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -21,9 +24,9 @@ FUZZ = settings(
 )
 
 
-def accounted(path: Path) -> tuple[int, int]:
+def accounted(path: Path, **data: Any) -> tuple[int, int]:
     """Returns how many rows are good and how many rejected; together they are all there are."""
-    table = tables.open_table(path, DATA)
+    table = tables.open_table(path, DATA | data)
     counts, rows = tables.infer([table], MARKERS)
     types = {name: tables.column_type(counts[name], 0.001) for name in table.names}
     good = rejected = 0
@@ -35,12 +38,14 @@ def accounted(path: Path) -> tuple[int, int]:
     return good, rejected
 
 
-def survives(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+def survives(path: Path, content: bytes, **data: Any) -> int | None:
+    """Returns how many rows there are, None where the file is refused, by its name."""
+    path.write_bytes(content)
     try:
-        accounted(path)
+        return sum(accounted(path, **data))
     except MillraceError as error:
         assert str(path) in str(error)
+        return None
 
 
 @FUZZ
@@ -61,6 +66,68 @@ def test_a_gzip_file_cut_and_changed(tmp_path: Path, place: int, noise: bytes) -
     whole = gzip.compress("".join(f"{n},{n * n}\n" for n in range(200)).encode(), mtime=0)
     survives(tmp_path / "table.gz", whole[:place])
     survives(tmp_path / "table.gz", whole[:place] + noise + whole[place + len(noise) :])
+
+
+ENCODINGS = ["utf-8", "utf-16-le", "utf-16-be", "latin-1", "cp1252", "shift_jis", "utf-7"]
+
+
+@FUZZ
+@given(TABLE_LIKE, st.sampled_from(ENCODINGS), st.sampled_from(ENCODINGS), st.integers(0, 3))
+def test_any_text_in_any_encoding(
+    tmp_path: Path, data: bytes, written: str, read: str, skip_lines: int
+) -> None:
+    text = data.decode().encode(written, errors="replace")
+    survives(tmp_path / "table", text, encoding=read, skip_lines=skip_lines)
+
+
+@FUZZ
+@given(st.lists(st.text("ab1é", min_size=1, max_size=4), min_size=1, max_size=6), st.integers(0, 9))
+def test_lines_that_are_skipped_are_no_rows(
+    tmp_path: Path, cells: list[str], skip_lines: int
+) -> None:
+    """The same table comes out however many lines stand before it, in whatever encoding."""
+    text = "x,y\n" + "".join(f"{cell},1\n" for cell in cells)
+    before = 'a "title"\n' * skip_lines
+    for encoding in ("utf-8", "utf-16-le", "latin-1"):
+        content = (before + text).encode(encoding)
+        found = survives(tmp_path / "t", content, encoding=encoding, skip_lines=skip_lines)
+        assert found == len(cells)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+
+
+@FUZZ
+@given(st.lists(st.dictionaries(st.text(max_size=3), JSON, max_size=3) | JSON, max_size=6))
+def test_any_json_lines(tmp_path: Path, values: list[Any]) -> None:
+    lines = [json.dumps({"a": 1}), *map(json.dumps, values)]
+    assert survives(tmp_path / "t.jsonl", "\n".join(lines).encode()) in (None, len(lines))
+
+
+@FUZZ
+@given(st.text('{}[]":,ab1\\u \n\t', max_size=80))
+@example('"a": 1e999}\n{"a": "\\ud800"}')
+@example('"a": 1}\n' + "[" * 5000)
+def test_any_text_as_json_lines(tmp_path: Path, text: str) -> None:
+    survives(tmp_path / "t.jsonl", b'{"a": 1}\n{' + text.encode())
+
+
+@FUZZ
+@given(st.integers(0), st.binary(min_size=1, max_size=8), st.booleans())
+def test_a_parquet_file_cut_and_changed(
+    tmp_path: Path, place: int, noise: bytes, cut: bool
+) -> None:
+    table = pa.table({"n": range(50), "s": [f"text {n}" for n in range(50)]})
+    pq.write_table(table, tmp_path / "whole.parquet")
+    whole = (tmp_path / "whole.parquet").read_bytes()
+    place %= len(whole)
+    changed = whole[:place] if cut else whole[:place] + noise + whole[place + len(noise) :]
+    if changed:
+        survives(tmp_path / "t.parquet", changed)
 
 
 def test_ten_thousand_columns(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,9 @@ class ParquetTable:
 
     def __init__(self, path: Path, exclude: Collection[str]) -> None:
         self.path = path
-        try:
+        with _damage_named(str(path)):
             # With pre_buffer, memory grows with the file.
             self._file = pq.ParquetFile(path, pre_buffer=False)
-        except pa.ArrowInvalid as error:
-            raise MillraceError(
-                f"{path}: expected Parquet data, found a damaged file ({error})."
-            ) from None
         fields = self._file.schema_arrow
         self.names: list[str] = fields.names
         for field in fields:
@@ -59,16 +56,22 @@ class ParquetTable:
         """Yields the rows. `types` are those that columns will get, as far as they are known."""
         most = max(1, min(ROWS_PER_BLOCK, CELLS_PER_BLOCK // max(1, len(self.names))))
         row = 1
-        try:
+        with _damage_named(str(self.path)):
             for batch in self._file.iter_batches(most):
                 yield _block(batch, row, markers, types)
                 row += batch.num_rows
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            raise MillraceError(
-                f"{self.path}: row {row}: expected Parquet data, found a damaged file ({error})."
-            ) from None
+
+
+@contextmanager
+def _damage_named(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's own fault
+        raise MillraceError(
+            f"{path}: expected Parquet data, found a damaged file ({error})."
+        ) from None
 
 
 def _is_text(type_: pa.DataType) -> bool:

@@ -2,11 +2,11 @@
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -61,15 +61,35 @@ def test_killed_and_run_again(folder: Path, tmp_path: Path) -> None:
     assert found == expected
 
 
-def test_a_full_disk_is_said_and_nothing_is_left(folder: Path, tmp_path: Path) -> None:
-    def small_files() -> None:
-        # Stands in for a full disk: the write that goes beyond fails in the same place.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """An empty disk of 4 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
+    mounted = subprocess.run(["mount", *options], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
 
-    result = subprocess.run(
-        command(folder, tmp_path), capture_output=True, text=True, preexec_fn=small_files
-    )
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_a_full_disk_is_said_and_nothing_is_left(
+    folder: Path, small_disk: Path, compression: str
+) -> None:
+    config = json.loads((folder / "config.yaml").read_text())
+    config["data"]["compression"] = compression
+    changed = folder / f"{compression}.yaml"
+    changed.write_text(json.dumps(config))
+    arguments = [
+        text.replace("/config.yaml", f"/{changed.name}") for text in command(folder, small_disk)
+    ]
+    result = subprocess.run(arguments, capture_output=True, text=True)
     assert result.returncode == 1
-    assert "error: File too large" in result.stderr
+    assert f"error: {small_disk / 'part'}: No space left on device" in result.stderr
     assert "Traceback" not in result.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert "Exception" not in result.stderr
+    assert list(small_disk.iterdir()) == []

@@ -1,5 +1,6 @@
 """preprocess, run on the made job."""
 
+import gzip
 import json
 
 import numpy as np
@@ -73,3 +74,17 @@ def test_the_proposal_can_be_pasted_into_a_config(made_job, tmp_path):
     job.run("preprocess", config=pasted, features=tmp_path / "again.yaml", **paths)
     before, after = json.loads(learned), json.loads((tmp_path / "p.json").read_bytes())
     assert after["columns"] == before["columns"]
+
+
+def test_compressed_examples_are_encoded_alike(made_job, tmp_path):
+    job = made_job("binary").until("preprocess")
+    (tmp_path / "examples").mkdir()
+    for shard in (job.results / "examples").iterdir():
+        zipped = tmp_path / "examples" / f"{shard.name}.gz"
+        zipped.write_bytes(gzip.compress(shard.read_bytes()))
+    paths = {"preprocessing": "p.json", "features": "features.yaml", "encoded": "encoded"}
+    options = {option: tmp_path / name for option, name in paths.items()}
+    job.run("preprocess", examples=tmp_path / "examples", **options)
+    for split in job.tables:
+        again = tmp_path / "encoded" / f"{split}.tfrecord"
+        assert again.read_bytes() == (job.results / "encoded" / again.name).read_bytes()
