@@ -61,7 +61,7 @@ class Job:
 
     def ours(self, path: str) -> str:
         """Returns the path of this project's file; the project may be a module of another."""
-        return _as_it_is(os.path.join(self.project, path))
+        return os.path.join(self.project, path)
 
     def workers(self, run: str) -> int | None:
         """Returns how many processes do a run together, None for one."""
@@ -78,19 +78,19 @@ class Job:
     def local_files(self) -> list[str]:
         """The raw files on this disk. One that is missing is left to `fetch`, which explains it.
 
-        In a module it is named all the same: a rule of the importing workflow may make it.
+        In a module it is named all the same: a rule of the importing workflow may make it, and the
+        module's prefix is for what is made here.
         """
         named = [source.name for source in sources.named(self.config["data"]["files"])]
         if self.project:
-            return [_as_it_is(name) for name in named if not sources.is_elsewhere(name)]
-        return [_as_it_is(name) for name in named if Path(name).is_file()]
+            return [local(name) for name in named if not sources.is_elsewhere(name)]
+        return [name for name in named if Path(name).is_file()]
 
     def files_in(self, *keys: str) -> list[str]:
         """The files on this disk that parts of the config name: a schema, a vocabulary, a model."""
         texts = {text for key in keys for text in _texts(_look_up(self.config, key))}
-        return [
-            _as_it_is(path) for path in sorted({str(p) for text in texts for p in _files(text)})
-        ]
+        paths = sorted({str(path) for text in texts for path in _files(text)})
+        return [local(path) for path in paths] if self.project else paths
 
     def file(self, wildcards: object, input: object) -> str:
         """The config file, as a rule's `params`.
@@ -191,12 +191,6 @@ def _write_if_new(path: Path, text: str) -> None:
         return
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _as_it_is(path: str) -> str:
-    """Marks a path that is the same in a module with a prefix, and where files are in a storage."""
-    marked: str = local(path)
-    return marked
 
 
 def _relative(path: str | Path) -> str:
