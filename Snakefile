@@ -21,14 +21,8 @@ R = job.results
 LOGS = f"logs/{job.name}"
 
 
-include: "rules/data.smk"
-include: "rules/models.smk"
-include: "rules/export.smk"
-include: "rules/report.smk"
-
-
+# First, so that it is the target; in a module it leaves the importing workflow its own.
 rule all:
-    default_target: True
     input:
         f"{R}/parity.json",
         f"{R}/report.html",
@@ -36,3 +30,9 @@ rule all:
         f"{R}/web",
         f"{R}/provenance.json",
     localrule: True
+
+
+include: "rules/data.smk"
+include: "rules/models.smk"
+include: "rules/export.smk"
+include: "rules/report.smk"
