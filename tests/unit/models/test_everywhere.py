@@ -11,6 +11,8 @@ MODELS = {
     "dcn": {"kind": "dcn", "hidden_units": [16, 8]},
     "tabm": {"kind": "tabm", "hidden_units": [32, 16]},
     "boosted_trees": {"kind": "boosted_trees", "trees": 30},
+    "two_tabms": {"kind": "tabm", "hidden_units": [16], "seeds": 2, "ensemble": True},
+    "two_forests": {"kind": "boosted_trees", "trees": 10, "seeds": 2, "ensemble": True},
 }
 
 
@@ -22,7 +24,13 @@ def take_everywhere(job, model, directory):
     settings |= {"models": {model: MODELS[model]}, "export": {"reduced": []}}
     config.write_text(yaml.safe_dump(settings))
     trained = directory / "models" / model
-    job.run("train", config=config, model=model, output=trained / "training")
+    earlier = {}
+    if MODELS[model].get("ensemble"):
+        for seed in ("0", "1"):
+            output = trained / "seeds" / seed / "training"
+            job.run("train", config=config, model=f"{model}/seeds/{seed}", output=output)
+        earlier = {"earlier": trained / "seeds"}
+    job.run("train", config=config, model=model, output=trained / "training", **earlier)
     (trained / "metrics.json").write_text(json.dumps({"threshold": 0.5}))
     champion = directory / "champion.json"
     gate = {"passed": True, "checks": []}
@@ -31,13 +39,13 @@ def take_everywhere(job, model, directory):
         "saved_model": directory / "saved_model" / "1",
         "signature": directory / "signature.json",
     }
-    made = {"config": config, "champion": champion, "models": directory / "models"}
+    made = {"champion": champion, "models": directory / "models"}
     job.run("export", **made, **exported)
     tflite, tfjs = directory / "tflite", directory / "tfjs"
     job.run("convert_tflite", config=config, **exported, output=tflite)
     job.run("convert_tfjs", saved_model=exported["saved_model"], output=tfjs)
     parity = directory / "parity.json"
-    job.run("verify", **made, **exported, tflite=tflite, tfjs=tfjs, parity=parity)
+    job.run("verify", config=config, **made, **exported, tflite=tflite, tfjs=tfjs, parity=parity)
     return json.loads(parity.read_text())
 
 
@@ -54,6 +62,8 @@ def take_everywhere(job, model, directory):
         ("boosted_trees", "binary"),
         ("boosted_trees", "multiclass"),
         ("boosted_trees", "regression"),
+        ("two_tabms", "multiclass"),
+        ("two_forests", "binary"),
     ],
 )
 def test_all_runtimes_give_the_same_answer(made_job, tmp_path, model, task):

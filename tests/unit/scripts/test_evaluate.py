@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import sklearn.metrics as sk
 
+from millrace import runs
 from millrace.errors import MillraceError
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "evaluate.py"
@@ -25,12 +26,12 @@ def evaluate(
 ) -> Callable[..., Path]:
     """Returns a function that evaluates a made job's model into a new folder."""
 
-    def call(task: str, settings: str = "", training: Path | None = None) -> Path:
+    def call(task: str, settings: str = "", training: Path | None = None, run: str = "dnn") -> Path:
         job = made_job(task).until("train")
         config = tmp_path / "config.yaml"
         config.write_text(job.config.read_text(encoding="utf-8") + settings, encoding="utf-8")
         results, out = job.results, tmp_path / "out"
-        arguments = ["--model", "dnn", "--config", str(config)]
+        arguments = ["--model", run, "--config", str(config)]
         arguments += ["--training", str(training or results / "models" / "dnn" / "training")]
         for name in ("preprocessing.json", "encoded", "examples", "schema.json"):
             arguments += [f"--{name.partition('.')[0]}", str(results / name)]
@@ -79,6 +80,21 @@ def test_binary(evaluate: Callable[..., Path], made_job: Callable[[str], Any]) -
     there = (test["city"] == "Zürich").to_numpy()
     expected = sk.accuracy_score(y[there], p[there] >= 0.5)
     assert by_city["Zürich"]["metrics"]["accuracy"]["value"] == pytest.approx(expected)
+
+
+def test_a_fold_is_evaluated_on_its_own_examples(
+    evaluate: Callable[..., Path], made_job: Callable[[str], Any]
+) -> None:
+    settings = "selection: {folds: 3}\nevaluation: {slices: [city], bootstrap: 20}"
+    metrics, diagnostics, predictions = read(evaluate("binary", settings, run="dnn/folds/1"))
+    train = made_job("binary").tables["train"]
+    assert (metrics["rows"], metrics["fold"], metrics["split"]) == (400, 1, "train")
+    held_out = runs.fold_rows((train["label"] == "yes").to_numpy(np.float32), 3, seed=0)[1]
+    assert predictions["label"].tolist() == train["label"].iloc[held_out].tolist()
+    auc = sk.roc_auc_score(predictions["label"] == "yes", predictions["prediction"].astype(float))
+    assert values(metrics)["auc"] == pytest.approx(auc)
+    by_city = {entry["value"]: entry["rows"] for entry in diagnostics["slices"]}
+    assert by_city["Zürich"] == (train["city"].iloc[held_out] == "Zürich").sum()
 
 
 def test_multiclass(evaluate: Callable[..., Path], made_job: Callable[[str], Any]) -> None:
