@@ -1,15 +1,21 @@
 """Two drivers, one DAG: tells DVC what Snakemake has made, and Snakemake what DVC has brought.
 
 Run as `python -m millrace.drivers to-dvc` or `to-snakemake`. Nothing is made again: both only
-write down that the files that lie here are current.
+write down that the files that lie here are current. The job is the one in config/config.yaml.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+from millrace import config, provenance, runs
 from millrace.errors import MillraceError, run
+from millrace.files import read_json, sha256
+
+CONFIG = Path("config/config.yaml")
+SHOWN = 5
 
 
 def to_dvc() -> None:
@@ -23,9 +29,11 @@ def to_dvc() -> None:
 def to_snakemake() -> None:
     """Makes Snakemake clean after `dvc repro` or `dvc pull`.
 
-    Raises MillraceError when DVC has stages to run.
+    Raises MillraceError when DVC has stages to run, and when a file is not the one that was made:
+    `dvc pull` believes a remote, unless it was told to verify.
     """
     _require_dvc_done()
+    _require_as_made()
     _call("snakemake", "--quiet", "all", "--cores", "1", "--touch")
     _require_snakemake_done()
 
@@ -51,6 +59,28 @@ def _require_dvc_done() -> None:
         raise MillraceError(
             f"dvc: expected every stage up to date, found changed: {', '.join(changed)}.",
             note="run `dvc repro` first, or `dvc pull` for what others have made.",
+        )
+
+
+def _require_as_made() -> None:
+    job = config.load(CONFIG)
+    results = Path("results") / job["name"]
+    recorded = read_json(results / "provenance.json")
+    found = provenance.artifacts(results, runs.artifacts(runs.plan(job).values()))
+    names = found.keys() | recorded["artifacts"].keys()
+    other = [
+        str(results / name) for name in names if found.get(name) != recorded["artifacts"].get(name)
+    ]
+    for file in recorded["data"]:
+        if sha256(Path(file["path"])) != file["sha256"]:
+            other.append(file["path"])
+    if other:
+        shown = ", ".join(sorted(other)[:SHOWN]) + (", …" if len(other) > SHOWN else "")
+        raise MillraceError(
+            f"{results}: expected the files that provenance.json lists, found {len(other)} other: "
+            f"{shown}.",
+            note="a remote may hold a damaged object: `dvc remote modify NAME verify true`, remove "
+            "the files and .dvc/cache, and `dvc pull` again.",
         )
 
 

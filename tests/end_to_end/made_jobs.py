@@ -20,7 +20,7 @@ CONFIG_FILE = "config/config.yaml"
 CONFIG = """
 name: made
 seed: 0
-data: {files: table.csv, label: label, sha256: {}, database: null}
+data: {files: table.csv, label: label, sha256: {}, database: null, parts: [1]}
 features:
   size: {kind: numeric, column: size (mm)}
   rooms: vocabulary

@@ -191,3 +191,21 @@ def test_they_agree_on_several_parts(project: Path) -> None:
 def test_a_difference_is_found(project: Path, old: str, new: str) -> None:
     edit(project / "dvc.yaml", old, new)
     assert with_snakemake(project) != with_dvc(project)
+
+
+@pytest.mark.slow
+def test_a_difference_in_any_one_flag_is_found(project: Path) -> None:
+    """Each flag of each command line in turn is given another name, in a job with all stages."""
+    config = project / "config" / "config.yaml"
+    edit(config, "linear: {kind: linear}", "linear: {kind: linear, seeds: 2, ensemble: true}")
+    write_runs()
+    stages = with_snakemake(project)
+    text = (project / "dvc.yaml").read_text()
+    flags = list(re.finditer(r"--[a-z]+(-[a-z]+)*", text))
+    assert len(flags) > 80
+    for flag in flags:
+        mutant = f"{text[: flag.end()]}x{text[flag.end() :]}"
+        (project / "dvc.yaml").write_text(mutant)
+        assert with_dvc(project) != stages, text[flag.start() : flag.end() + 40]
+    (project / "dvc.yaml").write_text(text)
+    assert with_dvc(project) == stages
