@@ -1,9 +1,9 @@
 """Preprocessing: all feature columns of a job as one graph, from raw rows to encoded examples.
 
-In a notebook:
+In a notebook (millrace.frames.fit makes one without a job):
 
     preprocessing = Preprocessing.load(Path("results/flights/preprocessing.json"))
-    encoded = preprocessing.encode(raw_columns(dataframe, preprocessing.raw))
+    encoded = preprocessing.transform(table)
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from millrace.errors import MillraceError
@@ -29,9 +31,10 @@ from millrace.feature_columns import (
     kind_of,
     number_inputs,
 )
+from millrace.feature_columns.base import nearest
 from millrace.files import read_json, write_json
 from millrace.proposal import propose
-from millrace.raw import RawColumn, name_columns
+from millrace.raw import RawColumn, name_columns, raw_columns
 from millrace.tasks import Task
 
 # The smallest float32 that has all its digits.
@@ -103,6 +106,26 @@ class Preprocessing:
         if self.spec.ids:
             encoded["ids"] = tf.concat([ids[entry.feature] for entry in self.spec.ids], axis=1)
         return encoded
+
+    def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Encodes the rows of a table; as `encode`, with arrays for tensors.
+
+        Raises MillraceError when the table lacks a column, or a column holds something else.
+        """
+        for column in self.raw:
+            if column.name not in table:
+                raise MillraceError(
+                    f"table: expected the column {column.name!r}, found none.",
+                    note=nearest(column.name, map(str, table.columns)),
+                )
+        try:
+            raw = raw_columns(table, self.raw)
+        except (ValueError, TypeError) as error:
+            types = {column.name: column.type for column in self.raw}
+            raise MillraceError(
+                f"table: expected columns of types {types}, found others ({error})."
+            ) from None
+        return {name: part.numpy() for name, part in self.encode(raw).items()}
 
     def save(self, path: Path) -> None:
         """Writes the state as JSON; `load` gives an equal Preprocessing."""
