@@ -1,6 +1,7 @@
 """What `features: auto` means: a feature column for each raw column, chosen by its statistics."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import yaml
@@ -9,6 +10,9 @@ from millrace.feature_columns.base import LARGEST_EXACT_INTEGER, largest_magnitu
 
 # A whole number with so few different values is more often a code than a quantity.
 FEW_VALUES = 8
+
+# Shorter than this, dates do not show what a weekday is like.
+WEEKS = 2
 
 # A value seen less often teaches a model nothing that it could use again.
 MIN_COUNT = 3
@@ -35,7 +39,10 @@ def propose(
         elif distinct == 1 and column["missing"] == 0:
             left_out[name] = "every row has the same value"
         elif column["type"] in ("date", "timestamp"):
-            left_out[name] = "a date says which row it is, not what the row is like"
+            if found := _of_dates(name, column):
+                features |= found
+            else:
+                left_out[name] = f"all its dates lie within {WEEKS} weeks"
         elif column["type"] == "string":
             frequent = any(count >= MIN_COUNT for _, count in column["values"])
             if seen < LEAST_ROWS_PER_VALUE * distinct or not frequent:
@@ -54,6 +61,23 @@ def propose(
         else:
             features[name] = {"kind": "numeric", "normalizer": "robust"}
     return features, left_out
+
+
+def _of_dates(name: str, column: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns what comes back in other rows: the day of the week, the season, the time of day.
+
+    Not how long ago a date is, which says which row it is rather than what the row is like.
+    """
+    texts = [value for value, _ in column["values"]]
+    days = (date.fromisoformat(max(texts)[:10]) - date.fromisoformat(min(texts)[:10])).days
+    features: dict[str, dict[str, Any]] = {}
+    if days >= 7 * WEEKS:
+        features[f"{name} weekday"] = {"kind": "date_part", "column": name, "part": "weekday"}
+    if days >= 365:
+        features[f"{name} season"] = {"kind": "cyclic", "column": name, "period": "year"}
+    if len({text[10:] for text in texts}) > 1:
+        features[f"{name} time"] = {"kind": "cyclic", "column": name, "period": "day"}
+    return features
 
 
 def as_yaml(features: Mapping[str, Any], left_out: Mapping[str, str]) -> str:

@@ -30,6 +30,8 @@ features:
   room_ids: {kind: identity, column: rooms, buckets: 6}
   city: {kind: vocabulary, min_count: 5}
   city_given: {kind: vocabulary, column: city, values: [Aarhus, Zürich]}
+  city_buckets: {kind: vocabulary, column: city, values: [Aarhus], num_oov_buckets: 3}
+  city_or_other: {kind: vocabulary, column: city, values: [Aarhus, other], default_value: 1}
   city_listed: {kind: vocabulary, column: city, file: cities.txt}
   code: {kind: hashed, buckets: 50}
   tags: {kind: sequence, delimiter: "|", max_length: 3}

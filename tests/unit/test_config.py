@@ -230,3 +230,13 @@ def test_a_job_does_not_read_what_it_writes(key: str) -> None:
     with pytest.raises(MillraceError, match=rf"data\.{key}: expected a file that this job"):
         complete({"name": "made", "data": data | {key: f"results/made/{key}.json"}})
     complete({"name": "made", "data": data | {key: f"results/other/{key}.json"}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [("hashed", "buckets"), ("identity", "buckets"), ("vocabulary", "num_oov_buckets")],
+)
+def test_a_bucket_count_below_one_is_refused(kind: str, key: str) -> None:
+    feature = {"c": {"kind": kind, key: 0}}
+    with pytest.raises(MillraceError, match=rf"features\.c\.{key}: .*at least 1, found 0"):
+        complete(SHORTEST | {"features": feature})

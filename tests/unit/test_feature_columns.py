@@ -38,7 +38,7 @@ def number_statistics(values, type_="float32"):
     logs = np.sign(seen) * np.log1p(np.abs(seen))
     different, counts = np.unique(seen, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    listed = [[different[i], int(counts[i])] for i in order]
+    listed = [[different[i].item(), int(counts[i])] for i in order]
     if len(different) > 1024:
         listed = [[value, count] for value, count in listed if count * 1024 >= len(values)]
     return {
@@ -59,11 +59,12 @@ def number_statistics(values, type_="float32"):
 
 
 def text_statistics(values):
+    """Of a column that also lacks a value."""
     counts = pd.Series(values).value_counts()
     return {
         "type": "string",
-        "rows": len(values),
-        "missing": 0,
+        "rows": len(values) + 1,
+        "missing": 1,
         "distinct": len(counts),
         "values": [[value, int(count)] for value, count in counts.items()],
     }
@@ -148,6 +149,24 @@ class TestNumeric:
             learn(Numeric, number_statistics(NUMBERS), column="label")
         with pytest.raises(MillraceError, match=r"found 'xx'\.\nNote: did you mean 'x'"):
             learn(Numeric, number_statistics(NUMBERS), column="xx")
+
+    @pytest.mark.parametrize(
+        "kind, config",
+        [
+            (Numeric, {}),
+            (Vocabulary, {}),
+            (Identity, {"buckets": 9}),
+            (Bucketized, {"quantiles": 2}),
+        ],
+    )
+    def test_a_column_of_one_value_or_none_is_refused(self, kind, config):
+        constant = number_statistics([3.0, 3.0])
+        with pytest.raises(MillraceError, match=r"features\.x: .*differ in column 'x', found 3\.0"):
+            learn(kind, constant, **config)
+        with pytest.raises(MillraceError, match=r"features\.x: .*column 'x', found none"):
+            learn(kind, constant | {"distinct": 0, "missing": 2, "values": []}, **config)
+        # A value or nothing: the missing id and the missing indicator tell them apart.
+        assert learn(kind, number_statistics([3.0, np.nan]), **config).name == "x"
 
 
 class TestBinEdges:
@@ -398,7 +417,7 @@ class TestIdentity:
         assert encode(column, [2.5, np.nan]).tolist() == [[3], [6]]
         assert column.cardinality == 7
         with pytest.raises(MillraceError, match=r"default_value: .*0 to 5, found 6"):
-            learn(Identity, number_statistics([0], "int64"), buckets=6, default_value=6)
+            learn(Identity, number_statistics([0, 1], "int64"), buckets=6, default_value=6)
 
     def test_whole_numbers_may_be_typed_as_floats(self):
         column = learn(Identity, number_statistics([0.0, 4.0, np.nan]), buckets=6)
@@ -542,6 +561,13 @@ class TestCategoricalInputs:
         other = Vocabulary("b", "b", ("x", "y", "z"))
         with pytest.raises(MillraceError, match="found 'a' with 4 and 'b' with 5"):
             categorical_inputs(features, Context({}, "label", {"a": a, "b": other}))
+
+    @pytest.mark.parametrize("kind", ["embedding", "indicator"])
+    def test_numbers_have_neither_embeddings_nor_indicators(self, kind):
+        number = learn(Numeric, number_statistics(NUMBERS))
+        features = {"e": {"kind": kind, "of": "n"}}
+        with pytest.raises(MillraceError, match=r"features\.e\.of: .*found 'n', a numeric feature"):
+            categorical_inputs(features, Context({}, "label", {"n": number}))
 
     def test_what_no_column_wraps_enters_by_its_size(self):
         small = Vocabulary("s", "s", ("x",))

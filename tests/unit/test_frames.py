@@ -67,11 +67,13 @@ def test_it_learns_what_the_workflow_learns(made_job) -> None:
     )
 
 
-def test_auto_says_what_it_leaves_out() -> None:
-    table = pd.DataFrame({"x": np.arange(100) % 37 / 8, "id": [f"{i}" for i in range(100)]})
+def test_auto_takes_what_comes_back_of_a_date_and_leaves_out_ids() -> None:
+    days = pd.date_range("2020-01-01", periods=100)
+    table = pd.DataFrame({"x": np.arange(100) % 37 / 8, "day": days.date, "id": days.astype(str)})
     learned = frames.fit(table.assign(y=np.arange(100) % 2), "y")
-    assert [column.name for column in learned.columns] == ["x"]
+    assert [column.name for column in learned.columns] == ["x", "day weekday"]
     assert learned.left_out == {"id": "an id: 100 different values in 100 rows"}
+    assert learned.transform(table)["ids"][:, 0].tolist() == days.day_of_week.tolist()
 
 
 @pytest.mark.parametrize(

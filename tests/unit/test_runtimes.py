@@ -50,3 +50,5 @@ def test_a_runner_that_fails_says_why(tmp_path):
     (tmp_path / "rows.json").write_text("{}")
     with pytest.raises(MillraceError, match="expected predictions, found: "):
         runtimes.run_tflite(tmp_path / "no.tflite", tmp_path / "rows.json")
+    with pytest.raises(MillraceError, match=r"found: \w*Error.*no_model"):
+        runtimes.run_tfjs(tmp_path / "no_model", "cpu", tmp_path / "rows.json")

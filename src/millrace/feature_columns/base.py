@@ -91,8 +91,8 @@ class Context:
     def column(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Returns the raw column that a feature reads, and its statistics.
 
-        Raises MillraceError when there is no such column, it is the label or the weight, or it has
-        no values.
+        Raises MillraceError when there is no such column, it is the label or the weight, it has no
+        values, or only one.
         """
         column = settings.get("column", feature)
         if column == self.label:
@@ -110,6 +110,12 @@ class Context:
                 f"features.{feature}: expected values in column {column!r}, found none in the "
                 "training examples.",
                 note="leave the feature out.",
+            )
+        if statistics["distinct"] == 1 and statistics["missing"] == 0:
+            raise MillraceError(
+                f"features.{feature}: expected values that differ in column {column!r}, found "
+                f"{statistics['values'][0][0]!r} in every training example.",
+                note="nothing can be learned from it: leave the feature out.",
             )
         return column, statistics
 

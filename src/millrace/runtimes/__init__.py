@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -83,8 +84,12 @@ def _run(command: list[str], rows: Path) -> np.ndarray:
             f"{command[0]}: expected a program, found none.", note="`make setup` installs it."
         ) from None
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise MillraceError(f"{' '.join(command)}: expected predictions, found: {last}")
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        # Python's last line says what is wrong, Node's is its version.
+        named = [line for line in lines if re.match(r"[\w.]*Error\b", line)]
+        raise MillraceError(
+            f"{' '.join(command)}: expected predictions, found: {(named or lines)[-1]}"
+        )
     result: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
     predictions = np.array([float(x) for x in result["predictions"]], np.float64)
     return predictions.reshape(result["shape"])

@@ -1,0 +1,218 @@
+"""Feature columns: learning beside Keras' adapt(), encoding by kind, reading what was encoded.
+
+    python benchmarks/feature_columns.py [--rows 1000000]
+
+The table has 15 columns: 6 floats, 3 integers, 6 strings of 4 to 75,000 different values, 2 %
+missing; sequences and times are beside it. Each part runs in a process of its own; imports and
+compilation are left out of its time and are in its memory. Takes about three minutes on 2 cores.
+A run with all million rows writes benchmarks/feature_columns.json, from which
+feature_columns_table.py makes the tables in docs/feature-columns.md; a shorter one only prints what
+it found.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+from made_columns import ALL, KEPT, KINDS, NUMBERS, STRINGS, make, table
+
+RESULT = Path(__file__).with_suffix(".json")
+ROWS = 1_000_000
+ROWS_PER_BATCH = 4096
+# What `batch_size: auto` is for a million rows.
+TRAINING_BATCH = 1024
+
+Result = dict[str, Any]
+
+
+@contextmanager
+def measured(result: Result, rows: int) -> Iterator[None]:
+    """Adds what the block took: seconds of the CPU and of the clock, and rows a CPU second."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    yield
+    seconds = time.process_time() - cpu
+    result["cpu_seconds"] = round(seconds, 2)
+    result["wall_seconds"] = round(time.perf_counter() - wall, 2)
+    result["rows_per_cpu_second"] = round(rows / seconds)
+
+
+def learn(rows: int) -> Result:
+    """Millrace: exact statistics of the training examples, then 15 feature columns."""
+    from millrace import examples, preprocessing
+    from millrace.analysis import statistics
+
+    schema, paths = make(rows)
+
+    def from_shards(shards: list[Path]) -> None:
+        batches = examples.read_batches(shards, schema)
+        described = statistics.describe({"train": batches}, schema)
+        preprocessing.learn(ALL, schema, described)
+
+    from_shards(paths[:1])
+    result: Result = {}
+    with measured(result, rows):
+        from_shards(paths)
+    return result
+
+
+def adapt(rows: int) -> Result:
+    """Keras: Normalization of the numbers and a StringLookup for each string, one pass each."""
+    import keras
+    import tensorflow as tf
+
+    schema, paths = make(rows)
+    dtypes = {"float32": tf.float32, "int64": tf.int64, "string": tf.string}
+    types = {column["name"]: dtypes[column["type"]] for column in schema["columns"]}
+
+    def read(names: list[str]) -> Any:
+        features = {
+            name: tf.io.FixedLenFeature([], types[name], "" if types[name] == tf.string else 0)
+            for name in names
+        }
+        serialized = tf.data.TFRecordDataset([str(path) for path in paths]).batch(8192)
+        return serialized.map(lambda batch: tf.io.parse_example(batch, features))
+
+    def stack(columns: dict[str, Any]) -> Any:
+        return tf.stack([tf.cast(column, tf.float32) for column in columns.values()], axis=1)
+
+    keras.layers.Normalization().adapt(read(NUMBERS).take(1).map(stack))
+    result: Result = {}
+    with measured(result, rows):
+        keras.layers.Normalization().adapt(read(NUMBERS).map(stack))
+        for name in STRINGS:
+            keras.layers.StringLookup().adapt(read([name]).map(lambda x: next(iter(x.values()))))
+    return result
+
+
+def rate(call: Callable[[Any], Any], batches: list[Any], rows: int, size: int) -> Result:
+    """Calls a function with batches, again and again, until it has had so many rows."""
+    call(batches[0])
+    result: Result = {}
+    count = -(-rows // size)
+    with measured(result, count * size):
+        for batch in islice(cycle(batches), count):
+            call(batch)
+    return result
+
+
+def batches_of(parts: dict[str, Any], size: int) -> list[dict[str, Any]]:
+    """Returns arrays [n, …] as tensors in batches, without the rows that fill none."""
+    import tensorflow as tf
+
+    rows = len(next(iter(parts.values())))
+    return [
+        {name: tf.constant(x[start : start + size]) for name, x in parts.items()}
+        for start in range(0, rows - size + 1, size)
+    ]
+
+
+def encode(rows: int) -> dict[str, Result]:
+    """Each kind by itself and all columns together, from raw columns; then from tf.Example."""
+    import tensorflow as tf
+
+    from millrace import frames
+    from millrace.raw import parse_examples, raw_columns
+
+    made, results = table(KEPT), {}
+    for name, features in KINDS.items():
+        learned = frames.fit(made, "label", features)
+        call = tf.function(learned.encode, reduce_retracing=True)
+        batches = batches_of(raw_columns(made, learned.raw), ROWS_PER_BATCH)
+        results[name] = rate(call, batches, rows // 4, ROWS_PER_BATCH)
+
+    learned = frames.fit(made, "label", ALL)
+
+    @tf.function
+    def from_examples(serialized: Any) -> Any:
+        return learned.encode(parse_examples(serialized, learned.raw))
+
+    _, (shard, *_) = make(rows)
+    serialized = [*tf.data.TFRecordDataset(str(shard)).batch(ROWS_PER_BATCH, drop_remainder=True)]
+    name = "all 15, from tf.train.Example"
+    results[name] = rate(from_examples, serialized, rows // 4, ROWS_PER_BATCH)
+    encoded = learned.transform(made)
+    results["a training step of dnn"] = train(learned, encoded, rows // 5)
+    results["reading encoded/ back"] = read(learned, encoded, rows)
+    return results
+
+
+def train(learned: Any, encoded: dict[str, Any], rows: int) -> Result:
+    """A step of the default dnn."""
+    import keras
+    import tensorflow as tf
+
+    from millrace import config, models
+
+    data = {"files": "-", "label": "label"}
+    job = config.complete({"name": "x", "data": data, "models": ["dnn"]})
+    model = models.build(job["models"]["dnn"], learned.spec, learned.task)
+    loss, optimizer = learned.task.loss(), keras.optimizers.AdamW()
+    optimizer.build(model.trainable_variables)
+    size = TRAINING_BATCH
+
+    @tf.function
+    def step(inputs: dict[str, Any]) -> None:
+        with tf.GradientTape() as tape:
+            value = loss(tf.zeros([size, 1]), model(inputs, training=True))
+        gradients = tape.gradient(value, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+
+    return rate(step, batches_of(encoded, size), rows, size)
+
+
+def read(learned: Any, inputs: dict[str, Any], rows: int) -> Result:
+    """Reads encoded rows, in blocks as preprocess writes them, back into memory."""
+    import numpy as np
+
+    from millrace import encoded
+
+    path = make(rows)[1][0].with_name("encoded.tfrecord")
+    labels = np.zeros(ROWS_PER_BATCH, np.float32)
+    blocks = [
+        encoded.Encoded({name: part.numpy() for name, part in batch.items()}, labels)
+        for batch in batches_of(inputs, ROWS_PER_BATCH)
+    ]
+    written = encoded.write(path, islice(cycle(blocks), -(-rows // ROWS_PER_BATCH)))
+    encoded.read(path, learned.spec)
+    result: Result = {}
+    with measured(result, written):
+        encoded.read(path, learned.spec)
+    path.unlink()
+    return result
+
+
+PARTS = {part.__name__: part for part in (learn, adapt, encode)}
+
+
+def main() -> None:
+    """Runs each part in a process of its own, and keeps what they took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--part", choices=PARTS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        result = PARTS[arguments.part](arguments.rows)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        print(json.dumps(result | ({} if arguments.part == "encode" else {"peak_mib": peak})))
+        return
+    make(arguments.rows)
+    found: dict[str, Any] = {"rows": arguments.rows}
+    for name in PARTS:
+        command = [sys.executable, __file__, "--part", name, "--rows", str(arguments.rows)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        found[name] = json.loads(done.stdout.splitlines()[-1])
+    print(json.dumps(found, indent=1))
+    if arguments.rows == ROWS:
+        RESULT.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

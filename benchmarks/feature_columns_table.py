@@ -1,0 +1,52 @@
+"""Writes the tables in docs/feature-columns.md from benchmarks/feature_columns.json.
+
+python benchmarks/feature_columns_table.py
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "feature-columns.md"
+START, END = "<!-- made by benchmarks/feature_columns_table.py -->\n", "<!-- end -->"
+
+
+def main() -> None:
+    """Replaces what stands between the marks."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f"{before}{START}{tables()}{END}{after}", encoding="utf-8")
+
+
+def tables() -> str:
+    """Returns what learning, encoding and reading took, as Markdown."""
+    found = json.loads(Path(__file__).with_name("feature_columns.json").read_text())
+    learn, adapt, rates = found["learn"], found["adapt"], found["encode"]
+    lines = ["", f"| learning from {found['rows']:,} rows | CPU s | s | MiB |", "|---|--:|--:|--:|"]
+    for name, result in (("Millrace", learn), ("Keras `adapt()`", adapt)):
+        figures = f"{result['cpu_seconds']:.1f} | {result['wall_seconds']:.1f}"
+        lines.append(f"| {name} | {figures} | {result['peak_mib']} |")
+    ratios = (adapt[key] / learn[key] for key in ("cpu_seconds", "wall_seconds"))
+    lines.append("| Keras / Millrace | {:.1f} | {:.1f} | |".format(*ratios))
+    lines += ["", "| | rows per CPU second |", "|---|--:|"]
+    lines += [f"| {name} | {x['rows_per_cpu_second']:,} |" for name, x in rates.items()]
+    lines += ["", _share(rates), ""]
+    return "\n".join(lines)
+
+
+def _share(rates: dict[str, Any]) -> str:
+    """Says how much of a training step the columns would be, were they encoded in each step."""
+    encode, step = (
+        1 / rates[name]["rows_per_cpu_second"] for name in ("all 15", "a training step of dnn")
+    )
+    read = 1 / rates["reading encoded/ back"]["rows_per_cpu_second"]
+    return (
+        f"Encoding the 15 raw columns in each step would be {encode / (encode + step):.0%} of the "
+        f"step's time with a `dnn`. It is done once per job instead, for all models, seeds and "
+        f"trials; reading what was encoded takes {read / step:.1%} of a step."
+    )
+
+
+if __name__ == "__main__":
+    main()
