@@ -3,12 +3,15 @@
 import importlib.util
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_tables_of_models_are_made_from_the_results() -> None:
-    script = ROOT / "benchmarks" / "models_table.py"
-    spec = importlib.util.spec_from_file_location("models_table", script)
+@pytest.mark.parametrize("name", ["models_table", "feature_columns_table"])
+def test_the_tables_are_made_from_the_results(name: str) -> None:
+    script = ROOT / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, script)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
