@@ -9,6 +9,8 @@ import pytest
 import yaml
 from made_jobs import CONFIG_FILE, ROOT, ROWS, make_folder, snakemake
 
+WORDS = ["Très", "bon,", "état", "3/4"]
+
 CONFIG = """
 name: made
 data:
@@ -35,6 +37,7 @@ features:
   city_listed: {kind: vocabulary, column: city, file: cities.txt}
   code: {kind: hashed, buckets: 50}
   tags: {kind: sequence, delimiter: "|", max_length: 3}
+  remark: {kind: text, max_length: 4, min_count: 2}
   weighted_tags: {kind: weighted, of: tags, weight: area}
   weekday: {kind: date_part, column: opened, part: weekday}
   opened_year: {kind: date_part, column: opened, part: year}
@@ -71,6 +74,7 @@ def write_table(path: Path) -> None:
             "city": rng.choice(["Aarhus", "Zürich", "São Paulo", "東京, 日本"], ROWS),
             "code": [f"{number:05}" for number in rng.integers(0, 400, ROWS)],
             "tags": ["|".join(rng.choice([*"abcdef"], size)) for size in rng.integers(0, 6, ROWS)],
+            "remark": [" ".join(words) for words in rng.choice(WORDS, (ROWS, 3))],
             "opened": seen.strftime("%Y-%m-%d"),
             "seen": seen.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }

@@ -91,11 +91,15 @@ class _Numbers:
         values = pc.drop_null(x).to_numpy()
         if values.dtype == np.float32:
             # Adding 0 makes -0.0 the 0.0 that it equals: which of them stands for both is chance.
-            values = values[~np.isnan(values)] + np.float32(0)
-        if not len(values):
+            values = values + np.float32(0)
+        values, counts = np.unique(values, return_counts=True)
+        # All NaN are one value, and the last.
+        seen = len(values) - int(len(values) > 0 and np.isnan(values[-1]))
+        if not seen:
             return
-        self._parts.append(Counts(*np.unique(self._leading(values), return_counts=True)))
-        self._range = [np.min([*self._range, values.min()]), np.max([*self._range, values.max()])]
+        values, counts = values[:seen], counts[:seen]
+        self._range = [np.min([*self._range, values[0]]), np.max([*self._range, values[-1]])]
+        self._parts.append(self._leading(Counts(values, counts)))
         most = MOST_FLOATS if values.dtype == np.float32 else MOST_INTEGERS
         if sum(len(part.values) for part in self._parts) > 2 * most:
             self._merge(most)
@@ -114,16 +118,15 @@ class _Numbers:
             self._parts = [_merged(self._parts)]
         while len(self._parts[0].values) > most:
             self._bits += 1
-            values, counts = self._parts[0]
-            self._parts = [_merged([Counts(self._leading(values), counts)])]
+            self._parts = [self._leading(self._parts[0])]
 
-    def _leading(self, values: Array) -> Array:
-        """Returns numbers without their last bits: of an integer, or of a float's significand."""
+    def _leading(self, part: Counts) -> Counts:
+        """Drops the numbers' last bits: of an integer, or of a float's significand."""
         if not self._bits:
-            return values
-        integers = values.view(f"i{values.itemsize}")
-        leading: Array = (integers >> self._bits << self._bits).view(values.dtype)
-        return leading
+            return part
+        integers = part.values.view(f"i{part.values.itemsize}")
+        leading = (integers >> self._bits << self._bits).view(part.values.dtype)
+        return _merged([Counts(leading, part.counts)])
 
 
 def _merged(parts: list[Counts]) -> Counts:

@@ -227,8 +227,10 @@ def describe_numbers(
             note="add what stands for a missing value to data.missing_values, or exclude the"
             " column with data.exclude.",
         )
-    mean, std = _mean_and_std(x, counts)
-    log_mean, log_std = _mean_and_std(np.sign(x) * np.log1p(np.abs(x)), counts)
+    # One conversion for all products.
+    weights = counts.astype(np.float64)
+    mean, std = _mean_and_std(x, weights)
+    log_mean, log_std = _mean_and_std(np.copysign(np.log1p(np.abs(x)), x), weights)
     quantiles = _quantiles(x, counts)
     if not edges:
         edges = _edges(x[0], x[-1])
@@ -245,9 +247,10 @@ def describe_numbers(
     }
 
 
-def _mean_and_std(x: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    mean = float(np.average(x, weights=counts))
-    return mean, float(np.sqrt(np.average((x - mean) ** 2, weights=counts)))
+def _mean_and_std(x: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    rows = weights.sum()
+    mean = float((x * weights).sum() / rows)
+    return mean, float(np.sqrt(((x - mean) ** 2 * weights).sum() / rows))
 
 
 def _quantiles(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
