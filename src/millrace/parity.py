@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from millrace.raw import RawColumn
+from millrace.raw import RawColumn, raw_columns
 from millrace.tasks import Task
 
 Columns = dict[str, np.ndarray]
@@ -191,9 +192,8 @@ def _odd_values(column: RawColumn) -> list[Any]:
     if column.is_number:
         return [np.nan, *EXTREME_FLOATS]
     if column.max_length:
-        # One value, then empty places, as a delimited cell is read.
-        rest = [""] * (column.max_length - 1)
-        return [np.array([x.strip(), *rest], object) for x in ODD_STRINGS]
+        # As a cell of the table is read: cut into its values, or its words.
+        return list(raw_columns(pd.DataFrame({column.name: ODD_STRINGS}), (column,))[column.name])
     return list(ODD_STRINGS)
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from millrace import parity
-from millrace.raw import name_columns
+from millrace.raw import name_columns, parse_examples
 from millrace.tasks import Task
 
 BINARY = Task("binary", ("no", "yes"))
@@ -69,6 +70,23 @@ def test_made_rows_hold_every_odd_cell_once():
     # An int64 must hold what float32 shows.
     assert all(float(int(n)) == n for n in made["n"] if not np.isnan(n))
     assert len({len(values) for values in made.values()}) == 1
+
+
+@pytest.mark.parametrize("delimiter", ["|", " ", ""], ids=["delimited", "spaced", "text"])
+def test_made_cells_are_read_from_an_example_as_they_are(delimiter):
+    columns = name_columns({"s": "string"}, {"s": (4, delimiter)})
+    real = {"s": np.array([["a", "b", "", ""]], object)}
+    made = parity.made_rows(real, columns)["s"]
+    assert ["never", "seen", "before", ""] in made.tolist() or delimiter == "|"
+    serialized = []
+    for cell in made:
+        text = (delimiter or " ").join(part for part in cell if part)
+        value = tf.train.BytesList(value=[text.encode()] if text else [])
+        features = {"s": tf.train.Feature(bytes_list=value)} if text else {}
+        example = tf.train.Example(features=tf.train.Features(feature=features))
+        serialized.append(example.SerializeToString())
+    parsed = parse_examples(tf.constant(serialized), columns)["s"].numpy()
+    assert np.vectorize(bytes.decode, otypes=[object])(parsed).tolist() == made.tolist()
 
 
 def test_a_reduced_artifact_is_judged_by_real_rows_alone():
