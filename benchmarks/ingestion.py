@@ -11,6 +11,7 @@ benchmarks/ingestion.json.
 import argparse
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -110,6 +111,7 @@ def limit(path: Path, start: Callable[[], None]) -> int:
     options = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
     pieces = np.zeros((1 << 12, 258), np.uint8)
     wire.masked_crc(pieces[0], 0, 1)
+    (OUT / "limit").unlink(missing_ok=True)
     start()
     rows = 0
     with (
@@ -128,8 +130,9 @@ def _ingest(source: Path, start: Callable[[], None]) -> int:
     """The whole ingest stage: types found, rows checked, divided, accounted for and written."""
     import runpy
 
-    job = OUT / "job"
-    job.mkdir(exist_ok=True)
+    job = OUT / f"job_{source.name}"
+    shutil.rmtree(job, ignore_errors=True)  # what is thrown away is not of this run
+    job.mkdir()
     entry = {"path": str(source), "split": None, "sha256": "0" * 64, "bytes": 0}
     (job / "manifest.json").write_text(json.dumps({"files": [entry]}))
     config = {"name": "benchmark", "data": {"files": str(source), "label": "label"}}

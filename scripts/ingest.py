@@ -5,6 +5,7 @@ It writes one part of the table, the rows of its share of the files; `gather` jo
 
 import argparse
 import csv
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -35,18 +36,27 @@ def main() -> None:
     if arguments.part not in data["parts"]:
         raise MillraceError(f"--part: expected one of {data['parts']}, found {arguments.part}.")
     files = read_json(arguments.raw / "manifest.json")["files"]
-    plan = Plan(files, data, job["seed"])
     mine = share(files, data["parts"].index(arguments.part), len(data["parts"]))
-    if data["drop_duplicates"]:
-        for index in range(mine.start):
-            for _ in plan.outcomes(index):
-                pass  # the plan remembers the rows of earlier files
     with replacing(arguments.output) as folder:
-        folder.mkdir(parents=True)
+        plan = Plan(files, data, job["seed"], guess=can_guess(data))
         account = write(plan, files, mine, data, folder)
+        if not plan.holds():
+            shutil.rmtree(folder)
+            plan = Plan(files, data, job["seed"])
+            account = write(plan, files, mine, data, folder)
+        account["mixed_columns"] = plan.mixed
         write_json(folder / "schema.json", plan.schema())
         write_json(folder / "ingest.json", account)
     print(f"{sum(file['rows_read'] for file in account['files']):,} rows of {len(mine)} files")
+
+
+def can_guess(data: dict[str, Any]) -> bool:
+    """Whether the table need not be read before it is written, to know what its columns are.
+
+    It must be where a part does not see all rows, or where types decide more than the examples.
+    """
+    rows_alone = data["split"]["by"] in ("row", "group") and "weight" not in data
+    return rows_alone and "schema" not in data and len(data["parts"]) == 1
 
 
 def share(files: list[dict[str, Any]], place: int, parts: int) -> range:
@@ -60,6 +70,11 @@ def write(
     plan: Plan, files: list[dict[str, Any]], mine: range, data: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
     """Writes the shards and the rejected rows of some of the files, and returns their account."""
+    folder.mkdir(parents=True)
+    if data["drop_duplicates"]:
+        for index in range(mine.start):
+            for _ in plan.outcomes(index):
+                pass  # the plan remembers the rows of earlier files
     reasons: Counter[str] = Counter()
     unlabelled, duplicates, in_gap, rows_read = 0, 0, 0, dict.fromkeys(mine, 0)
     writers = {
@@ -98,7 +113,6 @@ def write(
         ],
         "shards": {split: writer.close() for split, writer in writers.items()},
         "reasons": dict(reasons),
-        "mixed_columns": plan.mixed,
     }
 
 

@@ -41,7 +41,7 @@ def outcome(path: Path, name: str) -> dict[str, Any]:
     row["file"] = name
     try:
         table = tables.open_table(path, DATA)
-        counts, rows = tables.infer([table], MARKERS)
+        counts = tables.census([table], MARKERS)
     except MillraceError as error:
         return row | {"reason": "refused: " + str(error).split("\n")[0].removeprefix(f"{path}: ")}
     types = {name: tables.column_type(counts[name], 0.001) for name in table.names}
@@ -50,11 +50,11 @@ def outcome(path: Path, name: str) -> dict[str, Any]:
         batch, _, bad = blocks.typed(block, table.names, types)
         good += batch.num_rows
         rejected += bad
-    assert good + len(rejected) == rows
+    assert good + len(rejected) == counts.rows
     dialect = dialects.detect(path, None)
     shown = [f"{reject.row}: {reject.reason}" for reject in rejected[:3]]
     return row | {
-        "rows": str(rows),
+        "rows": str(counts.rows),
         "rejected": str(len(rejected)),
         "delimiter": repr(dialect.delimiter),
         "encoding": dialect.encoding,

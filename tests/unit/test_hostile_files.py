@@ -27,14 +27,14 @@ FUZZ = settings(
 def accounted(path: Path, **data: Any) -> tuple[int, int]:
     """Returns how many rows are good and how many rejected; together they are all there are."""
     table = tables.open_table(path, DATA | data)
-    counts, rows = tables.infer([table], MARKERS)
+    counts = tables.census([table], MARKERS)
     types = {name: tables.column_type(counts[name], 0.001) for name in table.names}
     good = rejected = 0
     for block in table.blocks(MARKERS, types):
         batch, _, bad = blocks.typed(block, table.names, types)
         batch.validate(full=True)
         good, rejected = good + batch.num_rows, rejected + len(bad)
-    assert good + rejected == rows
+    assert good + rejected == counts.rows
     return good, rejected
 
 

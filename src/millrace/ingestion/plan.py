@@ -39,11 +39,15 @@ class Plan:
       files: the entries of fetch's manifest.
       data: that part of the job's config.
       seed: the job's seed.
+      guess: whether to take the types that the first rows suggest. Once all outcomes are out,
+        `holds` tells whether they are right; if not, the outcomes are not either.
 
     Raises MillraceError when a file cannot be read, or the config asks for what is not there.
     """
 
-    def __init__(self, files: list[dict[str, Any]], data: dict[str, Any], seed: int) -> None:
+    def __init__(
+        self, files: list[dict[str, Any]], data: dict[str, Any], seed: int, guess: bool = False
+    ) -> None:
         self._data, self._seed = data, seed
         self._seen: set[int] = set()
         self._label: str = data["label"]
@@ -54,7 +58,8 @@ class Plan:
         self._check_columns()
         self.rows: int | None = None
         self.mixed: list[str] = []
-        columns = self._committed() if "schema" in data else self._inferred()
+        self._census: tables.Census | None = None  # of a guess, which is still to be checked
+        columns = self._committed() if "schema" in data else self._inferred(guess)
         self.types: dict[str, str] = {
             name: data["types"].get(name) or columns[name]["type"]
             for name in self.tables[0].names
@@ -70,17 +75,24 @@ class Plan:
         if data["split"]["by"] == "stratum":
             self._strata = self._found_strata(data["split"].get("column", self._label))
 
-    def _inferred(self) -> dict[str, dict[str, Any]]:
-        """Returns what schema.json will say about each column, from the whole table."""
-        counts, self.rows = tables.infer(self.tables, self._markers)
-        if not self.rows:
+    def _inferred(self, guess: bool) -> dict[str, dict[str, Any]]:
+        """Returns what schema.json will say about each column, from the table."""
+        found = tables.census(self.tables, self._markers, first=guess)
+        if not found.rows:
             raise MillraceError(f"{self.tables[0].path}: expected rows, found a header only.")
         self._required: list[str] = []
         self._domains: dict[str, Domain] = {}
+        if guess:
+            self._census = tables.Census(self.tables[0].names)
+        else:
+            self.rows = found.rows
+        return self._described(found)
+
+    def _described(self, census: tables.Census) -> dict[str, dict[str, Any]]:
         columns = {
             name: {
-                "type": tables.column_type(counts[name], self._data["max_rejected"]),
-                "required": name == self._label or not counts[name][cells.MISSING],
+                "type": tables.column_type(census[name], self._data["max_rejected"]),
+                "required": name == self._label or not census[name][cells.MISSING],
                 "missing_values": self._data["missing_values"],
             }
             for name in self.tables[0].names
@@ -90,9 +102,16 @@ class Plan:
             for name, column in columns.items()
             if column["type"] == "string"
             and name not in {*self._data["types"], *self._data["exclude"]}
-            and tables.is_mixed(counts[name])
+            and tables.is_mixed(census[name])
         ]
         return columns
+
+    def holds(self) -> bool:
+        """Says whether the types are those of the whole table, all of whose rows are out."""
+        if self._census is None:
+            return True
+        guessed, self._columns = self._columns, self._described(self._census)
+        return all(self._columns[name]["type"] == guessed[name]["type"] for name in self.types)
 
     def _committed(self) -> dict[str, dict[str, Any]]:
         """Returns what the committed schema says, against which rows are then checked."""
@@ -145,7 +164,11 @@ class Plan:
     def outcomes(self, index: int) -> Iterator[tuple[int, Outcome]]:
         """Yields what becomes of each block of a file, with how many rows it has."""
         table = self.tables[index]
-        for block in table.blocks(self._markers, self.types):
+        # A column that is only guessed to be text is looked at in full.
+        types = self._data["types"] if self._census else self.types
+        for block in table.blocks(self._markers, types):
+            if self._census:
+                self._census.add(table, block)
             yield len(block.counts), self._outcome(table, block, self._file_splits[index])
 
     def _outcome(self, table: Table, block: Block, file_split: str | None) -> Outcome:

@@ -94,21 +94,37 @@ def check_column(name: str, names: Sequence[str], where: str) -> None:
     )
 
 
-def infer(tables: Sequence[Table], markers: Markers) -> tuple[dict[str, Array], int]:
-    """Counts what the cells of each column are, in all tables, and how many rows there are.
+class Census:
+    """Counts what the cells of each column are, over the rows with the right number of cells.
 
-    Returns column name → int64 [cells.CLASSES], over the rows with the right number of cells.
+    `rows` is how many rows there are, of any number of cells.
     """
-    counts = {name: np.zeros(cells.CLASSES, np.int64) for name in tables[0].names}
-    total = 0
-    for table in tables:
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._counts = {name: np.zeros(cells.CLASSES, np.int64) for name in names}
+        self.rows = 0
+
+    def __getitem__(self, name: str) -> Array:
+        """Returns how many cells of a column are of each class: int64 [cells.CLASSES]."""
+        return self._counts[name]
+
+    def add(self, table: Table, block: Block) -> None:
         seen = np.zeros((len(table.names), cells.CLASSES), np.int64)
-        for block in table.blocks(markers, {}):
-            cells.count_classes(block.classes, block.counts == len(table.names), seen)
-            total += len(block.counts)
+        cells.count_classes(block.classes, block.counts == len(table.names), seen)
         for name, row in zip(table.names, seen, strict=True):
-            counts[name] += row
-    return counts, total
+            self._counts[name] += row
+        self.rows += len(block.counts)
+
+
+def census(tables: Sequence[Table], markers: Markers, first: bool = False) -> Census:
+    """Counts the cells of all tables, or of the `first` block that has rows."""
+    found = Census(tables[0].names)
+    for table in tables:
+        for block in table.blocks(markers, {}):
+            found.add(table, block)
+            if first and found.rows:
+                return found
+    return found
 
 
 def is_mixed(counts: Array) -> bool:

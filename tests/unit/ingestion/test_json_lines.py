@@ -23,14 +23,14 @@ ROWS: list[dict[str, Any]] = [
 
 def read(path: Path) -> tuple[list[dict[str, Any]], list[blocks.Reject], dict[str, str]]:
     table = tables.open_table(path, {"header": True, "exclude": []})
-    counts, rows = tables.infer([table], MARKERS)
+    counts = tables.census([table], MARKERS)
     types = {name: tables.column_type(counts[name], 0.001) for name in table.names}
     good, rejects = [], []
     for block in table.blocks(MARKERS, types):
         batch, _, bad = blocks.typed(block, table.names, types)
         good += batch.to_pylist()
         rejects += bad
-    assert len(good) + len(rejects) == rows
+    assert len(good) + len(rejects) == counts.rows
     return good, rejects, types
 
 

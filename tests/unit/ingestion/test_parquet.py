@@ -56,7 +56,7 @@ def read(
     path: Path, types: dict[str, str] | None = None, exclude: tuple[str, ...] = ()
 ) -> tuple[pa.Table, list[blocks.Reject], dict[str, str]]:
     table = tables.open_table(path, {"exclude": exclude})
-    counts, _ = tables.infer([table], MARKERS)
+    counts = tables.census([table], MARKERS)
     found = {
         name: (types or {}).get(name) or tables.column_type(counts[name], 0.001)
         for name in table.names

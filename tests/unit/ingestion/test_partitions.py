@@ -15,7 +15,7 @@ MARKERS = Markers.of(["", "NA"])
 
 def rows(paths: list[Path]) -> tuple[pd.DataFrame, dict[str, str]]:
     opened = tables.open_tables(paths, DATA)
-    counts, _ = tables.infer(opened, MARKERS)
+    counts = tables.census(opened, MARKERS)
     types = {name: tables.column_type(counts[name], 0.001) for name in opened[0].names}
     batches = [
         blocks.typed(block, table.names, types)[0].to_pandas()

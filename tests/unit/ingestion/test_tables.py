@@ -32,7 +32,7 @@ def read(
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     table = tables.open_table(path, {"header": header, "exclude": []})
     markers = Markers.of(MARKERS)
-    counts, rows = tables.infer([table], markers)
+    counts = tables.census([table], markers)
     found = {
         name: (types or {}).get(name) or tables.column_type(counts[name], tolerated)
         for name in table.names
@@ -45,7 +45,7 @@ def read(
         good += batch.to_pylist()
         rejects += bad
         seen += len(taken)
-    assert seen == rows
+    assert seen == counts.rows
     return good, rejects, found
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 import pytest
-from ingest_jobs import SPLITS, Job, made
+from ingest_jobs import SPLITS, Job, contents, made
 
 from millrace import examples
 
@@ -461,3 +461,27 @@ def test_a_failed_run_leaves_the_last_one_as_it_was(job: Job) -> None:
     before = {path: path.read_bytes() for path in Path("results").rglob("*.*")}
     assert job.run(written("a,label\n1,2\n")) == 1
     assert {path: path.read_bytes() for path in Path("results").rglob("*.*")} == before
+
+
+def test_types_are_those_of_the_whole_table_whatever_its_beginning_looks_like(job: Job) -> None:
+    """Several parts read all files before they write; one guesses by the first, and checks."""
+    first = "".join(f"{n},,{n},a{n % 3},{n % 2}\n" for n in range(400))
+    later = "".join(f"{n}.5,{n},2013-01-{n % 9 + 1:02},,{n % 2}\n" for n in range(400))
+    files = written(f"n,late,mixed,word,label\n{first}", "a.csv")
+    files |= written(f"n,late,mixed,word,label\n{later}", "b.csv")
+    assert job.run(files, results="one") == 0
+    assert job.run(files, results="two", parts=[1, 2]) == 0
+    assert contents("one") == contents("two")
+    schema = json.loads(Path("one/schema.json").read_text())
+    found = {column["name"]: (column["type"], column["required"]) for column in schema["columns"]}
+    assert found == {
+        "n": ("float64", True),
+        "late": ("int64", False),
+        "mixed": ("string", True),
+        "word": ("string", False),
+        "label": ("int64", True),
+    }
+    source = pd.concat([pd.read_csv("a.csv"), pd.read_csv("b.csv")])
+    table = pd.concat([job.table(split, "one") for split in SPLITS])
+    assert sorted(table["n"]) == sorted(source["n"])
+    assert table["late"].isna().sum() == source["late"].isna().sum()
