@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from snakemake.io import local
+from snakemake.io import get_flag_value, local
 
 from millrace import runs
 from millrace.config import complete, load
@@ -173,9 +173,14 @@ def grows(base: float, per_mb: float = 0) -> Callable[[object, Iterable[str], in
 
 
 def _megabytes(path: str) -> float:
-    """Returns the size of a file or a folder; FileNotFoundError tells Snakemake to ask later."""
-    inside = (str(item) for item in Path(path).rglob("*"))
-    return sum(os.path.getsize(name) for name in (path, *inside)) / 1e6
+    """Returns the size of a file or a folder; FileNotFoundError tells Snakemake to ask later.
+
+    What is in a storage that is a folder, as the pods of Kubernetes have it, is measured there.
+    """
+    stored = get_flag_value(path, "storage_object")
+    place = stored.query if stored else path
+    inside = (str(item) for item in Path(place).rglob("*"))
+    return sum(os.path.getsize(name) for name in (place, *inside)) / 1e6
 
 
 def _holds(path: Path, config: dict[str, Any]) -> bool:

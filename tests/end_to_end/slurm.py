@@ -20,9 +20,9 @@ from made_jobs import CONFIG_FILE, ROOT, hashes, make_folder, snakemake, start
 LOGS = ROOT / "logs" / "slurm"
 CLUSTER = Path(__file__).with_suffix(".sh")
 PACKAGES = ["slurm-wlm", "munge"]
-# The network trains long enough to be killed in between; trees are one process in any case.
+# One network, which trains long enough to be killed in between.
 CHANGES = {
-    "linear: {kind: linear}": "boosted_trees: {kind: boosted_trees}",
+    "  linear: {kind: linear}\n": "",
     "hidden_units: [16]}": "hidden_units: [16], training: {epochs: 40, patience: 40}}",
     "\ntraining: {": "\ntraining: {workers: 2, ",
 }

@@ -97,10 +97,10 @@ def test_a_pod_asks_for_what_the_rule_does_and_for_more_when_it_failed(
     assert {"name": "millrace", "mountPath": str(volume)} in container["volumeMounts"]
     assert "ingest:part=1" in container["args"][1]
     requests = [pod["containers"][0]["resources"]["requests"] for pod in pods]
-    # Two threads, of which the plugin leaves a twentieth to the node.
-    assert {request["cpu"] for request in requests} == {"1900m"}
+    # One thread, of which the plugin leaves a twentieth to the node.
+    assert {request["cpu"] for request in requests} == {"950m"}
     assert {request["nvidia.com/gpu"] for request in requests} == {"1"}
     memory = [int(re.sub(r"M$", "", request["memory"])) for request in requests]
     assert memory[0] == pytest.approx(1000, rel=0.01)  # and next to nothing for a small table
     assert [round(more / memory[0]) for more in memory] == [1, 2, 3]
-    assert list(volume.glob("snakemake-workflow-sources.*"))  # for the pods to begin with
+    assert "snakemake --deploy-sources" in container["args"][1]
