@@ -59,7 +59,10 @@ CONF
 
 stop() {
     for pid in slurmd-n1.pid slurmd-n2.pid slurmctld.pid munge/pid; do
-        [ -s "$folder/$pid" ] && kill "$(cat "$folder/$pid")" || true
+        [ -s "$folder/$pid" ] || continue
+        number=$(cat "$folder/$pid")
+        kill "$number" || true
+        while kill -0 "$number" 2>/dev/null; do sleep 0.1; done
     done
     rm -f $conf
 }
