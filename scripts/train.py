@@ -80,10 +80,8 @@ def main() -> None:
         else:
             parts = examples.first(debug.rows), validation.first(debug.rows)
             budgeted = {**model_settings, "trees": run.budget(model_settings["trees"])}
-            fitted = boosted_trees.fit(
-                *(budgeted, preprocessing.spec, task, parts, run.seed),
-                example_weights(parts[0], class_weights),
-            )
+            weights = example_weights(parts[0], class_weights)
+            fitted = boosted_trees.fit(budgeted, preprocessing.spec, task, parts, run.seed, weights)
         description["settings"] = fitted.settings
         trained.write(
             arguments.output, fitted.model, description, fitted.history, fitted.best, settled.tuned

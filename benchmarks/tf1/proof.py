@@ -2,11 +2,11 @@
 
     python benchmarks/tf1/proof.py [--data ../shared/data/adult] [--python37 PATH]
 
-Trains a LinearClassifier, a DNNClassifier and a DNNLinearCombinedClassifier (benchmarks/tf1/
-train.py, by a Python 3.7 with TensorFlow 1.15: --python37, the variable PYTHON37, or python3.7 on
-the path), adopts each, and compares the logits and buckets of all 16,281 test rows; then the wide
-& deep goes through the whole workflow, down to TF Lite, TF.js and the certificate. Takes about
-five minutes on 2 cores. Writes benchmarks/tf1/proof.json.
+Trains a LinearClassifier, a DNNClassifier, a DNNLinearCombinedClassifier and a
+BoostedTreesClassifier (benchmarks/tf1/train.py, by a Python 3.7 with TensorFlow 1.15: --python37,
+the variable PYTHON37, or python3.7 on the path), adopts each, and compares the logits and buckets
+of all 16,281 test rows; then the wide & deep goes through the whole workflow, down to TF Lite,
+TF.js and the certificate. Takes about five minutes on 2 cores. Writes benchmarks/tf1/proof.json.
 """
 
 import argparse
@@ -73,6 +73,18 @@ FEATURES = {
 }
 DEEP = [*NUMBERS, "age_bucket", *VOCABULARIES, *EMBEDDINGS]
 HIDDEN = {"hidden_units": [64, 32], "dropout": 0}
+MODELS: dict[str, dict[str, Any]] = {
+    "linear": {"kind": "linear"},
+    "dnn": {"kind": "dnn", **HIDDEN},
+    "wide_deep": {"kind": "wide_deep", **HIDDEN},
+    "boosted_trees": {"kind": "boosted_trees"},
+}
+COLUMNS: dict[str, dict[str, Any]] = {
+    "linear": {},
+    "dnn": {"columns": DEEP},
+    "wide_deep": {"columns": list(CATEGORICAL), "deep": DEEP},
+    "boosted_trees": {"columns": [*list(NUMBERS)[1:], "age_bucket", *VOCABULARIES]},
+}
 
 
 def main() -> None:
@@ -83,13 +95,14 @@ def main() -> None:
     arguments = parser.parse_args()
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
+    if shutil.which(arguments.python37) is None:
+        sys.exit(
+            f"error: expected a Python 3.7 with TensorFlow 1.15, found no {arguments.python37}"
+        )
     train = [arguments.python37, str(HERE / "train.py"), str(arguments.data), str(OUT)]
     subprocess.run(train, check=True)
-    config = write_config(arguments.data)
-    targets = [f"results/adult_tf1/models/{m}/training" for m in ("linear", "dnn", "wide_deep")]
-    for names in (targets, ["results/adult_tf1/parity.json"]):
-        options = ["--cores", "2", "--quiet", "all", "--configfile", str(config)]
-        subprocess.run(["snakemake", *names, *options], check=True)
+    snakemake(write_job(arguments.data, list(MODELS)), *(f"models/{m}/training" for m in MODELS))
+    snakemake(write_job(arguments.data, ["wide_deep"]), "parity.json")
     result = compare()
     certificate = json.loads(Path("results/adult_tf1/parity.json").read_text(encoding="utf-8"))
     result["certificate"] = {
@@ -103,21 +116,8 @@ def main() -> None:
     sys.exit(0 if passed and not any(result["rows_with_another_bucket"].values()) else 1)
 
 
-def write_config(data: Path) -> Path:
-    """Writes the job: the three Estimators, each with its export as the reference."""
-    adopt = {
-        name: {
-            "checkpoint": str(OUT / name / "model.ckpt"),
-            "reference": {
-                "saved_model": str(OUT / name / "export"),
-                "signature": "predict",
-                "missing": dict.fromkeys(NUMBERS, 0),
-            },
-        }
-        for name in ("linear", "dnn", "wide_deep")
-    }
-    adopt["wide_deep"]["deep"] = DEEP
-    adopt["dnn"]["deep"] = DEEP
+def write_job(data: Path, models: list[str]) -> Path:
+    """Writes the job with some of the Estimators, adopted."""
     job = {
         "name": "adult_tf1",
         "data": {
@@ -125,16 +125,31 @@ def write_config(data: Path) -> Path:
             "label": "income",
         },
         "features": FEATURES,
-        "models": {
-            "linear": {"kind": "linear", "adopt": adopt["linear"]},
-            "dnn": {"kind": "dnn", **HIDDEN, "adopt": adopt["dnn"]},
-            "wide_deep": {"kind": "wide_deep", **HIDDEN, "adopt": adopt["wide_deep"]},
-        },
+        "models": {name: {**MODELS[name], "adopt": adopt(name)} for name in models},
         "parity": {"rows": 20000},
     }
-    path = OUT / "config.yaml"
+    path = OUT / f"{'_'.join(models)}.yaml"
     path.write_text(yaml.safe_dump(job, sort_keys=False), encoding="utf-8")
     return path
+
+
+def adopt(name: str) -> dict[str, Any]:
+    """Returns how a model takes over an Estimator, whose export is the reference if it runs."""
+    settings: dict[str, Any] = {"checkpoint": str(OUT / name / "model.ckpt"), **COLUMNS[name]}
+    if name != "boosted_trees":
+        settings["reference"] = {
+            "saved_model": str(OUT / name / "export"),
+            "signature": "predict",
+            "missing": dict.fromkeys(NUMBERS, 0),
+        }
+    return settings
+
+
+def snakemake(job: Path, *targets: str) -> None:
+    """Makes some of the job's results."""
+    paths = [f"results/adult_tf1/{target}" for target in targets]
+    options = ["--cores", "2", "--quiet", "all", "--configfile", str(job)]
+    subprocess.run(["snakemake", *paths, *options], check=True)
 
 
 def compare() -> dict[str, Any]:

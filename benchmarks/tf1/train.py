@@ -4,8 +4,8 @@ Runs under Python 3.7 (see tests/fixtures/make_tf1.py for its environment):
 
     python3.7 benchmarks/tf1/train.py ../shared/data/adult OUTPUT
 
-Writes OUTPUT/<model>/model.ckpt, OUTPUT/export and OUTPUT/oracle.json: what TensorFlow 1.15 says of
-all test rows, and each categorical column's bucket of each.
+Writes OUTPUT/<model>/model.ckpt and OUTPUT/<model>/export, and OUTPUT/oracle.json: what TensorFlow
+1.15 says of all test rows, and each categorical column's bucket of each.
 """
 
 import csv
@@ -37,6 +37,7 @@ TEXTS = [
     "sex",
     "native-country",
 ]
+LISTED = ["workclass", "marital-status", "relationship", "sex"]
 MARITAL = ["Married-civ-spouse", "Never-married", "Divorced", "Separated", "Widowed"]
 RELATIONSHIP = ["Husband", "Not-in-family", "Own-child", "Unmarried", "Wife", "Other-relative"]
 WORKCLASS = ["Private", "Self-emp-not-inc", "Local-gov", "State-gov", "Self-emp-inc"]
@@ -114,12 +115,13 @@ def main():
     test, test_labels = read(os.path.join(data, "test.csv"))
     numbers, categorical = columns()
     wide = [column for column, _ in categorical.values()]
-    deep = [*numbers, categorical["age_bucket"][0]]
-    for name, (column, dimension) in categorical.items():
-        if dimension:
-            deep.append(tf.feature_column.embedding_column(column, dimension))
-        elif name != "age_bucket":
-            deep.append(tf.feature_column.indicator_column(column))
+    indicators = [tf.feature_column.indicator_column(categorical[name][0]) for name in LISTED]
+    embeddings = [
+        tf.feature_column.embedding_column(column, dimension)
+        for column, dimension in categorical.values()
+        if dimension
+    ]
+    deep = [*numbers, categorical["age_bucket"][0], *indicators, *embeddings]
     oracle = {"ids": bucket_ids(test, categorical), "label": test_labels.tolist(), "logits": {}}
     with tempfile.TemporaryDirectory() as work:
 
@@ -138,6 +140,14 @@ def main():
                 dnn_hidden_units=[64, 32],
                 **where("wide_deep"),
             ),
+            "boosted_trees": tf.estimator.BoostedTreesClassifier(
+                [*numbers[1:], categorical["age_bucket"][0], *indicators],
+                n_batches_per_layer=10,
+                n_trees=30,
+                max_depth=4,
+                l2_regularization=0.01,
+                **where("boosted_trees"),
+            ),
         }
         spec = fc.make_parse_example_spec_v2(wide + deep)
         for name, estimator in estimators.items():
@@ -146,9 +156,11 @@ def main():
             oracle["logits"][name] = [float(row["logits"][0]) for row in said]
             os.makedirs(os.path.join(output, name))
             checkpoint = estimator.latest_checkpoint()
-            for path in glob.glob(checkpoint + ".[id]*"):
+            for path in glob.glob(checkpoint + ".*"):
                 target = "model.ckpt" + path[len(checkpoint) :]
                 shutil.copy(path, os.path.join(output, name, target))
+            if name == "boosted_trees":
+                continue  # No TensorFlow 2 can run its export.
             # Fed dense tensors, as in training: a parsed tf.Example orders a cross differently.
             receiver = tf.estimator.export.build_raw_serving_input_receiver_fn(
                 {

@@ -51,7 +51,7 @@ def convert_tfjs(saved_model: Path, directory: Path) -> None:
         ops = re.findall(r"\w+", str(error).splitlines()[-1])
         raise MillraceError(
             f"{saved_model}: expected ops that TF.js has, found {name_nodes(saved_model, ops)}.",
-            note="rewrite the layer that uses it, or leave tfjs out of export.targets.",
+            note="rewrite the layer that uses it; of an old graph, adopt the checkpoint instead.",
         ) from None
     path = directory / "model.json"
     model = json.loads(path.read_text(encoding="utf-8"))

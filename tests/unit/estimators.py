@@ -60,7 +60,7 @@ CITY_OOV = {**WIDE["city_id"], "num_oov_buckets": 1}
 
 
 def read_table(split: str) -> pd.DataFrame:
-    return pd.DataFrame(json.loads((FIXTURES / f"{split}.json").read_text(encoding="utf-8")))
+    return pd.read_csv(FIXTURES / f"{split}.csv", keep_default_na=False)
 
 
 TEST = read_table("test")

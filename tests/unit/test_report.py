@@ -171,6 +171,18 @@ def test_a_model_that_was_trained_elsewhere_has_no_losses(
     assert "history" in document.charts
 
 
+def test_an_old_model_in_the_certificate_is_told(make_results: Callable[[str], Path]) -> None:
+    results = make_results("binary")
+    path = results / "parity.json"
+    parity = json.loads(path.read_text())
+    old = {**parity["runtimes"][0], "runtime": "tf1", "rows_with_unseen_text": 33}
+    parity |= {"reference": "tf.compat.v1 session", "runtimes": [*parity["runtimes"], old]}
+    path.write_text(json.dumps(parity))
+    text = " ".join(Document(report.build(job(), results, MADE_BY)).sections["parity"].split())
+    assert "33 of 1,000 test rows (3.3%) hold a text that training never saw" in text
+    assert "went through tf.compat.v1 session and through every exported form" in text
+
+
 def test_missing_artifact_is_named(make_results: Callable[[str], Path]) -> None:
     results = make_results("binary")
     (results / "models" / "linear" / "training" / "history.csv").unlink()
