@@ -1,13 +1,14 @@
 """Every model at its defaults beside LightGBM, XGBoost and CatBoost at theirs, on the same rows.
 
     python benchmarks/models.py --peers path/to/python [--data ../shared/data] [--seeds 3]
-        [--sets adult ames …] [--models tabm …]
+        [--sets adult ames …] [--models tabm …] [--again]
 
 `--peers` names a Python with envs/benchmarks.lock. Nothing is tuned by data set: features are
 `auto`, and each contestant gets the same training, validation and test rows (the split files lie
 beside the data). Every training is a process of its own; its CPU seconds and peak memory are those
 of the whole process, imports included. One thread for the peers, whatever TensorFlow takes for
-ours. Writes benchmarks/models.json, adding to what is there; the tables in docs/ are made from it.
+ours. Writes benchmarks/models.json after each training, and trains only what is not there yet, so
+that it can be stopped at any time; the tables in docs/ are made from it.
 """
 
 import argparse
@@ -39,62 +40,58 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="+", default=list(TABLES), choices=list(TABLES))
     parser.add_argument("--models", nargs="*", default=MODELS)
+    parser.add_argument("--again", action="store_true", help="also what is in models.json")
     arguments = parser.parse_args()
 
+    done = set() if arguments.again else {key(entry) for entry in results()}
     for name in arguments.sets:
-        directory = OUT / name
-        table = TABLES[name]
-        config = prepare(directory, name, table, arguments.data)
-        for model in arguments.models:
-            for seed in range(arguments.seeds):
-                keep(train_ours(directory, config, name, model, seed))
-        for peer in PEERS if arguments.peers else []:
-            for seed in range(arguments.seeds):
-                keep(train_peer(directory, arguments.peers, name, table, peer, seed))
+        directory, config = prepare(name, TABLES[name], arguments.data)
+        for seed in range(arguments.seeds):
+            for model in arguments.models:
+                if (name, model, seed) not in done:
+                    keep(train_ours(directory, config, name, model, seed))
+            for peer in PEERS if arguments.peers else []:
+                if (name, peer, seed) not in done:
+                    keep(train_peer(directory, arguments.peers, name, peer, seed))
 
 
-def prepare(directory: Path, name: str, table: Table, data: Path) -> Path:
-    """Writes the rows of each split and takes them through the stages before train, once."""
+def prepare(name: str, table: Table, data: Path) -> tuple[Path, Path]:
+    """Writes the rows of each split and takes them through the stages before train, once.
+
+    Returns the folder of the rows, where results/ are too, and the config.
+    """
+    directory = OUT / name
     config = directory / "config.yaml"
-    if (directory / "encoded").exists():
-        return config
-    directory.mkdir(parents=True, exist_ok=True)
-    for split, part in zip(SPLITS, table.read(data), strict=True):
-        part.to_csv(directory / f"{split}.csv", index=False)
-    job = {
-        "name": name,
-        "data": {
-            "files": {split: str(directory / f"{split}.csv") for split in SPLITS},
-            "label": table.label,
-            "task": table.task,
-        },
-        "models": {model: {"kind": model} for model in MODELS},
-    }
-    config.write_text(yaml.safe_dump(job))
-    d = directory
-    examples = ["--examples", d / "examples", "--schema", d / "schema.json"]
-    stage("fetch", config, "--output", d / "raw")
-    account = ["--account", d / "ingest.json", "--rejected", d / "rejected.csv"]
-    stage("ingest", config, "--raw", d / "raw", *examples, *account)
-    statistics = ["--statistics", d / "statistics.json"]
-    stage("analyze", config, *examples, *statistics, "--anomalies", d / "anomalies.json")
-    learned = ["--preprocessing", d / "preprocessing.json", "--features", d / "features.yaml"]
-    stage("preprocess", config, *examples, *statistics, *learned, "--encoded", d / "encoded")
-    return config
+    if not config.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        for split, part in zip(SPLITS, table.read(data), strict=True):
+            part.to_csv(directory / f"{split}.csv", index=False)
+        job = {
+            "name": name,
+            "data": {
+                "files": {split: str(directory / f"{split}.csv") for split in SPLITS},
+                "label": table.label,
+                "task": table.task,
+            },
+            "models": {model: {"kind": model} for model in MODELS},
+        }
+        config.write_text(yaml.safe_dump(job))
+    snakemake = [sys.executable, "-m", "snakemake", f"results/{name}/encoded", "--cores", "2"]
+    workflow = ["--snakefile", ROOT / "Snakefile", "--directory", directory]
+    run([*snakemake, *workflow, "--configfile", config, "--quiet", "all"])
+    return directory, config
 
 
-def stage(name: str, config: Path, *arguments: object) -> dict[str, float]:
-    """Runs a stage's script; returns what it cost."""
-    command = [sys.executable, ROOT / "scripts" / f"{name}.py", "--config", config, *arguments]
-    return run([str(part) for part in command])
-
-
-def run(command: list[str]) -> dict[str, float]:
+def run(command: list[object]) -> dict[str, float]:
     """Runs a command to its end; returns its CPU seconds and peak memory."""
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    words = [str(word) for word in command]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    process = subprocess.Popen(
+        words, cwd=ROOT, env=os.environ | {"PATH": path}, stdout=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"failed: {' '.join(command)}")
+        raise SystemExit(f"failed: {' '.join(words)}")
     seconds = usage.ru_utime + usage.ru_stime
     return {"cpu_seconds": round(seconds, 1), "peak_mb": usage.ru_maxrss // 1024}
 
@@ -103,26 +100,28 @@ def train_ours(directory: Path, config: Path, name: str, model: str, seed: int) 
     """Trains one of our models with train.py; returns its entry in models.json."""
     seeded = directory / f"config_{seed}.yaml"
     seeded.write_text(yaml.safe_dump({**yaml.safe_load(config.read_text()), "seed": seed}))
-    output = directory / f"{model}_{seed}" / "training"
-    inputs = ["--preprocessing", directory / "preprocessing.json"]
-    inputs += ["--encoded", directory / "encoded"]
-    outputs = ["--output", output, "--hardware", output.with_name("hardware.json")]
-    cost = stage("train", seeded, "--model", model, *inputs, *outputs)
+    made = directory / "results" / name
+    output = directory / f"{model}_{seed}"
+    cost = run(
+        [
+            *(sys.executable, ROOT / "scripts" / "train.py", "--config", seeded, "--model", model),
+            *("--preprocessing", made / "preprocessing.json", "--encoded", made / "encoded"),
+            *("--output", output / "training", "--hardware", output / "hardware.json"),
+        ]
+    )
     predictions = directory / f"{model}_{seed}.npy"
     script = Path(__file__).with_name("predict.py")
-    run([sys.executable, str(script), str(directory), str(output), str(predictions)])
+    run([sys.executable, script, made, output / "training", predictions])
     metrics = score(directory, predictions, TABLES[name])
     return {"set": name, "model": model, "seed": seed, **metrics, **cost}
 
 
-def train_peer(
-    directory: Path, python: Path, name: str, table: Table, peer: str, seed: int
-) -> dict[str, Any]:
+def train_peer(directory: Path, python: Path, name: str, peer: str, seed: int) -> dict[str, Any]:
     """Trains a peer on the same rows; returns its entry in models.json."""
     predictions = directory / f"{peer}_{seed}.npy"
     script = Path(__file__).with_name("peers.py")
-    positional = [directory, table.label, table.task, peer, seed, predictions]
-    cost = run([str(part) for part in (python, script, *positional)])
+    table = TABLES[name]
+    cost = run([python, script, directory, table.label, table.task, peer, seed, predictions])
     metrics = score(directory, predictions, table)
     return {"set": name, "model": peer, "seed": seed, **metrics, **cost}
 
@@ -145,11 +144,19 @@ def score(directory: Path, path: Path, table: Table) -> dict[str, float]:
     }
 
 
+def key(entry: dict[str, Any]) -> tuple[str, str, int]:
+    """Returns what tells the entries in models.json apart."""
+    return entry["set"], entry["model"], entry["seed"]
+
+
+def results() -> list[dict[str, Any]]:
+    """Returns the entries in models.json."""
+    return json.loads(RESULT.read_text()) if RESULT.exists() else []
+
+
 def keep(entry: dict[str, Any]) -> None:
     """Adds an entry to models.json, in place of an older one of the same name."""
-    key = ("set", "model", "seed")
-    entries = json.loads(RESULT.read_text()) if RESULT.exists() else []
-    kept = [x for x in entries if any(x[k] != entry[k] for k in key)] + [entry]
+    kept = [x for x in results() if key(x) != key(entry)] + [entry]
     kept.sort(key=lambda x: (list(TABLES).index(x["set"]), x["model"], x["seed"]))
     lines = ",\n".join(json.dumps(x) for x in kept)
     RESULT.write_text(f"[\n{lines}\n]\n")

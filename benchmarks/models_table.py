@@ -44,10 +44,11 @@ def tables() -> str:
         for name in sets
         for model in models
     }
-    seeds = min(len(found) for found in cells.values() if found)
+    fewest, *_, most = sorted(len(found) for found in cells.values() if found)
+    of = "One seed" if most == 1 else f"Mean of {fewest} to {most} seeds"
     lines = [
         "",
-        f"{'One seed' if seeds == 1 else f'Mean of at least {seeds} seeds'}; the best in bold.",
+        f"{of}; the best in bold.",
         "",
         *_table("AUC or RMSE", sets, models, cells, _score),
         "",

@@ -118,7 +118,8 @@ def champion(
 
     It is the best; or the one with the fewest parameters, where some are worse by at most
     `smallest_within`. `margin` is by how much it is better than the best of the others, positive
-    whatever the metric's direction. The gate is about the exported model on the test.
+    whatever the metric's direction, by what they are compared by: `over` rows, seeds or folds. The
+    values and the gate are about the exported model on the test.
     """
     best = _value(ranked[0], metric)
     near = [
@@ -137,9 +138,10 @@ def champion(
         "model": chosen.name,
         "kind": chosen.metrics["kind"],
         "metric": metric,
-        **(chosen.measured(metric) or {}),
+        **tested,
         "over": chosen.over,
-        "runner_up": other and {"model": other.name, "value": second},
+        "runner_up": other
+        and {"model": other.name, "value": other.metrics["metrics"][metric]["value"]},
         "margin": margin,
         "gate": {"passed": all(check["passed"] for check in checks), "checks": checks},
     }

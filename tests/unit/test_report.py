@@ -218,14 +218,15 @@ def test_leaderboard_knows_which_way_is_better(make_results: Callable[[str], Pat
     evaluated = models.read(results, ["linear", "dnn"])
     path = results / "leaderboard.csv"
     path.write_text(
-        "rank,model,kind,rmse,rmse_low,rmse_high,r2,r2_low,r2_high\n"
-        "1,dnn,dnn,2.5,2.2,2.8,0.5,0.4,0.6\n"
-        "2,linear,linear,3.5,3.2,3.8,0.7,,\n"
+        "rank,model,kind,rmse,rmse_low,rmse_high,r2,r2_low,r2_high,over\n"
+        "1,dnn,dnn,2.5,2.2,2.8,0.5,0.4,0.6,seeds\n"
+        "2,linear,linear,3.5,3.2,3.8,0.7,,,rows\n"
     )
     board = models.leaderboard(path, evaluated)
     assert board["metrics"] == ["rmse", "r2"]
     assert board["best"] == {"rmse": 2.5, "r2": 0.7}
     assert board["baseline"] == {"rmse": 3.5, "r2": 0.0}
+    assert board["over"] == ["rows", "seeds"]
 
 
 def test_drift_and_missing_shares_are_those_of_the_statistics(

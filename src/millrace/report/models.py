@@ -98,6 +98,7 @@ def leaderboard(path: Path, models: dict[str, dict[str, Any]]) -> dict[str, Any]
         "best": {name: _best(entries, name) for name in metrics},
         "baseline": {name: baseline.get(name) for name in metrics},
         "lower_is_better": sorted(LOWER_IS_BETTER),
+        "over": sorted({row["over"] for row in rows}),
     }
 
 
