@@ -178,7 +178,7 @@ def _repeated_rows(splits: dict[str, Any]) -> Iterator[dict[str, Any]]:
             severity = "warning" if repeated / rows > REPEATED else "info"
             message = (
                 f"{repeated:,} of the {rows:,} rows of {split} are equal to a row of an earlier"
-                " split; `data.split: {by: row}` keeps equal rows together"
+                " split; a split by row keeps equal rows together"
             )
             share = round(repeated / rows, 6)
             yield _anomaly(severity, "repeated_rows", "", split, message, share)

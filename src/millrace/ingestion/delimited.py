@@ -65,7 +65,8 @@ class DelimitedTable:
         """Yields rows cut into so many columns (0: any number): the outputs of `rows.split_rows`,
         the number of the first row, the header being row 0, and the byte offset of the data."""
         most = max(1, CELLS_PER_BLOCK // max(columns, 1))
-        dialect = (ord(self.dialect.delimiter), dialects.QUOTE, columns)
+        escape = ord(self.dialect.escape or "\0")
+        dialect = (ord(self.dialect.delimiter), dialects.QUOTE, escape, columns)
         row = 0 if self._has_header else 1
         start = self.dialect.start
         rest = np.empty(0, np.uint8)

@@ -22,6 +22,7 @@ SAMPLE_BYTES = 1 << 18
 SAMPLE_ROWS = 1000
 DELIMITERS = ",\t;|"
 QUOTE = ord('"')
+ESCAPE = "\\"
 
 DAMAGED = (OSError, lzma.LZMAError, zipfile.BadZipFile) + DAMAGED_GZIP  # noqa: RUF005 (mypy)
 _MAGIC = {
@@ -42,12 +43,13 @@ _TEXT_CONTROLS = frozenset(b"\t\n\x0b\x0c\r\x1b")
 
 class Dialect(NamedTuple):
     """How a CSV is written; `start` is how many bytes come before it: its byte order mark, and
-    the lines that are to be skipped."""
+    the lines that are to be skipped. `escape` is a backslash, or nothing."""
 
     compression: str | None
     encoding: str
     start: int
     delimiter: str
+    escape: str
 
 
 def container(path: Path) -> str | None:
@@ -66,11 +68,16 @@ def container(path: Path) -> str | None:
 
 
 def detect(
-    path: Path, delimiter: str | None, encoding: str | None = None, skip_lines: int = 0
+    path: Path,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    skip_lines: int = 0,
+    escape: str | None = None,
 ) -> Dialect:
     """Looks at the first 256 KiB of a CSV, which begins behind so many lines.
 
-    `delimiter` and `encoding` override what would be found; a byte order mark overrides them.
+    `delimiter`, `encoding` and `escape` override what would be found; a byte order mark overrides
+    them.
     Raises MillraceError when the file is empty, damaged, or no text.
     """
     compression = container(path)
@@ -97,7 +104,7 @@ def detect(
             f"{path}: expected text, found binary data (a byte {min(controls):#04x}).",
             note="a table can be CSV or JSON lines, compressed or not, or Parquet.",
         )
-    return Dialect(compression, encoding, start, delimiter or _delimiter(text.encode()))
+    return Dialect(compression, encoding, start, *_delimiter(text.encode(), delimiter, escape))
 
 
 def _encoding(sample: bytes, given: str | None) -> tuple[str, int]:
@@ -131,33 +138,37 @@ def _wrong_encoding(path: Path, encoding: str, error: UnicodeError) -> MillraceE
     )
 
 
-def _delimiter(sample: bytes) -> str:
-    """Returns the delimiter that cuts most rows into as many cells as the first, at least two."""
-    return max(DELIMITERS, key=lambda delimiter: _agreement(sample, delimiter))
+def _delimiter(sample: bytes, delimiter: str | None, escape: str | None) -> tuple[str, str]:
+    """Returns the delimiter that cuts most rows into as many cells as the first, at least two, and
+    the escape with which it does so."""
+    escapes = ["", ESCAPE] if escape is None and ESCAPE.encode() in sample else [escape or ""]
+    candidates = [(d, e) for e in escapes for d in delimiter or DELIMITERS]
+    return max(candidates, key=lambda pair: _agreement(sample, *pair))
 
 
-def _agreement(sample: bytes, delimiter: str) -> tuple[float, int, int]:
+def _agreement(sample: bytes, delimiter: str, escape: str) -> tuple[float, int, int]:
     """Says how well a delimiter fits, the better the greater: the share of the rows with as many
     cells as the first, how few quotes stand inside of cells, and how many cells there are."""
-    first, _ = _split(sample, delimiter, columns=0)
+    first, _ = _split(sample, delimiter, escape, columns=0)
     columns = int(first[0])
     if columns < 2:
         return 0.0, 0, 0
-    counts, stray_quotes = _split(sample, delimiter, columns)
+    counts, stray_quotes = _split(sample, delimiter, escape, columns)
     # The last row of the sample may be cut off.
     whole = counts[:-1] if len(counts) > 1 and len(sample) > SAMPLE_BYTES // 2 else counts
     return float((whole == columns).mean()), -stray_quotes, columns
 
 
-def _split(sample: bytes, delimiter: str, columns: int) -> tuple[np.ndarray[Any, Any], int]:
+def _split(
+    sample: bytes, delimiter: str, escape: str, columns: int
+) -> tuple[np.ndarray[Any, Any], int]:
     """Returns how many cells each of the first rows has, and how many quotes stand in cells."""
     data = np.frombuffer(sample + bytes(len(sample)), np.uint8).copy()
     counts = np.zeros(SAMPLE_ROWS, np.int64)
     spans = np.zeros((columns, SAMPLE_ROWS, 2), np.int64)
     bounds = np.empty((SAMPLE_ROWS, 2), np.int64)
-    found, _ = rows.split_rows(
-        data, 0, len(sample), True, ord(delimiter), QUOTE, columns, spans, bounds, counts
-    )
+    dialect = (ord(delimiter), QUOTE, ord(escape or "\0"), columns)
+    found, _ = rows.split_rows(data, 0, len(sample), True, *dialect, spans, bounds, counts)
     # Doubled quotes are no stray ones: their cells lie, unescaped, behind the sample.
     quotes = np.cumsum(np.append(0, data == QUOTE) * (np.arange(len(data) + 1) <= len(sample)))
     return counts[:found], int((quotes[spans[..., 1]] - quotes[spans[..., 0]]).sum())

@@ -25,6 +25,7 @@ def split_rows(
     final: bool,
     delimiter: int,
     quote: int,
+    escape: int,
     expected: int,
     spans: Array,
     rows: Array,
@@ -35,8 +36,9 @@ def split_rows(
     Fills `spans`, `rows` (int64 [rows, 2]: where each begins and ends) and `counts` (int64 [rows]:
     how many cells each has, or UNCLOSED when a quote in it never ends). Empty lines are no rows.
     Quotes count at the start of a cell, spaces before them or not; a doubled quote is a quote.
-    The unescaped text of a cell that holds one is put behind `size`, where `data` has room for as
-    many bytes again. `final` says that nothing comes after `size`; else the last row is left alone.
+    The byte behind `escape` (0: none) is taken for itself. The unescaped text of a cell that holds
+    either is put behind `size`, where `data` has room for as many bytes again. `final` says
+    that nothing comes after `size`; else the last row is left alone.
     A row that has not the `expected` number of cells (0: any) ends with its first line, whatever
     its quotes say: a stray quote must not swallow the rows behind it.
 
@@ -58,11 +60,15 @@ def split_rows(
                 first += 1
             if first < size and data[first] == quote and quote != 0:
                 first, last, position, free, line_end = _quoted(
-                    data, first, size, delimiter, quote, free, line_end
+                    data, first, size, delimiter, quote, escape, free, line_end
                 )
                 closed = position >= 0
                 if not closed:
                     break
+            elif escape != 0:
+                first, last, position, free = _unquoted(
+                    data, position, size, delimiter, escape, free
+                )
             else:
                 while position < size and not _ends_cell(data[position], delimiter):
                     position += 1
@@ -97,7 +103,14 @@ def _ends_cell(byte: int, delimiter: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def _quoted(
-    data: Array, position: int, size: int, delimiter: int, quote: int, free: int, line_end: int
+    data: Array,
+    position: int,
+    size: int,
+    delimiter: int,
+    quote: int,
+    escape: int,
+    free: int,
+    line_end: int,
 ) -> tuple[int, int, int, int, int]:
     """Reads the cell whose opening quote is at `position`.
 
@@ -110,6 +123,11 @@ def _quoted(
     copied = False
     while True:
         while position < size and data[position] != quote:
+            if escape != 0 and data[position] == escape and position + 1 < size:
+                if not copied:
+                    out = _copy(data, start, position, out)
+                    copied = True
+                position += 1
             if line_end < 0 and (data[position] == 10 or data[position] == 13):
                 line_end = position
             if copied:
@@ -140,6 +158,32 @@ def _quoted(
     if copied:
         return free, out, position, out, line_end
     return start, last, position, free, line_end
+
+
+@njit(cache=True, nogil=True)
+def _unquoted(
+    data: Array, position: int, size: int, delimiter: int, escape: int, free: int
+) -> tuple[int, int, int, int]:
+    """Reads a cell that may hold escapes.
+
+    Returns where its text begins and ends, the position after it and the next free place.
+    """
+    start = position
+    out = free
+    copied = False
+    while position < size and not _ends_cell(data[position], delimiter):
+        if data[position] == escape and position + 1 < size:
+            if not copied:
+                out = _copy(data, start, position, out)
+                copied = True
+            position += 1
+        if copied:
+            data[out] = data[position]
+            out += 1
+        position += 1
+    if copied:
+        return free, out, position, out
+    return start, position, position, free
 
 
 @njit(cache=True, nogil=True)

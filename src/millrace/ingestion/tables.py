@@ -54,7 +54,11 @@ def _open(path: Path, data: dict[str, Any]) -> Table:
     if dialects.container(path) == "parquet":
         return ParquetTable(path, data["exclude"])
     dialect = dialects.detect(
-        path, data.get("delimiter"), data.get("encoding"), data.get("skip_lines", 0)
+        path,
+        data.get("delimiter"),
+        data.get("encoding"),
+        data.get("skip_lines", 0),
+        data.get("escape"),
     )
     start = next(dialects.chunks(path, dialect, 1 << 10)).lstrip()
     if start.startswith(b"{"):

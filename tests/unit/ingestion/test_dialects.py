@@ -128,3 +128,22 @@ def test_lines_before_the_table_are_skipped(tmp_path: Path, end: str, encoding: 
         assert text == f"a,b{end}é,2{end}"
     with pytest.raises(MillraceError, match="expected a table behind 9 lines, found fewer"):
         dialects.detect(path, None, skip_lines=9)
+
+
+@pytest.mark.parametrize(
+    ("text", "escape"),
+    [
+        ('a,b\n"x \\"y\\", z",1\n"v",2\n', "\\"),
+        ("a,b\nx\\, y,1\nv,2\n", "\\"),
+        ('a,b\n"C:\\dir\\",1\n"D:\\",2\n', ""),
+        ('a,b\n"x ""y""",1\nC:\\dir,2\n', ""),
+    ],
+)
+def test_a_backslash_is_an_escape_where_rows_need_it(
+    tmp_path: Path, text: str, escape: str
+) -> None:
+    (tmp_path / "table").write_text(text)
+    dialect = dialects.detect(tmp_path / "table")
+    assert (dialect.delimiter, dialect.escape) == (",", escape)
+    for given in ("", "\\"):
+        assert dialects.detect(tmp_path / "table", escape=given).escape == given

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +15,19 @@ CELL = st.text(st.sampled_from("ab\"'\n\r,;\t é—0"), max_size=6)
 
 
 def split(
-    text: bytes, columns: int, delimiter: str = ",", expected: int | None = None
+    text: bytes,
+    columns: int,
+    delimiter: str = ",",
+    expected: int | None = None,
+    escape: str = "\0",
 ) -> tuple[list[list[str]], list[bytes], list[int]]:
     """Returns the cells of each row, the text of each row, and how many cells each has."""
     most = len(text) + 1
     data = np.frombuffer(text + bytes(len(text)), np.uint8).copy()
     spans, bounds = np.zeros((columns, most, 2), np.int64), np.zeros((most, 2), np.int64)
     counts = np.zeros(most, np.int64)
-    dialect = (ord(delimiter), ord('"'), columns if expected is None else expected)
+    expected = columns if expected is None else expected
+    dialect = (ord(delimiter), ord('"'), ord(escape), expected)
     found, end = rows.split_rows(data, 0, len(text), True, *dialect, spans, bounds, counts)
     assert end == len(text)
     assert data[: len(text)].tobytes() == text
@@ -53,6 +59,20 @@ def test_cells_are_those_that_were_written(
     found, _, counts = split((text if ends else text.removesuffix(newline)).encode(), 2, delimiter)
     assert counts == [2] * len(table)
     assert found == [[cell.strip(" \t") for cell in row] for row in table]
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.lists(st.text(st.sampled_from('ab\\",\nn')), min_size=2, max_size=2), max_size=5),
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_NONE]),
+)
+def test_escaped_cells_are_those_that_were_written(table: list[list[str]], quoting: int) -> None:
+    file = io.StringIO()
+    options: Any = {"doublequote": False, "escapechar": "\\", "quoting": quoting}
+    csv.writer(file, lineterminator="\n", **options).writerows(table)
+    found, _, counts = split(file.getvalue().encode(), 2, escape="\\")
+    assert counts == [2] * len(table)
+    assert found == table
 
 
 @settings(deadline=None, max_examples=500)
@@ -109,7 +129,7 @@ def test_the_last_row_is_left_alone_until_it_is_complete() -> None:
     text = np.frombuffer(b'a,b\n"c\n' + bytes(7), np.uint8).copy()
     spans, bounds = np.zeros((2, 9, 2), np.int64), np.zeros((9, 2), np.int64)
     counts = np.zeros(9, np.int64)
-    found = rows.split_rows(text, 0, 7, False, 44, 34, 2, spans, bounds, counts)
+    found = rows.split_rows(text, 0, 7, False, 44, 34, 0, 2, spans, bounds, counts)
     assert found == (1, 4)
 
 
