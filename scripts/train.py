@@ -16,7 +16,7 @@ from millrace.preprocessing import Preprocessing
 from millrace.serving import load_predictor
 from millrace.tf1 import adoption, trees
 from millrace.tf1.predictor import adopt
-from millrace.training import cluster, loop, recipe, strategies, workers
+from millrace.training import cluster, logs, loop, recipe, strategies, workers
 from millrace.training.batches import example_weights, source
 from millrace.training.checkpoints import Checkpoints
 from millrace.training.debugging import Debug
@@ -34,7 +34,6 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--earlier", type=Path, help="the folder of the runs that this one needs")
     arguments = parser.parse_args()
-
     job = config.load(arguments.config)
     run = runs.named(job, arguments.model)
     if run.ensemble:
@@ -115,7 +114,8 @@ def main() -> None:
         source(examples, settings.buffer_rows, debug.rows, class_weights),
         source(validation, settings.buffer_rows, debug.rows),
     )
-    callbacks = user_code.callbacks(job["training"], arguments.output.parent, checkpoints.chief)
+    callbacks = user_code.callbacks(code) if code else []
+    callbacks += logs.callbacks(job["training"], arguments.output.parent, checkpoints.chief)
     try:
         outcome = loop.train(model, task, settings, data, run.seed, callbacks, checkpoints, debug)
         history, best_epoch = outcome.history, outcome.best_epoch

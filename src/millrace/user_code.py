@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,23 +44,7 @@ def function(reference: str, key: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def callbacks(
-    training: Mapping[str, Any], logs: Path, chief: bool
-) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks that the config asks for: the user's, and those that write logs.
-
-    Args:
-        training: that part of the completed config.
-        logs: the folder for logs.
-        chief: whether this process writes any; of several that train together, only one does.
-    """
-    made = _users(training["callbacks"]) if "callbacks" in training else []
-    if training["tensorboard"] and chief:
-        made.append(_tensorboard(logs / "tensorboard"))
-    return made
-
-
-def _users(reference: str) -> list[keras.callbacks.Callback]:
+def callbacks(reference: str) -> list[keras.callbacks.Callback]:
     """Returns the callbacks that the function named in `training.callbacks` makes."""
     make = function(reference, "training.callbacks")
     try:
@@ -71,16 +55,6 @@ def _users(reference: str) -> list[keras.callbacks.Callback]:
         if not isinstance(callback, keras.callbacks.Callback):
             raise MillraceError(f"{reference}: expected Keras callbacks, found {callback!r}.")
     return made
-
-
-def _tensorboard(log: Path) -> keras.callbacks.Callback:
-    """Returns the callback that writes a log for TensorBoard, a package that is not required."""
-    if importlib.util.find_spec("tensorboard") is None:
-        raise MillraceError(
-            "training.tensorboard: expected the package tensorboard, found none.",
-            note="`pip install tensorboard` in the environment of the job.",
-        )
-    return keras.callbacks.TensorBoard(str(log), write_graph=False)
 
 
 def _file(reference: str, key: str) -> Path:

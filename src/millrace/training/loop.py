@@ -118,7 +118,11 @@ class _Loop:
             settings.monitor, patience=settings.patience, mode=recipe.direction(settings.monitor)
         )
         self.callbacks = keras.callbacks.CallbackList(
-            [*callbacks, self.stopper], model=model, epochs=settings.epochs, steps=steps
+            [*callbacks, self.stopper],
+            add_history=True,
+            model=model,
+            epochs=settings.epochs,
+            steps=steps,
         )
         step: Callable[[Any], None] = self._train_step
         if debug.check_numerics:
@@ -138,6 +142,8 @@ class _Loop:
         self.callbacks.on_train_begin()
         if resumed:
             set_states(self.callbacks.callbacks, journal.callbacks)
+            for epoch, logs in enumerate(journal.history):
+                self.model.history.on_epoch_end(epoch, logs)
         total = self.settings.epochs * rows
         with Progress(total, "examples", f"train {self.model.name}") as progress:
             progress.update(journal.epoch * rows + journal.step * self.settings.batch_size)

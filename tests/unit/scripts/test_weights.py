@@ -48,7 +48,8 @@ class Job:
         Path("config.yaml").write_text(json.dumps(config))
         self.run("fetch", output="raw")
         examples = {"examples": "examples", "schema": "schema.json"}
-        self.run("ingest", raw="raw", **examples, account="a.json", rejected="r.csv")
+        self.run("ingest", raw="raw", part="1", output="parts/1")
+        self.run("gather", parts="parts", **examples, account="a.json", rejected="r.csv")
         statistics = {"statistics": "statistics.json"}
         self.run("analyze", **examples, **statistics, anomalies="anomalies.json")
         learned = {"preprocessing": "p.json", "encoded": "encoded"}

@@ -168,6 +168,25 @@ def test_a_checkpoint_of_another_model_is_an_error(tmp_path: Path, units: int | 
         run(other, checkpoints=checkpoints(tmp_path), epochs=1)
 
 
+class Spoil(keras.callbacks.Callback):
+    """Makes the weights NaN in the second epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if epoch == 1:
+            self.model.get_layer("hidden").bias.assign([float("nan")] * 16)
+
+
+def test_a_loss_that_turns_nan_leaves_the_checkpoints_before_it(tmp_path: Path) -> None:
+    whole, expected = run(epochs=3)
+    with pytest.raises(MillraceError, match="model small, epoch 2, step 15: expected finite"):
+        run(callbacks=[Spoil()], checkpoints=checkpoints(tmp_path), epochs=3)
+    # From the end of the first epoch, it goes on as if nothing had been spoilt.
+    again = [keras.callbacks.Callback()]
+    model, outcome = run(callbacks=again, checkpoints=checkpoints(tmp_path), epochs=3)
+    assert outcome == expected
+    assert same_weights(model, whole)
+
+
 def test_removed_leaves_nothing(tmp_path: Path) -> None:
     written = checkpoints(tmp_path)
     run(checkpoints=written, epochs=1)

@@ -1,0 +1,251 @@
+"""The training loop beside Keras' fit, disk beside memory, two workers beside one; all by ratios.
+
+    python benchmarks/training.py [--parts fit disk workers] [--rounds 3] [--rows 30000]
+
+What is compared runs in turns, in one process where it can, so that a busy machine slows both; the
+ratios are of medians. `load` says how busy it was. Writes benchmarks/training.json, keeping the
+parts that are not run, and the table in docs/training.md.
+"""
+
+import argparse
+import json
+import os
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from millrace import config, encoded, models
+from millrace.encoded import Blocks, Encoded
+from millrace.feature_columns import CategoricalInput, NumberInput
+from millrace.preprocessing import EncodedSpec
+from millrace.tasks import Task
+from millrace.training import loop, recipe
+from millrace.training.batches import InMemory, OnDisk, Source, permutation
+
+RESULT = Path(__file__).with_suffix(".json")
+PAGE = Path(__file__).parents[1] / "docs" / "training.md"
+START, END = "<!-- training.json -->\n", "<!-- end -->\n"
+TASK = Task("binary", (0, 1))
+CARDINALITIES = (4, 10, 30, 100)
+SPEC = EncodedSpec(
+    tuple(NumberInput(f"x{i}", edges=tuple(np.linspace(-2, 2, 49))) for i in range(8)),
+    tuple(CategoricalInput(f"c{i}", n, "indicator", n) for i, n in enumerate(CARDINALITIES)),
+)
+JOB = config.complete(
+    {"name": "made", "data": {"files": "none", "label": "y"}, "models": ["dnn", "tabm"]}
+)
+BUFFER_ROWS, BLOCK_ROWS = 50_000, 4096
+
+
+def main() -> None:
+    """Runs what is asked for and writes it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=30_000, help="for fit and workers")
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(CHILDREN[arguments.child[0]](arguments.child[1], arguments)))
+        return
+    results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    for part in arguments.parts:
+        results[part] = {"load": round(os.getloadavg()[0], 1), "rows": PARTS[part](arguments)}
+        RESULT.write_text(json.dumps(results, indent=1) + "\n")
+        print(json.dumps(results[part]), flush=True)
+    head, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
+    tail = rest.partition(END)[2]
+    PAGE.write_text(head + START + table(results) + END + tail, encoding="utf-8")
+
+
+def made(rows: int, seed: int = 0) -> Encoded:
+    """Returns made examples of eight numbers and four categories."""
+    rng = np.random.default_rng(seed)
+    numbers = rng.normal(size=(rows, 8)).astype(np.float32)
+    ids = np.stack([rng.integers(0, n, rows) for n in CARDINALITIES], axis=1).astype(np.int32)
+    score = numbers[:, :3].sum(axis=1) + ids[:, 1] / 5 - 1 + rng.normal(size=rows)
+    return Encoded({"numbers": numbers, "ids": ids}, (score > 0).astype(np.float32))
+
+
+class Clock(keras.callbacks.Callback):
+    """Takes the time of each epoch, up to the end of its last batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._started = time.perf_counter()
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self.seconds.append(time.perf_counter() - self._started)
+
+
+def settings_of(kind: str, rows: int, **changes: Any) -> recipe.Settings:
+    defaults = models.training_defaults(kind, rows) | changes
+    return recipe.Settings.of(JOB, kind, defaults, rows)
+
+
+def ours(
+    kind: str, data: Source, strategy: Any = None, **changes: Any
+) -> tuple[list[float], list[float]]:
+    """Trains with the loop; returns examples per second and the loss, by epoch."""
+    keras.utils.set_random_seed(0)
+    with (strategy or tf.distribute.get_strategy()).scope():
+        model = models.build(JOB["models"][kind], SPEC, TASK)
+    clock = Clock()
+    settings = settings_of(kind, data.rows, **changes)
+    validation = InMemory(made(1000, seed=1))
+    outcome = loop.train(model, TASK, settings, (data, validation), 0, [clock])
+    return [data.rows / s for s in clock.seconds], [logs["loss"] for logs in outcome.history]
+
+
+def fit(kind: str, examples: Encoded, **changes: Any) -> tuple[list[float], list[float]]:
+    """Trains with Keras' fit on the same batches; what arranges them is not in the time."""
+    keras.utils.set_random_seed(0)
+    model = models.build(JOB["models"][kind], SPEC, TASK)
+    rows = len(examples)
+    settings = settings_of(kind, rows, **changes)
+    optimizer = recipe.optimizer(settings, model.trainable_weights, steps=1, replicas=1)
+    model.compile(optimizer, TASK.loss())
+    speeds, losses = [], []
+    for epoch in range(settings.epochs):
+        order = permutation(rows, 0, epoch)
+        inputs = {name: part[order] for name, part in examples.inputs.items()}
+        labels = examples.labels[order]
+        started = time.perf_counter()
+        history = model.fit(inputs, labels, settings.batch_size, shuffle=False, verbose=0)
+        speeds.append(rows / (time.perf_counter() - started))
+        losses.append(history.history["loss"][0])
+    return speeds, losses
+
+
+def beside_fit(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Compares the loop with fit: the first epoch compiles, the others count."""
+    examples, results = made(arguments.rows), []
+    for kind in ("dnn", "tabm"):
+        for batch in (256, 4096):
+            speeds: dict[str, list[float]] = {"fit": [], "loop": [], "jit": []}
+            gap = 0.0
+            for _ in range(arguments.rounds):
+                changes = {"batch_size": batch, "epochs": 3}
+                theirs, expected = fit(kind, examples, **changes)
+                mine, losses = ours(kind, InMemory(examples), **changes)
+                gap = max(gap, float(np.abs(np.subtract(losses, expected)).max()))
+                speeds["fit"] += theirs[1:]
+                speeds["loop"] += mine[1:]
+                if kind == "tabm":
+                    speeds["jit"] += ours(kind, InMemory(examples), jit=True, **changes)[0][1:]
+            middle = {name: statistics.median(found) for name, found in speeds.items() if found}
+            entry = {"model": kind, "batch_size": batch}
+            entry |= {f"{name}_examples_per_second": round(x) for name, x in middle.items()}
+            entry |= {f"{x}_ratio": round(middle[x] / middle["fit"], 2) for x in list(middle)[1:]}
+            results.append(entry | {"largest_difference_of_losses": gap})
+    return results
+
+
+def write_file(path: Path, rows: int) -> Blocks:
+    blocks = (made(BLOCK_ROWS, seed) for seed in range(rows // BLOCK_ROWS))
+    encoded.write(path, blocks)
+    return Blocks(path, SPEC)
+
+
+def from_disk(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Compares speed in turns at ten buffers, and takes the peak memory at 1, 4 and 16."""
+    with tempfile.TemporaryDirectory() as folder:
+        blocks = write_file(Path(folder) / "ten", 10 * BUFFER_ROWS)
+        speeds: dict[str, list[float]] = {"memory": [], "disk": []}
+        changes = {"batch_size": 1024, "epochs": 2}
+        for _ in range(arguments.rounds):
+            speeds["memory"] += ours("dnn", InMemory(blocks.first()), **changes)[0][1:]
+            speeds["disk"] += ours("dnn", OnDisk(blocks, BUFFER_ROWS), **changes)[0][1:]
+        middle = {name: statistics.median(found) for name, found in speeds.items()}
+        entry: dict[str, Any] = {"ratio": round(middle["disk"] / middle["memory"], 2)}
+        entry |= {f"{name}_examples_per_second": round(x) for name, x in middle.items()}
+        for times in (1, 4, 16):
+            path = Path(folder) / str(times)
+            write_file(path, times * BUFFER_ROWS)
+            entry[f"peak_mb_{times}"] = child(["disk", str(path)], arguments).get("peak_mb")
+    return [entry]
+
+
+def disk_child(path: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    ours("dnn", OnDisk(Blocks(Path(path), SPEC), BUFFER_ROWS), batch_size=1024, epochs=1)
+    return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+
+
+def two_workers(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Compares two processes of one core each with one process that has both."""
+    speeds: dict[str, list[float]] = {"one": [], "two": []}
+    for _ in range(arguments.rounds):
+        speeds["one"] += child(["worker", "alone"], arguments)["speeds"]
+        with socket.create_server(("127.0.0.1", 0)) as a, socket.create_server(("", 0)) as b:
+            ports = [door.getsockname()[1] for door in (a, b)]
+        cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+        processes = [
+            start(
+                ["worker", str(index)],
+                arguments,
+                json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}),
+            )
+            for index in (0, 1)
+        ]
+        reports = [json.loads(process.communicate()[0]) for process in processes]
+        speeds["two"] += reports[0]["speeds"]
+    middle = {name: statistics.median(found) for name, found in speeds.items()}
+    entry = {f"{name}_examples_per_second": round(x) for name, x in middle.items()}
+    return [{"ratio": round(middle["two"] / middle["one"], 2)} | entry]
+
+
+def worker_child(which: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    strategy = None
+    if which != "alone":
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    data = InMemory(made(arguments.rows))
+    return {"speeds": ours("dnn", data, strategy, batch_size=1024, epochs=3)[0][1:]}
+
+
+def start(what: list[str], arguments: argparse.Namespace, tf_config: str | None = None) -> Any:
+    command = [sys.executable, __file__, "--child", *what, "--rows", str(arguments.rows)]
+    environment = os.environ | ({"TF_CONFIG": tf_config} if tf_config else {})
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def child(what: list[str], arguments: argparse.Namespace) -> Any:
+    return json.loads(start(what, arguments).communicate()[0])
+
+
+def table(results: dict[str, Any]) -> str:
+    """Returns the results as the docs have them."""
+    lines = ["| what | beside | ratio of examples/s |", "|---|---|---|"]
+    for entry in results.get("fit", {"rows": []})["rows"]:
+        what = f"{entry['model']}, batch {entry['batch_size']}"
+        lines.append(f"| {what} | Keras' `fit` | {entry['loop_ratio']} |")
+        if "jit_ratio" in entry:
+            lines.append(f"| {what}, `jit: true` | Keras' `fit` | {entry['jit_ratio']} |")
+    for entry in results.get("disk", {"rows": []})["rows"]:
+        lines.append(f"| dnn from disk, ten buffers | from memory | {entry['ratio']} |")
+        peaks = ", ".join(f"{entry[f'peak_mb_{times}']} MB" for times in (1, 4, 16))
+        lines.append(f"| peak memory at 1, 4 and 16 buffers on disk | | {peaks} |")
+    for entry in results.get("workers", {"rows": []})["rows"]:
+        lines.append(f"| dnn, two workers of a core each | one with both | {entry['ratio']} |")
+    loads = ", ".join(f"{part} {found['load']}" for part, found in results.items())
+    return "\n".join([*lines, "", f"Load average of the two cores before each: {loads}.", ""])
+
+
+PARTS = {"fit": beside_fit, "disk": from_disk, "workers": two_workers}
+CHILDREN = {"disk": disk_child, "worker": worker_child}
+
+if __name__ == "__main__":
+    main()

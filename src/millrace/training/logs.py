@@ -1,0 +1,62 @@
+"""Logs of a training for other tools: TensorBoard and DVC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+
+def callbacks(
+    training: Mapping[str, Any], directory: Path, chief: bool
+) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks that write the logs which the config's `training` asks for.
+
+    Of several processes that train together, only the chief writes any.
+    """
+    made: list[keras.callbacks.Callback] = []
+    if not chief:
+        return made
+    if training["tensorboard"]:
+        made.append(keras.callbacks.TensorBoard(str(directory / "tensorboard"), write_graph=False))
+    if training["dvclive"]:
+        made.append(DVCLive(directory / "dvclive"))
+    return made
+
+
+class DVCLive(keras.callbacks.Callback):
+    """Writes each epoch's logs with DVCLive, the same files whether the training was killed or not.
+
+    DVCLive's own callback goes on with what is in the folder, where a killed training may have
+    left an epoch that it has to repeat; this one begins again, with the epochs of the history.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self._directory = directory
+        self._live: Any = None
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Writes the epoch, and first those of the history where a training goes on."""
+        if self._live is None:
+            # It takes a second to import, and most trainings do without.
+            from dvclive.live import Live
+
+            self._live = Live(str(self._directory), save_dvc_exp=False, dvcyaml=None)
+            history = self.model.history.history
+            for earlier in range(epoch):
+                self._write({name: values[earlier] for name, values in history.items()})
+        self._write(logs or {})
+
+    def _write(self, logs: Mapping[str, float]) -> None:
+        for name, value in sorted(logs.items()):
+            folder, name = ("val", name[4:]) if name.startswith("val_") else ("train", name)
+            self._live.log_metric(f"{folder}/{name}", value)
+        self._live.next_step()
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Closes the files."""
+        if self._live is not None:
+            self._live.end()
