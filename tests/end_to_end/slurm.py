@@ -100,7 +100,7 @@ def check(local: Path, cluster: Path, output: str) -> None:
     for worker, node in enumerate(("n1", "n2")):
         if not re.search(rf"^{worker}: worker {worker} of 2: {node}, ", log, re.MULTILINE):
             sys.exit(f"{log}\nerror: expected worker {worker} on {node} in the log above.")
-    print(f"{len(found)} files are the same. The job that was killed, when it was run again:\n{log}")
+    print(f"{len(found)} files are the same. The killed job, when it was run again:\n{log}")
 
 
 def main() -> None:
