@@ -34,7 +34,7 @@ def to_snakemake() -> None:
     """
     _require_dvc_done()
     _require_as_made()
-    _call("snakemake", "--quiet", "all", "--cores", "1", "--touch")
+    _call("snakemake", "--quiet", "host", "rules", "progress", "--cores", "1", "--touch")
     _require_snakemake_done()
 
 

@@ -1,0 +1,132 @@
+"""What lies in a DVC remote, and what comes back from it: a real S3 server on this machine."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from made_jobs import call, commit, git, hashes, run
+from moto.server import ThreadedMotoServer
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow, pytest.mark.xdist_group("drivers")]
+
+BUCKET = "models"
+
+
+class S3:
+    """An S3 server on loopback, with one bucket."""
+
+    def __init__(self) -> None:
+        self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+        self.server.start()
+        host, port = self.server.get_host_and_port()
+        self.url = f"http://{host}:{port}"
+        self.client: Any = boto3.client("s3", endpoint_url=self.url)
+        self.client.create_bucket(Bucket=BUCKET)
+
+    def md5s(self) -> dict[str, str]:
+        """The key of each object, by the MD5 that it stands for."""
+        objects = self.client.list_objects_v2(Bucket=BUCKET)["Contents"]
+        return {"".join(o["Key"].split("/")[-2:]): o["Key"] for o in objects}
+
+    def damage(self, key: str) -> None:
+        """Changes one bit."""
+        body = bytearray(self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        body[len(body) // 2] ^= 1
+        self.client.put_object(Bucket=BUCKET, Key=key, Body=bytes(body))
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    server = S3()
+    yield server
+    server.server.stop()
+
+
+@pytest.fixture
+def pushed(repository: Path, s3: S3) -> Path:
+    """The repository with its results in S3, as docs/drivers.md says, and the remote committed."""
+    left = [
+        *("results/made/models/small/tensorboard/events", "logs/made/train.small.log"),
+        *("results/made/models/small/checkpoints/last/weights", "results/made/config.yaml"),
+    ]
+    for name in left:
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_text(f"not to be pushed: {name}")
+    run(repository, "dvc", "remote", "add", "--default", "store", f"s3://{BUCKET}/millrace")
+    run(repository, "dvc", "remote", "modify", "store", "verify", "true")
+    run(repository, "dvc", "remote", "modify", "store", "endpointurl", s3.url)
+    run(repository, "millrace.drivers", "to-dvc")
+    run(repository, "dvc", "push")
+    commit(repository, "remote")
+    return repository
+
+
+def clone_of(repository: Path, folder: Path) -> Path:
+    git(repository, "clone", "--quiet", str(repository), str(folder))
+    (folder / "web" / "node_modules").symlink_to(repository / "web" / "node_modules")
+    return folder
+
+
+def declared(repository: Path) -> set[Path]:
+    """The files that dvc.lock and table.csv.dvc name."""
+    stages = yaml.safe_load((repository / "dvc.lock").read_text())["stages"].values()
+    outs = [repository / out["path"] for stage in stages for out in stage["outs"]]
+    inside = {file for out in outs if out.is_dir() for file in out.rglob("*") if file.is_file()}
+    files = inside | {out for out in outs if out.is_file()} | {repository / "table.csv"}
+    return {file for file in files if file.name != ".snakemake_timestamp"}
+
+
+def test_a_push_holds_what_stages_make_and_the_raw_table_and_nothing_else(
+    pushed: Path, s3: S3
+) -> None:
+    files = declared(pushed)
+    made = {path for path in (pushed / "results").rglob("*") if path.is_file()}
+    left = {str(path.relative_to(pushed)) for path in made - files}
+    assert {name for name in left if not name.endswith(".snakemake_timestamp")} == {
+        "results/made/config.yaml",
+        "results/made/models/small/checkpoints/last/weights",
+        "results/made/models/small/tensorboard/events",
+    }
+    held = s3.md5s()
+    folders = {md5 for md5 in held if md5.endswith(".dir")}
+    expected = {hashlib.md5(path.read_bytes()).hexdigest() for path in files}
+    assert held.keys() - folders == expected
+    lock = yaml.safe_load((pushed / "dvc.lock").read_text())["stages"].values()
+    assert folders == {o["md5"] for s in lock for o in s["outs"] if o["md5"].endswith(".dir")}
+
+
+def test_what_was_pushed_comes_back(pushed: Path, s3: S3, tmp_path: Path) -> None:
+    clone = clone_of(pushed, tmp_path / "clone")
+    run(clone, "dvc", "pull")
+    assert "Data and pipelines are up to date" in run(clone, "dvc", "status")
+    for name in ("results/made/config.yaml",):
+        (pushed / name).unlink()
+    for name in ("tensorboard", "checkpoints"):
+        shutil.rmtree(pushed / "results/made/models/small" / name)
+    assert hashes(clone) == hashes(pushed)
+    assert (clone / "table.csv").read_bytes() == (pushed / "table.csv").read_bytes()
+
+
+def test_a_damaged_object_is_refused(pushed: Path, s3: S3, tmp_path: Path) -> None:
+    weights = "results/made/models/small/training/model.weights.h5"
+    s3.damage(s3.md5s()[hashlib.md5((pushed / weights).read_bytes()).hexdigest()])
+    clone = clone_of(pushed, tmp_path / "clone")
+    done = call(clone, "dvc", "pull")
+    assert done.returncode != 0
+    assert "results/made/models/small/training" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (clone / weights).exists()
+    refused = call(clone, "millrace.drivers", "to-snakemake")
+    assert refused.returncode == 1
+    assert "train@small" in refused.stderr

@@ -1,0 +1,79 @@
+"""An experiment, compared with what was before: metrics, params, and plots that open offline."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from made_jobs import ROOT, run
+
+from millrace.runtimes import NODE
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow, pytest.mark.xdist_group("drivers")]
+
+
+@pytest.fixture(scope="module")
+def experiment(finished_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished job, after an experiment with one setting of one model."""
+    folder = tmp_path_factory.mktemp("experiment") / "job"
+    shutil.copytree(finished_repository, folder, symlinks=True)
+    setting = "config/config.yaml:models.small.hidden_units=[8]"
+    output = run(folder, "dvc", "exp", "run", "--name", "narrow", "--set-param", setting)
+    assert "Running stage 'train@small'" in output
+    assert "Running stage 'train@linear'" not in output
+    assert "Running stage 'preprocess'" not in output
+    return folder
+
+
+def test_an_experiment_trains_with_the_setting(experiment: Path) -> None:
+    training = experiment / "results" / "made" / "models" / "small" / "training" / "training.json"
+    assert json.loads(training.read_text())["settings"]["hidden_units"] == [8]
+    assert run(experiment, "dvc", "exp", "list", "--name-only").split() == ["narrow"]
+
+
+def test_its_code_counts_as_that_of_the_commit(experiment: Path) -> None:
+    """The config differs from the commit's, and is in provenance.json as a whole."""
+    found = json.loads((experiment / "results" / "made" / "provenance.json").read_text())
+    assert found["modified"] is False
+    assert found["config"]["models"]["small"]["hidden_units"] == [8]
+
+
+def test_metrics_and_params_are_compared(finished_repository: Path, experiment: Path) -> None:
+    (params,) = json.loads(run(experiment, "dvc", "params", "diff", "--json")).values()
+    assert params == {"models.small.hidden_units": {"old": "[16]", "new": "[8]"}}
+    scores = [
+        json.loads((folder / "results" / "made" / "scores.json").read_text())["auc"]["small"]
+        for folder in (finished_repository, experiment)
+    ]
+    (metrics,) = json.loads(run(experiment, "dvc", "metrics", "diff", "--json")).values()
+    assert metrics.keys() == {"auc.small"}
+    assert [metrics["auc.small"][version] for version in ("old", "new")] == scores
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: tests/install_chromium.sh")
+@pytest.mark.parametrize("command", ["show", "diff"])
+def test_plots_open_without_a_network(experiment: Path, tmp_path: Path, command: str) -> None:
+    run(experiment, "dvc", "plots", command, "--out", str(tmp_path))
+    page = tmp_path / "index.html"
+    driver = ROOT / "tests" / "end_to_end" / "open_plots.mjs"
+    done = subprocess.run(
+        [str(NODE), str(driver), str(CHROMIUM), page.as_uri(), str(tmp_path / "plots.png")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["requests"] == [page.as_uri()]
+    assert found["errors"] == []
+    versions = {"show": {"workspace"}, "diff": {"HEAD", "workspace"}}[command]
+    assert {"linear", "small", *versions} <= set(found["texts"])
+    charts = {"True by false positive rate", "Precision by recall", "Validation loss by epoch"}
+    assert charts <= set(found["texts"])
+    # Each of the five charts has a line for each model and version.
+    assert found["lines"] == 5 * 2 * len(versions)
