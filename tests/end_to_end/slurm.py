@@ -100,7 +100,9 @@ def check(local: Path, cluster: Path, output: str) -> None:
     for worker, node in enumerate(("n1", "n2")):
         if not re.search(rf"^{worker}: worker {worker} of 2: {node}, ", log, re.MULTILINE):
             sys.exit(f"{log}\nerror: expected worker {worker} on {node} in the log above.")
-    print(f"{len(found)} files are the same. The killed job, when it was run again:\n{log}")
+    if "epoch 1:" in log:
+        sys.exit(f"{log}\nerror: expected the training to go on from its last checkpoint.")
+    print(f"{len(found)} files are the same. The job that was killed, when it went on:\n{log}")
 
 
 def main() -> None:

@@ -59,6 +59,15 @@ def workers(output: Path, changes: dict[str, Any]) -> list[subprocess.Popen[str]
     return [program(output, changes, TF_CONFIG=tf_config(addresses, place)) for place in (0, 1)]
 
 
+def await_batches(process: subprocess.Popen[str], count: int) -> None:
+    """Waits until a training has said of so many batches that they are done."""
+    for line in process.stdout:  # type: ignore[union-attr]
+        count -= line.startswith("batch")
+        if not count:
+            return
+    raise AssertionError(process.stderr.read())  # type: ignore[union-attr]
+
+
 def finish(process: subprocess.Popen[str], seconds: float = 120) -> str:
     """Waits for a process and returns what it wrote to standard error; it must succeed."""
     _, said = process.communicate(timeout=seconds)
@@ -99,9 +108,7 @@ def test_the_others_name_a_worker_that_died_and_all_can_go_on(tmp_path: Path) ->
     for process in workers(tmp_path / "whole", changes):
         finish(process)
     chief, victim = workers(tmp_path / "killed", {**changes, "wait": 0.1})
-    for _ in range(8):
-        line = chief.stdout.readline()  # type: ignore[union-attr]
-        assert line.startswith("batch")
+    await_batches(chief, 8)
     victim.send_signal(signal.SIGKILL)
     victim.communicate()
     # TensorFlow waits ten seconds for a sign of life.
@@ -114,6 +121,18 @@ def test_the_others_name_a_worker_that_died_and_all_can_go_on(tmp_path: Path) ->
     assert weights[0] == weights[1]
     # What the replicas lost so far is saved as one sum, so its last digit may differ.
     np.testing.assert_allclose(losses(tmp_path / "killed"), losses(tmp_path / "whole"), rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_workers_that_are_told_to_end_leave_their_checkpoints(tmp_path: Path) -> None:
+    """As a cluster does before it takes the nodes: they end at once, and do not train on."""
+    told = workers(tmp_path, {"rows": 1500, "epochs": 2, "wait": 0.1})
+    await_batches(told[0], 1)
+    for process in told:
+        process.send_signal(signal.SIGTERM)
+    assert [process.wait(timeout=30) for process in told] == [-signal.SIGTERM] * 2
+    assert not (tmp_path / "weights.npz").exists()
+    assert (tmp_path / "checkpoints").is_dir()
 
 
 def served(output: Path, changes: dict[str, Any]) -> list[subprocess.Popen[str]]:
@@ -146,8 +165,7 @@ def test_a_dead_worker_or_server_is_named_and_all_can_go_on(tmp_path: Path, role
     finish(program(tmp_path / "whole", changes))
     processes = served(tmp_path / "killed", {**changes, "wait": 0.1})
     chief = processes[0]
-    for _ in range(8):
-        assert chief.stdout.readline().startswith("batch")  # type: ignore[union-attr]
+    await_batches(chief, 8)
     processes[role].send_signal(signal.SIGKILL)
     # The others stop when the chief is gone for ten seconds.
     _, said = chief.communicate(timeout=60)
