@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from made_jobs import CONFIG_FILE, ROOT, hashes, make_folder, planned, snakemake
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.slow, pytest.mark.xdist_group("drivers")]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 
 def call(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:

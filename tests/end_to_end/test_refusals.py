@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from made_jobs import CONFIG_FILE, call, edit, hashes, run
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.slow, pytest.mark.xdist_group("drivers")]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 
 def stale_in_dvc(folder: Path) -> set[str]:

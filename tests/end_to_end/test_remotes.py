@@ -12,7 +12,7 @@ import yaml
 from made_jobs import call, commit, git, hashes, run
 from moto.server import ThreadedMotoServer
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.slow, pytest.mark.xdist_group("drivers")]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 BUCKET = "models"
 

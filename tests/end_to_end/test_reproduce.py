@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from made_jobs import git, run
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.slow, pytest.mark.xdist_group("drivers")]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 
 def test_a_clean_clone_makes_the_same_files(finished_repository: Path) -> None:

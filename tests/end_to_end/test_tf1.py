@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 # One folder serves all tests, so that the table is read once.
-pytestmark = [pytest.mark.end_to_end, pytest.mark.slow, pytest.mark.xdist_group("tf1")]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests" / "fixtures" / "tf1"

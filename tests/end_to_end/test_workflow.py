@@ -44,10 +44,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 @pytest.mark.parametrize(
     ("task", "metric", "better_than"),
     [
-        # Each on one worker, so that a job is run once.
-        pytest.param("binary", "auc", 0.85, marks=pytest.mark.xdist_group("binary")),
-        pytest.param("multiclass", "accuracy", 0.6, marks=pytest.mark.xdist_group("multiclass")),
-        pytest.param("regression", "r2", 0.7, marks=pytest.mark.xdist_group("regression")),
+        ("binary", "auc", 0.85),
+        ("multiclass", "accuracy", 0.6),
+        ("regression", "r2", 0.7),
     ],
     ids=["binary", "multiclass", "regression"],
 )
@@ -96,7 +95,6 @@ class TestEveryTask:
         assert "Parity: passed" in done.stdout
 
 
-@pytest.mark.xdist_group("binary")
 @pytest.mark.parametrize(
     ("old", "new", "reruns", "spares"),
     [
@@ -146,7 +144,6 @@ def test_a_change_of_the_config_reruns_what_depends_on_it(
     assert not spares & rules
 
 
-@pytest.mark.xdist_group("binary")
 def test_a_config_of_another_name_but_the_same_content_reruns_nothing(
     finished: Callable[[str], Path],
 ) -> None:
@@ -178,7 +175,6 @@ def test_a_missing_raw_file_is_one_clear_error(tmp_path: Path) -> None:
     assert not (folder / "results").exists()
 
 
-@pytest.mark.xdist_group("binary")
 def test_snakemakes_report_has_what_a_reader_looks_for(
     finished: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -200,7 +196,6 @@ def test_snakemakes_report_has_what_a_reader_looks_for(
     assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", text)  # opens offline
 
 
-@pytest.mark.xdist_group("binary")
 def test_two_runs_make_the_same_bytes_also_after_a_kill(
     finished: Callable[[str], Path], tmp_path: Path
 ) -> None:

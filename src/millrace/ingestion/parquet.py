@@ -112,9 +112,22 @@ def _block(batch: pa.RecordBatch, first_row: int, markers: Markers, types: dict[
         np.stack([values for *_, values in columns]),
         np.full(batch.num_rows, len(columns), np.int64),
         first_row,
-        lambda row: json.dumps(batch.slice(row, 1).to_pylist()[0], ensure_ascii=False, default=str),
+        lambda row: _as_json(batch.slice(row, 1)),
         lambda row: None,
     )
+
+
+def _as_json(row: pa.RecordBatch) -> str:
+    """Returns a row as JSON, in which what is no UTF-8 stays visible, as \\\\xNN."""
+    cells = {
+        name: (column.cast(pa.binary()) if _is_text(column.type) else column)[0].as_py()
+        for name, column in zip(row.schema.names, row.columns, strict=True)
+    }
+    readable = {
+        name: cell.decode("utf-8", errors="backslashreplace") if isinstance(cell, bytes) else cell
+        for name, cell in cells.items()
+    }
+    return json.dumps(readable, ensure_ascii=False, default=str)
 
 
 def _text_cells(

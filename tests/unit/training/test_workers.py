@@ -65,7 +65,11 @@ def test_slurm_starts_one_on_each_node(tmp_path: Path) -> None:
     assert "found that srun ended with status 9" in train(tmp_path, **slurm, SRUN_STATUS="9").stderr
 
 
-def test_workers_on_one_machine_divide_its_gpus(tmp_path: Path) -> None:
+def test_workers_on_one_machine_divide_its_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Stages that tests before this one ran in this process have hidden its GPUs.
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     smi = tmp_path / "nvidia-smi"
     smi.write_text("#!/bin/sh\nprintf 'GPU-a\\nGPU-b\\nGPU-c\\n'\n")
     smi.chmod(0o755)
