@@ -47,6 +47,7 @@ def test_a_query_runs_in_a_database_file(folder: Path) -> None:
     assert found["n"].tolist() == list(range(10))
 
 
+@pytest.mark.slow
 def test_a_query_runs_behind_a_url(folder: Path) -> None:
     pytest.importorskip("sqlalchemy")
     with sqlite3.connect("taxi.sqlite") as connection:

@@ -84,6 +84,7 @@ def test_predictions_are_ydfs_own(task, ids_until):
     assert shape["depth"] == 6 - 1
 
 
+@pytest.mark.slow
 def test_a_deep_forest_is_walked_to_its_leaves():
     data = make_examples("regression", 3000, 0), make_examples("regression", 500, 1)
     test = make_examples("regression", 500, 2)

@@ -109,6 +109,7 @@ def assert_refused(folder: Path, data: dict, message: str) -> None:
     assert not (folder / "out").exists()
 
 
+@pytest.mark.slow
 def test_drift_since_an_earlier_run_is_found_and_graded(folder: Path) -> None:
     for split in ("train", "validation", "test"):
         write(folder, split, ["a", "b"] * 200, ["No", "Yes"] * 200)

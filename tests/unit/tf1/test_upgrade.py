@@ -61,6 +61,7 @@ def test_what_is_left_is_told_with_place_and_advice(tmp_path: Path) -> None:
     assert "http" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["session.py", "keras_model.py"])
 def test_the_new_version_has_no_findings_and_runs(program: str) -> None:
     assert found((NEW / program).read_text(encoding="utf-8")) == []

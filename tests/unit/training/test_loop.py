@@ -221,6 +221,7 @@ def test_fewer_examples_than_a_batch_are_one_batch() -> None:
     np.testing.assert_allclose(outcome.history[0]["loss"], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_in_two_processes(tmp_path: Path) -> None:
     weights = []
     for name in ("one", "other"):
