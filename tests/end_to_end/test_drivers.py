@@ -1,56 +1,35 @@
 """What one driver has made, the other takes over without running anything."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from made_jobs import CONFIG_FILE, ROOT, hashes, make_folder, planned, snakemake
+from made_jobs import (
+    CONFIG_FILE,
+    ROOT,
+    call,
+    edit,
+    git,
+    hashes,
+    make_folder,
+    planned,
+    run,
+    snakemake,
+)
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
-
-
-def call(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=folder,
-        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def run(folder: Path, *command: str) -> str:
-    done = call(folder, *command)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def stale_in_dvc(folder: Path) -> set[str]:
     return set(json.loads(run(folder, "dvc", "status", "--json")))
 
 
-def change(folder: Path, old: str, new: str) -> None:
-    path = folder / CONFIG_FILE
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def made_by_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished job in a git repository that DVC knows too."""
     folder = make_folder(tmp_path_factory.mktemp("drivers") / "job", "binary")
-    change(folder, "  small: {kind: dnn, hidden_units: [16]}\n", "")
+    edit(folder / CONFIG_FILE, "  small: {kind: dnn, hidden_units: [16]}\n", "")
     shutil.copy(ROOT / "dvc.yaml", folder)
     shutil.copy(ROOT / ".dvcignore", folder)
     shutil.copy(ROOT / ".gitignore", folder)
@@ -76,7 +55,7 @@ def test_after_snakemake_dvc_has_nothing_to_do(known_to_dvc: Path) -> None:
 
 def test_neither_takes_over_what_is_stale(known_to_dvc: Path) -> None:
     lock = (known_to_dvc / "dvc.lock").read_bytes()
-    change(known_to_dvc, "bootstrap: 20", "bootstrap: 21")
+    edit(known_to_dvc / CONFIG_FILE, "bootstrap: 20", "bootstrap: 21")
     try:
         refused = call(known_to_dvc, "millrace.drivers", "to-dvc")
         assert refused.returncode == 1
@@ -90,7 +69,7 @@ def test_neither_takes_over_what_is_stale(known_to_dvc: Path) -> None:
         assert "evaluate" in refused.stderr
         assert "evaluate" in planned(known_to_dvc)
     finally:
-        change(known_to_dvc, "bootstrap: 21", "bootstrap: 20")
+        edit(known_to_dvc / CONFIG_FILE, "bootstrap: 21", "bootstrap: 20")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +93,7 @@ def test_after_a_clone_and_a_pull_both_have_nothing_to_do(known_to_dvc: Path, pu
 
 
 def test_after_dvc_repro_of_a_change_snakemake_has_nothing_to_do(pulled: Path) -> None:
-    change(pulled, "bootstrap: 20", "bootstrap: 22")
+    edit(pulled / CONFIG_FILE, "bootstrap: 20", "bootstrap: 22")
     output = run(pulled, "dvc", "repro")
     assert "Running stage 'evaluate@linear'" in output
     assert "Running stage 'train@linear'" not in output
