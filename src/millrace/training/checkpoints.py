@@ -97,9 +97,13 @@ class Checkpoints:
             MillraceError: the checkpoint is damaged, or is of another model.
         """
         self._checkpoint = tf.train.Checkpoint(journal=journal, **parts)
-        place = self.directory if self.chief else Path(tempfile.mkdtemp(prefix="millrace-"))
+        place = str(self.directory)
+        if not self.chief:
+            # Goes with this object, or the process.
+            self._thrown_away = tempfile.TemporaryDirectory(prefix="millrace-")
+            place = self._thrown_away.name
         self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(place), max_to_keep=KEPT, checkpoint_name="checkpoint"
+            self._checkpoint, place, max_to_keep=KEPT, checkpoint_name="checkpoint"
         )
         last = tf.train.latest_checkpoint(str(self.directory))
         if last is None:

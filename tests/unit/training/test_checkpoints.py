@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from trainings import make_model, run, same_weights
 
 from millrace.errors import MillraceError
 from millrace.files import read_json
-from millrace.training.checkpoints import Checkpoints
+from millrace.training.checkpoints import Checkpoints, Journal
 
 RUN = {"training": {"epochs": 3, "learning_rate": 0.01}, "seed": 3}
 
@@ -221,3 +222,19 @@ def test_five_kills_at_random_moments_change_no_bit(tmp_path: Path) -> None:
         assert process.returncode == (-signal.SIGKILL if kill < 5 else 0), f"seed {seed}"
     for name in ("weights.npz", "history.json"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes(), f"seed {seed}"
+
+
+def test_a_process_that_is_not_the_chief_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    saved = Checkpoints(tmp_path / "checkpoints", RUN, minutes=0, chief=False)
+    journal = Journal()
+    saved.restore(journal, weights=[tf.Variable(1.0)])
+    saved.save(journal)
+    assert list(scratch.glob("*/checkpoint-1.index"))
+    del saved
+    assert not list(scratch.iterdir())
+    assert not (tmp_path / "checkpoints").exists()
