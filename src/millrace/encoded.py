@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 
 from millrace.errors import MillraceError
 from millrace.preprocessing import EncodedSpec
-from millrace.wire import masked_crc
+from millrace.words import masked_crc
 
 SPLITS = ("train", "validation", "test")
 DTYPES = {"numbers": np.float32, "ids": np.int32}

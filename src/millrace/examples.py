@@ -67,7 +67,7 @@ def _layout(kinds: dict[str, int]) -> _Layout:
         used[kinds[name]] += 1
     return _Layout(
         names,
-        np.frombuffer(b"".join(encoded), np.uint8),
+        np.frombuffer(b"".join([*encoded, bytes(wire.WORD_BYTES)]), np.uint8),
         np.cumsum([0, *map(len, encoded)], dtype=np.int64),
         np.array([kinds[name] for name in names], np.int64),
         np.array(slots, np.int64),
@@ -113,17 +113,17 @@ class Encoder:
         self._floats = np.empty((self._layout.count(wire.FLOAT), rows), np.float32)
         self._ints = np.empty((self._layout.count(wire.INT), rows), np.int64)
         self._spans = np.empty((self._layout.count(wire.BYTES), rows, 2), np.int64)
-        texts = [np.empty(0, np.uint8)]
+        texts: list[Array] = []
         for index, name in enumerate(self._layout.names):
             self._valid[index] = columns[name].is_valid().to_numpy(zero_copy_only=False)
             self._fill(index, columns[name], texts)
-        self._text = np.concatenate(texts)
+        self._text = np.concatenate([*texts, np.zeros(wire.WORD_BYTES, np.uint8)])
         self._sizes = wire.body_sizes(*self._columns, self._ints, self._spans)
 
     def records(self, rows: Array) -> Bytes:
         """Returns some of the rows (int64 [n]), in that order, as TFRecord bytes: uint8 [bytes]."""
         size = self._sizes[rows].sum() + len(rows) * wire.LARGEST_OVERHEAD
-        out = np.empty(size, np.uint8)
+        out = np.empty(size + wire.WORD_BYTES, np.uint8)
         end = wire.put_records(
             self._layout.keys,
             *self._columns,
@@ -260,7 +260,7 @@ def strings(data: Array, spans: Array, valid: Array) -> pa.Array:
     """Returns data[start:end] of each span (int64 [rows, 2]) as a string, null where not valid."""
     offsets = np.empty(len(spans) + 1, np.int32)
     wire.measure_bytes(spans, valid, offsets)
-    text = np.empty(offsets[-1], np.uint8)
+    text = np.empty(offsets[-1] + wire.WORD_BYTES, np.uint8)
     wire.gather_bytes(data, spans, offsets, text)
     bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
     buffers = [bitmap, pa.py_buffer(offsets), pa.py_buffer(text)]

@@ -21,7 +21,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from millrace.words import masked_crc, put_word, word
+
 FLOAT, INT, BYTES = 0, 1, 2
+
+WORD_BYTES = 8
 
 HEADER_BYTES = 12
 FOOTER_BYTES = 4
@@ -37,50 +41,6 @@ _UNPACKED_INT = 0x08
 _KIND_TAGS = np.array([0x12, 0x1A, 0x0A], np.uint8)  # of FLOAT, INT, BYTES in a Feature
 
 Array = np.ndarray[Any, Any]
-
-
-def _crc_tables() -> Array:
-    """Tables that take CRC32C (Castagnoli, reflected) forward by eight bytes at a time."""
-    table = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        table = np.where(table & 1, (table >> 1) ^ np.uint32(0x82F63B78), table >> 1)
-    tables = [table]
-    for _ in range(7):
-        tables.append(table[tables[-1] & 0xFF] ^ (tables[-1] >> 8))
-    return np.stack(tables).astype(np.uint32)
-
-
-_CRC = _crc_tables()
-
-
-@njit(cache=True, nogil=True)
-def masked_crc(data: Array, start: int, end: int) -> int:
-    """Returns the CRC32C of data[start:end], rotated and offset as TFRecord asks."""
-    crc = np.uint32(0xFFFFFFFF)
-    position = start
-    while position + 8 <= end:
-        low = crc ^ (
-            np.uint32(data[position])
-            | np.uint32(data[position + 1]) << np.uint32(8)
-            | np.uint32(data[position + 2]) << np.uint32(16)
-            | np.uint32(data[position + 3]) << np.uint32(24)
-        )
-        crc = (
-            _CRC[7, low & np.uint32(0xFF)]
-            ^ _CRC[6, (low >> np.uint32(8)) & np.uint32(0xFF)]
-            ^ _CRC[5, (low >> np.uint32(16)) & np.uint32(0xFF)]
-            ^ _CRC[4, low >> np.uint32(24)]
-            ^ _CRC[3, data[position + 4]]
-            ^ _CRC[2, data[position + 5]]
-            ^ _CRC[1, data[position + 6]]
-            ^ _CRC[0, data[position + 7]]
-        )
-        position += 8
-    while position < end:
-        crc = _CRC[0, (crc ^ data[position]) & np.uint32(0xFF)] ^ (crc >> np.uint32(8))
-        position += 1
-    crc = np.uint32(crc ^ np.uint32(0xFFFFFFFF))  # ~crc would be a wider integer to numba
-    return np.uint32(((crc >> np.uint32(15)) | (crc << np.uint32(17))) + np.uint32(0xA282EAD8))
 
 
 @njit(cache=True, nogil=True)
@@ -111,16 +71,10 @@ def _put_header(out: Array, position: int, tag: int, length: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _put_integer(out: Array, position: int, value: int, size: int) -> int:
-    for byte in range(size):
-        out[position + byte] = np.uint8((np.uint64(value) >> np.uint64(8 * byte)) & np.uint64(0xFF))
-    return position + size
-
-
-@njit(cache=True, nogil=True)
 def _put_bytes(out: Array, position: int, data: Array, start: int, end: int) -> int:
-    for source in range(start, end):
-        out[position + source - start] = data[source]
+    """Copies data[start:end]; what follows it in `out` is yet to be written."""
+    for byte in range(0, end - start, WORD_BYTES):
+        put_word(out, position + byte, word(data, start + byte))
     return position + end - start
 
 
@@ -175,14 +129,16 @@ def put_records(
     Returns how many bytes they take.
 
     `keys` holds the columns' names one after the other, `key_ends` (int64 [columns + 1]) where
-    each ends; `sizes` comes from `body_sizes`; `floats` are given as their bits (uint32).
+    each ends; `sizes` comes from `body_sizes`; `floats` are given as their bits (uint32). `keys`,
+    `text` and `out` have room for WORD_BYTES more.
     """
     columns = len(kinds)
     position = 0
     for row in taken:
         header = position
-        position = _put_integer(out, position, _wrapped(sizes[row]), 8)
-        position = _put_integer(out, position, masked_crc(out, header, header + 8), 4)
+        put_word(out, header, np.uint64(_wrapped(sizes[row])))
+        put_word(out, header + 8, np.uint64(masked_crc(out, header, header + 8)))
+        position += HEADER_BYTES
         data = position
         position = _put_header(out, position, _LENGTH_DELIMITED, sizes[row])
         for column in range(columns):
@@ -200,22 +156,22 @@ def put_records(
             position = _put_header(out, position, _KIND_TAGS[kind], _wrapped(value))
             position = _put_header(out, position, _LENGTH_DELIMITED, value)
             if kind == FLOAT:
-                position = _put_integer(out, position, floats[slot, row], 4)
+                put_word(out, position, np.uint64(floats[slot, row]))
+                position += 4
             elif kind == INT:
                 position = _put_varint(out, position, ints[slot, row])
             else:
                 cell = spans[slot, row]
                 position = _put_bytes(out, position, text, cell[0], cell[1])
-        position = _put_integer(out, position, masked_crc(out, data, position), 4)
+        put_word(out, position, np.uint64(masked_crc(out, data, position)))
+        position += FOOTER_BYTES
     return position
 
 
 @njit(cache=True, nogil=True)
-def _get_integer(data: Array, position: int, size: int) -> int:
-    value = np.uint64(0)
-    for byte in range(size):
-        value |= np.uint64(data[position + byte]) << np.uint64(8 * byte)
-    return value
+def _get_four(data: Array, position: int) -> int:
+    """Returns the four bytes at `position` as an integer; there are four before them, too."""
+    return np.uint32(word(data, position - 4) >> np.uint64(32))
 
 
 @njit(cache=True, nogil=True)
@@ -230,13 +186,13 @@ def find_records(data: Array, position: int, spans: Array) -> tuple[int, int, in
         start = position + HEADER_BYTES
         if start > len(data):
             return count, position, CUT_OFF
-        if _get_integer(data, position + 8, 4) != masked_crc(data, position, position + 8):
+        if _get_four(data, position + 8) != masked_crc(data, position, position + 8):
             return count, position, LENGTH_CHECKSUM
-        length = _get_integer(data, position, 8)
+        length = word(data, position)
         if length > np.uint64(len(data) - start) or start + length + FOOTER_BYTES > len(data):
             return count, position, CUT_OFF
         end = start + np.int64(length)
-        if _get_integer(data, end, 4) != masked_crc(data, start, end):
+        if _get_four(data, end) != masked_crc(data, start, end):
             return count, position, DATA_CHECKSUM
         spans[count, 0], spans[count, 1] = start, end
         position = end + FOOTER_BYTES
@@ -324,7 +280,7 @@ def _get_value(
             if kind == FLOAT:
                 if first + 4 > last:
                     return count, NOT_AN_EXAMPLE
-                floats[slot, row] = _get_integer(data, first, 4)
+                floats[slot, row] = _get_four(data, first)
                 first += 4
             else:
                 value, first = _get_varint(data, first, last)
@@ -352,24 +308,29 @@ def _find_short(
     value = position + key + 10
     if value > end:
         return -1, -1
-    size = data[value - 1]
+    # A checksum follows the last entry, so these words end within the data.
+    middle = np.int64(word(data, value - 6) & np.uint64(0xFFFFFFFFFFFF))
+    size = middle >> 40
     after = value + size
     if (
         after > end
         or key + size > 100  # each length takes one byte
-        or data[position] != _LENGTH_DELIMITED
-        or data[position + 1] != key + size + 8
-        or data[position + 2] != _LENGTH_DELIMITED
-        or data[position + 3] != key
-        or data[value - 6] != _ENTRY_VALUE
-        or data[value - 5] != size + 4
-        or data[value - 4] != tag
-        or data[value - 3] != size + 2
-        or data[value - 2] != _LENGTH_DELIMITED
+        or np.int64(word(data, position) & np.uint64(0xFFFFFFFF))
+        != _LENGTH_DELIMITED | (key + size + 8) << 8 | _LENGTH_DELIMITED << 16 | key << 24
+        or middle
+        != _ENTRY_VALUE
+        | (size + 4) << 8
+        | np.int64(tag) << 16
+        | (size + 2) << 24
+        | _LENGTH_DELIMITED << 32
+        | size << 40
     ):
         return -1, -1
-    for byte in range(key):
-        if data[position + 4 + byte] != keys[first + byte]:
+    for byte in range(0, key, 8):
+        different = word(data, position + 4 + byte) ^ word(keys, first + byte)
+        if key - byte < 8:
+            different <<= np.uint64(8 * (8 - (key - byte)))
+        if different:
             return -1, -1
     return value, after
 
@@ -404,12 +365,7 @@ def _get_short(
         if kind == FLOAT:
             if after - start != 4:
                 break
-            floats[slot, row] = (
-                np.uint32(data[start])
-                | np.uint32(data[start + 1]) << np.uint32(8)
-                | np.uint32(data[start + 2]) << np.uint32(16)
-                | np.uint32(data[start + 3]) << np.uint32(24)
-            )
+            floats[slot, row] = np.uint32(word(data, start))
         elif kind == INT:
             value, stop = _get_varint(data, start, after)
             if stop != after:
@@ -501,7 +457,14 @@ def measure_bytes(spans: Array, valid: Array, offsets: Array) -> None:
 
 @njit(cache=True, nogil=True)
 def gather_bytes(data: Array, spans: Array, offsets: Array, out: Array) -> None:
-    """Copies the bytes that `spans` (int64 [n, 2]) begin with to where `measure_bytes` says."""
+    """Copies the bytes that `spans` (int64 [n, 2]) begin with to where `measure_bytes` says.
+
+    `out` has room for WORD_BYTES more.
+    """
     for row in range(len(spans)):
-        start = spans[row, 0]
-        _put_bytes(out, offsets[row], data, start, start + offsets[row + 1] - offsets[row])
+        start, place = spans[row, 0], offsets[row]
+        length = offsets[row + 1] - place
+        if start + length + WORD_BYTES <= len(data):
+            _put_bytes(out, place, data, start, start + length)
+        else:
+            out[place : place + length] = data[start : start + length]

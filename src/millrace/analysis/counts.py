@@ -88,11 +88,7 @@ class _Numbers:
 
     def add(self, column: pa.ChunkedArray) -> None:
         x = pa.chunked_array([examples.stored(chunk) for chunk in column.chunks])
-        values = pc.drop_null(x).to_numpy()
-        if values.dtype == np.float32:
-            # Adding 0 makes -0.0 the 0.0 that it equals: which of them stands for both is chance.
-            values = values + np.float32(0)
-        values, counts = np.unique(values, return_counts=True)
+        values, counts = _counted(pc.drop_null(x).to_numpy())
         # All NaN are one value, and the last.
         seen = len(values) - int(len(values) > 0 and np.isnan(values[-1]))
         if not seen:
@@ -127,6 +123,20 @@ class _Numbers:
         integers = part.values.view(f"i{part.values.itemsize}")
         leading = (integers >> self._bits << self._bits).view(part.values.dtype)
         return _merged([Counts(leading, part.counts)])
+
+
+def _counted(x: Array) -> Counts:
+    """Counts the values of float32 or int64 [n]."""
+    if x.dtype == np.float32:
+        # Adding 0 makes -0.0 the 0.0 that it equals: which of them stands for both is chance.
+        return Counts(*np.unique(x + np.float32(0), return_counts=True))
+    # In Python's integers, which have no end.
+    low, high = (int(x.min()), int(x.max())) if len(x) else (0, 0)
+    if high - low >= len(x):
+        return Counts(*np.unique(x, return_counts=True))
+    counts = np.bincount(x - low)
+    seen = np.flatnonzero(counts)
+    return Counts(seen + low, counts[seen])
 
 
 def _merged(parts: list[Counts]) -> Counts:

@@ -203,10 +203,11 @@ def _column(
     return described
 
 
-def _by_count(values: np.ndarray, counts: np.ndarray) -> list[list[Any]]:
+def _by_count(values: np.ndarray, counts: np.ndarray) -> list[tuple[Any, int]]:
     """Pairs sorted values with their counts, by falling count and then by value."""
     order = np.argsort(-counts, kind="stable")
-    return [list(pair) for pair in zip(values[order].tolist(), counts[order].tolist(), strict=True)]
+    # Tuples: of so many lists Python's garbage collection would look after each.
+    return list(zip(values[order].tolist(), counts[order].tolist(), strict=True))
 
 
 def _repeated(

@@ -122,7 +122,7 @@ def _counted_values(
     """
     column, statistics = context.column(feature, settings)
     if statistics["type"] not in NUMBER_TYPES:
-        return column, [(value, count) for value, count in statistics["values"]]
+        return column, statistics["values"]
     context.ids(feature, settings)
     if statistics["distinct"] > MOST_NUMBERS:
         raise MillraceError(

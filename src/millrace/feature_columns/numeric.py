@@ -75,7 +75,7 @@ class Numeric(FeatureColumn):
             **own,
         )
         edges = learned._normalize(tf.constant(bin_edges(statistics, settings.get("bins", 48))))
-        return replace(learned, edges=tuple(sorted({float(edge) for edge in edges})))
+        return replace(learned, edges=tuple(np.unique(edges).tolist()))
 
     @classmethod
     def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:

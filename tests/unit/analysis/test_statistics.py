@@ -106,7 +106,7 @@ def test_many_numbers_list_the_frequent_ones_only() -> None:
     computed = compute(dict.fromkeys(["train", "validation", "test"], table), types, "y")
     column = computed["splits"]["train"]["columns"]["x"]
     assert column["distinct"] == 2051
-    assert column["values"] == [[0.0, 50]]
+    assert column["values"] == [(0.0, 50)]
 
 
 def test_unseen_counts_rows_whose_value_train_lacks(tables: dict[str, pd.DataFrame]) -> None:
@@ -143,12 +143,12 @@ def test_dates_times_and_booleans_appear_as_in_examples() -> None:
     )
     computed = compute(dict.fromkeys(["train", "validation", "test"], table), types, "y")
     columns = computed["splits"]["train"]["columns"]
-    assert columns["d"]["values"] == [["2013-01-31", 2]]
+    assert columns["d"]["values"] == [("2013-01-31", 2)]
     assert columns["t"]["values"] == [
-        ["2013-01-31T08:30:00.250000Z", 1],
-        ["2013-01-31T08:30:00Z", 1],
+        ("2013-01-31T08:30:00.250000Z", 1),
+        ("2013-01-31T08:30:00Z", 1),
     ]
-    assert (columns["b"]["values"], columns["b"]["mean"]) == ([[1, 2]], 1.0)
+    assert (columns["b"]["values"], columns["b"]["mean"]) == ([(1, 2)], 1.0)
 
 
 def test_columns_whose_names_differ_in_case_alone_stay_apart() -> None:
