@@ -80,11 +80,14 @@ rule convert_tfjs:
     resources:
         mem_mb=grows(2000),
         runtime=grows(15),
+    params:
+        config=job.file,
+        uses=job.depends_on("export.tfjs"),
     message:
         "Convert the SavedModel to TF.js"
     shell:
-        "python {input.script} --saved-model {input.saved_model} --output {output}"
-        " 2>&1 | tee {log}"
+        "python {input.script} --config {params.config} --saved-model {input.saved_model}"
+        " --output {output} 2>&1 | tee {log}"
 
 
 rule verify:

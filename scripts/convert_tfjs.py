@@ -1,23 +1,30 @@
 """Converts the SavedModel into a TF.js graph model."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
-from millrace.conversion import convert_tfjs
+from millrace import config, conversion
 from millrace.errors import run
-from millrace.files import replacing
+from millrace.files import replacing, write_json
 from millrace.training import devices
 
 
 def main() -> None:
-    """Reads the SavedModel; writes model.json and its weights."""
+    """Reads the SavedModel; writes model.json, its weights and conversion.json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--saved-model", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
+    for name in ("config", "saved-model", "output"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     devices.hide()
+    wanted = config.load(arguments.config)["export"]["tfjs"]
     with replacing(arguments.output) as directory:
-        convert_tfjs(arguments.saved_model, directory)
+        directory.mkdir()
+        convert = partial(conversion.convert_tfjs, arguments.saved_model, directory)
+        _, left_out = conversion.attempt("tfjs", wanted, convert)
+        write_json(directory / "conversion.json", {"left_out": left_out})
+    if left_out:
+        print(f"not converted: {left_out}")
 
 
 if __name__ == "__main__":

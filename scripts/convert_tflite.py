@@ -1,6 +1,7 @@
 """Converts the SavedModel into TF Lite models, and ships the reduced ones that are good enough."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ def main() -> None:
     arguments = parser.parse_args()
     devices.hide()
     job = config.load(arguments.config)
-    if not job["export"]["tflite"]:
+    convert = partial(conversion.convert_tflite, arguments.saved_model)
+    full, left_out = conversion.attempt("tflite", job["export"]["tflite"], convert)
+    if full is None:
         with replacing(arguments.output) as directory:
             directory.mkdir()
-            write_json(directory / "conversion.json", {"rows": 0, "metric": None, "artifacts": []})
-        print("export.tflite is false: nothing to convert")
+            write_json(directory / "conversion.json", {"left_out": left_out, "artifacts": []})
+        print(f"not converted: {left_out}")
         return
     signature = read_json(arguments.signature)
     threshold = signature["threshold"]
@@ -46,7 +49,6 @@ def main() -> None:
     rows = read_raw(test, (*raw, label), ROWS_TO_COMPARE, job["seed"])
     labels = task.decode_labels(task.encode_labels(tf.constant(rows.pop(label.name))).numpy())
 
-    full = conversion.convert_tflite(arguments.saved_model)
     reference = conversion.predict_tflite(full, rows, raw)
     metric = metrics.selection_metric(job["selection"]["metric"], task.kind)
 
@@ -76,7 +78,7 @@ def main() -> None:
                 f"{precision}: {'shipped' if fault is None else 'not shipped'}, {entry['reason']}"
             )
         description = {"rows": len(labels), "metric": metric, "artifacts": entries}
-        write_json(directory / "conversion.json", description)
+        write_json(directory / "conversion.json", {"left_out": None} | description)
 
 
 def describe(precision: str, model: bytes, reason: str) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from millrace.raw import read_raw
 from millrace.tf1 import proof
 from millrace.training import devices
 
+CONVERTED = ("tflite", "tfjs")
+
 
 def main() -> None:
     """Reads the champion in all its forms and test rows; writes parity.json."""
@@ -56,7 +58,9 @@ def main() -> None:
     failed = [result for result in results if not result["passed"]]
     if failed:
         raise MillraceError(*explain(failed[0]))
-    conversion = read_json(arguments.tflite / "conversion.json")
+    conversions = {
+        name: read_json(getattr(arguments, name) / "conversion.json") for name in CONVERTED
+    }
     write_json(
         arguments.parity,
         {
@@ -68,7 +72,12 @@ def main() -> None:
             "made_rows": len(reference) - real_rows,
             "tolerance": job["parity"]["tolerance"],
             "runtimes": results,
-            "not_shipped": [entry for entry in conversion["artifacts"] if not entry["shipped"]],
+            "not_reached": [
+                {"runtime": name, "reason": conversion["left_out"]}
+                for name, conversion in conversions.items()
+                if conversion["left_out"]
+            ],
+            "not_shipped": [x for x in conversions["tflite"]["artifacts"] if not x["shipped"]],
         },
     )
 
@@ -85,7 +94,7 @@ def runs(arguments: argparse.Namespace, job: dict[str, Any]) -> Iterator[parity.
         bound = job["export"]["max_difference"] if reduced else exact
         predict = partial(runtimes.run_tflite, model)
         yield parity.Run("tflite", model.stem, str(model), bound, reduced, predict)
-    for backend in ("cpu", "wasm"):
+    for backend in ("cpu", "wasm") if (tfjs / "model.json").exists() else ():
         predict = partial(runtimes.run_tfjs, tfjs, backend)
         yield parity.Run("tfjs", backend, str(tfjs), exact, False, predict)
 

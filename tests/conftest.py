@@ -132,7 +132,7 @@ class MadeJob:
             "train": "config preprocessing encoded hardware",
             "export": "champion models preprocessing saved_model signature",
             "convert_tflite": "config saved_model signature preprocessing examples",
-            "convert_tfjs": "saved_model",
+            "convert_tfjs": "config saved_model",
             "verify": "config champion models preprocessing examples saved_model signature tflite"
             " tfjs parity",
         }

@@ -78,7 +78,7 @@ def complete(config: Any, source: str = "config") -> dict[str, Any]:
 
 
 def _refuse_what_tflite_cannot_run(config: dict[str, Any], source: str) -> None:
-    if config["features"] == "auto" or not config["export"]["tflite"]:
+    if config["features"] == "auto" or config["export"]["tflite"] is not True:
         return
     for name, feature in config["features"].items():
         if feature.get("unseen") == "hash":

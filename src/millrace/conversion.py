@@ -9,9 +9,9 @@ import json
 import re
 import sys
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -27,11 +27,54 @@ from millrace.raw import RawColumn
 
 ROWS_PER_CALL = 8192
 
+Model = TypeVar("Model")
+
+
+class LackingOps(MillraceError):
+    """A runtime that has no equivalent of some of a model's ops.
+
+    Attributes:
+        reason: which runtime lacks what, in a few words.
+    """
+
+    def __init__(self, saved_model: Path, runtime: str, key: str, ops: Iterable[str]) -> None:
+        named = name_nodes(saved_model, ops)
+        self.reason = f"{runtime} lacks {named}"
+        super().__init__(
+            f"{saved_model}: expected ops that {runtime} has, found {named}.",
+            note=f"leave {runtime} out with `export: {{{key}: false}}` (or `where_possible`, if "
+            "another model may win) and ship the rest; or rewrite the layer that uses the op, or "
+            "adopt an old Estimator's checkpoint in the place of its graph.",
+        )
+
+
+def attempt(
+    key: str, wanted: bool | str, convert: Callable[[], Model]
+) -> tuple[Model | None, str | None]:
+    """Returns what a conversion returns, or why the model does not reach that runtime.
+
+    Args:
+        key: tflite or tfjs, a key of the config's `export`.
+        wanted: its value there: true, false or where_possible.
+        convert: makes the conversion.
+
+    Raises:
+        MillraceError: the conversion is wanted and does not work.
+    """
+    if wanted is False:
+        return None, f"export.{key} is false"
+    try:
+        return convert(), None
+    except LackingOps as error:
+        if wanted == "where_possible":
+            return None, error.reason
+        raise
+
 
 def convert_tfjs(saved_model: Path, directory: Path) -> None:
     """Writes `serving_default` of a SavedModel as a TF.js graph model: model.json and weights.
 
-    Raises MillraceError when the SavedModel is missing or holds an op that TF.js lacks.
+    Raises MillraceError when the SavedModel is missing, LackingOps when TF.js has no such op.
     """
     _require_saved_model(saved_model)
     converter = _tfjs_converter()
@@ -49,10 +92,7 @@ def convert_tfjs(saved_model: Path, directory: Path) -> None:
         )
     except ValueError as error:
         ops = re.findall(r"\w+", str(error).splitlines()[-1])
-        raise MillraceError(
-            f"{saved_model}: expected ops that TF.js has, found {name_nodes(saved_model, ops)}.",
-            note="rewrite the layer that uses it; of an old graph, adopt the checkpoint instead.",
-        ) from None
+        raise LackingOps(saved_model, "TF.js", "tfjs", ops) from None
     path = directory / "model.json"
     model = json.loads(path.read_text(encoding="utf-8"))
     inputs = model["signature"]["inputs"]
@@ -88,7 +128,7 @@ def _tfjs_converter() -> Any:
 def convert_tflite(saved_model: Path) -> bytes:
     """Returns `serving_default` of a SavedModel as a float32 TF Lite model of builtin ops only.
 
-    Raises MillraceError when the SavedModel is missing or holds an op that TF Lite lacks.
+    Raises MillraceError when the SavedModel is missing, LackingOps when TF Lite has no such op.
     """
     _require_saved_model(saved_model)
     converter = tf.lite.TFLiteConverter.from_saved_model(
@@ -101,11 +141,7 @@ def convert_tflite(saved_model: Path) -> bytes:
         missing = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", str(error))))
         if not missing:
             raise
-        named = name_nodes(saved_model, missing)
-        raise MillraceError(
-            f"{saved_model}: expected ops that TF Lite has built in, found {named}.",
-            note="rewrite the layer that uses it, or set export.tflite to false.",
-        ) from None
+        raise LackingOps(saved_model, "TF Lite", "tflite", missing) from None
     return model
 
 

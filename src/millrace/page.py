@@ -29,6 +29,8 @@ QUESTIONS = {
 def build(results: Path, name: str) -> str:
     """Returns the page of the job `name` as HTML that needs neither network nor other files.
 
+    Where the model does not reach TF.js, the page says so, and why.
+
     Args:
         results: the job's folder, with schema, statistics, champion and export.
 
@@ -38,6 +40,7 @@ def build(results: Path, name: str) -> str:
     signature = read_json(results / "export" / "signature.json")
     statistics = read_json(results / "statistics.json")
     champion = read_json(results / "champion.json")
+    left_out = read_json(results / "export" / "tfjs" / "conversion.json")["left_out"]
     splits = [split["columns"] for split in statistics["splits"].values()]
     job = {
         "name": name,
@@ -53,10 +56,15 @@ def build(results: Path, name: str) -> str:
             for item in signature["inputs"]
         ],
         "samples": samples(results, signature, champion["model"]),
-        "model": _model(results / "export" / "tfjs"),
+        "model": None if left_out else _model(results / "export" / "tfjs"),
     }
     return html.render(
-        "page", LIBRARIES, SCRIPTS, job=job, job_json=Markup(html.embedded_json(job))
+        "page",
+        [] if left_out else LIBRARIES,
+        [] if left_out else SCRIPTS,
+        job=job,
+        job_json=Markup(html.embedded_json(job)),
+        left_out=left_out,
     )
 
 

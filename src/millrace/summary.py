@@ -20,10 +20,12 @@ def summary(results: Path) -> str:
     """
     champion = read_json(results / "champion.json")
     metrics = read_json(results / "models" / champion["model"] / "metrics.json")
+    parity = read_json(results / "parity.json")
+    not_reached = {runtime["runtime"] for runtime in parity["not_reached"]}
     lines = [
         *_champion(champion, metrics),
-        *_parity(read_json(results / "parity.json")),
-        *_files(results),
+        *_parity(parity),
+        *_files(results, not_reached),
     ]
     return "\n".join(lines)
 
@@ -49,17 +51,21 @@ def _parity(parity: dict[str, Any]) -> Iterator[str]:
         f"{len(runtimes)} runtimes; nearest to its bound: {widest['runtime']} {widest['variant']}, "
         f"{widest['max_difference']:.1e} of {widest['bound']:.0e}; class flips: {flips}"
     )
+    for runtime in parity["not_reached"]:
+        yield f"  not on {runtime['runtime']}: {runtime['reason']}"
     for artifact in parity["not_shipped"]:
         yield f"  not shipped: {artifact['artifact']}, {artifact['reason']}"
 
 
-def _files(results: Path) -> Iterator[str]:
+def _files(results: Path, not_reached: set[str]) -> Iterator[str]:
     yield "Open:"
     yield f"  {results / 'report.html'}  the report"
-    yield f"  {results / 'web' / 'index.html'}  a page that predicts"
+    if "tfjs" not in not_reached:
+        yield f"  {results / 'web' / 'index.html'}  a page that predicts"
     yield "Use:"
     for name in ("saved_model/1", "tflite", "tfjs"):
-        yield f"  {results / 'export' / name}"
+        if name not in not_reached:
+            yield f"  {results / 'export' / name}"
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Conversions of the made job's SavedModel, and what they refuse."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,30 +62,65 @@ def test_reduced_models_are_smaller_and_near(made, precision, largest):
 @pytest.mark.slow
 def test_tfjs_is_the_same_in_every_process_and_names_its_inputs_by_key(made, tmp_path):
     saved_model = made[0].results / "export" / "saved_model" / "1"
-    command = [sys.executable, str(SCRIPTS / "convert_tfjs.py"), "--saved-model", str(saved_model)]
+    command = [sys.executable, str(SCRIPTS / "convert_tfjs.py"), "--config", str(made[0].config)]
+    command += ["--saved-model", str(saved_model)]
     contents = []
     for name in ("a", "b"):
         subprocess.run([*command, "--output", str(tmp_path / name)], check=True)
         contents.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
     assert contents[0] == contents[1]
-    assert set(contents[0]) == {"model.json", "group1-shard1of1.bin"}
+    assert set(contents[0]) == {"model.json", "group1-shard1of1.bin", "conversion.json"}
     inputs = json.loads(contents[0]["model.json"])["signature"]["inputs"]
     fed = {key for key, value in inputs.items() if value["dtype"] != "DT_RESOURCE"}
     assert fed == {column.key for column in made[2]}
 
 
-def test_an_op_that_a_runtime_lacks_is_named(tmp_path):
+def buckets(x):
+    return tf.raw_ops.Bucketize(input=x, boundaries=[0.0, 1.0])
+
+
+def hashes(x):
+    return tf.strings.to_hash_bucket_fast(tf.strings.as_string(x), 9)
+
+
+def save(function, path):
     module = tf.Module()
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="x")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
     def serve(x):
-        return {"predictions": tf.cast(tf.strings.to_hash_bucket_fast(x, 9), tf.float32)}
+        return {"predictions": tf.cast(function(x), tf.float32)}
 
     module.serve = serve
-    tf.saved_model.save(module, str(tmp_path), signatures={"serving_default": serve})
-    found = r"TF Lite has built in, found StringToHashBucketFast \(node \w+"
-    with pytest.raises(MillraceError, match=found):
-        conversion.convert_tflite(tmp_path)
+    tf.saved_model.save(module, str(path), signatures={"serving_default": serve})
+
+
+@pytest.mark.parametrize(
+    "key, lacking, function, named",
+    [
+        (
+            "tflite",
+            "TF Lite",
+            hashes,
+            r"AsString \(node \w+\), StringToHashBucketFast \(node \w+\)",
+        ),
+        ("tfjs", "TF.js", buckets, r"Bucketize \(node \w+\)"),
+    ],
+)
+def test_an_op_that_a_runtime_lacks_is_named(tmp_path, key, lacking, function, named):
+    save(function, tmp_path / "saved_model")
+
+    def convert():
+        if key == "tflite":
+            return conversion.convert_tflite(tmp_path / "saved_model")
+        return conversion.convert_tfjs(tmp_path / "saved_model", tmp_path / "tfjs")
+
+    expected = rf"expected ops that {lacking} has, found {named}\.\n.*export: {{{key}: false}}"
+    with pytest.raises(MillraceError, match=expected):
+        conversion.attempt(key, True, convert)
+    made, reason = conversion.attempt(key, "where_possible", convert)
+    assert made is None
+    assert re.fullmatch(f"{lacking} lacks {named}", reason)
+    assert conversion.attempt(key, False, convert) == (None, f"export.{key} is false")
 
 
 @pytest.mark.parametrize("convert", [conversion.convert_tflite, conversion.convert_tfjs])

@@ -77,6 +77,18 @@ def test_without_predictions_there_are_no_samples(make_results: Callable[[str], 
     assert "A real test row" not in text
 
 
+def test_a_model_that_does_not_run_in_a_browser_has_a_page_that_says_why(
+    make_results: Callable[[str], Path],
+) -> None:
+    results = make_results("binary")
+    conversion = results / "export" / "tfjs" / "conversion.json"
+    conversion.write_text('{"left_out": "TF.js lacks Bucketize (node b)"}')
+    (results / "export" / "tfjs" / "model.json").unlink()
+    text = page.build(results, "flights")
+    assert "does not run in a browser: TF.js lacks Bucketize (node b)." in text
+    assert "<form" not in text
+
+
 def test_missing_model_is_named(make_results: Callable[[str], Path]) -> None:
     results = make_results("binary")
     (results / "export" / "tfjs" / "model.json").unlink()

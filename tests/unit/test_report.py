@@ -183,6 +183,21 @@ def test_an_old_model_in_the_certificate_is_told(make_results: Callable[[str], P
     assert "went through tf.compat.v1 session and through every exported form" in text
 
 
+def test_a_runtime_that_the_model_does_not_reach_is_told(
+    make_results: Callable[[str], Path],
+) -> None:
+    results = make_results("binary")
+    path = results / "parity.json"
+    reason = "TF.js lacks Bucketize (node b)"
+    not_reached = {"not_reached": [{"runtime": "tfjs", "reason": reason}]}
+    path.write_text(json.dumps(json.loads(path.read_text()) | not_reached))
+    text = report.build(job(), results, MADE_BY)
+    told = Document(text).sections["parity"]
+    assert f"The model does not reach TF.js: {reason}." in told
+    assert "Try the model in your browser" not in text
+    assert f"- not on TF.js: {reason}" in report.build_model_card(job(), results, MADE_BY)
+
+
 def test_missing_artifact_is_named(make_results: Callable[[str], Path]) -> None:
     results = make_results("binary")
     (results / "models" / "linear" / "training" / "history.csv").unlink()

@@ -38,6 +38,19 @@ def test_a_certificate_that_failed_is_not_called_passed(
     assert "Parity: FAILED" in summary(results)
 
 
+def test_a_runtime_that_is_left_out_is_told_and_not_offered(
+    make_results: Callable[[str], Path],
+) -> None:
+    results = make_results("binary")
+    parity = json.loads((results / "parity.json").read_text())
+    parity["not_reached"] = [{"runtime": "tfjs", "reason": "export.tfjs is false"}]
+    (results / "parity.json").write_text(json.dumps(parity))
+    text = summary(results)
+    assert "not on tfjs: export.tfjs is false" in text
+    assert "export/tfjs" not in text
+    assert "web/index.html" not in text
+
+
 def test_unfinished_results_are_named(make_results: Callable[[str], Path]) -> None:
     results = make_results("binary")
     (results / "parity.json").unlink()

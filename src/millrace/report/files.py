@@ -9,7 +9,7 @@ ARTIFACTS = {
     "model_card.md": "The champion on one page, for people",
     "export/saved_model/1": "SavedModel: signatures serving_default and serving_examples",
     "export/tflite": "TF Lite models, with what was shipped and why",
-    "export/tfjs": "TF.js graph model",
+    "export/tfjs": "TF.js graph model, or why there is none",
     "export/signature.json": "What the exported models take and give",
     "parity.json": "The parity certificate, with each runtime's worst row",
     "champion.json": "Which model won, by how much, and whether it passed the gate",

@@ -2,8 +2,8 @@
 
 Its checkpoint knows columns by number alone: sorted by name, a bucketized column is one feature, an
 indicator one for each id, a number one whose buckets are quantiles. So the columns that the config
-declares must be all of them; where the meta graph lies beside the checkpoint, their number is
-compared.
+declares must be all of them; where the meta graph lies beside the checkpoint, their number and
+the boundaries of the bucketized ones are compared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from millrace.errors import MillraceError
-from millrace.feature_columns import Categorical
+from millrace.feature_columns import Bucketized, Categorical
 from millrace.models import boosted_trees
 from millrace.models.boosted_trees import Fitted
 from millrace.models.forest import HIGHEST, NUMBERS, SETS, Nodes, first_columns
@@ -66,7 +66,9 @@ def adopt(settings: Mapping[str, Any], learned: Preprocessing) -> tuple[Fitted, 
             f"Estimators have it; found {len(learned.task.classes)} classes."
         )
     features = _features(variables, learned, source)
-    _check_number(variables.path, features)
+    _check_graph(
+        variables.path, features, learned, named_features("columns", source, learned.features)
+    )
     flattener = _Flattener(variables.path, features, learned.spec)
     head = head_of(learned.task, source)
     nodes = flattener.flatten(ensemble, head, -float(shift_of(learned.task)))
@@ -136,8 +138,10 @@ def _of_ids(name: str, place: int, rows: np.ndarray) -> Iterator[Feature]:
             yield Feature(name, place, (rows == row).astype(int))
 
 
-def _check_number(checkpoint: Path, features: list[Feature]) -> None:
-    """Compares how many features there are with the meta graph, if there is one."""
+def _check_graph(
+    checkpoint: Path, features: list[Feature], learned: Preprocessing, wanted: set[str]
+) -> None:
+    """Compares the features with the meta graph, if there is one."""
     meta = Path(f"{checkpoint}.meta")
     if not meta.is_file():
         return
@@ -145,6 +149,15 @@ def _check_number(checkpoint: Path, features: list[Feature]) -> None:
     counts = {node.attr["num_bucketized_features"].i for node in graph.node if node.op in PREDICTS}
     if counts - {len(features)}:
         raise _unlike(checkpoint, features, f"trees of {max(counts)} features")
+    declared = {
+        f"{column.column}_bucketized": [float(np.float32(x)) for x in column.boundaries]
+        for column in learned.columns
+        if isinstance(column, Bucketized) and column.name in wanted
+    }
+    for node in graph.node:
+        name, old = Path(node.name).parent.name, [*node.attr["boundaries"].list.f]
+        if node.op == "Bucketize" and declared.get(name, old) != old:
+            raise _unlike(checkpoint, features, f"{name} with boundaries {old}")
 
 
 def _unlike(checkpoint: Path, features: list[Feature], found: str) -> MillraceError:
@@ -223,7 +236,8 @@ class _Flattener:
             threshold = next_above(feature.quantiles[bucket]) if bucket < last else HIGHEST
             return (NUMBERS, feature.place), threshold
         assert feature.buckets is not None
-        if bucket >= feature.buckets.max() + equality:
+        # At the last bucket, which TensorFlow 1 does at times, all rows go left.
+        if bucket > feature.buckets.max():
             found = f"a split at bucket {bucket} of {feature.column}"
             raise _unlike(self.checkpoint, self.features, found)
         members = feature.buckets != bucket if equality else feature.buckets > bucket

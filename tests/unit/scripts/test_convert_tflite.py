@@ -33,3 +33,5 @@ def test_a_model_may_leave_tflite_out(made_job, tmp_path):
     artifacts, shipped = run(job, tmp_path, "{tflite: false}")
     assert not artifacts
     assert not shipped
+    description = json.loads((tmp_path / "tflite" / "conversion.json").read_text())
+    assert description["left_out"] == "export.tflite is false"

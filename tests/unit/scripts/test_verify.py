@@ -53,3 +53,21 @@ def test_a_broken_weight_fails_the_job(made_job, tmp_path):
     with pytest.raises(MillraceError, match=r"tfjs, cpu\): expected predictions within 5e-05"):
         job.run("verify", tfjs=broken, parity=parity)
     assert not parity.exists()
+
+
+@pytest.mark.slow
+def test_the_certificate_says_which_runtimes_the_model_does_not_reach(made_job, tmp_path):
+    job = made_job("binary").until("verify")
+    left_out = {}
+    for name in ("tflite", "tfjs"):
+        left_out[name] = tmp_path / name
+        left_out[name].mkdir()
+        content = {"left_out": f"{name} lacks Op (node x)", "artifacts": []}
+        (left_out[name] / "conversion.json").write_text(json.dumps(content))
+    job.run("verify", parity=tmp_path / "parity.json", **left_out)
+    certificate = json.loads((tmp_path / "parity.json").read_text())
+    assert {entry["runtime"] for entry in certificate["runtimes"]} == {"saved_model"}
+    assert certificate["not_reached"] == [
+        {"runtime": "tflite", "reason": "tflite lacks Op (node x)"},
+        {"runtime": "tfjs", "reason": "tfjs lacks Op (node x)"},
+    ]

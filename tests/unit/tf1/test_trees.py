@@ -92,6 +92,21 @@ def test_splits_by_equality_go_left_where_they_hold(tmp_path: Path) -> None:
     np.testing.assert_array_equal(logits[:, 0], np.where(TEST["city"] == "Rome", 2.0, -1.0))
 
 
+def test_at_the_last_bucket_all_rows_go_left(tmp_path: Path) -> None:
+    """A split that TensorFlow 1.15 made of Adult's ages, by rounding."""
+    ensemble = tree_protos.parse(b"")
+    ensemble.tree_weights.append(1)
+    nodes = ensemble.trees.add().nodes
+    split = nodes.add().bucketized_split
+    split.feature_id, split.threshold, split.left_id, split.right_id = 0, 3, 1, 2
+    nodes.add().leaf.scalar = 4.0
+    nodes.add().leaf.scalar = -2.0
+    save(tmp_path, ensemble.SerializeToString())
+    features = {"age_bucket": PLAIN["age_bucket"]}
+    logits, _ = adopt("", features, "label", checkpoint=str(tmp_path / "model.ckpt"))
+    np.testing.assert_array_equal(logits, 4.0)
+
+
 @pytest.mark.parametrize(
     ("name", "features", "label", "expected"),
     [
@@ -114,6 +129,12 @@ def test_splits_by_equality_go_left_where_they_hold(tmp_path: Path) -> None:
             r"make 12 features \(age_bucketized 1, city_indicator 3, hours 1, job_indicator 7\); "
             "found trees of 5 features",
         ),
+        (
+            "boosted_trees_classifier",
+            {**PLAIN, "age_bucket": {**PLAIN["age_bucket"], "boundaries": [25, 35, 50]}},
+            "label",
+            r"found age_bucketized with boundaries \[25.0, 35.5, 50.0\]",
+        ),
         ("boosted_trees_classifier", PLAIN, "level", "label of two classes.*found 3 classes"),
     ],
 )
@@ -131,7 +152,7 @@ def test_without_a_meta_graph_splits_that_cannot_be_are_told(tmp_path: Path) -> 
     fewer = {name: PLAIN[name] for name in ("hours", "age_bucket")}
     with pytest.raises(MillraceError, match=r"make 2 features .*found a split of feature 2"):
         adopt("", fewer, "label", checkpoint=checkpoint)
-    coarser = {**PLAIN, "age_bucket": {**PLAIN["age_bucket"], "boundaries": [25, 50]}}
+    coarser = {**PLAIN, "age_bucket": {**PLAIN["age_bucket"], "boundaries": [25]}}
     with pytest.raises(MillraceError, match="found a split at bucket 2 of age_bucketized"):
         adopt("", coarser, "label", checkpoint=checkpoint)
 
