@@ -25,6 +25,20 @@ _Loader.yaml_implicit_resolvers = {
 # A jsonschema.ValidationError; its published types call what every error has optional.
 Mistake: TypeAlias = Any
 
+# A number that a model could not hold, or that is none, is no number.
+FLOAT32_MAX = 3.4028234663852886e38
+_Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "number", lambda _, value: _is_a_number(value) and abs(value) <= FLOAT32_MAX
+    ),
+)
+
+
+def _is_a_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 # Settings of a model that say which one it is, not how it is trained.
 NOT_TUNED = {"kind", "path", "adopt", "warm_start", "seeds", "ensemble", "tune"}
 
@@ -58,7 +72,7 @@ def complete(config: Any, source: str = "config") -> dict[str, Any]:
     messages. Raises MillraceError as `load` does.
     """
     schema = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = _Validator(schema)
     error = _most_relevant(validator.iter_errors(config))
     if error is not None:
         raise MillraceError(*_explain(_within_the_meant_form(error), source))
@@ -117,7 +131,7 @@ def _check_space(model: dict[str, Any], definitions: dict[str, Any], where: str)
     of_training = definitions["training_overrides"]["properties"]
     if "training" in of_kind:
         of_kind = (of_kind - {"training"}) | {f"training.{key}" for key in of_training}
-    validator = jsonschema.Draft202012Validator({"$ref": "#/$defs/model", "$defs": definitions})
+    validator = _Validator({"$ref": "#/$defs/model", "$defs": definitions})
     for key, value in tuning.edges(model["tune"]["space"], f"{where}.tune.space"):
         if key not in of_kind:
             raise MillraceError(
@@ -247,6 +261,8 @@ def _explain(error: Mistake, source: str) -> tuple[str, str | None]:
 def _expectation(error: Mistake) -> str:
     value = error.validator_value
     match error.validator:
+        case "type" if _is_a_number(error.instance) and "number" in value:
+            return "a number that float32 can hold"
         case "type":
             return " or ".join(value) if isinstance(value, list) else f"a value of type {value}"
         case "enum":

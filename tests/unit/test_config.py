@@ -112,6 +112,9 @@ def test_a_date_stays_the_text_that_the_user_wrote(tmp_path: Path) -> None:
     assert load(written(tmp_path, text))["data"]["split"]["test"] == "2013-11-01"
 
 
+NUMERIC = {"kind": "numeric"}
+
+
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
@@ -135,6 +138,12 @@ def test_a_date_stays_the_text_that_the_user_wrote(tmp_path: Path) -> None:
         (with_value("features.f.kind", "numerical"), "features.f.kind: expected one of ["),
         (with_value("features.f", {"kind": "crossed"}), "features.f: expected the key 'keys'"),
         (with_value("features.f", {"kind": "bucketized", "quantiles": 1}), "quantiles: expected a"),
+        (with_value("features.f", NUMERIC | {"default": float("nan")}), "found NaN"),
+        (with_value("features.f", NUMERIC | {"scale": float("inf")}), "found Infinity"),
+        (
+            with_value("features.f", {"kind": "bucketized", "boundaries": [1, 1e300]}),
+            "features.f.boundaries.1: expected a number that float32 can hold, found 1e+300",
+        ),
         (with_value("data.files", {"train": "t.csv"}), "data.files: expected the key 'test'"),
         (with_value("data.header", ["a", 1]), "data.header.1: expected a value of type string"),
         (with_value("parity.rows", 1.5), "rows: expected a value of type integer, found 1.5"),
@@ -236,7 +245,8 @@ def test_a_job_does_not_read_what_it_writes(key: str) -> None:
     ("kind", "key"),
     [("hashed", "buckets"), ("identity", "buckets"), ("vocabulary", "num_oov_buckets")],
 )
-def test_a_bucket_count_below_one_is_refused(kind: str, key: str) -> None:
-    feature = {"c": {"kind": kind, key: 0}}
-    with pytest.raises(MillraceError, match=rf"features\.c\.{key}: .*at least 1, found 0"):
-        complete(SHORTEST | {"features": feature})
+def test_a_bucket_count_below_one_or_beyond_int32_is_refused(kind: str, key: str) -> None:
+    for count, fault in ((0, "at least 1"), (2**31, "at most")):
+        feature = {"c": {"kind": kind, key: count}}
+        with pytest.raises(MillraceError, match=rf"features\.c\.{key}: .*{fault}.*{count}"):
+            complete(SHORTEST | {"features": feature})

@@ -15,6 +15,7 @@ from millrace.feature_columns import (
     Categorical,
     Context,
     Crossed,
+    CrossedTf1,
     Hashed,
     Identity,
     Numeric,
@@ -453,7 +454,10 @@ class TestBucketized:
         np.testing.assert_allclose(shares, 0.25, atol=0.01)
         assert encode(column, [np.nan]).tolist() == [[4]]
 
-    @pytest.mark.parametrize("boundaries", [[2.0, 1.0], [1.0, 1.0], [1.0, float("nan")]])
+    @pytest.mark.parametrize(
+        "boundaries",
+        [[2.0, 1.0], [1.0, 1.0], [1.0, float("nan")], [1.0, 1e300], [1.0, 1.00000000001]],
+    )
     def test_boundaries_out_of_order_are_refused(self, boundaries):
         with pytest.raises(MillraceError, match=r"features\.x\.boundaries: expected finite"):
             learn(Bucketized, number_statistics(NUMBERS), boundaries=boundaries)
@@ -485,6 +489,16 @@ class TestCrossed:
             Crossed.learn("c", {"keys": ["a", "n"]}, context)
         with pytest.raises(MillraceError, match="found 'q', which is no feature"):
             Crossed.learn("c", {"keys": ["a", "q"]}, context)
+
+    @pytest.mark.parametrize("kind", [Crossed, CrossedTf1])
+    def test_a_sequence_is_refused(self, kind):
+        keys = {
+            "a": Vocabulary("a", "a", ("x",)),
+            "s": Sequence("s", "s", ("x",), delimiter="|", max_length=3),
+        }
+        settings = {"keys": ["a", "s"], "compat": "tf1", "buckets": 9}
+        with pytest.raises(MillraceError, match=r"c\.keys: .*'s', a sequence feature with 3"):
+            kind.learn("c", settings, Context({}, "label", keys))
 
 
 class TestSequence:

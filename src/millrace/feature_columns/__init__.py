@@ -21,17 +21,11 @@ from millrace.feature_columns.base import (
     NumberInput,
     Raw,
 )
-from millrace.feature_columns.categorical import (
-    Bucketized,
-    Crossed,
-    Hashed,
-    Identity,
-    Lookup,
-    Vocabulary,
-)
+from millrace.feature_columns.computed import Bucketized, Crossed, Identity
 from millrace.feature_columns.crossed_tf1 import CrossedTf1
 from millrace.feature_columns.dates import Clock, Cyclic, DatePart, Elapsed
 from millrace.feature_columns.inputs import categorical_inputs, number_inputs
+from millrace.feature_columns.lookup import Hashed, Lookup, Vocabulary
 from millrace.feature_columns.numeric import Numeric, Periodic, PiecewiseLinear
 from millrace.feature_columns.sequence import Sequence, Weighted
 from millrace.feature_columns.text import Text

@@ -129,13 +129,13 @@ class Context:
             raise MillraceError(
                 f"features.{feature}: expected a column of numbers, found {column!r} of type "
                 f"{statistics['type']}.",
-                note="use kind: vocabulary or kind: hashed for text, kind: date for dates.",
+                note="use vocabulary or hashed for text; date_part, cyclic or elapsed for dates.",
             )
         largest = largest_magnitude(statistics)
         if statistics["type"] == "int64" and largest > LARGEST_EXACT_INTEGER:
             raise MillraceError(
                 f"features.{feature}: expected whole numbers up to {LARGEST_EXACT_INTEGER} (2^24), "
-                f"which float32 holds exactly; found {largest} in column {column!r}.",
+                f"which float32 holds exactly; found {largest:.0f} in column {column!r}.",
                 note=f"an id? Declare data.types: {{{column}: string}} and use kind: vocabulary. "
                 f"A quantity? Declare data.types: {{{column}: float32}} and accept rounding.",
             )
@@ -170,6 +170,16 @@ class Context:
             if fitting
             else "declare one with kind: vocabulary or kind: bucketized.",
         )
+
+    def key(self, where: str, name: str) -> Categorical:
+        """Returns a categorical feature to be crossed: as `categorical`, with one id an example."""
+        column = self.categorical(where, name)
+        if column.length > 1:
+            raise MillraceError(
+                f"{where}: expected features with one id, found {name!r}, a {column.kind} feature "
+                f"with {column.length}."
+            )
+        return column
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from millrace.errors import MillraceError
 from millrace.feature_columns.base import Categorical, Context, Raw
-from millrace.feature_columns.categorical import Bucketized, Hashed, Identity, Vocabulary
+from millrace.feature_columns.computed import Bucketized, Identity
+from millrace.feature_columns.lookup import Hashed, Vocabulary
 
 # The table of all combinations holds an int32 for each: 8 MB.
 MOST_COMBINATIONS = 2**21
@@ -70,7 +71,7 @@ class CrossedTf1(Categorical):
                 ids.append(())
             else:
                 values.append(())
-                ids.append(_hashed_ids(context.categorical(f"features.{name}.keys", key)))
+                ids.append(_hashed_ids(context.key(f"features.{name}.keys", key)))
         dense = settings["compat"] == "tf1_dense"
         crossed = cls(
             name, tuple(settings["keys"]), tuple(values), tuple(ids), settings["buckets"], dense

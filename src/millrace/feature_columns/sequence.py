@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Sequence as Cells
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from millrace.errors import MillraceError
 from millrace.feature_columns.base import Categorical, Context, NumberInput, Raw
-from millrace.feature_columns.categorical import Vocabulary
+from millrace.feature_columns.lookup import Vocabulary
 
 # What tf.strings.strip takes for spaces, in the graph that parses examples.
 SPACES = " \t\n\v\f\r"
@@ -37,15 +38,21 @@ class Sequence(Vocabulary):
         column, statistics = context.column(name, settings)
         if statistics["type"] != "string":
             raise MillraceError(
-                f"features.{name}: expected a column of strings, found {column!r} of type "
+                f"features.{name}: expected a column of text, found {column!r} of type "
                 f"{statistics['type']}."
             )
+        cells, times = zip(*statistics["values"], strict=True)
         counts = Counter[str]()
-        for cell, count in statistics["values"]:
-            for value in split(cell, settings["delimiter"]):
+        for values, count in zip(cls._values(cells, settings), times, strict=True):
+            for value in values:
                 counts[value] += count
         # By falling count and then by value, as vocabularies are.
         return column, sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+    @classmethod
+    def _values(cls, cells: Cells[str], settings: dict[str, Any]) -> Iterable[list[str]]:
+        """Yields the values of each cell."""
+        return (split(cell, settings["delimiter"]) for cell in cells)
 
     @classmethod
     def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:

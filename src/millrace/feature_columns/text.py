@@ -7,7 +7,7 @@ and finds them in its graph.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Sequence as Cells
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,8 +15,6 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
-from millrace.errors import MillraceError
-from millrace.feature_columns.base import Context
 from millrace.feature_columns.sequence import Sequence
 
 # What stands between words has no text of its own; no other sequence may have it.
@@ -54,21 +52,9 @@ class Text(Sequence):
     kind: ClassVar[str] = "text"
 
     @classmethod
-    def _counted(
-        cls, name: str, settings: dict[str, Any], context: Context
-    ) -> tuple[str, list[tuple[Any, int]]]:
-        column, statistics = context.column(name, settings)
-        if statistics["type"] != "string":
-            raise MillraceError(
-                f"features.{name}: expected a column of text, found {column!r} of type "
-                f"{statistics['type']}."
-            )
-        cells, times = zip(*statistics["values"], strict=True)
-        counts = Counter[str]()
-        for row, count in zip(words_of(cells, settings["max_length"]), times, strict=True):
-            for word in row[row != ""]:
-                counts[word] += count
-        return column, sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    def _values(cls, cells: Cells[str], settings: dict[str, Any]) -> Iterable[list[str]]:
+        for row in words_of(cells, settings["max_length"]):
+            yield [word for word in row if word]
 
     @classmethod
     def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
