@@ -100,19 +100,20 @@ def encode(path: Path, start: Callable[[], None]) -> int:
 
 def limit(path: Path, start: Callable[[], None]) -> int:
     """What the whole stage is held against: pyarrow's typed parse of the CSV, and a write of as
-    many bytes as the examples have, with their checksum."""
+    many bytes as `encode` has just written, with their checksum."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.csv
+    import pyarrow.parquet
 
     from millrace import wire
 
     types = dict.fromkeys(FLOATS, pa.float64()) | dict.fromkeys([*INTS, "label"], pa.int64())
     types |= dict.fromkeys(STRINGS, pa.string())
     options = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
-    pieces = np.zeros((1 << 12, 258), np.uint8)
-    wire.masked_crc(pieces[0], 0, 1)
-    (OUT / "limit").unlink(missing_ok=True)
+    wire.masked_crc(np.zeros(1, np.uint8), 0, 1)
+    written = (OUT / "encode.tfrecord").stat().st_size
+    row_bytes = written // pyarrow.parquet.read_metadata(path.with_suffix(".parquet")).num_rows
     start()
     rows = 0
     with (
@@ -121,22 +122,24 @@ def limit(path: Path, start: Callable[[], None]) -> int:
     ):
         for batch in reader:
             rows += batch.num_rows
-            data = np.zeros(batch.num_rows * pieces.shape[1], np.uint8)
+            data = np.zeros(batch.num_rows * row_bytes, np.uint8)
             wire.masked_crc(data, 0, len(data))
             file.write(data.data)
     return rows
 
 
-def _ingest(source: Path, start: Callable[[], None]) -> int:
-    """The whole ingest stage: types found, rows checked, divided, accounted for and written."""
+def ingest(source: Path, job: Path, data: dict[str, object], start: Callable[[], None]) -> int:
+    """The whole ingest stage: types found, rows checked, divided, accounted for and written.
+
+    `job` is the folder for what it writes, `data` that part of the job's config.
+    """
     import runpy
 
-    job = OUT / f"job_{source.name}"
     shutil.rmtree(job, ignore_errors=True)  # what is thrown away is not of this run
-    job.mkdir()
+    job.mkdir(parents=True)
     entry = {"path": str(source), "split": None, "sha256": "0" * 64, "bytes": 0}
     (job / "manifest.json").write_text(json.dumps({"files": [entry]}))
-    config = {"name": "benchmark", "data": {"files": str(source), "label": "label"}}
+    config = {"name": "benchmark", "data": {"files": str(source), "label": "label"} | data}
     (job / "config.yaml").write_text(json.dumps(config))
     part, scripts = job / "parts" / "1", Path(__file__).parents[1] / "scripts"
     gathered = {name: job / name for name in ("examples", "schema", "account", "rejected")}
@@ -169,11 +172,11 @@ def _warm_up(plan: Callable[..., object]) -> None:
 
 
 def ingest_csv(path: Path, start: Callable[[], None]) -> int:
-    return _ingest(path.with_suffix(".csv"), start)
+    return ingest(path.with_suffix(".csv"), OUT / "csv", {}, start)
 
 
 def ingest_parquet(path: Path, start: Callable[[], None]) -> int:
-    return _ingest(path.with_suffix(".parquet"), start)
+    return ingest(path.with_suffix(".parquet"), OUT / "parquet", {}, start)
 
 
 def tfx_bsl(path: Path, start: Callable[[], None]) -> int:

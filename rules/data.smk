@@ -100,6 +100,7 @@ rule analyze:
         script=job.ours("scripts/analyze.py"),
         examples=f"{R}/examples",
         schema=f"{R}/schema.json",
+        account=f"{R}/ingest.json",
     output:
         statistics=f"{R}/statistics.json",
         anomalies=report(
@@ -125,7 +126,7 @@ rule analyze:
         "Describe every column and look for anomalies"
     shell:
         "python {input.script} --config {params.config} --examples {input.examples}"
-        " --schema {input.schema} --statistics {output.statistics}"
+        " --schema {input.schema} --account {input.account} --statistics {output.statistics}"
         " --anomalies {output.anomalies} 2>&1 | tee {log}"
 
 

@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--examples", type=Path, required=True)
     parser.add_argument("--schema", type=Path, required=True)
+    parser.add_argument("--account", type=Path, required=True, help="ingest.json")
     parser.add_argument("--statistics", type=Path, required=True)
     parser.add_argument("--anomalies", type=Path, required=True)
     args = parser.parse_args()
@@ -27,6 +28,8 @@ def main() -> None:
         for split in SPLITS
     }
     computed = statistics.compute(batches, schema, data["task"], data.get("positive"))
+    for split, shards in files.read_json(args.account)["shards"].items():
+        examples.check_counts(args.examples, shards, computed["splits"][split]["rows"])
     previous = read_previous(Path(data["previous"])) if data["previous"] else None
     found = anomalies.graded(anomalies.find(computed, previous), data["anomalies"])
     if wrong := [anomaly["message"] for anomaly in found if anomaly["severity"] == "error"]:

@@ -7,6 +7,7 @@ import argparse
 import csv
 import shutil
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,25 +39,31 @@ def main() -> None:
     files = read_json(arguments.raw / "manifest.json")["files"]
     mine = share(files, data["parts"].index(arguments.part), len(data["parts"]))
     with replacing(arguments.output) as folder:
-        plan = Plan(files, data, job["seed"], guess=can_guess(data))
-        account = write(plan, files, mine, data, folder)
-        if not plan.holds():
-            shutil.rmtree(folder)
-            plan = Plan(files, data, job["seed"])
-            account = write(plan, files, mine, data, folder)
+        plan, account = ingested(files, mine, job, folder)
         account["mixed_columns"] = plan.mixed
         write_json(folder / "schema.json", plan.schema())
         write_json(folder / "ingest.json", account)
     print(f"{sum(file['rows_read'] for file in account['files']):,} rows of {len(mine)} files")
 
 
-def can_guess(data: dict[str, Any]) -> bool:
-    """Whether the table need not be read before it is written, to know what its columns are.
+def ingested(
+    files: list[dict[str, Any]], mine: range, job: dict[str, Any], folder: Path
+) -> tuple[Plan, dict[str, Any]]:
+    """Writes the part by the types that the first rows suggest, and by the right ones if these are
+    others; returns the plan and the account.
 
-    It must be where a part does not see all rows, or where types decide more than the examples.
+    A part that does not see all rows, and knows no schema, has to find the right types first.
     """
-    rows_alone = data["split"]["by"] in ("row", "group") and "weight" not in data
-    return rows_alone and "schema" not in data and len(data["parts"]) == 1
+    data = job["data"]
+    if "schema" not in data and len(data["parts"]) == 1:
+        with suppress(MillraceError):  # which may be the guess's fault, or comes again
+            plan = Plan(files, data, job["seed"], guess=True)
+            account = write(plan, files, mine, data, folder)
+            if plan.holds():
+                return plan, account
+        shutil.rmtree(folder, ignore_errors=True)
+    plan = Plan(files, data, job["seed"])
+    return plan, write(plan, files, mine, data, folder)
 
 
 def share(files: list[dict[str, Any]], place: int, parts: int) -> range:

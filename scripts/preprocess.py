@@ -41,7 +41,8 @@ def main() -> None:
         for split in encoded.SPLITS:
             rows = statistics["splits"][split]["rows"]
             with Progress(rows, "examples", f"encode {split}") as progress:
-                blocks = encode(learned, weight, shard_paths(arguments.examples, split), progress)
+                shards = shard_paths(arguments.examples, split)
+                blocks = encode(learned, weight, shards, rows, progress)
                 encoded.write(directory / f"{split}.tfrecord", blocks)
     with replacing(arguments.features) as path:
         path.write_text(proposal.as_yaml(learned.features, learned.left_out), encoding="utf-8")
@@ -73,9 +74,13 @@ def encode(
     learned: preprocessing.Preprocessing,
     weight: Weight | None,
     shards: list[Path],
+    rows: int,
     progress: Progress,
 ) -> Iterator[encoded.Encoded]:
-    """Yields the encoded examples of the shards in their order, a block at a time."""
+    """Yields the encoded examples of the shards in their order, a block at a time.
+
+    Raises MillraceError unless there are so many rows, and they have labels that were learned.
+    """
     beside = (learned.label_column, *([weight.column] if weight else []))
 
     def encode_block(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -84,6 +89,7 @@ def encode(
         weights = [raw[weight.column.name] / weight.mean] if weight else []
         return (learned.encode(raw), labels, *weights)
 
+    done = 0
     compression = "GZIP" if shards[0].suffix == ".gz" else ""
     dataset = tf.data.TFRecordDataset([str(shard) for shard in shards], compression)
     blocks = dataset.batch(ROWS_PER_BLOCK).map(encode_block).as_numpy_iterator()
@@ -96,7 +102,14 @@ def encode(
                 "column or share, or leave its rows out.",
             )
         progress.update(len(labels))
+        done += len(labels)
         yield encoded.Encoded(inputs, labels, *weights)
+    if done != rows:
+        raise MillraceError(
+            f"{shards[0].parent}: expected {rows:,} examples in {len(shards)} shards like "
+            f"{shards[0].name}, as analyze has read, found {done:,}.",
+            note="a shard is damaged or was replaced: run gather and analyze again.",
+        )
 
 
 if __name__ == "__main__":

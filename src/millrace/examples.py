@@ -192,6 +192,25 @@ def shard_paths(examples: Path, split: str) -> list[Path]:
     return paths
 
 
+def check_counts(examples: Path, written: Sequence[dict[str, Any]], rows: int) -> None:
+    """Raises MillraceError unless a split has as many rows as ingest has written to its shards.
+
+    `written` is what ingest.json says of them. A file that is cut exactly behind a record is whole
+    by itself.
+    """
+    if rows == sum(shard["rows"] for shard in written):
+        return
+    for shard in written:
+        path = examples / shard["file"]
+        found = tfrecords.count([path])
+        if found != shard["rows"]:
+            raise MillraceError(
+                f"{path}: record {min(found, shard['rows'])}: expected {shard['rows']:,} records, "
+                f"found {found:,}.",
+                note="it is damaged: run the gather stage again.",
+            )
+
+
 def read_batches(
     paths: Sequence[Path], schema: dict[str, Any], rows: Array | None = None
 ) -> Iterator[pa.RecordBatch]:

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -96,11 +97,34 @@ def read(path: Path) -> Iterator[Records]:
 def _pieces(path: Path) -> Iterator[Array]:
     """Yields a file's bytes, decompressed: uint8 [bytes]."""
     if path.suffix == ".gz":
+        position = 0
         with igzip.open(path) as file:
-            while piece := file.read(PIECE_BYTES):
-                yield np.frombuffer(piece, np.uint8)
+            try:
+                while piece := file.read(PIECE_BYTES):
+                    yield np.frombuffer(piece, np.uint8)
+                    position += len(piece)
+            except DAMAGED_GZIP:
+                yield _before_damage(path, position)
+                raise
     elif path.stat().st_size:
         yield np.memmap(path, np.uint8, mode="r")
+
+
+def _before_damage(path: Path, start: int) -> Array:
+    """Returns what a damaged gzip file still holds, from a byte of its content on: uint8 [bytes].
+
+    A decompressor keeps to itself what it found in the call that meets the damage, so it is asked
+    for single bytes, out of single bytes.
+    """
+    found, position = bytearray(), 0
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with gzip's header
+    with path.open("rb") as file, suppress(zlib.error):
+        while compressed := inflate.unconsumed_tail or file.read(64 if position < start else 1):
+            some = inflate.decompress(compressed, max(1, start - position))
+            found += some if position >= start else b""
+            position += len(some)
+        found += inflate.flush()
+    return np.frombuffer(bytes(found), np.uint8)
 
 
 def _damaged(path: Path, number: int, offset: int, problem: str) -> MillraceError:

@@ -52,6 +52,7 @@ STAGES = {
     "analyze": {
         "examples": "examples",
         "schema": "schema.json",
+        "account": "ingest.json",
         "statistics": "statistics.json",
         "anomalies": "anomalies.json",
     },

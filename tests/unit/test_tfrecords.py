@@ -1,6 +1,7 @@
 """TFRecord files, plain and compressed, whole and damaged; TensorFlow and gzip are the oracles."""
 
 import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -108,18 +109,30 @@ def test_a_damaged_gzip_file_gives_its_records_or_names_one(
         assert len(found) in (0, 60)
 
 
-def test_the_record_before_the_damage_is_read(tmp_path: Path) -> None:
-    """A cut file: all records before the cut come out, and the error names the next."""
+@pytest.mark.parametrize("rows", [300, 100_000])  # less than a piece, and several
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.77, 0.999])
+@pytest.mark.parametrize("flipped", [False, True])
+def test_the_record_at_the_damage_is_named(
+    tmp_path: Path, rows: int, share: float, flipped: bool
+) -> None:
+    """All records that zlib still finds come out, and the error names the next."""
     rng = np.random.default_rng(0)
-    batch = pa.RecordBatch.from_pydict({"x": rng.normal(size=100_000)})
-    path = compressed(tmp_path / "x.tfrecord.gz", examples.encode(batch).tobytes())
+    batch = pa.RecordBatch.from_pydict({"x": rng.normal(size=rows)})
+    plain = examples.encode(batch).tobytes()
+    path = compressed(tmp_path / "x.tfrecord.gz", plain)
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    read = 0
+    place = int(share * len(whole))
+    flip = bytes([whole[place] ^ 0x10]) + whole[place + 1 :]
+    path.write_bytes(whole[:place] + flipped * flip)
+    read = bytearray()
     with pytest.raises(MillraceError) as error:
         for records in tfrecords.read(path):
-            read += len(records.spans)
-    assert f"record {read} (byte" in str(error.value)
+            read += records.records(np.arange(len(records.spans))).tobytes()
+    record = len(plain) // rows  # all are of one size
+    before = zlib.decompressobj(31).decompress(whole[:place])
+    assert plain.startswith(read)
+    assert len(read) // record in range(len(before) // record, len(before) // record + 1 + flipped)
+    assert f"record {len(read) // record} (byte {len(read)})" in str(error.value)
 
 
 @FUZZ

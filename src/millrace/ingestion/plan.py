@@ -66,6 +66,8 @@ class Plan:
             if name not in data["exclude"] or name == self._time_column
         }
         self._columns = columns
+        # A column that is only guessed to be text is looked at in full.
+        self._read_as = data["types"] if guess else self.types
         if self._weight:
             self._require_weights(self._weight)
         if self._time_column:
@@ -92,7 +94,7 @@ class Plan:
         columns = {
             name: {
                 "type": tables.column_type(census[name], self._data["max_rejected"]),
-                "required": name == self._label or not census[name][cells.MISSING],
+                "required": name in (self._label, self._weight) or not census[name][cells.MISSING],
                 "missing_values": self._data["missing_values"],
             }
             for name in self.tables[0].names
@@ -164,9 +166,7 @@ class Plan:
     def outcomes(self, index: int) -> Iterator[tuple[int, Outcome]]:
         """Yields what becomes of each block of a file, with how many rows it has."""
         table = self.tables[index]
-        # A column that is only guessed to be text is looked at in full.
-        types = self._data["types"] if self._census else self.types
-        for block in table.blocks(self._markers, types):
+        for block in table.blocks(self._markers, self._read_as):
             if self._census:
                 self._census.add(table, block)
             yield len(block.counts), self._outcome(table, block, self._file_splits[index])
@@ -293,7 +293,7 @@ class Plan:
         strata, hashes = [], []
         for table, file_split in zip(self.tables, self._file_splits, strict=True):
             if file_split in (None, "train"):
-                for block in table.blocks(self._markers, self.types):
+                for block in table.blocks(self._markers, self._read_as):
                     _, kept, _, _ = self._labelled(table, block, self._required)
                     strata.append(self._stratum_hashes(table, block)[kept])
                     hashes.append(self._hashes(table, block, self.tables[0].names)[kept])

@@ -26,6 +26,7 @@ def analyze(folder: Path, data: dict | None = None) -> subprocess.CompletedProce
         "config": "config.yaml",
         "examples": "examples",
         "schema": "schema.json",
+        "account": "ingest.json",
         "statistics": "out/statistics.json",
         "anomalies": "out/anomalies.json",
     }.items():
@@ -36,6 +37,7 @@ def analyze(folder: Path, data: dict | None = None) -> subprocess.CompletedProce
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
+    (tmp_path / "ingest.json").write_text('{"shards": {}}')
     for split, carriers in {"train": "abcb", "validation": "abab", "test": "abdd"}.items():
         write(tmp_path, split, list(carriers), ["No", "Yes", "No", "Yes"])
     return tmp_path
@@ -46,6 +48,9 @@ def write(folder: Path, split: str, carriers: list[str], labels: list[str]) -> N
     path = folder / "examples" / examples.shard_name(split, 0, 1)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(examples.encode(batch).tobytes())
+    account = json.loads((folder / "ingest.json").read_text())
+    account["shards"][split] = [{"file": path.name, "rows": len(labels)}]
+    (folder / "ingest.json").write_text(json.dumps(account))
 
 
 def test_writes_statistics_and_anomalies(folder: Path) -> None:
@@ -99,6 +104,15 @@ def test_a_label_with_one_class_is_one_clear_error(folder: Path) -> None:
 def test_damaged_examples_are_one_clear_error(folder: Path) -> None:
     (folder / "examples" / examples.shard_name("test", 0, 1)).write_bytes(b"no records")
     assert_refused(folder, {}, "test-00000-of-00001.tfrecord")
+
+
+def test_a_shard_that_is_cut_behind_a_record_is_named(folder: Path) -> None:
+    path = folder / "examples" / examples.shard_name("test", 0, 1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])  # the rows come in two sizes, in turn
+    assert_refused(folder, {}, f"{path}: record 2: expected 4 records, found 2.")
+    path.write_bytes(whole * 2)
+    assert_refused(folder, {}, f"{path}: record 4: expected 4 records, found 8.")
 
 
 def assert_refused(folder: Path, data: dict, message: str) -> None:

@@ -463,14 +463,27 @@ def test_a_failed_run_leaves_the_last_one_as_it_was(job: Job) -> None:
     assert {path: path.read_bytes() for path in Path("results").rglob("*.*")} == before
 
 
-def test_types_are_those_of_the_whole_table_whatever_its_beginning_looks_like(job: Job) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"weight": "n"},
+        {"split": {"by": "stratum"}},
+        {"split": {"by": "time", "column": "n"}},
+        {"split": {"by": "time", "column": "n", "validation": 200.5, "test": "300.5"}},
+    ],
+    ids=["row", "weight", "stratum", "time shares", "time cuts"],
+)
+def test_types_are_those_of_the_whole_table_whatever_its_beginning_looks_like(
+    job: Job, options: dict[str, Any]
+) -> None:
     """Several parts read all files before they write; one guesses by the first, and checks."""
     first = "".join(f"{n},,{n},a{n % 3},{n % 2}\n" for n in range(400))
     later = "".join(f"{n}.5,{n},2013-01-{n % 9 + 1:02},,{n % 2}\n" for n in range(400))
     files = written(f"n,late,mixed,word,label\n{first}", "a.csv")
     files |= written(f"n,late,mixed,word,label\n{later}", "b.csv")
-    assert job.run(files, results="one") == 0
-    assert job.run(files, results="two", parts=[1, 2]) == 0
+    assert job.run(files, results="one", **options) == 0
+    assert job.run(files, results="two", parts=[1, 2], **options) == 0
     assert contents("one") == contents("two")
     schema = json.loads(Path("one/schema.json").read_text())
     found = {column["name"]: (column["type"], column["required"]) for column in schema["columns"]}

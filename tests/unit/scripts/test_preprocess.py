@@ -2,11 +2,12 @@
 
 import gzip
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from millrace import encoded
+from millrace import encoded, tfrecords
 from millrace.errors import MillraceError
 from millrace.preprocessing import Preprocessing
 
@@ -58,6 +59,23 @@ def test_a_class_that_training_lacks_is_refused_and_nothing_is_left(made_job, tm
             encoded=tmp_path / "encoded",
         )
     assert {path.name for path in tmp_path.iterdir()} == {"statistics.json"}
+
+
+def test_a_split_that_has_lost_a_row_is_refused_and_nothing_is_left(made_job, tmp_path):
+    job = made_job("binary")
+    shutil.copytree(job.results / "examples", tmp_path / "examples")
+    (cut,) = (tmp_path / "examples").glob("test-*")
+    (records,) = tfrecords.read(cut)
+    cut.write_bytes(records.records(records.numbers[:-1]).tobytes())
+    with pytest.raises(MillraceError, match=r"expected 400 examples .* found 399"):
+        job.run(
+            "preprocess",
+            examples=tmp_path / "examples",
+            preprocessing=tmp_path / "p.json",
+            features=tmp_path / "features.yaml",
+            encoded=tmp_path / "encoded",
+        )
+    assert {path.name for path in tmp_path.iterdir()} == {"examples"}
 
 
 def test_the_proposal_can_be_pasted_into_a_config(made_job, tmp_path):

@@ -1,0 +1,192 @@
+"""The ingest stage as a whole: with each way to divide the rows, beside the limit that it is held
+against; with four times the rows; in two processes; and on a real table.
+
+    python benchmarks/ingestion_scaling.py [--rows 1000000]
+
+The table is that of ingestion.py with a day and a weight beside. Each measurement is of a process
+of its own, imports and compilation left out of its time and in its memory. Takes about four minutes
+on 2 cores, which should do nothing else. Writes benchmarks/ingestion_scaling.json.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ingestion
+from ingestion import OUT
+
+RESULT = Path(__file__).with_suffix(".json")
+KDD_CUP = Path(__file__).parents[2] / "shared/data/kddcup99_10pct/data.csv.gz"
+
+# What data.split, or another key of data, can ask for.
+CONFIGS: dict[str, dict[str, Any]] = {
+    "by row": {},
+    "by group": {"split": {"by": "group", "column": "int_2"}},
+    "folds": {"split": {"folds": 5}},
+    "by time, first days given": {
+        "split": {"by": "time", "column": "day", "validation": "2013-10-01", "test": "2013-11-01"}
+    },
+    "by time, shares given": {"split": {"by": "time", "column": "day"}},
+    "by stratum": {"split": {"by": "stratum"}},
+    "with weights": {"weight": "weight"},
+    "with a committed schema": {"schema": str(OUT / "committed.json")},
+    "duplicates dropped": {"drop_duplicates": True},
+}
+
+
+def make(rows: int) -> Path:
+    """Writes the table as CSV and Parquet, unless it is there; returns its path, no suffix."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    path = OUT / f"dated_{rows}"
+    if not path.with_suffix(".parquet").exists():
+        table = pyarrow.parquet.read_table(ingestion.make(rows).with_suffix(".parquet"))
+        rng = np.random.default_rng(1)
+        days = np.datetime64("2013-01-01") + np.sort(rng.integers(0, 365, rows))
+        table = table.append_column("day", pa.array(days))
+        table = table.append_column("weight", pa.array(rng.random(rows).round(4)))
+        pyarrow.csv.write_csv(table, path.with_suffix(".csv"))
+        pyarrow.parquet.write_table(table, path.with_suffix(".parquet"))
+    return path
+
+
+def limit(source: Path, job: Path, start: Callable[[], None]) -> int:
+    """Pyarrow's typed parse of the CSV that `job` has ingested, and a write of as many bytes as
+    that has written, with their checksum."""
+    import numpy as np
+    import pyarrow.csv
+
+    from millrace import examples, files, wire
+
+    schema = examples.arrow_schema(files.read_json(job / "schema"))
+    rows_read = files.read_json(job / "account")["rows_read"]
+    written = sum(path.stat().st_size for path in (job / "examples").iterdir())
+    options = pyarrow.csv.ConvertOptions(column_types=schema, strings_can_be_null=True)
+    wire.masked_crc(np.zeros(1, np.uint8), 0, 1)
+    start()
+    rows = 0
+    with (
+        pyarrow.csv.open_csv(source, convert_options=options) as reader,
+        (OUT / "limit").open("wb") as file,
+    ):
+        for batch in reader:
+            rows += batch.num_rows
+            data = np.zeros(batch.num_rows * written // rows_read, np.uint8)
+            wire.masked_crc(data, 0, len(data))
+            file.write(data.data)
+    return rows
+
+
+def run_one(source: Path, job: Path, config: str | None) -> None:
+    """Measures the stage (no `config`: the limit) in this process and prints it as JSON."""
+    begun = [0.0, 0.0]
+
+    def start() -> None:
+        begun[:] = time.process_time(), time.time()
+
+    rows = (
+        limit(source, job, start)
+        if config is None
+        else ingestion.ingest(source, job, CONFIGS[config], start)
+    )
+    result = {
+        "cpu_per_million_rows": round((time.process_time() - begun[0]) / rows * 1e6, 3),
+        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "rows": rows,
+        "from": begun[1],
+        "to": time.time(),
+    }
+    print(json.dumps(result))
+
+
+def begin(source: Path, job: str, config: str | None) -> subprocess.Popen[str]:
+    command = [sys.executable, __file__, "--source", str(source), "--job", str(OUT / job)]
+    command += [] if config is None else ["--config", config]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    output, _ = process.communicate()
+    if process.returncode:
+        sys.exit(f"{process.args}: failed")
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return found
+
+
+def measure(source: Path, job: str, config: str | None) -> dict[str, Any]:
+    found = finish(begin(source, job, config))
+    print(f"{source.name:22} {config or 'limit':26}", json.dumps(found))
+    return found
+
+
+def beside_the_limit(source: Path, configs: list[str]) -> dict[str, Any]:
+    """Measures the stage with each config, and how many times the CPU of the limit that is."""
+    stage = {config: measure(source, "scaling", config) for config in configs}
+    held_against = measure(source, "scaling", None)
+    for found in stage.values():
+        ratio = found["cpu_per_million_rows"] / held_against["cpu_per_million_rows"]
+        found["times the limit"] = round(ratio, 2)
+    return {"limit": held_against} | stage
+
+
+def of_four_times_the_rows(rows: int, suffix: str) -> dict[str, float]:
+    one, four = (
+        measure(make(count).with_suffix(suffix), "scaling", "by row") for count in (rows, 4 * rows)
+    )
+    cpu = 4 * four["cpu_per_million_rows"] / one["cpu_per_million_rows"]
+    memory = four["peak_mib"] / one["peak_mib"]
+    return {"CPU": round(cpu, 2), "peak memory": round(memory, 2)}
+
+
+def rate_of_two(source: Path) -> float:
+    """Returns how many times as many rows a second two processes take in, on a file each."""
+    again = source.with_stem(f"{source.stem}_again")
+    again.unlink(missing_ok=True)
+    again.hardlink_to(source)
+    alone = measure(source, "scaling", "by row")
+    both = [begin(path, path.stem, "by row") for path in (source, again)]
+    found = [finish(process) for process in both]
+    together = max(one["to"] for one in found) - min(one["from"] for one in found)
+    return float(round(2 * (alone["to"] - alone["from"]) / together, 2))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--source", type=Path)
+    parser.add_argument("--job", type=Path)
+    parser.add_argument("--config", choices=CONFIGS)
+    arguments = parser.parse_args()
+    if arguments.source:
+        run_one(arguments.source, arguments.job, arguments.config)
+        return
+    csv = make(arguments.rows).with_suffix(".csv")
+    measure(csv, "scaling", "by row")
+    (OUT / "scaling" / "schema").replace(OUT / "committed.json")
+    found: dict[str, Any] = {"made table": beside_the_limit(csv, list(CONFIGS))}
+    if KDD_CUP.exists():
+        found["kddcup99_10pct"] = beside_the_limit(KDD_CUP, ["by row"])
+    for part in found.values():
+        for result in part.values():
+            del result["from"], result["to"]
+    for suffix in (".csv", ".parquet"):
+        source = make(arguments.rows).with_suffix(suffix)
+        four = of_four_times_the_rows(arguments.rows, suffix)
+        found[suffix[1:]] = {
+            "4 times the rows": four,
+            "rate of 2 processes": rate_of_two(source),
+        }
+    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
