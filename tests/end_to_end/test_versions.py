@@ -2,16 +2,11 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-from made_jobs import ROOT, run
-
-from millrace.runtimes import NODE
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+from browser import needs_chromium, open_page
+from made_jobs import run
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
@@ -54,23 +49,11 @@ def test_metrics_and_params_are_compared(finished_repository: Path, experiment: 
     assert [metrics["auc.small"][version] for version in ("old", "new")] == scores
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: tests/install_chromium.sh")
+@needs_chromium
 @pytest.mark.parametrize("command", ["show", "diff"])
 def test_plots_open_without_a_network(experiment: Path, tmp_path: Path, command: str) -> None:
     run(experiment, "dvc", "plots", command, "--out", str(tmp_path))
-    page = tmp_path / "index.html"
-    driver = ROOT / "tests" / "end_to_end" / "open_plots.mjs"
-    done = subprocess.run(
-        [str(NODE), str(driver), str(CHROMIUM), page.as_uri(), str(tmp_path / "plots.png")],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["requests"] == [page.as_uri()]
-    assert found["errors"] == []
+    found = open_page(tmp_path / "index.html")
     versions = {"show": {"workspace"}, "diff": {"HEAD", "workspace"}}[command]
     assert {"linear", "small", *versions} <= set(found["texts"])
     charts = {"True by false positive rate", "Precision by recall", "Validation loss by epoch"}

@@ -1,7 +1,6 @@
 """The page in a real browser says what Keras says, and asks nobody else."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,24 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser import drive, needs_chromium
 
-from millrace import html, page
+from millrace import page
 from millrace.runtimes import NODE
 
-ROOT = Path(__file__).parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 SIZE, CITY, COUNT = "size (mm)", "city", "count"
 TASKS = ["binary", "multiclass", "regression"]
 
-pytestmark = [
-    pytest.mark.end_to_end,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: tests/install_chromium.sh"),
-    pytest.mark.skipif(
-        not (html.WEB / "node_modules" / "playwright-core").is_dir(),
-        reason="needs `npm ci --prefix web`",
-    ),
-]
+pytestmark = [pytest.mark.end_to_end, needs_chromium]
 
 
 def write_page(job: Any, folder: Path) -> Path:
@@ -35,15 +25,8 @@ def write_page(job: Any, folder: Path) -> Path:
     return path
 
 
-def drive(path: Path, steps: list[list[Any]]) -> dict[str, Any]:
-    driver = ROOT / "tests" / "end_to_end" / "drive_page.mjs"
-    command = [str(NODE), str(driver), str(CHROMIUM), path.as_uri(), json.dumps(steps)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    assert found["errors"] == []
-    assert {url.split("#")[0] for url in found["requests"]} == {path.as_uri()}
-    return found
+def drive_page(path: Path, steps: list[list[Any]]) -> dict[str, Any]:
+    return drive("drive_page.mjs", path, json.dumps(steps))
 
 
 def keras_predictions(job: Any, rows: list[dict[str, Any]]) -> np.ndarray:
@@ -80,7 +63,7 @@ def test_shown_prediction_is_that_of_keras(
     rows.append({SIZE: -1e6, CITY: "Nowhere 🛫", COUNT: 99})
     # 30.1 in the table is a float32; the page is given what JSON makes of it.
     rows = json.loads(json.dumps(rows, default=float))
-    found = drive(write_page(job, tmp_path), [["address", row] for row in rows])
+    found = drive_page(write_page(job, tmp_path), [["address", row] for row in rows])
     states = found["states"][1:]
     assert [state["row"] for state in states] == [
         {name: row[name] for name in states[0]["row"]} for row in rows
@@ -106,7 +89,7 @@ def test_page_predicts_as_one_types(made_job: Callable[[str], Any], tmp_path: Pa
         ["focus", CITY],
         ["click", "typical"],
     ]
-    states = drive(write_page(job, tmp_path), steps)["states"]
+    states = drive_page(write_page(job, tmp_path), steps)["states"]
     rows = [state["row"] for state in states]
     assert [rows[1][SIZE], rows[2][SIZE], rows[3][CITY]] == [31.5, 12, "東京"]
     assert rows[4][COUNT] is None
@@ -133,7 +116,7 @@ def test_shown_command_gives_the_shown_number(
     made_job: Callable[[str], Any], tmp_path: Path, row: dict[str, Any]
 ) -> None:
     job = made_job("binary")
-    state = drive(write_page(job, tmp_path), [["address", row]])["states"][1]
+    state = drive_page(write_page(job, tmp_path), [["address", row]])["states"][1]
     command = state["command"].replace("saved_model_cli", str(NODE.parent / "saved_model_cli"))
     done = subprocess.run(
         command, shell=True, capture_output=True, text=True, cwd=job.results, check=False

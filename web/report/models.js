@@ -33,14 +33,24 @@ function leaderboard(width, _, container) {
   return [metrics.length > 1 ? element("div", { class: "choice" }, "Metric ", select) : "", chart];
 }
 
+// A net takes a few epochs and a forest hundreds of trees: each has a chart of its own.
 function history(width) {
-  const rows = onTop.flatMap((model) => facts.models[model].history.map((row) => ({ model, ...row })));
-  const kept = byModel.map((model) => ({ model, ...d3.least(facts.models[model].history, (row) => row.val_loss) }));
+  const unit = (model) => (facts.models[model].fitted.settings.kind === "boosted_trees" ? "tree" : "epoch");
+  const trained = onTop.filter((model) => facts.models[model].history.length);
+  return d3.groups(trained, unit).flatMap(([unit, models]) => [
+    legend(byModel.filter((model) => models.includes(model)), modelColor),
+    losses(width, models, unit),
+  ]);
+}
+
+function losses(width, models, unit) {
+  const rows = models.flatMap((model) => facts.models[model].history.map((row) => ({ model, ...row })));
+  const kept = models.map((model) => ({ model, ...d3.least(facts.models[model].history, (row) => row.val_loss) }));
   const color = (row) => modelColor(row.model);
-  const title = (row) => `${row.model}, epoch ${row.epoch}\nvalidation ${short(row.val_loss)}\ntraining ${short(row.loss)}`;
-  const chart = plot(width, "Training and validation loss by epoch", {
-    height: 300,
-    x: { label: "epoch", ticks: d3.ticks(1, d3.max(rows, (row) => row.epoch), 10).filter(Number.isInteger), tickFormat: "d" },
+  const title = (row) => `${row.model}, ${unit} ${row.epoch}\nvalidation ${short(row.val_loss)}\ntraining ${short(row.loss)}`;
+  return plot(width, `Training and validation loss by ${unit}`, {
+    height: 240,
+    x: { label: unit, ticks: d3.ticks(1, d3.max(rows, (row) => row.epoch), 10).filter(Number.isInteger), tickFormat: "d" },
     y: { label: "loss", grid: true },
     marks: [
       Plot.line(rows, { x: "epoch", y: "loss", stroke: color, z: "model", strokeDasharray: "3 4", strokeOpacity: 0.8 }),
@@ -49,7 +59,6 @@ function history(width) {
       Plot.tip(rows, Plot.pointer({ x: "epoch", y: "val_loss", title })),
     ],
   });
-  return [legend(byModel, modelColor), chart];
 }
 
 function curve(name, x, y) {

@@ -1,0 +1,40 @@
+"""Pages in headless Chromium, cut off from the network."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace import html
+from millrace.runtimes import NODE
+
+HERE = Path(__file__).parent
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None or not (html.WEB / "node_modules" / "playwright-core").is_dir(),
+    reason="needs Chromium, as of tests/install_chromium.sh, and `npm ci --prefix web`",
+)
+
+
+def drive(driver: str, page: Path, *arguments: object) -> dict[str, Any]:
+    """Returns what a driver in this folder found in a page, in which nothing went wrong."""
+    command = [NODE, HERE / driver, CHROMIUM, page.as_uri(), *arguments]
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["errors"] == []
+    assert {url.split("#")[0] for url in found["requests"]} == {page.as_uri()}
+    return found
+
+
+def open_page(page: Path, width: int = 1280, scheme: str = "light") -> dict[str, Any]:
+    """Returns what can be seen in a page; a picture of it lies beside it."""
+    screenshot = page.with_name(f"{page.stem}-{width}-{scheme}.png")
+    return drive("open_page.mjs", page, width, scheme, screenshot)
