@@ -351,17 +351,19 @@ def _get_short(
     ints: Array,
     spans: Array,
 ) -> tuple[int, int]:
-    """Reads a row's entries from `position` on as long as each is short and the next column's.
+    """Reads a row's entries from `position` on as long as each is short and a next column's.
 
     Returns the position after them, and the column that is expected there.
     """
-    while column < len(kinds):
+    expected = column
+    while column < len(kinds) and position < end:
         kind, slot = kinds[column], slots[column]
         start, after = _find_short(
             data, position, end, keys, key_ends[column], key_ends[column + 1], _KIND_TAGS[kind]
         )
         if start < 0:
-            break
+            column += 1  # its value may be missing
+            continue
         if kind == FLOAT:
             if after - start != 4:
                 break
@@ -376,7 +378,8 @@ def _get_short(
         valid[column, row] = True
         position = after
         column += 1
-    return position, column
+        expected = column
+    return position, expected
 
 
 @njit(cache=True, nogil=True)

@@ -132,7 +132,7 @@ def _counted(x: Array) -> Counts:
         return Counts(*np.unique(x + np.float32(0), return_counts=True))
     # In Python's integers, which have no end.
     low, high = (int(x.min()), int(x.max())) if len(x) else (0, 0)
-    if high - low >= len(x):
+    if high - low >= 2 * len(x):
         return Counts(*np.unique(x, return_counts=True))
     counts = np.bincount(x - low)
     seen = np.flatnonzero(counts)

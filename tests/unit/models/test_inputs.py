@@ -1,9 +1,13 @@
 """Dense features against NumPy and against the real tf.feature_column."""
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
+from millrace import frames
 from millrace.feature_columns import CategoricalInput, NumberInput
 from millrace.models.inputs import DenseFeatures
 from millrace.models.linear import Linear
@@ -119,3 +123,97 @@ def test_a_number_with_one_value_has_no_bins_to_fill():
     weights.assign(np.ones(weights.shape))
     expected = 3 * slopes.numpy() + biases.numpy()
     np.testing.assert_allclose(layer({"numbers": np.float32([[3]])}), expected)
+
+
+RNG = np.random.default_rng(1)
+ROWS = 60
+TABLE = pd.DataFrame(
+    {
+        "city": RNG.choice([*"abcdef"], ROWS),
+        "age": RNG.uniform(0, 9, ROWS).astype(np.float32),
+        "rooms": RNG.integers(0, 4, ROWS),
+        "tags": ["|".join(RNG.choice([*"pqrs"], size)) for size in RNG.integers(0, 5, ROWS)],
+        "size": RNG.uniform(0.5, 2, ROWS).astype(np.float32),
+        "label": [0, 1] * (ROWS // 2),
+    }
+)
+FEATURES: dict[str, dict[str, Any]] = {
+    "city": {"kind": "vocabulary", "values": [*"abc"]},
+    "bucketed": {"kind": "vocabulary", "column": "city", "values": [*"ab"], "num_oov_buckets": 3},
+    "hashed": {"kind": "hashed", "column": "city", "buckets": 5},
+    "band": {"kind": "bucketized", "column": "age", "boundaries": [2.0, 4.5]},
+    "rooms": {"kind": "identity", "buckets": 4},
+    "cross": {"kind": "crossed", "keys": ["city", "band"], "buckets": 7, "compat": "tf1_dense"},
+    "tags": {"kind": "sequence", "delimiter": "|", "max_length": 4, "values": [*"pqrs"]},
+    "weighted": {"kind": "weighted", "of": "tags", "weight": "size"},
+}
+
+
+def real_column(name: str) -> Any:
+    """The column of tf.feature_column that a feature is to equal."""
+    columns = tf.feature_column
+    band = columns.bucketized_column(columns.numeric_column("age"), [2.0, 4.5])
+    listed = columns.categorical_column_with_vocabulary_list
+    tags = listed("tags", [*"pqrs"])
+    return {
+        "city": listed("city", [*"abc"]),
+        "bucketed": listed("city", [*"ab"], num_oov_buckets=3),
+        "hashed": columns.categorical_column_with_hash_bucket("city", 5),
+        "band": band,
+        "rooms": columns.categorical_column_with_identity("rooms", 4),
+        "cross": columns.crossed_column(["city", band], 7),
+        "tags": tags,
+        "weighted": columns.weighted_categorical_column(tags, "size"),
+    }[name]
+
+
+def real_features() -> dict[str, Any]:
+    cells = [cell.split("|") if cell else [] for cell in TABLE["tags"]]
+    tags = tf.RaggedTensor.from_row_lengths(
+        tf.constant([tag for cell in cells for tag in cell]), [*map(len, cells)]
+    ).to_sparse()
+    size = tf.gather(tf.constant(TABLE["size"]), tags.indices[:, 0])
+    dense = {name: tf.constant(TABLE[[name]].to_numpy()) for name in ("age", "rooms")}
+    dense["city"] = tf.constant([[city] for city in TABLE["city"]])
+    return dense | {"tags": tags, "size": tf.SparseTensor(tags.indices, size, tags.dense_shape)}
+
+
+def real_dense(column: Any, table: np.ndarray | None = None) -> np.ndarray:
+    """What tf.feature_column makes of TABLE, with the first rows of an embedding table."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        dense = v1.feature_column.input_layer(real_features(), [column])
+        session.run(v1.tables_initializer())
+        for variable in v1.trainable_variables():
+            assert table is not None
+            variable.load(table[: variable.shape[0]], session)
+        found: np.ndarray = session.run(dense)
+        return found
+
+
+@pytest.mark.parametrize("name", FEATURES)
+@pytest.mark.parametrize("wrapper", ["indicator", "mean", "sum", "sqrtn"])
+def test_dense_columns_are_those_of_tf_feature_column(name: str, wrapper: str) -> None:
+    kind = {"kind": "indicator", "of": name}
+    if wrapper != "indicator":
+        kind = {"kind": "embedding", "of": name, "dimension": 3, "combiner": wrapper}
+    needed = {name, "tags"} if name == "weighted" else {name, "band"} if name == "cross" else {name}
+    features = {x: FEATURES[x] for x in FEATURES if x in needed} | {"wrapped": kind}
+    learned = frames.fit(TABLE, "label", features)
+    place = [entry.feature for entry in learned.spec.ids].index(name)
+    layer = built(learned.spec)
+    parts = np.split(layer(learned.transform(TABLE)), np.cumsum(layer.widths)[:-1], axis=1)
+    ours = parts[place + len(layer.plain)]
+    if wrapper == "indicator":
+        real = real_dense(tf.feature_column.indicator_column(real_column(name)))
+        # Behind tf.feature_column's places are those of what it drops.
+        ours = ours[:, : real.shape[1]]
+    else:
+        column = tf.feature_column.embedding_column(real_column(name), 3, combiner=wrapper)
+        table = layer.tables["wrapped"].numpy()
+        real = real_dense(column, table)
+        dropped = ~real.any(axis=1) & (name == "city")
+        # A value out of the vocabulary, which tf.feature_column drops, has an embedding here.
+        np.testing.assert_array_equal(ours[dropped], np.tile(table[3], (dropped.sum(), 1)))
+        ours = np.where(dropped[:, None], 0, ours)
+    np.testing.assert_allclose(ours, real, atol=1e-6)
