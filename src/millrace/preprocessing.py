@@ -195,10 +195,10 @@ def learn(
         features, left_out = propose(available, train["rows"])
 
     context = Context(available, label, weight=weight)
-    learning = [(name, x, kind) for name, x in features.items() if (kind := kind_of(x))]
     # A cross learns after its keys, wherever the config names it.
-    for name, settings, kind in sorted(learning, key=lambda item: item[2].reads_features):
-        context.learned[name] = kind.learn(name, settings, context)
+    for name in sorted(features, key=lambda name: _depth(name, features)):
+        if kind := kind_of(features[name]):
+            context.learned[name] = kind.learn(name, features[name], context)
 
     columns = tuple(context.learned.values())
     used = {name for column in columns for name in column.raw_columns}
@@ -215,6 +215,16 @@ def learn(
         features=features,
         left_out=unnamed | left_out,
     )
+
+
+def _depth(name: str, features: Mapping[str, Any], above: tuple[str, ...] = ()) -> int:
+    """Returns how many features stand below one, each read by the next; 0 for one of a column."""
+    kind = kind_of(features[name]) if name in features and name not in above else None
+    if kind is None or not kind.reads:
+        return 0
+    read = features[name][kind.reads]
+    below = read if isinstance(read, list) else [read]
+    return 1 + max(_depth(of, features, (*above, name)) for of in below)
 
 
 def _sequences(columns: tuple[FeatureColumn, ...]) -> dict[str, tuple[int, str]]:

@@ -75,6 +75,22 @@ def test_a_cross_may_stand_before_its_keys(made_job):
     assert learned.left_out == {"size (mm)": "no feature names it"}
 
 
+def test_a_cross_of_crosses_may_stand_before_them_and_not_in_a_circle(made_job):
+    schema, statistics = inputs_of(made_job("binary"))
+    features = {
+        "outer": {"kind": "crossed", "keys": ["inner", "listed"]},
+        "listed": {"kind": "vocabulary", "column": "city", "values": ["Oslo"]},
+        "inner": {"kind": "crossed", "keys": ["city", "count"]},
+        "city": {"kind": "vocabulary"},
+        "count": {"kind": "vocabulary"},
+    }
+    learned = preprocessing.learn(features, schema, statistics)
+    assert [x.name for x in learned.columns] == ["listed", "city", "count", "inner", "outer"]
+    features["inner"]["keys"] = ["city", "outer"]
+    with pytest.raises(MillraceError, match=r"features\.\w+\.keys: .*, which is no feature"):
+        preprocessing.learn(features, schema, statistics)
+
+
 @pytest.mark.parametrize(
     "feature, message",
     [

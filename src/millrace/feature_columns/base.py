@@ -189,14 +189,14 @@ class FeatureColumn:
     Attributes:
         name: the feature's name.
         kind: how the config names the kind.
-        reads_features: whether it learns from other features, and so after them.
+        reads: the setting that names the features which it learns from, and so after, if any.
         portable: whether its graph runs in TF Lite.
     """
 
     name: str
 
     kind: ClassVar[str]
-    reads_features: ClassVar[bool] = False
+    reads: ClassVar[str] = ""
 
     @classmethod
     def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:

@@ -153,7 +153,7 @@ class Crossed(Categorical):
     buckets: int | None
 
     kind: ClassVar[str] = "crossed"
-    reads_features: ClassVar[bool] = True
+    reads: ClassVar[str] = "keys"
 
     @classmethod
     def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:

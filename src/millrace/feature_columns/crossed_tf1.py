@@ -54,7 +54,7 @@ class CrossedTf1(Categorical):
     dense: bool
 
     kind: ClassVar[str] = "crossed_tf1"
-    reads_features: ClassVar[bool] = True
+    reads: ClassVar[str] = "keys"
 
     @classmethod
     def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:

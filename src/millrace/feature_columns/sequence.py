@@ -81,7 +81,7 @@ class Weighted(Categorical):
     weight: str
 
     kind: ClassVar[str] = "weighted"
-    reads_features: ClassVar[bool] = True
+    reads: ClassVar[str] = "of"
 
     @classmethod
     def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
