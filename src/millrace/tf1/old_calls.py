@@ -113,7 +113,7 @@ ADVICE: dict[str, tuple[str, str]] = {
     "tf.compat.v1.train.MomentumOptimizer": _OPTIMIZER,
     "tf.compat.v1.train.RMSPropOptimizer": _OPTIMIZER,
     "tf.compat.v1.nn.rnn_cell": (RAISES, "keras.layers.LSTMCell and keras.layers.RNN"),
-    "tf.compat.v1.nn.dynamic_rnn": (RAISES, "keras.layers.RNN(cell)(x)"),
+    "tf.compat.v1.nn.dynamic_rnn": (RAISES, "keras.layers.RNN(cell, return_sequences=True)(x)"),
     "tf.compat.v1.keras.backend.get_session": (RAISES, "nothing: Keras 3 has no sessions"),
     "tf.keras.backend.get_session": (RAISES, "nothing: Keras 3 has no sessions"),
     "tf.keras.backend.set_session": (RAISES, "nothing: Keras 3 has no sessions"),
@@ -130,7 +130,7 @@ ADVICE: dict[str, tuple[str, str]] = {
     "tf.keras.wrappers.scikit_learn": (RAISES, "the package scikeras, or Millrace"),
     "hub.KerasLayer": (
         RAISES,
-        "Keras 3 refuses it: keras.layers.TFSMLayer(path, call_endpoint='serving_default'), or "
+        "Keras 3 refuses it: keras.layers.TFSMLayer(path, call_endpoint='__call__'), or "
         "hub.load inside a keras.layers.Layer of your own",
     ),
     "hub.Module": (RAISES, "hub.load(…).signatures['default']"),

@@ -1,10 +1,12 @@
 """The upgrade report: against an old code base, and against what TensorFlow really does."""
 
+import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -69,6 +71,27 @@ def test_the_new_version_has_no_findings_and_runs(program: str) -> None:
         [sys.executable, program], cwd=NEW, capture_output=True, text=True, check=True
     )
     assert float(done.stdout.split()[-1]) > 0.85
+
+
+def test_the_new_layers_take_what_the_old_ones_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found((NEW / "embedding.py").read_text(encoding="utf-8")) == []
+    monkeypatch.syspath_prepend(str(NEW))
+    embedding = importlib.import_module("embedding")
+    assert embedding.sequence_model(np.ones((2, 3, 4), np.float32)).shape == (2, 3, 8)
+    # As a model of TensorFlow Hub is: it has a __call__.
+    tf.saved_model.save(Words(), str(tmp_path))
+    layer, dense = embedding.sentence_model(str(tmp_path)).layers
+    lengths = layer(tf.constant(["one", "three"]))
+    np.testing.assert_array_equal(lengths, [[3.0], [5.0]])
+    assert dense(lengths).shape == (2, 1)
+
+
+class Words(tf.Module):  # type: ignore[misc]
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.cast(tf.strings.length(x), tf.float32)[:, None]
 
 
 def test_the_estimator_becomes_a_job() -> None:
