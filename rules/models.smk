@@ -11,7 +11,9 @@ wildcard_constraints:
 
 rule train:
     input:
-        lambda wildcards: job.files_in(f"models.{job.runs[wildcards.model].model}"),
+        lambda wildcards: job.files_in(
+            f"models.{job.runs[wildcards.model].model}", "training.callbacks"
+        ),
         lambda wildcards: job.earlier(wildcards.model),
         script=job.ours("scripts/train.py"),
         preprocessing=f"{R}/preprocessing.json",

@@ -172,14 +172,25 @@ def for_dvc(job: dict[str, Any]) -> dict[str, Any]:
     """Returns the runs of a completed config in the form that dvc.yaml repeats its stages over.
 
     A stage of dvc.yaml has the same inputs for all that it is repeated over, so that the runs
-    which come after others are apart.
+    which come after others are apart, and where a model has no file of the user's own the script
+    stands for it, which every training reads.
     """
     runs = plan(job).values()
+
+    def inputs(run: Run) -> dict[str, str]:
+        path = job["models"][run.model].get("path")
+        return {"model": run.model, "code": _file(path)}
+
     return {
-        "first": {run.name: run.model for run in runs if run.after is None},
-        "after": {run.name: {"model": run.model, "runs": run.after} for run in runs if run.after},
+        "first": {run.name: inputs(run) for run in runs if run.after is None},
+        "after": {run.name: inputs(run) | {"runs": run.after} for run in runs if run.after},
         "evaluated": [run.name for run in runs if run.rung is None],
+        "callbacks": _file(job["training"].get("callbacks")),
     }
+
+
+def _file(reference: str | None) -> str:
+    return reference.rpartition(":")[0] if reference else "scripts/train.py"
 
 
 def main() -> None:

@@ -169,6 +169,35 @@ def test_they_agree_on_seeds_folds_and_trials(project: Path) -> None:
     assert not any("rungs" in name for name in needed["one/rungs/0/0"])
 
 
+def test_they_agree_on_the_users_own_files(project: Path) -> None:
+    """In both, an edit of such a file runs the trainings again that read it, and no others."""
+    config = project / "config" / "config.yaml"
+    edit(
+        config,
+        "  linear: {kind: linear}\n",
+        "  linear: {kind: linear}\n  mine: {kind: custom, path: 'mine.py:build', seeds: 2}\n",
+    )
+    edit(config, "training: {}", "training: {callbacks: 'calls.py:make'}")
+    for name in ("mine.py", "calls.py"):
+        (project / name).write_text("")
+    write_runs()
+    trainings = [
+        {stage for stage in stages if "scripts/train.py" in stage.inputs}
+        for stages in (with_dvc(project), with_snakemake(project))
+    ]
+    assert trainings[0] == trainings[1]
+    reading = {
+        name: {
+            stage.command.split(" --model ")[1].split()[0]
+            for stage in trainings[0]
+            if name in stage.inputs
+        }
+        for name in ("mine.py", "calls.py")
+    }
+    assert reading["mine.py"] == {"mine", "mine/seeds/1"}
+    assert reading["calls.py"] == {"linear", "mine", "mine/seeds/1", "dnn", "boosted_trees", "tabm"}
+
+
 def test_they_agree_on_several_parts(project: Path) -> None:
     edit(project / "config" / "config.yaml", "parts: [1]", "parts: [1, 2, 3]")
     stages = with_dvc(project)
