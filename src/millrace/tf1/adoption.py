@@ -74,19 +74,15 @@ def require_all(variables: Variables, settings: Mapping[str, Any]) -> None:
     # A wide & deep model's columns are not all in both parts: what has no weight adds nothing.
     optional = LINEAR if kind == "wide_deep" and "columns" not in settings["adopt"] else None
     missing = [name for name in variables.missing if not (optional and name.startswith(optional))]
-    if variables.misfits:
-        listed = "; ".join(f"{name}: {text}" for name, text in variables.misfits.items())
-        raise MillraceError(
-            f"{variables.path}: {listed}.",
-            note="the config's features are not the columns that the Estimator was trained with; a "
-            "vocabulary may lack its num_oov_buckets, or adopt.deep a dnn_feature_column.",
-        )
-    if missing or variables.left:
+    extra = [name for name in variables.left if name not in variables.misfits]
+    if missing or extra or variables.misfits:
+        misfits = (f"{name}: {text}; " for name, text in variables.misfits.items())
         raise MillraceError(
             f"{variables.path}: expected the variables of a {kind} model with the config's "
-            f"features; missing: {', '.join(missing) or 'none'}; extra: "
-            f"{', '.join(variables.left) or 'none'}.",
-            note="declare the Estimator's feature columns, and its hidden_units, as they were.",
+            f"features; {''.join(misfits)}missing: {', '.join(missing) or 'none'}; extra: "
+            f"{', '.join(extra) or 'none'}.",
+            note="declare the Estimator's feature columns, and its hidden_units, as they were; a "
+            "vocabulary may lack its num_oov_buckets, or adopt.deep a dnn_feature_column.",
         )
 
 

@@ -13,7 +13,7 @@ from millrace.feature_columns import Raw
 from millrace.raw import RawColumn
 from millrace.tf1.feeds import Feed, ParsedFeature, check, serialize
 from millrace.tf1.rewrites import rewrite
-from millrace.tf1.sources import Source
+from millrace.tf1.sources import Source, reason
 
 v1 = tf.compat.v1
 
@@ -70,7 +70,7 @@ class OldGraph:
         except tf.errors.OpError as error:
             raise MillraceError(
                 f"{source.where}: expected predictions, found an error in the old graph: "
-                f"{str(error.message).splitlines()[0]}"
+                f"{reason(error)}"
             ) from None
         return value
 
@@ -91,6 +91,7 @@ class OldGraph:
             source.session, source.session.graph.as_graph_def(), [source.output.op.name]
         )
         graph_def = rewrite(frozen)
+        self._check_placeholders(graph_def)
         nodes = {node.name: node for node in graph_def.node}
         outputs = [name for feature in self._parsed for name in feature.outputs]
         outputs = outputs or [tensor.name for tensor in source.inputs.values()]
@@ -107,6 +108,18 @@ class OldGraph:
         feeds = [element(name) for name in (*self._fed, *(f"{name}:0" for name in handles))]
         pruned = wrapped.prune(feeds, element(source.output.name))
         return pruned, _count(pruned.graph.as_graph_def(), source.session.graph)
+
+    def _check_placeholders(self, graph_def: Any) -> None:
+        """Raises MillraceError when the output depends on a placeholder that is not fed."""
+        fed = {tensor.op.name for tensor in self._source.inputs.values()}
+        placeholders = (node.name for node in graph_def.node if node.op == "Placeholder")
+        if unfed := sorted(set(placeholders) - fed):
+            raise MillraceError(
+                f"{self._source.where}: expected all placeholders that the output depends on among "
+                f"the inputs {sorted(fed)}, found others: {', '.join(unfed)}.",
+                note="name them in `inputs`; one that only training needs, such as a dropout's "
+                "rate, has to be a constant in the graph.",
+            )
 
 
 def _count(frozen: Any, graph: tf.Graph) -> int:

@@ -134,7 +134,8 @@ def adopt(name: str, settings: Mapping[str, Any], learned: Preprocessing, output
     with replacing(output) as directory:
         directory.mkdir()
         copied = sources.copy(settings, directory / COPY)
-        predictor = OldPredictor(name, copied, directory / COPY, learned)
+        # Not the copy, whose path would mean nothing in a message.
+        predictor = OldPredictor(name, settings, Path(), learned)
         # Trained elsewhere: there is no history to tell.
         (directory / "history.csv").write_text("epoch,loss,val_loss\n", encoding="utf-8")
         files = sorted(path for path in (directory / COPY).rglob("*") if path.is_file())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.python.framework import kernels, op_def_registry
 
 from millrace.errors import MillraceError
@@ -102,8 +105,11 @@ def open_source(settings: Mapping[str, Any], directory: Path) -> Source:
 
 
 def _saved_model(session: Any, path: Path, settings: Mapping[str, Any]) -> Source:
-    _check_ops(_read_saved_model(path).meta_graphs[0].graph_def, path)
-    signatures = v1.saved_model.load(session, ["serve"], str(path)).signature_def
+    with _reading(path, "a whole SavedModel with the tag serve"):
+        graph_def = _read_saved_model(path).meta_graphs[0].graph_def
+    _check_ops(graph_def, path)
+    with _reading(path, "a whole SavedModel with the tag serve"):
+        signatures = v1.saved_model.load(session, ["serve"], str(path)).signature_def
     name = settings["signature"]
     if name not in signatures:
         raise MillraceError(
@@ -124,6 +130,23 @@ def _saved_model(session: Any, path: Path, settings: Mapping[str, Any]) -> Sourc
     return Source(session, inputs, _tensor(graph, outputs[output], path), path)
 
 
+@contextlib.contextmanager
+def _reading(path: Path, expected: str) -> Iterator[None]:
+    """Turns what TensorFlow raises of damaged files into a MillraceError."""
+    try:
+        yield
+    except (tf.errors.OpError, DecodeError, ValueError, RuntimeError) as error:
+        raise MillraceError(
+            f"{path}: expected {expected}, found an error: {reason(error)}"
+        ) from None
+
+
+def reason(error: Exception) -> str:
+    """Returns the line of TensorFlow's message that says what went wrong."""
+    before_node = re.search(r"(.+)\n\t \[\[", str(error))
+    return before_node[1] if before_node else str(error).splitlines()[0]
+
+
 def _read_saved_model(path: Path) -> Any:
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -131,34 +154,36 @@ def _read_saved_model(path: Path) -> Any:
 
 
 def _import_frozen(session: Any, path: Path) -> None:
-    graph_def = v1.GraphDef()
-    try:
-        graph_def.ParseFromString(path.read_bytes())
-    except Exception as error:  # google.protobuf's DecodeError, whose module differs by version.
-        raise MillraceError(
-            f"{path}: expected a GraphDef, found something else ({error})."
-        ) from None
+    with _reading(path, "a GraphDef"):
+        graph_def = v1.GraphDef.FromString(path.read_bytes())
     _check_ops(graph_def, path)
-    tf.graph_util.import_graph_def(graph_def, name="")
+    with _reading(path, "a whole GraphDef"):
+        tf.graph_util.import_graph_def(graph_def, name="")
     # A frozen graph has no list of what fills its tables, but the ops that do are in it.
-    session.run([op for op in session.graph.get_operations() if "InitializeTable" in op.type])
-    session.run([op for op in session.graph.get_operations() if op.type == "LookupTableImportV2"])
+    operations = session.graph.get_operations()
+    with _reading(path, "tables that can be filled"):
+        session.run([op for op in operations if "InitializeTable" in op.type])
+        session.run([op for op in operations if op.type == "LookupTableImportV2"])
 
 
 def _import_checkpoint(session: Any, path: Path) -> None:
-    meta = v1.MetaGraphDef.FromString(Path(f"{path}.meta").read_bytes())
+    with _reading(Path(f"{path}.meta"), "a meta graph"):
+        meta = v1.MetaGraphDef.FromString(Path(f"{path}.meta").read_bytes())
     _check_ops(meta.graph_def, path)
-    v1.train.import_meta_graph(meta, clear_devices=True)
+    with _reading(path, "a whole checkpoint with its meta graph"):
+        v1.train.import_meta_graph(meta, clear_devices=True)
+        held = dict(tf.train.list_variables(str(path)))
     variables = {variable.op.name: variable for variable in v1.global_variables()}
-    held = dict(tf.train.list_variables(str(path)))
     if missing := sorted(set(variables) - set(held)):
         raise MillraceError(
             f"{path}: expected the {len(variables)} variables of its meta graph, found no "
             f"{', '.join(missing)}; it holds {', '.join(sorted(held))}.",
             note="is it the checkpoint that was saved with this meta graph?",
         )
-    v1.train.Saver(variables).restore(session, str(path))
-    session.run(v1.tables_initializer())
+    with _reading(path, "a whole checkpoint"):
+        v1.train.Saver(variables).restore(session, str(path))
+    with _reading(path, "tables that can be filled"):
+        session.run(v1.tables_initializer())
 
 
 def _check_ops(graph_def: Any, path: Path) -> None:

@@ -198,6 +198,10 @@ def test_training_writes_a_copy_that_needs_the_original_no_more(tmp_path: Path) 
             "input 'age': expected a column that the features read.*'Age'",
         ),
         (
+            {"graph_def": "frozen_graph.pb", "inputs": {"age": "age"}, "output": "probability"},
+            r"frozen_graph\.pb: expected all placeholders .*found others: city, hours\.",
+        ),
+        (
             {"saved_model": "saved_model", "inputs": {"age": "city"}},
             "expected a column of type float32, found 'city' of type string",
         ),
@@ -213,6 +217,45 @@ def test_what_does_not_fit_is_refused(
     with pytest.raises(MillraceError, match=f"(?s){expected}"):
         adopt("old", settings_of(change), learned(), tmp_path / "training")
     assert not (tmp_path / "training").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "expected"),
+    [
+        ("saved_model", "saved_model/saved_model.pb", "whole SavedModel .*: Error parsing message"),
+        ("saved_model", "saved_model/variables/variables.index", "whole SavedModel"),
+        ("saved_model", "saved_model/variables/variables.data-00000-of-00001", "SavedModel .*Read"),
+        ("graph_def", "frozen_graph.pb", "expected a GraphDef, found an error: Error parsing"),
+        ("checkpoint", "model.ckpt.meta", "expected a meta graph, found an error: Error parsing"),
+        ("checkpoint", "model.ckpt.index", "expected a whole checkpoint with its meta graph"),
+        ("checkpoint", "model.ckpt.data-00000-of-00001", "checkpoint, found an error: Read less"),
+    ],
+)
+def test_a_damaged_file_is_one_error(name: str, file: str, expected: str, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    copied = sources.copy(settings_of(FORMS[name][0]), old)
+    content = (old / file).read_bytes()
+    (old / file).write_bytes(content[: len(content) // 3])
+    with pytest.raises(MillraceError, match=expected):
+        sources.open_source(copied, old)
+
+
+def test_a_table_whose_file_stayed_behind_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "cities.txt").write_text("Paris\nRome\n")
+    with tf.Graph().as_default() as graph:
+        filled = tf.lookup.TextFileInitializer(
+            str(tmp_path / "cities.txt"),
+            *(tf.string, tf.lookup.TextFileIndex.WHOLE_LINE),
+            *(tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER),
+        )
+        city = tf.compat.v1.placeholder(tf.string, [None], "city")
+        ids = tf.lookup.StaticHashTable(filled, -1).lookup(city)
+        tf.cast(ids, tf.float32, name="probability")
+    (tmp_path / "graph.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    (tmp_path / "cities.txt").unlink()
+    settings = {"graph_def": "graph.pb", "inputs": {"city": "city"}, "output": "probability"}
+    with pytest.raises(MillraceError, match=r"tables that can be filled.*cities\.txt"):
+        sources.open_source(settings, tmp_path)
 
 
 def test_none_or_two_forms_are_refused() -> None:

@@ -88,7 +88,7 @@ def test_the_new_layers_take_what_the_old_ones_took(
     assert dense(lengths).shape == (2, 1)
 
 
-class Words(tf.Module):  # type: ignore[misc]
+class Words(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.strings.length(x), tf.float32)[:, None]
