@@ -46,7 +46,7 @@ upgrade: $(INSTALLED) ## Upgrade a copy of TensorFlow 1 code: make upgrade SRC=o
 
 slurm: $(VENV)/slurm ## Add what `snakemake --profile profiles/slurm` needs
 
-test: $(INSTALLED) ## Run all tests (about 25 minutes on 2 cores)
+test: $(INSTALLED) $(VENV)/plugins/kubernetes ## Run all tests (about 25 minutes on 2 cores)
 	$(PYTEST)
 
 test-fast: $(INSTALLED) ## Run the tests that take less than 3 minutes together
@@ -70,7 +70,7 @@ docs: $(INSTALLED) ## Write config/REFERENCE.md from the schema
 	python -m millrace.reference > config/REFERENCE.md
 
 runs: $(INSTALLED) ## After a change of `models` in config/config.yaml, tell DVC which runs there are
-	@python -m millrace.runs
+	@python -m millrace.drivers runs
 
 lock: $(INSTALLED) ## Pin the newest versions that envs/*.in allow (for maintainers)
 	pip install --quiet --disable-pip-version-check uv
@@ -96,6 +96,11 @@ $(INSTALLED): $(LOCK) envs/tfjs.lock envs/data.lock pyproject.toml web/package-l
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	sh envs/millrace.post-deploy.sh
+	@touch $@
+
+# For the tests alone: in the environment it would make every call of Snakemake slower.
+$(VENV)/plugins/%: envs/%.lock $(INSTALLED)
+	python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --upgrade --target $@ -r $<
 	@touch $@
 
 $(VENV)/%: envs/%.lock $(INSTALLED)

@@ -41,17 +41,14 @@ rule train:
         uses=lambda wildcards: job.run_depends_on(
             wildcards.model, "models", "training", "seed", "selection.folds"
         ),
-        earlier=lambda wildcards: (
-            f"--earlier {R}/models/{job.runs[wildcards.model].after}"
-            if job.runs[wildcards.model].after
-            else ""
-        ),
+        results=subpath(input.preprocessing, parent=True),
     message:
         "Train {wildcards.model}"
     shell:
         "python {input.script} --config {params.config} --model {wildcards.model}"
         " --preprocessing {input.preprocessing} --encoded {input.encoded}"
-        " --output {output.training} --hardware {output.hardware} {params.earlier} 2>&1 | tee {log}"
+        " --models {params.results}/models --output {output.training}"
+        " --hardware {output.hardware} 2>&1 | tee {log}"
 
 
 rule evaluate:

@@ -27,12 +27,11 @@ import tensorflow as tf
 
 
 def main() -> None:
-    """Reads preprocessing.json and encoded/; writes a folder, and what machine this is."""
+    """Reads preprocessing.json, encoded/ and earlier runs; writes a folder, and what machine."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="a run, such as tabm or tabm/seeds/1")
-    for name in ("config", "preprocessing", "encoded", "output", "hardware"):
+    for name in ("config", "preprocessing", "encoded", "models", "output", "hardware"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--earlier", type=Path, help="the folder of the runs that this one needs")
     arguments = parser.parse_args()
     job = config.load(arguments.config)
     run = runs.named(job, arguments.model)
@@ -45,7 +44,7 @@ def main() -> None:
         return
     if strategies.serve(job["training"]):
         return  # the chief, which it served, is done
-    settled = runs.settle(job, run, arguments.earlier)
+    settled = runs.settle(job, run, arguments.models)
     job = settled.job
     model_settings = models.pinned(job["models"][run.model])
     strategy = strategies.create(job["training"])
@@ -133,7 +132,7 @@ def main() -> None:
 def join(arguments: argparse.Namespace, job: dict[str, Any], run: runs.Run) -> None:
     """Makes one model of the trained seeds."""
     members = [
-        arguments.earlier / str(place) / "training"
+        arguments.models / str(run.after) / str(place) / "training"
         for place in range(job["models"][run.model]["seeds"])
     ]
     predictors = [load_predictor(arguments.preprocessing, member) for member in members]

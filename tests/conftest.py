@@ -129,7 +129,7 @@ class MadeJob:
         }
         uses = {
             "preprocess": "config examples schema statistics preprocessing features encoded",
-            "train": "config preprocessing encoded hardware",
+            "train": "config preprocessing encoded models hardware",
             "export": "champion models preprocessing saved_model signature",
             "convert_tflite": "config saved_model signature preprocessing examples",
             "convert_tfjs": "config saved_model",

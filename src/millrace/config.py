@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -41,6 +42,9 @@ def _is_a_number(value: Any) -> bool:
 
 # Settings of a model that say which one it is, not how it is trained.
 NOT_TUNED = {"kind", "path", "adopt", "warm_start", "seeds", "ensemble", "tune"}
+
+# In an address: scheme://user:password@host, or scheme://host?password=…
+PASSWORD = re.compile(r'://[^/:@"]*:[^/@"]+@|[?&](password|pwd)=')
 
 SCHEMA_PATH = Path(__file__).parents[2] / "config" / "schema.json"
 
@@ -87,6 +91,7 @@ def complete(config: Any, source: str = "config") -> dict[str, Any]:
     completed: dict[str, Any] = _fill(config, schema, schema["$defs"])
     _refuse_what_tflite_cannot_run(completed, source)
     _refuse_own_results(completed, source)
+    _refuse_passwords(completed, source)
     _refuse_impossible_runs(completed, schema["$defs"], source)
     return completed
 
@@ -151,6 +156,19 @@ def _refuse_own_results(config: dict[str, Any], source: str) -> None:
                 f"{source}: data.{key}: expected a file that this job does not write, "
                 f"found {path}.",
                 note="copy it to another place, and name the copy.",
+            )
+
+
+def _refuse_passwords(config: dict[str, Any], source: str) -> None:
+    """The report and provenance.json hold the config, and both are given to others."""
+    instead = {
+        "files": "a user and password for http go into ~/.netrc.",
+        "database": "leave it out, and set the environment variable MILLRACE_DATABASE_PASSWORD.",
+    }
+    for key, note in instead.items():
+        if PASSWORD.search(json.dumps(config["data"][key])):
+            raise MillraceError(
+                f"{source}: data.{key}: expected no password in an address, found one.", note=note
             )
 
 

@@ -1,7 +1,8 @@
 """Two drivers, one DAG: tells DVC what Snakemake has made, and Snakemake what DVC has brought.
 
 Run as `python -m millrace.drivers to-dvc` or `to-snakemake`. Nothing is made again: both only
-write down that the files that lie here are current. The job is the one in config/config.yaml.
+write down that the files that lie here are current. `runs` writes config/runs.json, from which
+dvc.yaml takes the runs of the models. The job is the one in config/config.yaml.
 """
 
 import argparse
@@ -10,9 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 from millrace import config, provenance, runs
 from millrace.errors import MillraceError, run
-from millrace.files import read_json, sha256
+from millrace.files import read_json, sha256, write_json
+from millrace.workflow import Job
 
 CONFIG = Path("config/config.yaml")
 SHOWN = 5
@@ -21,7 +25,7 @@ SHOWN = 5
 def to_dvc() -> None:
     """Makes DVC clean after `snakemake`. Raises MillraceError when Snakemake has jobs to run."""
     _require_snakemake_done()
-    _call("millrace.runs")
+    tell_runs()
     _call("dvc", "commit", "--force")
     _require_dvc_done()
 
@@ -36,6 +40,44 @@ def to_snakemake() -> None:
     _require_as_made()
     _call("snakemake", "--quiet", "host", "rules", "progress", "--cores", "1", "--touch")
     _require_snakemake_done()
+
+
+def tell_runs() -> None:
+    """Writes the runs of the models for DVC, which cannot count them.
+
+    Raises MillraceError when dvc.yaml does not name a file that the config does.
+    """
+    job = Job(config.load(CONFIG), str(CONFIG))
+    write_json(CONFIG.with_name("runs.json"), runs.for_dvc(job.config))
+    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    lacking = [
+        f"{stage}: {file}"
+        for stage, file in sorted(_read_by(job))
+        if not any(map(Path(file).is_relative_to, stages[stage].get("do", stages[stage])["deps"]))
+    ]
+    if lacking:
+        raise MillraceError(
+            f"dvc.yaml: expected under `deps` the files that {CONFIG} names, did not find\n"
+            + "\n".join(lacking),
+            note="add a line for each file, or its folder; else DVC would not see it change.",
+        )
+
+
+def _read_by(job: Job) -> set[tuple[str, str]]:
+    """Returns each file that the config names with each stage that reads it, as in rules/."""
+    keys = [
+        ("fetch", "data.database"),
+        ("ingest", "data.schema"),
+        ("analyze", "data.previous"),
+        ("preprocess", "features"),
+        ("verify", "models"),
+    ]
+    for one in job.runs.values():
+        keys.append(("train_after" if one.after else "train", f"models.{one.model}"))
+    found = {(stage, file) for stage, key in keys for file in job.files_in(key)}
+    found |= {("fetch", file) for file in job.local_files}
+    # The user's own code is in runs.json, from where dvc.yaml has it.
+    return {(stage, file) for stage, file in found if not file.endswith(".py")}
 
 
 def _require_snakemake_done() -> None:
@@ -95,9 +137,9 @@ def _call(program: str, *arguments: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    directions = {"to-dvc": to_dvc, "to-snakemake": to_snakemake}
-    parser.add_argument("direction", choices=directions)
-    directions[parser.parse_args().direction]()
+    commands = {"to-dvc": to_dvc, "to-snakemake": to_snakemake, "runs": tell_runs}
+    parser.add_argument("command", choices=commands)
+    commands[parser.parse_args().command]()
 
 
 if __name__ == "__main__":

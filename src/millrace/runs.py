@@ -7,8 +7,6 @@ compared and exported. The others lie beside it and serve it:
     tabm/seeds/1      the same with another seed
     tabm/folds/2      the same without a fold of the training examples, evaluated on that fold
     tabm/rungs/0/3    a trial of other settings, trained for a share of the time
-
-Run as `python -m millrace.runs` it writes config/runs.json, from which dvc.yaml takes the runs.
 """
 
 from __future__ import annotations
@@ -21,9 +19,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from millrace import config, errors, tuning
+from millrace import tuning
 from millrace.errors import MillraceError
-from millrace.files import write_json
 
 # What is made of each run, in its folder.
 ARTIFACTS = ("training", "metrics.json", "diagnostics.json", "predictions.parquet")
@@ -130,26 +127,26 @@ class Settled:
     tuned: str
 
 
-def settle(job: dict[str, Any], run: Run, earlier: Path | None) -> Settled:
+def settle(job: dict[str, Any], run: Run, models: Path) -> Settled:
     """Returns what a run of a completed config, no ensemble, is trained with.
 
     Args:
         job: the completed config.
         run: one of its runs.
-        earlier: the folder of the runs that `run.after` names.
+        models: the folder of all runs, those done that `run.after` names.
     """
     settings, trial, tuned = dict(job["models"][run.model]), {}, ""
     if search := settings.pop("tune", None):
         if run.rung == 0:
             trial = tuning.proposed(search, job["seed"], run.place)
         else:
-            assert earlier is not None, "the settings come from the rung below"
-            trial = tuning.best(earlier)[run.place]
+            assert run.after, "the settings come from the rung below"
+            trial = tuning.best(models / run.after)[run.place]
         settings = tuning.override(settings, trial["settings"])
         tuned = yaml.safe_dump({"models": {run.model: settings}}, sort_keys=False)
     settings = {key: value for key, value in settings.items() if key not in ABOUT_RUNS}
-    models = {**job["models"], run.model: settings}
-    return Settled({**job, "seed": run.seed, "models": models}, trial, tuned)
+    trained = {**job["models"], run.model: settings}
+    return Settled({**job, "seed": run.seed, "models": trained}, trial, tuned)
 
 
 def fold_rows(labels: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
@@ -191,12 +188,3 @@ def for_dvc(job: dict[str, Any]) -> dict[str, Any]:
 
 def _file(reference: str | None) -> str:
     return reference.rpartition(":")[0] if reference else "scripts/train.py"
-
-
-def main() -> None:
-    path = Path("config/config.yaml")
-    write_json(path.with_name("runs.json"), for_dvc(config.load(path)))
-
-
-if __name__ == "__main__":
-    errors.run(main)

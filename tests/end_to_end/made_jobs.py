@@ -68,7 +68,7 @@ def make_folder(folder: Path, task: str) -> Path:
     for name in ("Snakefile", "rules", "scripts", "envs", "profiles", "web"):
         (folder / name).symlink_to(ROOT / name)
     write_table(folder / "table.csv", task)
-    write_config(folder, CONFIG)
+    (folder / CONFIG_FILE).write_text(CONFIG, encoding="utf-8")
     return folder
 
 
@@ -78,6 +78,7 @@ PROJECT = (
     *("envs", "profiles", "rules", "scripts", "src", "web"),
     *(".dvc", ".dvcignore", ".gitignore"),
 )
+TABLE_FOR_DVC = ("- scripts/fetch.py\n", "- scripts/fetch.py\n      - table.csv\n")
 
 
 def make_repository(folder: Path) -> Path:
@@ -89,18 +90,13 @@ def make_repository(folder: Path) -> Path:
         shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
     (folder / "web" / "node_modules").symlink_to(ROOT / "web" / "node_modules")
     write_table(folder / "table.csv", "binary")
-    write_config(folder, CONFIG)
-    edit(folder / "dvc.yaml", "- scripts/fetch.py\n", "- scripts/fetch.py\n      - table.csv\n")
+    (folder / CONFIG_FILE).write_text(CONFIG, encoding="utf-8")
+    edit(folder / "dvc.yaml", *TABLE_FOR_DVC)
+    run(folder, "millrace.drivers", "runs")
     git(folder, "init", "--quiet")
     run(folder, "dvc", "add", "--quiet", "table.csv")
     commit(folder, "job")
     return folder
-
-
-def write_config(folder: Path, text: str) -> None:
-    """Writes the config, and for DVC the runs of its models."""
-    (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
-    run(folder, "millrace.runs")
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -7,6 +7,7 @@ killed midway. Needs root on Debian, where it installs SLURM; is skipped elsewhe
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,12 +29,7 @@ CHANGES = {
 }
 # There is no database of accounts in this SLURM, and its jobs are short.
 OPTIONS = ["--slurm-no-account", "--slurm-status-command", "squeue"]
-OPTIONS += [
-    "--slurm-init-seconds-before-status-checks",
-    "3",
-    "--seconds-between-status-checks",
-    "3",
-]
+OPTIONS += ["--slurm-init-seconds-before-status-checks", "3"]
 
 
 @contextmanager
@@ -109,12 +105,16 @@ def main() -> None:
     if os.geteuid() or not Path("/etc/debian_version").exists():
         print("skipped: needs root on Debian, to install SLURM and start its daemons.")
         return
+    # So that what is begun below is ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: was told to end."))
     LOGS.mkdir(parents=True, exist_ok=True)
     if not shutil.which("slurmctld"):
         with phase("install SLURM"):
-            subprocess.run(["apt-get", "update", "-qq"], check=True)
+            subprocess.run(["apt-get", "update", "-qq"], check=False)
             install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *PACKAGES]
-            subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
+            if subprocess.run(install, stdout=subprocess.DEVNULL, check=False).returncode:
+                print(f"skipped: apt-get could not install {' and '.join(PACKAGES)}; see above.")
+                return
     with tempfile.TemporaryDirectory(prefix="millrace-slurm-") as name:
         folder = Path(name)
         try:

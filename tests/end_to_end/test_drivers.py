@@ -8,6 +8,7 @@ import pytest
 from made_jobs import (
     CONFIG_FILE,
     ROOT,
+    TABLE_FOR_DVC,
     call,
     edit,
     git,
@@ -31,6 +32,7 @@ def made_by_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_folder(tmp_path_factory.mktemp("drivers") / "job", "binary")
     edit(folder / CONFIG_FILE, "  small: {kind: dnn, hidden_units: [16]}\n", "")
     shutil.copy(ROOT / "dvc.yaml", folder)
+    edit(folder / "dvc.yaml", *TABLE_FOR_DVC)
     shutil.copy(ROOT / ".dvcignore", folder)
     shutil.copy(ROOT / ".gitignore", folder)
     shutil.copytree(

@@ -1,12 +1,13 @@
 """What Snakemake sends to Kubernetes for a job. The API server is a stand-in: no pod ever runs."""
 
 import json
+import os
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ import pytest
 import yaml
 from made_jobs import ROOT, make_folder, start
 
+# Apart from the other packages, because Snakemake loads every plugin that it finds.
+PLUGIN = Path(sys.prefix) / "plugins" / "kubernetes"
+
 pytestmark = [
     pytest.mark.end_to_end,
     pytest.mark.slow,
     pytest.mark.skipif(
-        not (find_spec("kubernetes") and shutil.which("rsync")),
-        reason="needs envs/kubernetes.lock (`make .venv/kubernetes`) and rsync",
+        not (PLUGIN.exists() and shutil.which("rsync")),
+        reason="needs `make .venv/plugins/kubernetes`, as `make test` does, and rsync",
     ),
 ]
 
@@ -71,6 +75,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]
     }
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.setenv("PYTHONPATH", f"{PLUGIN}:{os.environ.get('PYTHONPATH', '')}")
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()

@@ -1,5 +1,6 @@
 """Another workflow has this one as a module, with paths and config of its own."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,20 @@ def test_all_of_a_module_is_a_target_too_also_under_a_prefix(tmp_path: Path) -> 
     assert "--models flights/results/made/models " in plan
     assert "--results flights/results/made " in plan
     assert f"python {ROOT}/scripts/verify.py" in plan
+
+
+def test_a_run_finds_those_before_it_under_a_prefix(tmp_path: Path) -> None:
+    folder = make_workflow(tmp_path / "theirs", prefix="flights")
+    path = folder / "settings.yaml"
+    plain = "linear: {kind: linear}"
+    assert plain in path.read_text()
+    path.write_text(
+        path.read_text().replace(plain, "linear: {kind: linear, seeds: 2, ensemble: true}")
+    )
+    models = "flights/results/made/models"
+    snakemake(folder, f"{models}/linear/metrics.json")
+    written = json.loads((folder / models / "linear" / "training" / "training.json").read_text())
+    assert len(written["settings"]["members"]) == 2
 
 
 def test_a_mistake_in_a_modules_config_is_one_clear_error(tmp_path: Path) -> None:

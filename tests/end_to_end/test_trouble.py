@@ -1,7 +1,6 @@
 """What goes wrong around a workflow: a clear error, nothing half-written, and the next goes on."""
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -37,11 +36,12 @@ def test_an_unknown_profile(folder: Path) -> None:
     assert not (folder / "results").exists()
 
 
-@pytest.mark.skipif(shutil.which("sbatch") is not None, reason="there is a SLURM here")
+@pytest.mark.skipif(Path("/etc/slurm/slurm.conf").exists(), reason="there is a SLURM here")
 def test_no_slurm(folder: Path) -> None:
     """Without its plugin Snakemake knows no such executor, with it SLURM cannot be asked."""
     output = fail(folder, "--profile", "profiles/slurm")
-    assert "invalid choice: 'slurm'" in output or "sbatch: not found" in output
+    assert "invalid choice: 'slurm'" in output or "sbatch: " in output
+    assert "Traceback" not in output
     assert not (folder / "results/made/examples").exists()
 
 

@@ -250,3 +250,28 @@ def test_a_bucket_count_below_one_or_beyond_int32_is_refused(kind: str, key: str
         feature = {"c": {"kind": kind, key: count}}
         with pytest.raises(MillraceError, match=rf"features\.c\.{key}: .*{fault}.*{count}"):
             complete(SHORTEST | {"features": feature})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "note"),
+    [
+        ("database", "postgresql://ann:s3cret@host/shop", "MILLRACE_DATABASE_PASSWORD"),
+        ("database", "mysql://host/shop?user=ann&password=s3cret", "MILLRACE_DATABASE_PASSWORD"),
+        ("files", ["t.csv", "https://ann:s3cret@example.org/t.csv"], ".netrc"),
+        ("files", {"train": "t.csv", "test": "https://ann:s3cret@example.org/t.csv"}, ".netrc"),
+    ],
+)
+def test_a_password_is_refused_and_not_repeated(key: str, value: Any, note: str) -> None:
+    """The report and provenance.json hold the config."""
+    found = message(with_value(f"data.{key}", value))
+    assert f"job.yaml: data.{key}: expected no password in an address, found one." in found
+    assert note in found
+    assert "s3cret" not in found
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://ann@host:5432/shop", "https://example.org:443/a@b/t.csv", "s3://bucket/t.csv"],
+)
+def test_an_address_without_a_password_is_taken(address: str) -> None:
+    assert complete(with_value("data.database", address))["data"]["database"] == address

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +120,10 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def write_runs() -> None:
-    subprocess.run([sys.executable, "-m", "millrace.runs"], check=True)
+def write_runs() -> str:
+    """Writes the runs of the config's models for DVC; returns what it said, if it refused."""
+    command = [sys.executable, "-m", "millrace.drivers", "runs"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 
 def test_both_drivers_run_the_same_stages(project: Path) -> None:
@@ -135,7 +137,7 @@ def test_they_agree_on_other_models_and_another_name(project: Path) -> None:
     edit(config, "name: flights", "name: other")
     edit(config, "seed: 0", "seed: 5")
     edit(config, "  linear: {kind: linear}\n", "  one: {kind: linear}\n  two: {kind: linear}\n")
-    write_runs()
+    assert not write_runs()
     stages = with_dvc(project)
     assert with_snakemake(project) == stages
     assert len(stages) == 22
@@ -154,7 +156,7 @@ def test_they_agree_on_seeds_folds_and_trials(project: Path) -> None:
         re.sub(r"    by: time(\n    .*)+?test: .*", "    by: row", config.read_text())
     )
     edit(config, "folds: null", "folds: 2")
-    write_runs()
+    assert not write_runs()
     stages = with_dvc(project)
     assert with_snakemake(project) == stages
     trainings = [stage for stage in stages if "scripts/train.py" in stage.command]
@@ -180,7 +182,7 @@ def test_they_agree_on_the_users_own_files(project: Path) -> None:
     edit(config, "training: {}", "training: {callbacks: 'calls.py:make'}")
     for name in ("mine.py", "calls.py"):
         (project / name).write_text("")
-    write_runs()
+    assert not write_runs()
     trainings = [
         {stage for stage in stages if "scripts/train.py" in stage.inputs}
         for stages in (with_dvc(project), with_snakemake(project))
@@ -206,6 +208,43 @@ def test_they_agree_on_several_parts(project: Path) -> None:
     assert any("--part 3" in stage.command for stage in stages)
 
 
+def test_they_agree_on_the_files_of_a_config_when_dvc_is_told_them(project: Path) -> None:
+    config = project / "config" / "config.yaml"
+    files = ("t.csv", "kept.json", "carriers.txt", "old.ckpt.index", "net.py")
+    for file in files:
+        (project / file).write_text("")
+    edit(config, "bundled:flights", "t.csv")
+    edit(config, "  label: late\n", "  label: late\n  schema: kept.json\n")
+    edit(config, "carrier: vocabulary", "carrier: {kind: vocabulary, file: carriers.txt}")
+    edit(
+        config,
+        "  linear: {kind: linear}\n",
+        "  net: {kind: custom, path: 'net.py:build'}\n"
+        "  old: {kind: tf1, checkpoint: old.ckpt, output: y}\n",
+    )
+    lacking = re.findall(r"^(\w+): ([\w.]+)$", write_runs(), re.MULTILINE)
+    assert lacking == [
+        ("fetch", "t.csv"),
+        ("ingest", "kept.json"),
+        ("preprocess", "carriers.txt"),
+        ("train", "old.ckpt.index"),
+        ("verify", "old.ckpt.index"),
+    ]
+    assert with_snakemake(project) != with_dvc(project)
+    for stage, file in lacking:
+        text = (project / "dvc.yaml").read_text()
+        place = text.index("deps:\n", text.index(f"\n  {stage}:\n")) + len("deps:\n")
+        indented = re.match(r" *- ", text[place:])
+        assert indented
+        (project / "dvc.yaml").write_text(f"{text[:place]}{indented[0]}{file}\n{text[place:]}")
+    assert not write_runs()
+    # A stage of dvc.yaml has the same inputs for all models.
+    models = {"net.py", "old.ckpt.index"}
+    assert {replace(stage, inputs=stage.inputs - models) for stage in with_dvc(project)} == {
+        replace(stage, inputs=stage.inputs - models) for stage in with_snakemake(project)
+    }
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -227,7 +266,7 @@ def test_a_difference_in_any_one_flag_is_found(project: Path) -> None:
     """Each flag of each command line in turn is given another name, in a job with all stages."""
     config = project / "config" / "config.yaml"
     edit(config, "linear: {kind: linear}", "linear: {kind: linear, seeds: 2, ensemble: true}")
-    write_runs()
+    assert not write_runs()
     stages = with_snakemake(project)
     text = (project / "dvc.yaml").read_text()
     flags = list(re.finditer(r"--[a-z]+(-[a-z]+)*", text))

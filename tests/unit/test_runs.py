@@ -66,9 +66,9 @@ def test_a_run_that_is_not_there_is_named() -> None:
         runs.named(job(seeds=2), "m/2")
 
 
-def test_a_plain_run_is_trained_with_its_seed_and_the_settings_of_its_model() -> None:
+def test_a_plain_run_is_trained_with_its_seed_and_the_settings_of_its_model(tmp_path: Path) -> None:
     config = job(seeds=2, dropout=0.5)
-    settled = runs.settle(config, runs.plan(config)["m/seeds/1"], None)
+    settled = runs.settle(config, runs.plan(config)["m/seeds/1"], tmp_path)
     assert settled.job["seed"] == 6
     plain = {"kind": "dnn", "hidden_units": [256, 128], "dropout": 0.5}
     assert settled.job["models"]["m"] == plain
@@ -81,27 +81,28 @@ def test_the_best_trial_of_a_rung_goes_on_and_can_be_put_into_the_config(tmp_pat
     plan = runs.plan(config)
     trials = {}
     for place, loss in enumerate((0.5, None, 0.3, 0.4)):
-        settled = runs.settle(config, plan[f"m/rungs/0/{place}"], None)
+        settled = runs.settle(config, plan[f"m/rungs/0/{place}"], tmp_path)
         assert settled.trial["number"] == place
         trials[place] = settled.trial["settings"]
-        write_training(tmp_path / str(place), loss, settled.trial)
+        write_training(tmp_path / "m" / "rungs" / "0" / str(place), loss, settled.trial)
     for place, trial in enumerate((2, 3)):
         settled = runs.settle(config, plan[f"m/rungs/1/{place}"], tmp_path)
         assert settled.trial == {"number": trial, "settings": trials[trial]}
+        write_training(tmp_path / "m" / "rungs" / "1" / str(place), 0.4 - place / 10, settled.trial)
     best = runs.settle(config, plan["m"], tmp_path)
-    assert best.job["models"]["m"]["dropout"] == trials[2]["dropout"]
-    assert best.job["models"]["m"]["training"] == {"epochs": trials[2]["training.epochs"]}
+    assert best.job["models"]["m"]["dropout"] == trials[3]["dropout"]
+    assert best.job["models"]["m"]["training"] == {"epochs": trials[3]["training.epochs"]}
     pasted = complete({**config, **yaml.safe_load(best.tuned)})
     assert pasted["models"]["m"]["seeds"] == 2
-    again = runs.settle(pasted, runs.plan(pasted)["m"], None)
+    again = runs.settle(pasted, runs.plan(pasted)["m"], tmp_path)
     assert again.job["models"] == best.job["models"]
 
 
 def test_a_rung_without_any_finite_loss_is_one_clear_error(tmp_path: Path) -> None:
     config = job(tune=TUNE)
-    write_training(tmp_path / "0", None, {"number": 0, "settings": {}})
+    write_training(tmp_path / "m" / "rungs" / "0" / "0", None, {"number": 0, "settings": {}})
     with pytest.raises(MillraceError, match="expected a trial whose loss stays finite, found none"):
-        runs.settle(config, runs.plan(config)["m"], tmp_path)
+        runs.settle(config, runs.plan(config)["m/rungs/1/0"], tmp_path)
 
 
 def write_training(run: Path, loss: float | None, trial: dict[str, Any]) -> None:

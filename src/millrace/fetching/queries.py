@@ -1,5 +1,6 @@
 """The rows that an SQL query gives, as a Parquet file."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,16 @@ import pyarrow.parquet as pq
 from millrace.errors import MillraceError
 
 ROWS_PER_BATCH = 1 << 16
+# Configs are given to others: no password may be in them.
+PASSWORD = "MILLRACE_DATABASE_PASSWORD"
 
 
 def write(query: Path, database: str | None, target: Path) -> None:
     """Runs the query in a file and writes its rows, in their order, to `target`.
 
     `database` is a DuckDB file or an SQLAlchemy URL; None is DuckDB by itself, which reads the
-    files that a query names: select * from 'table.csv'. Raises MillraceError when the query fails.
+    files that a query names: select * from 'table.csv'. The password of a URL's user is in the
+    environment variable MILLRACE_DATABASE_PASSWORD. Raises MillraceError when the query fails.
     """
     text = query.read_text(encoding="utf-8")
     try:
@@ -48,7 +52,10 @@ def _alchemy_batches(query: str, url: str) -> Iterator[Iterator[pa.RecordBatch]]
     import sqlalchemy
 
     try:
-        engine = sqlalchemy.create_engine(url)
+        address = sqlalchemy.make_url(url)
+        if address.username:
+            address = address.set(password=os.environ.get(PASSWORD))
+        engine = sqlalchemy.create_engine(address)
         with engine.connect().execution_options(yield_per=ROWS_PER_BATCH) as connection:
             result = connection.execute(sqlalchemy.text(query))
             names = list(result.keys())

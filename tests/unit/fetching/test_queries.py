@@ -2,12 +2,15 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from millrace.errors import MillraceError
 from millrace.fetching import queries
@@ -49,7 +52,6 @@ def test_a_query_runs_in_a_database_file(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_query_runs_behind_a_url(folder: Path) -> None:
-    pytest.importorskip("sqlalchemy")
     with sqlite3.connect("taxi.sqlite") as connection:
         pd.read_csv("taxi.csv").to_sql("taxi", connection, index=False)
     found = run("select n, tips from taxi where n < 100000", "sqlite:///taxi.sqlite")
@@ -71,3 +73,24 @@ def test_a_query_runs_behind_a_url(folder: Path) -> None:
 def test_queries_that_fail(folder: Path, query: str, database: str | None, message: str) -> None:
     with pytest.raises(MillraceError, match=message):
         run(query, database)
+
+
+def test_the_password_of_a_user_is_in_the_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Guarded(SQLiteDialect_pysqlite):
+        """A database file that lets nobody in but one user."""
+
+        supports_statement_cache = True
+
+        def create_connect_args(self, url: Any) -> Any:
+            if (url.username, url.password) != ("ann", "s3cret"):
+                raise sqlalchemy.exc.ArgumentError("wrong password")
+            return ([url.database], {})
+
+    sqlalchemy.dialects.registry.impls["guarded"] = lambda: Guarded
+    sqlite3.connect("taxi.sqlite").close()
+    with pytest.raises(MillraceError, match="expected a database that answers, found wrong pass"):
+        run("select 1 as n", "guarded://ann@host/taxi.sqlite")
+    monkeypatch.setenv("MILLRACE_DATABASE_PASSWORD", "s3cret")
+    assert run("select 1 as n", "guarded://ann@host/taxi.sqlite")["n"].tolist() == [1]

@@ -144,7 +144,7 @@ def test_an_ensemble_predicts_the_mean_of_its_seeds(
     (tmp_path / "config.yaml").write_text(json.dumps(config))
     for seed in range(2):
         assert train_run(job, tmp_path, f"m/seeds/{seed}")["seed"] == seed
-    written = train_run(job, tmp_path, "m", earlier=tmp_path / "m" / "seeds")
+    written = train_run(job, tmp_path, "m", models=tmp_path)
     assert written["settings"]["kind"] == "ensemble"
     said = [
         load_predictor(
@@ -163,7 +163,7 @@ def test_a_search_trains_short_trials_and_then_the_best(made_job: Any, tmp_path:
     trials = [train_run(job, tmp_path, f"m/rungs/0/{place}") for place in range(3)]
     assert [trial["epochs"] for trial in trials] == [2, 2, 2]
     best = min(trials, key=lambda trial: trial["val_loss"])
-    model = train_run(job, tmp_path, "m", earlier=tmp_path / "m" / "rungs" / "0")
+    model = train_run(job, tmp_path, "m", models=tmp_path)
     assert model["trial"] == best["trial"]
     assert model["settings"]["hidden_units"] == best["settings"]["hidden_units"]
     assert model["epochs"] == 6
