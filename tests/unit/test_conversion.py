@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from millrace import conversion
+from millrace import conversion, runtimes
 from millrace.errors import MillraceError
 from millrace.raw import name_columns, read_raw
 from millrace.serving import load_predictor
@@ -121,6 +121,17 @@ def test_an_op_that_a_runtime_lacks_is_named(tmp_path, key, lacking, function, n
     assert made is None
     assert re.fullmatch(f"{lacking} lacks {named}", reason)
     assert conversion.attempt(key, False, convert) == (None, f"export.{key} is false")
+
+
+def test_an_op_that_one_backend_of_tfjs_lacks_is_named(tmp_path):
+    save(lambda x: tf.einsum("ni,ij->nj", x[:, None], tf.ones([1, 1])), tmp_path / "saved_model")
+    conversion.convert_tfjs(tmp_path / "saved_model", tmp_path / "tfjs")
+    rows = tmp_path / "rows.json"
+    runtimes.write_rows(rows, {"x": np.array([2], np.float32)}, name_columns({"x": "float32"}))
+    np.testing.assert_allclose(runtimes.run_tfjs(tmp_path / "tfjs", "cpu", rows), [[2]])
+    expected = r"tfjs: expected ops that TF.js has on wasm, found Einsum \(node \S*einsum/Einsum\)"
+    with pytest.raises(MillraceError, match=expected):
+        runtimes.run_tfjs(tmp_path / "tfjs", "wasm", rows)
 
 
 @pytest.mark.parametrize("convert", [conversion.convert_tflite, conversion.convert_tfjs])

@@ -66,7 +66,25 @@ def run_tflite(model: Path, rows: Path) -> np.ndarray:
 def run_tfjs(model: Path, backend: str, rows: Path) -> np.ndarray:
     """Returns the predictions of a TF.js model, run by Node, for the rows in a file."""
     runner = [str(NODE), str(_TFJS_RUNNER), "--backend", backend]
-    return _run([*runner, "--model", str(model)], rows)
+    try:
+        return _run([*runner, "--model", str(model)], rows)
+    except MillraceError as error:
+        lacking = re.search(r"Kernel '(\w+)' not registered", str(error))
+        if lacking is None:
+            raise
+        # The converter knows what TF.js has, not which of its backends.
+        raise MillraceError(
+            f"{model}: expected ops that TF.js has on {backend}, found {lacking[1]} (node "
+            f"{_first_node(model, lacking[1])}).",
+            note="leave TF.js out with `export: {tfjs: false}`, or rewrite what uses the op.",
+        ) from None
+
+
+def _first_node(model: Path, op: str) -> str:
+    topology = json.loads((model / "model.json").read_text(encoding="utf-8"))["modelTopology"]
+    functions = topology.get("library", {}).get("function", [])
+    nodes = [*topology["node"], *(x for part in functions for x in part.get("nodeDef", []))]
+    return next((str(node["name"]) for node in nodes if node["op"] == op), "unknown")
 
 
 def _run(command: list[str], rows: Path) -> np.ndarray:
