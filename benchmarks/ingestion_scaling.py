@@ -1,16 +1,15 @@
 """The ingest stage as a whole: with each way to divide the rows, beside the limit that it is held
 against; with four times the rows; in two processes; and on a real table.
 
-    python benchmarks/ingestion_scaling.py [--rows 1000000]
+    python benchmarks/ingestion_scaling.py [--rows 1000000] [--part configs]
 
 The table is that of ingestion.py with a day and a weight beside. Each measurement is of a process
 of its own, imports and compilation left out of its time and in its memory. Takes about four minutes
-on 2 cores, which should do nothing else. Writes benchmarks/ingestion_scaling.json.
+on 2 cores, which should do nothing else. Writes benchmarks/ingestion_scaling.json, or one part.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -100,7 +99,7 @@ def run_one(source: Path, job: Path, config: str | None) -> None:
     )
     result = {
         "cpu_per_million_rows": round((time.process_time() - begun[0]) / rows * 1e6, 3),
-        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_mib": round(ingestion.peak_mib()),
         "rows": rows,
         "from": begun[1],
         "to": time.time(),
@@ -125,6 +124,7 @@ def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
 def measure(source: Path, job: str, config: str | None) -> dict[str, Any]:
     found = finish(begin(source, job, config))
     print(f"{source.name:22} {config or 'limit':26}", json.dumps(found))
+    found["seconds"] = round(found.pop("to") - found.pop("from"), 2)
     return found
 
 
@@ -156,12 +156,33 @@ def rate_of_two(source: Path) -> float:
     both = [begin(path, path.stem, "by row") for path in (source, again)]
     found = [finish(process) for process in both]
     together = max(one["to"] for one in found) - min(one["from"] for one in found)
-    return float(round(2 * (alone["to"] - alone["from"]) / together, 2))
+    return float(round(2 * alone["seconds"] / together, 2))
+
+
+def with_each_config(rows: int) -> dict[str, Any]:
+    source = make(rows).with_suffix(".csv")
+    measure(source, "scaling", "by row")
+    (OUT / "scaling" / "schema").replace(OUT / "committed.json")
+    return beside_the_limit(source, list(CONFIGS))
+
+
+def scaling(rows: int, suffix: str) -> dict[str, Any]:
+    rate = rate_of_two(make(rows).with_suffix(suffix))
+    return {"4 times the rows": of_four_times_the_rows(rows, suffix), "rate of 2 processes": rate}
+
+
+PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "configs": with_each_config,
+    "kddcup99_10pct": lambda _: beside_the_limit(KDD_CUP, ["by row"]),
+    "csv": lambda rows: scaling(rows, ".csv"),
+    "parquet": lambda rows: scaling(rows, ".parquet"),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--part", choices=PARTS)
     parser.add_argument("--source", type=Path)
     parser.add_argument("--job", type=Path)
     parser.add_argument("--config", choices=CONFIGS)
@@ -169,23 +190,10 @@ def main() -> None:
     if arguments.source:
         run_one(arguments.source, arguments.job, arguments.config)
         return
-    csv = make(arguments.rows).with_suffix(".csv")
-    measure(csv, "scaling", "by row")
-    (OUT / "scaling" / "schema").replace(OUT / "committed.json")
-    found: dict[str, Any] = {"made table": beside_the_limit(csv, list(CONFIGS))}
-    if KDD_CUP.exists():
-        found["kddcup99_10pct"] = beside_the_limit(KDD_CUP, ["by row"])
-    for part in found.values():
-        for result in part.values():
-            del result["from"], result["to"]
-    for suffix in (".csv", ".parquet"):
-        source = make(arguments.rows).with_suffix(suffix)
-        four = of_four_times_the_rows(arguments.rows, suffix)
-        found[suffix[1:]] = {
-            "4 times the rows": four,
-            "rate of 2 processes": rate_of_two(source),
-        }
-    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+    found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    for part in [arguments.part] if arguments.part else PARTS:
+        found[part] = PARTS[part](arguments.rows)
+        RESULT.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

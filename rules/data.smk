@@ -109,6 +109,7 @@ rule analyze:
             category="Data",
             labels={"file": "anomalies"},
         ),
+        suggestion=f"{R}/suggested_schema.json",
     log:
         f"{LOGS}/analyze.log",
     benchmark:
@@ -127,7 +128,7 @@ rule analyze:
     shell:
         "python {input.script} --config {params.config} --examples {input.examples}"
         " --schema {input.schema} --account {input.account} --statistics {output.statistics}"
-        " --anomalies {output.anomalies} 2>&1 | tee {log}"
+        " --anomalies {output.anomalies} --suggestion {output.suggestion} 2>&1 | tee {log}"
 
 
 rule preprocess:

@@ -1,17 +1,17 @@
-"""Computes the statistics of the examples and looks for anomalies in them."""
+"""Computes the statistics of the examples, looks for anomalies in them and suggests a schema."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
 from millrace import config, errors, examples, files
-from millrace.analysis import anomalies, statistics
+from millrace.analysis import anomalies, statistics, suggestion
 
 SPLITS = ("train", "validation", "test")
 
 
 def main() -> None:
-    """Reads examples and their schema, writes statistics.json and anomalies.json."""
+    """Reads examples, their schema and account; writes statistics, anomalies and a suggestion."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--examples", type=Path, required=True)
@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--account", type=Path, required=True, help="ingest.json")
     parser.add_argument("--statistics", type=Path, required=True)
     parser.add_argument("--anomalies", type=Path, required=True)
+    parser.add_argument("--suggestion", type=Path, required=True, help="a schema to commit")
     args = parser.parse_args()
 
     data = config.load(args.config)["data"]
@@ -40,6 +41,7 @@ def main() -> None:
         )
     files.write_json(args.statistics, computed)
     files.write_json(args.anomalies, {"anomalies": found})
+    files.write_json(args.suggestion, suggestion.suggest(schema, computed))
 
     label = computed["label"]
     print(f"label {label['name']}: {label['task']}, classes {label['classes']}")

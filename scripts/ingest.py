@@ -78,7 +78,7 @@ def write(
 ) -> dict[str, Any]:
     """Writes the shards and the rejected rows of some of the files, and returns their account."""
     folder.mkdir(parents=True)
-    if data["drop_duplicates"]:
+    if data["drop_duplicates"] or plan.keys:
         for index in range(mine.start):
             for _ in plan.outcomes(index):
                 pass  # the plan remembers the rows of earlier files

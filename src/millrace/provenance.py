@@ -39,6 +39,7 @@ ARTIFACTS = [
     "rejected.csv",
     "statistics.json",
     "anomalies.json",
+    "suggested_schema.json",
     "preprocessing.json",
     "features.yaml",
     "encoded",

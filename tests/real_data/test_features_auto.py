@@ -55,6 +55,7 @@ STAGES = {
         "account": "ingest.json",
         "statistics": "statistics.json",
         "anomalies": "anomalies.json",
+        "suggestion": "suggested_schema.json",
     },
     "preprocess": {
         "examples": "examples",

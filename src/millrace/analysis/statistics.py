@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from millrace import examples
-from millrace.analysis import labels, leakage
+from millrace.analysis import labels, leakage, suggestion
 from millrace.analysis.counts import Tally
 from millrace.errors import MillraceError
 
@@ -62,6 +62,7 @@ def compute(
         also `unseen`, the rows whose value train lacks.
         `label`: name, task, classes, and `alone`: how well each column by itself predicts it,
         but for the weight, which is no feature.
+        `unique`: the columns of integers or strings in which no value comes twice.
 
     Raises:
         MillraceError: a split has no rows, a number does not fit into float32, or the label's
@@ -83,6 +84,7 @@ def compute(
             earlier = list(batches)[:place]
             repeated = _repeated(database, split, earlier, len(columns))
             described["splits"][split]["repeated"] = repeated
+        described["unique"] = suggestion.unique(database, schema, described["splits"])
         places = {column["name"]: i for i, column in enumerate(columns)}
         kind, classes = described["label"]["task"], described["label"]["classes"]
         described["label"]["alone"] = {
@@ -101,7 +103,7 @@ def describe(
     task: str = "auto",
     positive: Any = None,
 ) -> dict[str, Any]:
-    """Computes what feature columns learn from: as `compute`, without the label's `alone`.
+    """Computes what feature columns learn from: as `compute`, without `unique` and `alone`.
 
     Of the splits only train need be there.
     """

@@ -62,29 +62,41 @@ class Reject(NamedTuple):
 
 
 class Markers(NamedTuple):
-    """The texts that stand for a missing value, as the kernels take them."""
+    """The texts that stand for a missing value, as the kernels take them.
+
+    `own` are those of the columns that have others.
+    """
 
     text: Array
     ends: Array
+    own: Mapping[str, "Markers"] = MappingProxyType({})
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> "Markers":
+    def of(
+        cls, texts: Sequence[str], own: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> "Markers":
         encoded = [text.strip().encode() for text in texts]
         ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-        return cls(np.frombuffer(b"".join(encoded), np.uint8), ends)
+        others = {name: cls.of(own_texts) for name, own_texts in own.items()}
+        return cls(np.frombuffer(b"".join(encoded), np.uint8), ends, others)
 
 
 def classify(
-    data: Array, spans: Array, markers: Markers, plain: Sequence[bool]
+    data: Array, spans: Array, markers: Markers, names: Sequence[str], types: Mapping[str, str]
 ) -> tuple[Array, Array]:
     """Returns what each text cell is, and its value: uint8 and int64 [columns, rows].
 
-    `plain` says which columns are wanted as text, whatever it looks like.
+    `names` are the columns'; those with the type string are text, whatever it looks like.
     """
     shape = spans.shape[:2]
     classes, values = np.zeros(shape, np.uint8), np.zeros(shape, np.int64)
-    columns = np.array(plain, np.bool_)
-    cells.classify(data, spans, markers.text, markers.ends, columns, classes, values)
+    plain = np.array([types.get(name) == "string" for name in names], np.bool_)
+    cells.classify(data, spans, markers.text, markers.ends, plain, classes, values)
+    for index, name in enumerate(names):
+        if name in markers.own:
+            text, ends, _ = markers.own[name]
+            one = slice(index, index + 1)
+            cells.classify(data, spans[one], text, ends, plain[one], classes[one], values[one])
     return classes, values
 
 
@@ -103,7 +115,7 @@ def typed(
     wrong_count = block.counts != len(names)
     good = ~wrong_count
     rejects = [
-        _reject(block, row, "", _count_reason(int(block.counts[row]), len(names)))
+        rejected(block, row, "", _count_reason(int(block.counts[row]), len(names)))
         for row in np.flatnonzero(wrong_count).tolist()
     ]
     columns = {}
@@ -120,8 +132,8 @@ def typed(
             bad |= domains[name].outside(columns[name])
             expected = f"{kind} {domains[name]}"
         for row in np.flatnonzero(bad & good).tolist():
-            found = "none" if classes[row] == cells.MISSING else _quoted(block, index, row)
-            rejects.append(_reject(block, row, name, f"expected {expected}, found {found}"))
+            found = "none" if classes[row] == cells.MISSING else quoted(block, index, row)
+            rejects.append(rejected(block, row, name, f"expected {expected}, found {found}"))
         good &= ~bad
     fields = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in types.items()])
     batch = pa.RecordBatch.from_arrays([columns[name] for name in types], schema=fields)
@@ -135,7 +147,8 @@ def text(data: Array, span: Array) -> str:
     return data[span[0] : span[1]].tobytes().decode("utf-8", errors="backslashreplace")
 
 
-def _reject(block: Block, row: int, column: str, reason: str) -> Reject:
+def rejected(block: Block, row: int, column: str, reason: str) -> Reject:
+    """Returns a row of a block as one that is set aside."""
     number = block.first_row + row
     return Reject(number, block.byte_offset(row), column, reason, block.raw(row))
 
@@ -148,7 +161,8 @@ def _count_reason(found: int, expected: int) -> str:
     return f"expected {expected} cells, found {found}"
 
 
-def _quoted(block: Block, column: int, row: int) -> str:
+def quoted(block: Block, column: int, row: int) -> str:
+    """Returns the beginning of a cell's text, in quotes, for a message."""
     found = text(block.data, block.spans[column, row])
     return repr(found if len(found) <= 60 else found[:60] + "…")
 

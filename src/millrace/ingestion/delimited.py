@@ -36,13 +36,12 @@ class DelimitedTable:
         `types` are those that columns will get, as far as they are known.
         """
         columns = len(self.names)
-        plain = [types.get(name) == "string" for name in self.names]
         for data, spans, bounds, counts, row, offset in self._split(columns):
             first = max(0, 1 - row)
             if first == len(counts):
                 continue
             spans, bounds, counts = spans[:, first:], bounds[first:], counts[first:]
-            classes, values = classify(data, spans, markers, plain)
+            classes, values = classify(data, spans, markers, self.names, types)
             place = _Place(data, bounds, offset)
             yield Block(
                 data, spans, classes, values, counts, row + first, place.raw, place.byte_offset

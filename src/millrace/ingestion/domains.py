@@ -14,15 +14,15 @@ from millrace.examples import ARROW_TYPES
 
 Array = np.ndarray[Any, Any]
 
-KEYS = {"name", "type", "required", "missing_values", "min", "max", "values"}
+KEYS = {"name", "type", "required", "missing_values", "min", "max", "values", "unique"}
 
 
 def read_schema(path: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Reads a schema.json that a person has looked over; returns column name → what it says.
 
-    A column may have `min`, `max` and `values`, the list of those allowed, beside what ingest
-    writes. `names` are the table's columns. Raises MillraceError when the file is no such schema,
-    or names a column that the table does not have.
+    A column may have `min`, `max`, `values`, the list of those allowed, and `unique`, whether no
+    value comes twice, beside what ingest writes. `names` are the table's columns. Raises
+    MillraceError when the file is no such schema, or names a column that the table does not have.
     """
     try:
         columns = json.loads(path.read_text(encoding="utf-8"))["columns"]

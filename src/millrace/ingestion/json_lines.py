@@ -36,17 +36,16 @@ class JsonLinesTable:
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
         """Yields the rows. `types` are those that columns will get, as far as they are known."""
-        plain = [types.get(name) == "string" for name in self.names]
         taken: list[Line] = []
         row = 1
         for line in self._lines():
             taken.append(line)
             if len(taken) == ROWS_PER_BLOCK:
-                yield self._block(taken, row, markers, plain)
+                yield self._block(taken, row, markers, types)
                 row += len(taken)
                 taken = []
         if taken:
-            yield self._block(taken, row, markers, plain)
+            yield self._block(taken, row, markers, types)
 
     def _lines(self) -> Iterator[Line]:
         """Yields each line that is not empty: its byte offset, its text and its object, if any."""
@@ -60,7 +59,7 @@ class JsonLinesTable:
         if rest.strip():
             yield offset, rest, _object(rest)
 
-    def _block(self, lines: list[Line], row: int, markers: Markers, plain: list[bool]) -> Block:
+    def _block(self, lines: list[Line], row: int, markers: Markers, types: dict[str, str]) -> Block:
         objects = [found or {} for _, _, found in lines]
         columns = [[found.get(name) for found in objects] for name in self.names]
         texts = [_text(value) for column in columns for value in column]
@@ -70,7 +69,7 @@ class JsonLinesTable:
         # A span may be empty, and a kernel looks at where it begins.
         data = np.frombuffer(b"".join(texts) + b"\0", np.uint8)
         rows.strip_cells(data, spans)
-        classes, values = classify(data, spans, markers, plain)
+        classes, values = classify(data, spans, markers, self.names, types)
         classes[np.array([[value is None for value in column] for column in columns])] = (
             cells.MISSING
         )

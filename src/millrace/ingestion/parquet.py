@@ -99,7 +99,7 @@ def _is_supported(type_: pa.DataType) -> bool:
 
 def _block(batch: pa.RecordBatch, first_row: int, markers: Markers, types: dict[str, str]) -> Block:
     columns = [
-        _text_cells(column, types.get(name), markers)
+        _text_cells(column, name, types.get(name, "string"), markers)
         if _is_text(column.type) or types.get(name) == "string"
         else _native_cells(column)
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
@@ -131,7 +131,7 @@ def _as_json(row: pa.RecordBatch) -> str:
 
 
 def _text_cells(
-    column: pa.Array, kind: str | None, markers: Markers
+    column: pa.Array, name: str, kind: str, markers: Markers
 ) -> tuple[Array, Array, Array, Array]:
     """Returns a text column's bytes and its cells' spans, classes and values."""
     valid = column.is_valid().to_numpy(zero_copy_only=False)
@@ -139,7 +139,7 @@ def _text_cells(
     spans = np.stack([offsets[:-1], offsets[1:]], axis=1)[None]
     rows.strip_cells(data, spans)
     # Text that looks like a number is text, unless the config says otherwise.
-    classes, values = classify(data, spans, markers, [kind in (None, "string")])
+    classes, values = classify(data, spans, markers, [name], {name: kind})
     classes[0, ~valid] = cells.MISSING
     return data, spans[0], classes[0], values[0]
 

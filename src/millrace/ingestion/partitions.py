@@ -38,8 +38,7 @@ class PartitionedTable:
         spans = np.stack([ends[:-1], ends[1:]], axis=1)[:, None]
         # A span may be empty, and a kernel looks at where it begins.
         data = np.frombuffer(b"".join(texts) + b"\0", np.uint8)
-        plain = [types.get(name) == "string" for name in self._constants]
-        classes, values = classify(data, spans, markers, plain)
+        classes, values = classify(data, spans, markers, list(self._constants), types)
         for block in self._table.blocks(markers, types):
             rows = len(block.counts)
             yield block._replace(

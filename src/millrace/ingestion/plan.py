@@ -33,7 +33,7 @@ class Plan:
     """How the raw files of a job become examples.
 
     `rows` is how many there are, where that is known; `mixed` names the columns that became text
-    though most of their cells are numbers.
+    though most of their cells are numbers; `keys` holds what has come before in unique columns.
 
     Args:
       files: the entries of fetch's manifest.
@@ -50,6 +50,7 @@ class Plan:
     ) -> None:
         self._data, self._seed = data, seed
         self._seen: set[int] = set()
+        self.keys: dict[str, set[Any]] = {}
         self._label: str = data["label"]
         self._weight: str | None = data.get("weight")
         self._markers = Markers.of(data["missing_values"])
@@ -130,6 +131,11 @@ class Plan:
             for name in wanted
             if columns[name].keys() & {"min", "max", "values"}
         }
+        self.keys = {name: set() for name in wanted if columns[name].get("unique")}
+        common = self._data["missing_values"]
+        markers = {name: columns[name].get("missing_values", common) for name in wanted}
+        own = {name: texts for name, texts in markers.items() if texts != common}
+        self._markers = Markers.of(common, own)
         # A row without a label is no bad row: it is counted by itself.
         self._required = [
             name for name in wanted if columns[name].get("required") and name != self._label
@@ -178,6 +184,11 @@ class Plan:
         fresh = self._first_of_their_kind(table, block, kept)
         kept[kept] = fresh
         batch = _only(batch, fresh)
+        if self.keys:
+            own, repeated = self._keys_of_their_own(table, block, kept, batch)
+            kept[kept] = own
+            batch = _only(batch, own)
+            rejected = sorted(rejected + repeated, key=lambda reject: reject.row)
         found = self._assign(table, block, kept, batch, file_split)
         return Outcome(batch.select(self.columns), found, rejected, unlabelled, int((~fresh).sum()))
 
@@ -206,6 +217,27 @@ class Plan:
             fresh.append(row not in self._seen)
             self._seen.add(row)
         return np.array(fresh, np.bool_)
+
+    def _keys_of_their_own(
+        self, table: Table, block: Block, kept: Array, batch: pa.RecordBatch
+    ) -> tuple[Array, list[Reject]]:
+        """Says which of the kept rows have no value in a unique column that has come before, and
+        returns the others."""
+        own, rejected = np.ones(batch.num_rows, np.bool_), []
+        cells_of_rows = zip(*(batch[name].to_pylist() for name in self.keys), strict=True)
+        rows = np.flatnonzero(kept).tolist()
+        for place, (row, keys) in enumerate(zip(rows, cells_of_rows, strict=True)):
+            named = dict(zip(self.keys, keys, strict=True))
+            again = next((name for name, key in named.items() if key in self.keys[name]), None)
+            if again is None:
+                for name, key in named.items():
+                    self.keys[name] |= {key} - {None}
+            else:
+                own[place] = False
+                found = blocks.quoted(block, table.names.index(again), row)
+                reason = f"expected a value that comes once, found {found} again"
+                rejected.append(blocks.rejected(block, row, again, reason))
+        return own, rejected
 
     def _hashes(self, table: Table, block: Block, names: list[str]) -> Array:
         return block.hashes(self._seed, [table.names.index(name) for name in names])

@@ -20,6 +20,7 @@ ARTIFACTS = {
     "statistics.json": "Statistics of the splits, with vocabularies and exact quantiles",
     "anomalies.json": "What is odd about the data",
     "schema.json": "The columns and their types",
+    "suggested_schema.json": "The same with bounds, allowed values and unique columns, to commit",
     "ingest.json": "The row account",
     "rejected.csv": "Each rejected row verbatim, with the reason",
     "examples": "The validated TFRecords, one tf.train.Example per row",

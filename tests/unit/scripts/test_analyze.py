@@ -29,6 +29,7 @@ def analyze(folder: Path, data: dict | None = None) -> subprocess.CompletedProce
         "account": "ingest.json",
         "statistics": "out/statistics.json",
         "anomalies": "out/anomalies.json",
+        "suggestion": "out/suggested_schema.json",
     }.items():
         arguments += [f"--{option}", str(folder / path)]
     return subprocess.run(arguments, capture_output=True, text=True)

@@ -315,6 +315,40 @@ def test_rows_that_break_a_committed_schema_are_rejected(job: Job) -> None:
     assert sum(account["written"].values()) == 1000
 
 
+@pytest.mark.parametrize("parts", [[1], [1, 2]])
+def test_a_key_that_comes_again_is_rejected(job: Job, parts: list[int]) -> None:
+    table = made().dropna(subset=["label"])
+    table[:1000].to_csv("a.csv", index=False)
+    table[1000:].to_csv("b.csv", index=False)
+    job.run({"a.csv": None, "b.csv": None})
+    commit_schema(id={"unique": True}, city={"unique": True, "required": False})
+    table["city"] = None  # what is missing is no key
+    table[:1000].to_csv("a.csv", index=False)
+    table.iloc[[1000, 7, 1000, *range(1001, len(table)), 1001]].to_csv("b.csv", index=False)
+    options = {"schema": "schema.json", "max_rejected": 3, "parts": parts}
+    assert job.run({"a.csv": None, "b.csv": None}, results="checked", **options) == 0
+    assert job.account("checked")["rejected"] == 3
+    rejected = pd.read_csv("checked/rejected.csv")
+    assert rejected["column"].tolist() == ["id"] * 3
+    again = [str(table["id"].iloc[row]) for row in (7, 1000, 1001)]
+    assert rejected["reason"].tolist() == [
+        f"expected a value that comes once, found {key!r} again" for key in again
+    ]
+    found = pd.concat([job.table(split, "checked") for split in SPLITS])
+    assert sorted(found["id"]) == sorted(table["id"])
+
+
+def test_a_column_has_missing_values_of_its_own(job: Job) -> None:
+    rows = "".join(f"{n},-1,-1,{n % 2}\n" for n in range(200))
+    files = written(f"n,a,b,label\n{rows}")
+    job.run(files)
+    commit_schema(a={"missing_values": ["-1"], "required": False})
+    assert job.run(files, results="checked", schema="schema.json") == 0
+    table = pd.concat([job.table(split, "checked") for split in SPLITS])
+    assert table["a"].isna().all()
+    assert (table["b"] == -1).all()
+
+
 @pytest.mark.parametrize(
     ("schema", "message"),
     [

@@ -51,8 +51,8 @@ class Job:
         self.run("ingest", raw="raw", part="1", output="parts/1")
         self.run("gather", parts="parts", **examples, account="a.json", rejected="r.csv")
         statistics = {"statistics": "statistics.json"}
-        written = {"account": "a.json", **statistics, "anomalies": "anomalies.json"}
-        self.run("analyze", **examples, **written)
+        written = {**statistics, "anomalies": "anomalies.json", "suggestion": "s.json"}
+        self.run("analyze", **examples, account="a.json", **written)
         learned = {"preprocessing": "p.json", "encoded": "encoded"}
         self.run("preprocess", **examples, **statistics, **learned, features="f.yaml")
 
