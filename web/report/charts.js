@@ -14,7 +14,8 @@ const modelColor = (name) => COLORS[byModel.indexOf(name) % COLORS.length];
 const splitColor = (name) => [COLORS[0], COLORS[2], COLORS[1]][splitNames.indexOf(name)];
 const metricName = (metric) => facts.metricNames[metric] ?? metric;
 
-const percent = d3.format(".1%");
+// A share that is not zero never reads as zero.
+const percent = (share) => (share > 0 && share < 1e-3 ? "< 0.1%" : d3.format(".1%")(share));
 const count = d3.format(",");
 const short = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? d3.format(".2~e")(value) : d3.format(",.4~g")(value));
 

@@ -72,7 +72,7 @@ def account(ingest: dict[str, Any]) -> dict[str, Any]:
         {"to": "unlabelled", "rows": ingest["unlabelled"], "kept": False},
         {"to": "rejected", "rows": ingest["rejected"], "kept": False},
         {"to": "duplicates dropped", "rows": ingest["duplicates_dropped"], "kept": False},
-        {"to": "in a gap between splits", "rows": ingest["in_gap"], "kept": False},
+        {"to": "in a gap", "rows": ingest["in_gap"], "kept": False},
     ]
     return {
         "rows_read": ingest["rows_read"],
