@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 from made_jobs import CONFIG_FILE, ROOT, ROWS, make_folder, snakemake
+from modules import save_numbers
 
 WORDS = ["Très", "bon,", "état", "3/4"]
 
@@ -38,6 +39,7 @@ features:
   code: {kind: hashed, buckets: 50}
   tags: {kind: sequence, delimiter: "|", max_length: 3}
   remark: {kind: text, max_length: 4, min_count: 2}
+  module: {kind: saved_model, column: price, path: modules/numbers}
   weighted_tags: {kind: weighted, of: tags, weight: area}
   weekday: {kind: date_part, column: opened, part: weekday}
   opened_year: {kind: date_part, column: opened, part: year}
@@ -93,6 +95,7 @@ def test_every_kind_in_one_certificate(tmp_path: Path) -> None:
     write_table(folder / "table.csv")
     (folder / CONFIG_FILE).write_text(CONFIG, encoding="utf-8")
     (folder / "cities.txt").write_text("Zürich\n東京, 日本\n", encoding="utf-8")
+    save_numbers(folder / "modules" / "numbers")
     snakemake(folder, "--until", "verify")
     results = folder / "results" / "made"
 

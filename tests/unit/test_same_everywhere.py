@@ -21,6 +21,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from modules import save_numbers
 
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
 from millrace import conversion, examples, preprocessing, runtimes, serving
@@ -213,6 +214,7 @@ CASES = {
     "text": of_column(
         ("string",), feature("text", min_count=st.just(1), max_length=st.integers(1, 5))
     ),
+    "saved_model": of_column(NUMBERS, feature("saved_model")),
     "date_part of a timestamp": of_column(("timestamp",), feature("date_part", zone, part=parts)),
     "date_part of a date": of_column(("date",), feature("date_part", part=parts)),
     "cyclic": of_column(
@@ -358,10 +360,13 @@ class Drawn:
 
 
 @pytest.fixture(scope="module")
-def drawn() -> Drawn:
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
     """Every drawn case, but for those that are refused, which must be with a clear error."""
     count = itertools.count()
     cases = {name: [renamed(x, f"c{next(count)}_") for x in draw(CASES[name])] for name in CASES}
+    module = save_numbers(tmp_path_factory.mktemp("module"))
+    for case in cases["saved_model"]:
+        next(iter(case.features.values()))["path"] = str(module)
     schema, computed = described([case for alike in cases.values() for case in alike])
     learned: list[preprocessing.Preprocessing] = []
     rows: dict[str, list[Any]] = {}

@@ -27,6 +27,7 @@ from millrace.feature_columns.dates import Clock, Cyclic, DatePart, Elapsed
 from millrace.feature_columns.inputs import categorical_inputs, number_inputs
 from millrace.feature_columns.lookup import Hashed, Lookup, Vocabulary
 from millrace.feature_columns.numeric import Numeric, Periodic, PiecewiseLinear
+from millrace.feature_columns.saved_model import SavedModel
 from millrace.feature_columns.sequence import Sequence, Weighted
 from millrace.feature_columns.text import Text
 
@@ -50,6 +51,7 @@ __all__ = [
     "Periodic",
     "PiecewiseLinear",
     "Raw",
+    "SavedModel",
     "Sequence",
     "Text",
     "Vocabulary",
@@ -72,6 +74,7 @@ KINDS: dict[str, type[FeatureColumn]] = {
         Bucketized,
         Sequence,
         Text,
+        SavedModel,
         DatePart,
         Cyclic,
         Elapsed,

@@ -27,9 +27,9 @@ class NumberInput:
 
     Attributes:
         feature: the feature's name.
-        representation: `value`; `missing`, 1 where the feature's value is missing; `weight`, which
-            only a weighted categorical feature reads; or `piecewise_linear` or `periodic`, an
-            encoding whose weights belong to the model.
+        representation: `value`; `output`, of a trained model; `missing`, 1 where the feature's
+            value is missing; `weight`, which only a weighted categorical feature reads; or
+            `piecewise_linear` or `periodic`, an encoding whose weights belong to the model.
         edges: the rising bin edges of a value's piecewise-linear encoding.
         dimension: the width of the encoding.
         frequencies: how many frequencies a periodic encoding has.
@@ -209,7 +209,7 @@ class FeatureColumn:
 
     @property
     def tables(self) -> list[Any]:
-        """The look-up tables that an export must hold."""
+        """The look-up tables and loaded models that an export must hold."""
         return []
 
     @property

@@ -88,7 +88,7 @@ class DenseFeatures(layers.Layer):
         self.plain = [
             place
             for place, entry in enumerate(spec.numbers)
-            if entry.representation in ("value", "missing")
+            if entry.representation in ("value", "output", "missing")
         ]
         # Numbers that are encoded alike share a layer, so that one product serves them all.
         self.encoded: dict[tuple[Any, ...], list[int]] = {}

@@ -1,0 +1,47 @@
+"""A module of text in a real job: trained on, exported, and the certificate says where it stays."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from made_jobs import CONFIG_FILE, make_folder, snakemake
+from modules import save_text
+
+CONFIG = """
+name: made
+data: {files: table.csv, label: label}
+features:
+  rooms: vocabulary
+  remark: {kind: saved_model, path: modules/text}
+models:
+  linear: {kind: linear}
+training: {epochs: 5, learning_rate: 0.05}
+evaluation: {bootstrap: 20}
+export: {tflite: where_possible, tfjs: where_possible}
+parity: {rows: 200}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.end_to_end
+def test_a_module_of_text_reaches_servers_and_the_certificate_says_why(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "job", "binary")
+    table = pd.read_csv(folder / "table.csv")
+    # The module counts bytes and words.
+    table["remark"] = ["very good" if yes else "no" for yes in table["label"] == "yes"]
+    table.to_csv(folder / "table.csv", index=False)
+    (folder / CONFIG_FILE).write_text(CONFIG, encoding="utf-8")
+    save_text(folder / "modules" / "text")
+    snakemake(folder, "--until", "verify")
+
+    results = folder / "results" / "made"
+    metrics = json.loads((results / "models" / "linear" / "metrics.json").read_text())
+    assert metrics["metrics"]["auc"]["value"] > 0.95
+    certificate = json.loads((results / "parity.json").read_text())
+    assert certificate["passed"]
+    reached = {(entry["runtime"], entry["variant"]) for entry in certificate["runtimes"]}
+    assert reached == {("saved_model", "serving_default"), ("saved_model", "serving_examples")}
+    reasons = {entry["runtime"]: entry["reason"] for entry in certificate["not_reached"]}
+    assert reasons.keys() == {"tflite", "tfjs"}
+    assert all("StringSplit" in reason for reason in reasons.values()), reasons
