@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace import examples
+from millrace.analysis import floats
 
 # So many rows are counted at once: sorting them takes less time than looking each of them up.
 ROWS_AT_ONCE = 2**20
@@ -89,11 +90,8 @@ class _Numbers:
     def add(self, column: pa.ChunkedArray) -> None:
         x = pa.chunked_array([examples.stored(chunk) for chunk in column.chunks])
         values, counts = _counted(pc.drop_null(x).to_numpy())
-        # All NaN are one value, and the last.
-        seen = len(values) - int(len(values) > 0 and np.isnan(values[-1]))
-        if not seen:
+        if not len(values):
             return
-        values, counts = values[:seen], counts[:seen]
         self._range = [np.min([*self._range, values[0]]), np.max([*self._range, values[-1]])]
         self._parts.append(self._leading(Counts(values, counts)))
         most = MOST_FLOATS if values.dtype == np.float32 else MOST_INTEGERS
@@ -128,8 +126,7 @@ class _Numbers:
 def _counted(x: Array) -> Counts:
     """Counts the values of float32 or int64 [n]."""
     if x.dtype == np.float32:
-        # Adding 0 makes -0.0 the 0.0 that it equals: which of them stands for both is chance.
-        return Counts(*np.unique(x + np.float32(0), return_counts=True))
+        return Counts(*floats.count(x))
     # In Python's integers, which have no end.
     low, high = (int(x.min()), int(x.max())) if len(x) else (0, 0)
     if high - low >= 2 * len(x):

