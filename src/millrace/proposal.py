@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from millrace.feature_columns.base import LARGEST_EXACT_INTEGER, largest_magnitude
+from millrace.feature_columns.base import END_OF_EXACT_INTEGERS, largest_magnitude
 
 # A whole number with so few different values is more often a code than a quantity.
 FEW_VALUES = 8
@@ -51,9 +51,9 @@ def propose(
                 features[name] = {"kind": "vocabulary", "min_count": MIN_COUNT}
         elif column["type"] == "int64" and distinct == seen > FEW_VALUES and _is_run(column):
             left_out[name] = "an id: it counts the rows"
-        elif column["type"] == "int64" and largest_magnitude(column) > LARGEST_EXACT_INTEGER:
+        elif column["type"] == "int64" and largest_magnitude(column) >= END_OF_EXACT_INTEGERS:
             left_out[name] = (
-                "whole numbers above 2^24 lose digits in float32: declare data.types, string for "
+                "whole numbers from 2^24 on lose digits in float32: declare data.types, string for "
                 "an id, float32 for a quantity"
             )
         elif column["type"] == "int64" and 2 < distinct <= FEW_VALUES:

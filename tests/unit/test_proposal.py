@@ -45,8 +45,8 @@ def test_a_column_gets_a_feature(statistics, kind):
         (column("string", 1), "every row has the same value"),
         (column("string", 800, values=[["a", 2]]), "an id: 800 different values in 1000 rows"),
         (column("int64", 1000), "an id: it counts the rows"),
-        (column("int64", 60, max=2**24 + 1), "above 2^24 lose digits"),
-        (column("int64", 60, min=-(2**24) - 1), "above 2^24 lose digits"),
+        (column("int64", 60, max=2**24), "from 2^24 on lose digits"),
+        (column("int64", 60, min=-(2**24)), "from 2^24 on lose digits"),
         (column("date", 2, values=[["2020-01-01", 9], ["2020-01-14", 9]]), "within 2 weeks"),
     ],
 )

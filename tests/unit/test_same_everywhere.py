@@ -85,7 +85,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 texts |= st.sampled_from(AWKWARD["string"])
 cells = st.lists(st.sampled_from("abcdef") | texts, max_size=6).map("|".join)
 floats = float32s(min_value=-(2.0**20), max_value=2.0**20) | float32s(allow_infinity=False)
-integers = st.integers(-100, 100) | st.integers(-(2**24), 2**24)
+integers = st.integers(-100, 100) | st.integers(-(2**24) + 1, 2**24 - 1)
 dates = st.dates(datetime.date(1960, 1, 1), datetime.date(2040, 1, 1))
 times = st.datetimes(datetime.datetime(1960, 1, 1), datetime.datetime(2040, 1, 1))
 times = times.map(lambda time: time.replace(microsecond=0))

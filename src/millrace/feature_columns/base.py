@@ -17,8 +17,8 @@ Raw = Mapping[str, tf.Tensor]
 
 NUMBER_TYPES = ("int64", "float32", "float64", "bool")
 
-# float32 counts whole numbers one by one up to here; beyond, neighbours become the same number.
-LARGEST_EXACT_INTEGER = 2**24
+# float32 tells whole numbers apart below this, which is itself what the next one becomes.
+END_OF_EXACT_INTEGERS = 2**24
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,10 @@ class Context:
                 note="use vocabulary or hashed for text; date_part, cyclic or elapsed for dates.",
             )
         largest = largest_magnitude(statistics)
-        if statistics["type"] == "int64" and largest > LARGEST_EXACT_INTEGER:
+        if statistics["type"] == "int64" and largest >= END_OF_EXACT_INTEGERS:
             raise MillraceError(
-                f"features.{feature}: expected whole numbers up to {LARGEST_EXACT_INTEGER} (2^24), "
-                f"which float32 holds exactly; found {largest:.0f} in column {column!r}.",
+                f"features.{feature}: expected whole numbers below {END_OF_EXACT_INTEGERS} (2^24), "
+                f"which float32 tells apart; found {largest:.0f} in column {column!r}.",
                 note=f"an id? Declare data.types: {{{column}: string}} and use kind: vocabulary. "
                 f"A quantity? Declare data.types: {{{column}: float32}} and accept rounding.",
             )
@@ -148,10 +148,10 @@ class Context:
         """
         column, statistics = self.number(feature, settings)
         largest = largest_magnitude(statistics)
-        if largest > LARGEST_EXACT_INTEGER:
+        if largest >= END_OF_EXACT_INTEGERS:
             raise MillraceError(
-                f"features.{feature}: expected ids up to {LARGEST_EXACT_INTEGER} (2^24), beyond "
-                f"which float32 takes different whole numbers for the same; found {largest:.0f} in "
+                f"features.{feature}: expected ids below {END_OF_EXACT_INTEGERS} (2^24), from "
+                f"where on float32 takes different numbers for the same; found {largest:.0f} in "
                 f"column {column!r} of type {statistics['type']}.",
                 note=f"declare data.types: {{{column}: string}}.",
             )
