@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from made_jobs import call, commit, git, hashes, run
+from made_jobs import call, commit, edit, git, hashes, run
 from moto.server import ThreadedMotoServer
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
@@ -21,12 +21,16 @@ class S3:
     """An S3 server on loopback, with one bucket."""
 
     def __init__(self) -> None:
-        self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-        self.server.start()
-        host, port = self.server.get_host_and_port()
-        self.url = f"http://{host}:{port}"
+        self.start(port=0)
+        host, self.port = self.server.get_host_and_port()
+        self.url = f"http://{host}:{self.port}"
         self.client: Any = boto3.client("s3", endpoint_url=self.url)
         self.client.create_bucket(Bucket=BUCKET)
+
+    def start(self, port: int) -> None:
+        """What is in the bucket outlives the server."""
+        self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=port)
+        self.server.start()
 
     def md5s(self) -> dict[str, str]:
         """The key of each object, by the MD5 that it stands for."""
@@ -130,3 +134,32 @@ def test_a_damaged_object_is_refused(pushed: Path, s3: S3, tmp_path: Path) -> No
     refused = call(clone, "millrace.drivers", "to-snakemake")
     assert refused.returncode == 1
     assert "train@small" in refused.stderr
+
+
+def test_while_a_remote_is_down_nothing_changes_and_the_next_call_goes_on(
+    pushed: Path, s3: S3, tmp_path: Path
+) -> None:
+    clone = clone_of(pushed, tmp_path / "clone")
+    edit(pushed / "table.csv", "Aarhus", "Odense")
+    run(pushed, "dvc", "commit", "--force", "table.csv.dvc")
+    before = hashes(pushed)
+    s3.server.stop()
+    for folder, command in ((pushed, "push"), (clone, "pull")):
+        done = call(folder, "dvc", command)
+        assert done.returncode != 0
+        assert "Could not connect to the endpoint URL" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert hashes(pushed) == before
+    assert not (clone / "results").exists()
+    assert not (clone / "table.csv").exists()
+    refused = call(clone, "millrace.drivers", "to-snakemake")
+    assert refused.returncode == 1
+    assert "error: dvc: expected every stage up to date, found changed: " in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+    s3.start(s3.port)
+    run(pushed, "dvc", "push")
+    run(clone, "dvc", "pull")
+    run(clone, "millrace.drivers", "to-snakemake")
+    new = hashlib.md5((pushed / "table.csv").read_bytes()).hexdigest()
+    assert new in s3.md5s()
