@@ -98,36 +98,6 @@ def encode(path: Path, start: Callable[[], None]) -> int:
     return int(table.num_rows)
 
 
-def limit(path: Path, start: Callable[[], None]) -> int:
-    """What the whole stage is held against: pyarrow's typed parse of the CSV, and a write of as
-    many bytes as `encode` has just written, with their checksum."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    from millrace import wire
-
-    types = dict.fromkeys(FLOATS, pa.float64()) | dict.fromkeys([*INTS, "label"], pa.int64())
-    types |= dict.fromkeys(STRINGS, pa.string())
-    options = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
-    wire.masked_crc(np.zeros(1, np.uint8), 0, 1)
-    written = (OUT / "encode.tfrecord").stat().st_size
-    row_bytes = written // pyarrow.parquet.read_metadata(path.with_suffix(".parquet")).num_rows
-    start()
-    rows = 0
-    with (
-        pyarrow.csv.open_csv(path.with_suffix(".csv"), convert_options=options) as reader,
-        (OUT / "limit").open("wb") as file,
-    ):
-        for batch in reader:
-            rows += batch.num_rows
-            data = np.zeros(batch.num_rows * row_bytes, np.uint8)
-            wire.masked_crc(data, 0, len(data))
-            file.write(data.data)
-    return rows
-
-
 def ingest(source: Path, job: Path, data: dict[str, object], start: Callable[[], None]) -> int:
     """The whole ingest stage: types found, rows checked, divided, accounted for and written.
 
@@ -256,7 +226,6 @@ CONTESTANTS: dict[str, Contestant] = {
         tfx_bsl,
         csv_example_gen,
         encode,
-        limit,
         ingest_csv,
         ingest_parquet,
     )
@@ -317,14 +286,13 @@ def _run(python: str, name: str, rows: int) -> dict[str, float]:
 
 
 def _ratios(found: dict[str, dict[str, float]]) -> dict[str, float]:
-    """How many times the CPU of another way is ours, or ours that of the limit."""
+    """How many times the CPU of ours another way takes."""
     cpu = {name: result["cpu_per_million_rows"] for name, result in found.items()}
     ratios = {
         f"{name} / encode": cpu[name] / cpu["encode"]
         for name in ("example_loop", "tfx_bsl")
         if name in cpu
     }
-    ratios["ingest_csv / limit"] = cpu["ingest_csv"] / cpu["limit"]
     if "csv_example_gen" in cpu:
         ratios["csv_example_gen / ingest_csv"] = cpu["csv_example_gen"] / cpu["ingest_csv"]
     return {name: round(value, 2) for name, value in ratios.items()}

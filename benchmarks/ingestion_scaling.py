@@ -148,15 +148,20 @@ def of_four_times_the_rows(rows: int, suffix: str) -> dict[str, float]:
 
 
 def rate_of_two(source: Path) -> float:
-    """Returns how many times as many rows a second two processes take in, on a file each."""
+    """Returns how many times as many rows a second two processes take in, on a file each.
+
+    The best of three turns, since seconds are also those of whatever else runs.
+    """
     again = source.with_stem(f"{source.stem}_again")
     again.unlink(missing_ok=True)
     again.hardlink_to(source)
-    alone = measure(source, "scaling", "by row")
-    both = [begin(path, path.stem, "by row") for path in (source, again)]
-    found = [finish(process) for process in both]
-    together = max(one["to"] for one in found) - min(one["from"] for one in found)
-    return float(round(2 * alone["seconds"] / together, 2))
+    alone, together = [], []
+    for _ in range(3):
+        alone.append(measure(source, "scaling", "by row")["seconds"])
+        both = [begin(path, path.stem, "by row") for path in (source, again)]
+        found = [finish(process) for process in both]
+        together.append(max(one["to"] for one in found) - min(one["from"] for one in found))
+    return float(round(2 * min(alone) / min(together), 2))
 
 
 def with_each_config(rows: int) -> dict[str, Any]:
@@ -166,16 +171,14 @@ def with_each_config(rows: int) -> dict[str, Any]:
     return beside_the_limit(source, list(CONFIGS))
 
 
-def scaling(rows: int, suffix: str) -> dict[str, Any]:
-    rate = rate_of_two(make(rows).with_suffix(suffix))
-    return {"4 times the rows": of_four_times_the_rows(rows, suffix), "rate of 2 processes": rate}
-
-
 PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "configs": with_each_config,
     "kddcup99_10pct": lambda _: beside_the_limit(KDD_CUP, ["by row"]),
-    "csv": lambda rows: scaling(rows, ".csv"),
-    "parquet": lambda rows: scaling(rows, ".parquet"),
+    "csv": lambda rows: {
+        "4 times the rows": of_four_times_the_rows(rows, ".csv"),
+        "rate of 2 processes": rate_of_two(make(rows).with_suffix(".csv")),
+    },
+    "parquet": lambda rows: {"4 times the rows": of_four_times_the_rows(rows, ".parquet")},
 }
 
 

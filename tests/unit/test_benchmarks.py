@@ -29,3 +29,22 @@ def test_the_proof_of_adopted_estimators_is_told_as_it_came_out() -> None:
     assert set(proof["rows_with_another_bucket"].values()) == {0}
     for runtime in ("tf1 session", "tflite float32", "tfjs cpu", "tfjs wasm"):
         assert f"| {runtime} | {proof['certificate'][runtime]:.1e} |" in page
+
+
+def test_what_the_docs_say_of_ingestion_is_what_was_measured() -> None:
+    page = (ROOT / "docs" / "choices.md").read_text(encoding="utf-8")
+    found = json.loads((ROOT / "benchmarks" / "ingestion_scaling.json").read_text())
+    stage = {name: row for name, row in found["configs"].items() if name != "limit"}
+    for row in stage.values():
+        figures = f"{row['cpu_per_million_rows']:.1f} | {row['times the limit']:.1f}"
+        assert f"| {figures} | {row['peak_mib']} MiB |" in page
+    assert [name for name, row in stage.items() if row["times the limit"] > 3] == ["by stratum"]
+    four = [found[part]["4 times the rows"] for part in ("csv", "parquet")]
+    texts = [f"{one['CPU']:.1f} times the CPU and {one['peak memory']:.2f} times" for one in four]
+    assert texts[0] in page
+    assert texts[1].replace(" times the CPU", "") in page
+    assert f"took in {found['csv']['rate of 2 processes']:.1f} times the rows" in page
+    ways = json.loads((ROOT / "benchmarks" / "ingestion.json").read_text())
+    for name in ("example_loop", "tfx_bsl", "encode", "ingest_csv", "ingest_parquet"):
+        row = ways[name]
+        assert f"| {row['cpu_per_million_rows']:.1f} | {row['peak_mib']:.0f} MiB |" in page
