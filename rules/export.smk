@@ -82,7 +82,7 @@ rule convert_tfjs:
         runtime=grows(15),
     params:
         config=job.file,
-        uses=job.depends_on("export.tfjs"),
+        uses=job.depends_on("export"),
     message:
         "Convert the SavedModel to TF.js"
     shell:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "dvc.yaml", "rules", "scripts", "config", "envs", "profiles", "web")
@@ -130,6 +131,25 @@ def test_both_drivers_run_the_same_stages(project: Path) -> None:
     stages = with_dvc(project)
     assert with_snakemake(project) == stages
     assert len(stages) == 20
+
+
+def test_dvc_finds_every_setting_that_it_follows_in_the_config() -> None:
+    """It commits no stage with one that is left at its default."""
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    followed = {
+        key
+        for stage in stages
+        for params in stage.get("do", stage).get("params", [])
+        for key in params["config/config.yaml"] or []
+        if "$" not in key
+    }
+    assert {"data.sha256", "seed"} <= followed
+    for key in followed:
+        found = config
+        for part in key.split("."):
+            assert part in found, key
+            found = found[part]
 
 
 def test_they_agree_on_other_models_and_another_name(project: Path) -> None:
