@@ -32,6 +32,7 @@ class Journal(tf.train.experimental.PythonState):
     Attributes:
         epoch: epochs done.
         step: steps done in the epoch after those.
+        loss: the sum of the losses of the examples in these steps.
         history: the logs of the epochs done.
         callbacks: the state of each callback that has one.
         finished: whether the training has stopped.
@@ -39,6 +40,7 @@ class Journal(tf.train.experimental.PythonState):
 
     epoch: int = 0
     step: int = 0
+    loss: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     callbacks: list[dict[str, Any]] = field(default_factory=list)
     finished: bool = False

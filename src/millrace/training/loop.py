@@ -178,7 +178,7 @@ class _Loop:
         journal, batch_size = self.journal, self.settings.batch_size
         if journal.step == 0:
             self.model.reset_metrics()
-        loss = float(self.tracker.result())
+            journal.loss = 0.0
         ahead = (
             call
             for call in calls(
@@ -186,9 +186,12 @@ class _Loop:
             )
             if call.step >= journal.step
         )
-        begin = self.callbacks.on_train_batch_begin
-        for call, loss in self._run_calls(self.run_training, ahead, batch_size, begin):
+        for call, total in self._run_calls(
+            self.run_training, ahead, self.callbacks.on_train_batch_begin
+        ):
             done = call.step + len(call.rows)
+            journal.loss += total
+            loss = journal.loss / (call.step * batch_size + call.rows.size)
             self._check_finite({"loss": loss}, f"epoch {journal.epoch + 1}, step {done}")
             logs = {**self._metrics(), "loss": loss}
             self.callbacks.on_train_batch_end(done - 1, logs)
@@ -196,7 +199,7 @@ class _Loop:
             if call.rows.shape[1] == batch_size and self._checkpoint_is_due():
                 journal.step = done
                 self._save()
-        return {**self._metrics(), "loss": loss}
+        return {**self._metrics(), "loss": journal.loss / self.data[0].rows}
 
     def _validate(self) -> dict[str, float]:
         """Returns loss and metrics of the validation examples, without dropout."""
@@ -204,37 +207,32 @@ class _Loop:
         self.callbacks.on_test_begin()
         loss = 0.0
         batches = calls(self.data[1], self.seed, None, EVALUATION_BATCH)
-        begin = self.callbacks.on_test_batch_begin
-        for call, loss in self._run_calls(self.run_validation, batches, EVALUATION_BATCH, begin):
-            self.callbacks.on_test_batch_end(call.step + len(call.rows) - 1, {"loss": loss})
-        logs = {**self._metrics(), "loss": loss}
+        for call, total in self._run_calls(
+            self.run_validation, batches, self.callbacks.on_test_batch_begin
+        ):
+            loss += total
+            so_far = loss / (call.step * EVALUATION_BATCH + call.rows.size)
+            self.callbacks.on_test_batch_end(call.step + len(call.rows) - 1, {"loss": so_far})
+        logs = {**self._metrics(), "loss": loss / self.data[1].rows}
         self.callbacks.on_test_end(logs)
         return logs
 
     def _run_calls(
-        self,
-        run: Callable[..., None],
-        calls: Iterable[Call],
-        batch_size: int,
-        begin: Callable[[int], None],
+        self, run: Callable[..., None], calls: Iterable[Call], begin: Callable[[int], None]
     ) -> Iterator[tuple[Call, float]]:
-        """Runs the calls, and yields after each the mean loss of the examples until then."""
-        before = 0.0
+        """Runs the calls, and yields after each the sum of the losses of its examples.
+
+        They are added up in Python: a float32 loses digits over an epoch, and by itself a call's
+        mean is that of its examples, though replicas fill up what is left over.
+        """
         for call in calls:
             begin(call.step)
-            rows = call.rows.shape[1]
-            if rows < batch_size:
-                # Replicas fill up what is left over, so its mean is taken by itself.
-                before = call.step * batch_size * float(self.tracker.result())
-                self.tracker.reset_state()
+            self.tracker.reset_state()
             with naming_the_layer(
                 f"model {self.model.name}, epoch {self.journal.epoch + 1}, batch {call.step + 1}"
             ):
                 run(call.tables, tf.constant(call.rows))
-            loss = float(self.tracker.result())
-            if rows < batch_size:
-                loss = (before + rows * loss) / (call.step * batch_size + rows)
-            yield call, loss
+            yield call, call.rows.size * float(self.tracker.result())
 
     def _train_step(self, data: Any) -> None:
         self.model.train_step(data)

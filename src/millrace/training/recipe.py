@@ -92,7 +92,7 @@ class Settings:
 
 
 class AdamW(keras.optimizers.AdamW):
-    """Keras' AdamW, clipping by the norm of the gradient of the whole batch.
+    """Keras' AdamW, clipping by the norm of the gradient of the whole batch, in fewer operations.
 
     Keras clips what each replica computed, and adds up afterwards; and it counts an id that is
     twice in a batch as two gradients. Then the weights depend on the number of replicas.
@@ -111,6 +111,24 @@ class AdamW(keras.optimizers.AdamW):
             means = iter(tf.distribute.get_replica_context().all_reduce("MEAN", known))
             dense = [None if grad is None else next(means) for grad in dense]
         super().apply(dense, trainable_variables)
+
+    def update_step(self, gradient: Any, variable: tf.Variable, learning_rate: Any) -> None:
+        """Updates a variable as Keras does, by TensorFlow's one operation in place of a dozen."""
+        place = self._get_variable_index(variable)
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        beta_1, beta_2 = (tf.constant(x, variable.dtype) for x in (self.beta_1, self.beta_2))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[place].value.handle,
+            v=self._velocities[place].value.handle,
+            beta1_power=tf.pow(beta_1, step),
+            beta2_power=tf.pow(beta_2, step),
+            lr=tf.cast(learning_rate, variable.dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=tf.constant(self.epsilon, variable.dtype),
+            grad=tf.cast(gradient, variable.dtype),
+        )
 
 
 def optimizer(

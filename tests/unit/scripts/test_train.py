@@ -247,6 +247,7 @@ def test_a_model_with_its_own_train_step_and_callbacks_from_a_file_on_two_replic
             [
                 *[sys.executable, ROOT / "scripts" / "train.py"],
                 *["--config", tmp_path / f"{name}.yaml", "--model", "mine", "--output", output],
+                *["--models", tmp_path],
                 *["--preprocessing", job.results / "preprocessing.json"],
                 *["--encoded", job.results / "encoded"],
                 *["--hardware", tmp_path / "hardware.json"],
