@@ -260,9 +260,9 @@ class _Flattener:
             case ydf.tree.NumericalHigherThanCondition():
                 place = self._place(condition)
                 if place not in self.table.missing:
-                    return (NUMBERS, place), condition.threshold
+                    return (NUMBERS, place), _just_below(condition.threshold)
                 copy = list(self.table.missing).index(place)
-                return (LOWEST + condition.missing, copy), condition.threshold
+                return (LOWEST + condition.missing, copy), _just_below(condition.threshold)
             case ydf.tree.CategoricalIsInCondition():
                 place = self._place(condition)
                 members = np.isin(self.table.categories(place), condition.mask)
@@ -288,3 +288,12 @@ class _Flattener:
         # The last id fills sequences up.
         members[-1] = False
         return members
+
+
+def _just_below(threshold: float) -> float:
+    """Returns a threshold that no value is at.
+
+    YDF puts it midway between two values, where a column of rounded numbers may well have another
+    one. The runtimes normalize it to neighbouring float32, which must not lie on both sides.
+    """
+    return threshold - max(abs(threshold), 2.0**-10) * 2.0**-20

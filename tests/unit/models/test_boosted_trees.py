@@ -84,6 +84,20 @@ def test_predictions_are_ydfs_own(task, ids_until):
     assert shape["depth"] == 6 - 1
 
 
+def test_neighbours_of_a_value_between_two_training_values_go_one_way():
+    """Runtimes round a normalized number differently, and 1 is midway between 0 and 2."""
+    numbers = np.zeros((400, 5), np.float32)
+    numbers[:, 2] = np.arange(400) % 2 * 2
+    examples = Encoded({"numbers": numbers, "ids": np.zeros((400, 5), np.int32)}, numbers[:, 2] / 2)
+    fitted = fit("binary", (examples, examples), trees=3)
+    x = np.float32(1)
+    around = [np.nextafter(x, np.float32(0)), x, np.nextafter(x, np.float32(2)), np.float32(0)]
+    test = np.zeros((4, 5), np.float32)
+    test[:, 2] = around
+    logits = fitted.model({"numbers": test, "ids": np.zeros((4, 5), np.int32)}).numpy().ravel()
+    assert logits[0] == logits[1] == logits[2] > logits[3]
+
+
 @pytest.mark.slow
 def test_a_deep_forest_is_walked_to_its_leaves():
     data = make_examples("regression", 3000, 0), make_examples("regression", 500, 1)
