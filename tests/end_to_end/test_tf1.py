@@ -1,14 +1,18 @@
 """Old models through the real workflow, from the table to the certificate."""
 
 import csv
+import html
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -21,6 +25,8 @@ FIXTURES = ROOT / "tests" / "fixtures" / "tf1"
 JOB: dict[str, Any] = yaml.safe_load((ROOT / "config" / "old_models.yaml").read_text("utf-8"))
 MODELS: dict[str, dict[str, Any]] = {
     **JOB["models"],
+    # The Estimator as it is: it hashes strings and looks for buckets.
+    "estimator": {"kind": "tf1", **JOB["models"]["wide_deep"]["adopt"]["reference"]},
     "new": {**JOB["models"]["new"], "training": {"epochs": 1}},
 }
 
@@ -39,17 +45,17 @@ def results(folder: Path) -> Path:
     return folder / "results" / "old_models"
 
 
-def run(folder: Path, *models: str) -> Any:
-    """Runs the workflow with some of the models, up to the report; returns the certificate."""
+def start(folder: Path, *models: str, **export: str) -> subprocess.CompletedProcess[str]:
+    """Runs the workflow with some of the models, up to the report."""
     job = {
         **JOB,
         "models": {model: MODELS[model] for model in models},
         "evaluation": {"bootstrap": 20},
-        "export": {"reduced": []},
+        "export": {"reduced": [], **export},
     }
     (folder / "job.yaml").write_text(json.dumps(job), encoding="utf-8")
     targets = ["results/old_models/parity.json", "results/old_models/report.html"]
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "snakemake", *targets, "--cores", "2", "--configfile", "job.yaml"],
         cwd=folder,
         env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
@@ -57,6 +63,11 @@ def run(folder: Path, *models: str) -> Any:
         text=True,
         check=False,
     )
+
+
+def run(folder: Path, *models: str, **export: str) -> Any:
+    """Runs the workflow as `start`, which must succeed; returns the certificate."""
+    done = start(folder, *models, **export)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads((results(folder) / "parity.json").read_text(encoding="utf-8"))
 
@@ -77,6 +88,38 @@ RUNTIMES = {
     "tfjs cpu",
     "tfjs wasm",
 }
+
+
+def test_adopted_boosted_trees_are_the_old_ones_in_every_runtime(folder: Path) -> None:
+    certificate = run(folder, "trees")
+    assert certificate["model"] == "trees"
+    assert set(exact(certificate)) == RUNTIMES
+    assert max(exact(certificate).values()) <= 1e-6
+    # TensorFlow 2 cannot run the old trees; what TensorFlow 1.15 said of the test rows is kept.
+    found = pq.read_table(results(folder) / "models" / "trees" / "predictions.parquet")
+    logits = json.loads((FIXTURES / "oracle.json").read_text())["boosted_trees_classifier"][
+        "logits"
+    ]
+    said = 1 / (1 + np.exp(-np.array(logits)[:, 0]))
+    np.testing.assert_allclose(found.sort_by("row")["prediction"], said, atol=1e-6)
+
+
+def test_a_runtime_that_lacks_an_op_is_left_out_with_the_reason(folder: Path) -> None:
+    refused = start(folder, "estimator")
+    named = r"StringToHashBucketFast \(node \S+\)"
+    assert refused.returncode == 1
+    assert re.search(
+        rf"error: .*expected ops that TF Lite has, found .*{named}", refused.stderr + refused.stdout
+    )
+    assert "export: {tflite: false}" in refused.stderr + refused.stdout
+    certificate = run(folder, "estimator", tflite="where_possible", tfjs="where_possible")
+    reasons = {entry["runtime"]: entry["reason"] for entry in certificate["not_reached"]}
+    assert re.match(f"TF Lite lacks .*{named}", reasons["tflite"])
+    assert set(exact(certificate)) >= {
+        "saved_model serving_default",
+        "saved_model serving_examples",
+    }
+    assert reasons["tflite"] in html.unescape((results(folder) / "report.html").read_text("utf-8"))
 
 
 def test_an_old_graph_stands_beside_a_new_model_and_runs_everywhere(folder: Path) -> None:
