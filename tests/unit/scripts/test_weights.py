@@ -65,7 +65,8 @@ class Job:
     def evaluate(self, model: str) -> tuple[dict[str, Any], pd.DataFrame]:
         keras.utils.clear_session()
         learned = {"preprocessing": "p.json", "encoded": "encoded"}
-        self.run("train", model=model, output=f"{model}/training", hardware="h.json", **learned)
+        written = {"output": f"{model}/training", "hardware": "h.json"}
+        self.run("train", model=model, models=".", **learned, **written)
         written = {"metrics": "m.json", "diagnostics": "d.json", "predictions": "p.parquet"}
         examples = {"examples": "examples", "schema": "schema.json"}
         self.run(
