@@ -98,8 +98,39 @@ def convert_tfjs(saved_model: Path, directory: Path) -> None:
     inputs = model["signature"]["inputs"]
     # The converter names some inputs by their key and some by their tensor, key:0.
     model["signature"]["inputs"] = {key.removesuffix(":0"): x for key, x in inputs.items()}
+    _order_initializer(model, directory)
     # The converter writes the same content in another order of keys each time.
     path.write_text(json.dumps(model, sort_keys=True), encoding="utf-8")
+
+
+def _order_initializer(model: dict[str, Any], directory: Path) -> None:
+    """Puts what fills the lookup tables, and all weights, in the order of their names.
+
+    TensorFlow's optimizer orders the nodes of the initializer anew each time.
+    """
+    if "modelInitializer" in model:
+        model["modelInitializer"]["node"].sort(key=lambda node: str(node["name"]))
+    for group in model["weightsManifest"]:
+        path = directory / group["paths"][0]
+        content, start, pieces = path.read_bytes(), 0, []
+        for weight in group["weights"]:
+            end = start + _weight_bytes(weight, content[start:])
+            pieces.append((weight, content[start:end]))
+            start = end
+        pieces.sort(key=lambda piece: str(piece[0]["name"]))
+        group["weights"] = [weight for weight, _ in pieces]
+        path.write_bytes(b"".join(piece for _, piece in pieces))
+
+
+def _weight_bytes(weight: dict[str, Any], content: bytes) -> int:
+    """Returns how many bytes at the beginning of the content are the weight's."""
+    count = int(np.prod(weight["shape"]))
+    if weight["dtype"] != "string":
+        return count * int(np.dtype(weight["dtype"]).itemsize)
+    end = 0
+    for _ in range(count):  # each string stands behind its length, of four bytes
+        end += 4 + int.from_bytes(content[end : end + 4], "little")
+    return end
 
 
 def _tfjs_converter() -> Any:
