@@ -6,9 +6,9 @@
 `--peers` names a Python with envs/benchmarks.lock. Nothing is tuned by data set: features are
 `auto`, and each contestant gets the same training, validation and test rows (the split files lie
 beside the data). Every training is a process of its own; its CPU seconds and peak memory are those
-of the whole process, imports included. One thread for the peers, whatever TensorFlow takes for
-ours. Writes benchmarks/models.json after each training, and trains only what is not there yet, so
-that it can be stopped at any time; the tables in docs/ are made from it.
+of the whole process, imports included, of a peer with its predictions for the test rows. One
+thread for the peers, whatever TensorFlow takes for ours. Adds to benchmarks/models.json what is not
+there yet, and can be stopped at any time; the tables in docs/ are made from it.
 """
 
 import argparse
@@ -47,12 +47,14 @@ def main() -> None:
     for name in arguments.sets:
         directory, config = prepare(name, TABLES[name], arguments.data)
         for seed in range(arguments.seeds):
-            for model in arguments.models:
-                if (name, model, seed) not in done:
-                    keep(train_ours(directory, config, name, model, seed))
-            for peer in PEERS if arguments.peers else []:
-                if (name, peer, seed) not in done:
-                    keep(train_peer(directory, arguments.peers, name, peer, seed))
+            train_ours(directory, config, seed, missing(arguments.models, name, seed, done))
+            peers = PEERS if arguments.peers else []
+            train_peers(directory, arguments.peers, seed, missing(peers, name, seed, done))
+
+
+def missing(models: list[str], name: str, seed: int, done: set[tuple[str, str, int]]) -> list[str]:
+    """Returns those of some models that are not there yet for a table and a seed."""
+    return [model for model in models if (name, model, seed) not in done]
 
 
 def prepare(name: str, table: Table, data: Path) -> tuple[Path, Path]:
@@ -96,34 +98,36 @@ def run(command: list[object]) -> dict[str, float]:
     return {"cpu_seconds": round(seconds, 1), "peak_mb": usage.ru_maxrss // 1024}
 
 
-def train_ours(directory: Path, config: Path, name: str, model: str, seed: int) -> dict[str, Any]:
-    """Trains one of our models with train.py; returns its entry in models.json."""
+def train_ours(directory: Path, config: Path, seed: int, models: list[str]) -> None:
+    """Trains some of our models with train.py, then has all of them predict the test rows."""
     seeded = directory / f"config_{seed}.yaml"
     seeded.write_text(yaml.safe_dump({**yaml.safe_load(config.read_text()), "seed": seed}))
-    made = directory / "results" / name
-    output = directory / f"{model}_{seed}"
-    cost = run(
-        [
-            *(sys.executable, ROOT / "scripts" / "train.py", "--config", seeded, "--model", model),
-            *("--preprocessing", made / "preprocessing.json", "--encoded", made / "encoded"),
-            *("--output", output / "training", "--hardware", output / "hardware.json"),
-        ]
-    )
-    predictions = directory / f"{model}_{seed}.npy"
-    script = Path(__file__).with_name("predict.py")
-    run([sys.executable, script, made, output / "training", predictions])
-    metrics = score(directory, predictions, TABLES[name])
-    return {"set": name, "model": model, "seed": seed, **metrics, **cost}
+    made = directory / "results" / directory.name
+    costs, outputs = {}, {}
+    for model in models:
+        outputs[model] = directory / f"{model}_{seed}"
+        costs[model] = run(
+            [
+                *(sys.executable, ROOT / "scripts" / "train.py", "--config", seeded),
+                *("--preprocessing", made / "preprocessing.json", "--encoded", made / "encoded"),
+                *("--model", model, "--output", outputs[model] / "training"),
+                *("--hardware", outputs[model] / "hardware.json"),
+            ]
+        )
+    if models:
+        run([sys.executable, Path(__file__).with_name("predict.py"), made, *outputs.values()])
+    for model in models:
+        keep(directory, model, seed, outputs[model] / "predictions.npy", costs[model])
 
 
-def train_peer(directory: Path, python: Path, name: str, peer: str, seed: int) -> dict[str, Any]:
-    """Trains a peer on the same rows; returns its entry in models.json."""
-    predictions = directory / f"{peer}_{seed}.npy"
-    script = Path(__file__).with_name("peers.py")
-    table = TABLES[name]
-    cost = run([python, script, directory, table.label, table.task, peer, seed, predictions])
-    metrics = score(directory, predictions, table)
-    return {"set": name, "model": peer, "seed": seed, **metrics, **cost}
+def train_peers(directory: Path, python: Path, seed: int, peers: list[str]) -> None:
+    """Trains peers on the same rows; each predicts the test rows in the same process."""
+    table = TABLES[directory.name]
+    for peer in peers:
+        predictions = directory / f"{peer}_{seed}.npy"
+        script = Path(__file__).with_name("peers.py")
+        cost = run([python, script, directory, table.label, table.task, peer, seed, predictions])
+        keep(directory, peer, seed, predictions, cost)
 
 
 def score(directory: Path, path: Path, table: Table) -> dict[str, float]:
@@ -154,8 +158,10 @@ def results() -> list[dict[str, Any]]:
     return json.loads(RESULT.read_text()) if RESULT.exists() else []
 
 
-def keep(entry: dict[str, Any]) -> None:
+def keep(directory: Path, model: str, seed: int, predictions: Path, cost: dict[str, float]) -> None:
     """Adds an entry to models.json, in place of an older one of the same name."""
+    metrics = score(directory, predictions, TABLES[directory.name])
+    entry = {"set": directory.name, "model": model, "seed": seed, **metrics, **cost}
     kept = [x for x in results() if key(x) != key(entry)] + [entry]
     kept.sort(key=lambda x: (list(TABLES).index(x["set"]), x["model"], x["seed"]))
     lines = ",\n".join(json.dumps(x) for x in kept)

@@ -1,4 +1,4 @@
-"""Writes the tables in docs/models.md from benchmarks/models.json.
+"""Writes the tables in docs/models.md from benchmarks/models.json and benchmarks/sizes.json.
 
 python benchmarks/models_table.py
 """
@@ -52,10 +52,42 @@ def tables() -> str:
         "",
         *_table("AUC or RMSE", sets, models, cells, _score),
         "",
-        *_table("CPU seconds", sets, models, cells, lambda found: f"{_mean(found, 'cpu_seconds')}"),
+        *_table("CPU seconds", sets, models, cells, lambda found: _mean(found, "cpu_seconds")),
+        "",
+        *_table("peak MiB", sets, models, cells, lambda found: _mean(found, "peak_mb")),
+        "",
+        *_sizes(json.loads(Path(__file__).with_name("sizes.json").read_text())),
         "",
     ]
     return "\n".join(lines)
+
+
+def _sizes(found: dict[str, Any]) -> list[str]:
+    """Returns the table of how large and how fast each model is, and what is said before it."""
+    said = (
+        "On a made table of 6 numbers, 4 categories with 4 to 300 levels, a bucketized "
+        f"number and two crosses, with missing values (`benchmarks/sizes.py`). A row is a single "
+        "one in TF Lite, float32, one thread, from its strings to the prediction. The largest "
+        f"difference from Keras, of SavedModel, TF Lite and TF.js on cpu and wasm, is over "
+        f"{found['rows']:,} rows, the certificate's made ones among them."
+    )
+    titles = [
+        "parameters",
+        "SavedModel",
+        "TF Lite",
+        "dynamic range",
+        "TF.js",
+        "a row",
+        "difference",
+    ]
+    lines = [said, "", f"| | {' | '.join(titles)} |", "|---" + "|--:" * len(titles) + "|"]
+    for model, entry in found["models"].items():
+        forms = ("saved_model", "tflite", "dynamic_range", "tfjs")
+        kilobytes = [f"{entry[f'{form}_bytes'] / 1000:,.0f} kB" for form in forms]
+        furthest = max(entry["max_difference"].values())
+        row = [f"{entry['parameters']:,}", *kilobytes, f"{entry['tflite_microseconds']:.0f} µs"]
+        lines.append(f"| {model} | {' | '.join(row)} | {furthest:.1e} |")
+    return lines
 
 
 def _table(title: str, sets: list[str], models: list[str], cells: Any, show: Any) -> list[str]:
@@ -86,8 +118,9 @@ def _metric(found: list[Entry]) -> str:
     return "auc" if "auc" in found[0] else "rmse"
 
 
-def _mean(found: list[Entry], key: str) -> int:
-    return round(mean(entry[key] for entry in found))
+def _mean(found: list[Entry], key: str) -> str:
+    values = [entry[key] for entry in found if key in entry]
+    return f"{mean(values):.0f}" if values else ""
 
 
 if __name__ == "__main__":

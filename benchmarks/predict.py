@@ -1,6 +1,6 @@
-"""Predicts the test rows with one of our models, for benchmarks/models.py.
+"""Predicts the test rows with some of our models, for benchmarks/models.py.
 
-    python predict.py DIRECTORY TRAINING PREDICTIONS
+    python predict.py DIRECTORY MODEL…
 
 A process of its own: what the benchmark itself holds in memory would count as its children's.
 """
@@ -14,11 +14,12 @@ from millrace.serving import load_predictor
 
 
 def main() -> None:
-    """Reads the encoded test rows in DIRECTORY and the model in TRAINING; writes PREDICTIONS."""
-    directory, training, predictions = (Path(argument) for argument in sys.argv[1:])
-    predictor = load_predictor(directory / "preprocessing.json", training)
+    """Reads the encoded test rows in DIRECTORY; writes predictions.npy into each MODEL's folder."""
+    directory, *models = (Path(argument) for argument in sys.argv[1:])
     encoded, examples = directory / "encoded", directory / "examples"
-    np.save(predictions, predictor.predict_split(encoded, examples, "test"))
+    for model in models:
+        predictor = load_predictor(directory / "preprocessing.json", model / "training")
+        np.save(model / "predictions.npy", predictor.predict_split(encoded, examples, "test"))
 
 
 if __name__ == "__main__":

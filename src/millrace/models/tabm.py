@@ -9,12 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import layers
 
 from millrace.models.inputs import DenseFeatures, encoded_inputs
-from millrace.models.numbers import multiply_each, uniform
+from millrace.models.numbers import uniform
 from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
 
@@ -28,7 +27,7 @@ def training_defaults(rows: int) -> dict[str, Any]:
     predicts what a falling rate reaches at its end, so that few epochs without progress suffice.
     A small table's epochs are short and its validation loss is noisy.
     """
-    patience = 12 if rows < SMALL_TABLE else 4
+    patience = 12 if rows < SMALL_TABLE else 3
     return {"learning_rate": 0.005, "moving_average": 0.998, "patience": patience}
 
 
@@ -36,14 +35,13 @@ def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Mode
     """Builds the model; see `millrace.models.build`. Its logits are [n, members, outputs]."""
     inputs = encoded_inputs(spec)
     features = DenseFeatures(with_bins(spec, settings["dimension"]), name="dense_features")
-    members = settings["members"]
-    x = MemberInputs(members, features.widths, name="member_inputs")(features(inputs))
-    for layer, units in enumerate(settings["hidden_units"]):
-        # PyTorch's default, with which the published recipe was found.
-        initializer = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
-        x = layers.Dense(units, "relu", kernel_initializer=initializer, name=f"hidden_{layer}")(x)
-        if settings["dropout"] > 0:
-            x = layers.Dropout(settings["dropout"], name=f"dropout_{layer}")(x)
+    members, (first, *others) = settings["members"], settings["hidden_units"]
+    x = features(inputs)
+    x = layers.ReLU(name="relu_0")(MemberDense(members, features.widths, first, name="hidden_0")(x))
+    x = dropped(x, settings["dropout"], 0)
+    for layer, units in enumerate(others, start=1):
+        x = layers.Dense(units, "relu", kernel_initializer=kernel(), name=f"hidden_{layer}")(x)
+        x = dropped(x, settings["dropout"], layer)
     logits = MemberLogits(members, task.outputs, name="logits")(x)
     return keras.Model(inputs, logits, name="tabm")
 
@@ -59,38 +57,58 @@ def with_bins(spec: EncodedSpec, dimension: int) -> EncodedSpec:
     return replace(spec, numbers=tuple(numbers))
 
 
-@keras.saving.register_keras_serializable("millrace")
-class MemberInputs(layers.Layer):
-    """Scales a row by each member's own factors; the members become rows: [n, d] to [n · k, d]."""
+def kernel() -> keras.initializers.Initializer:
+    """Returns PyTorch's default, with which the published recipe was found."""
+    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
-    def __init__(self, members: int, widths: list[int], **kwargs: Any) -> None:
+
+def dropped(x: keras.KerasTensor, share: float, layer: int) -> keras.KerasTensor:
+    """Returns x behind a layer of dropout, where there is any."""
+    return layers.Dropout(share, name=f"dropout_{layer}")(x) if share > 0 else x
+
+
+@keras.saving.register_keras_serializable("millrace")
+class MemberDense(layers.Layer):
+    """Scales the features by each member's own factors, for a dense layer that all members share.
+
+    A member's factor for a feature, which may have several places, is one number. So a feature's
+    product with its part of the kernel is taken once and scaled for each member, instead of scaling
+    first and taking the product for each. The members become rows: [n, d] to [k · n, units], one
+    member's rows behind the other's.
+    """
+
+    def __init__(self, members: int, widths: list[int], units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.members, self.widths = members, widths
+        self.members, self.widths, self.units = members, widths, units
 
     def build(self, input_shape: Any) -> None:
-        """Draws the factors, one for all places of a feature, which are parts of one thing."""
-        drawn = keras.random.normal((self.members, len(self.widths)))
-        scales = np.repeat(keras.ops.convert_to_numpy(drawn), self.widths, axis=1)
-        self.scales = self.add_weight(
-            shape=scales.shape,
-            initializer=lambda shape, dtype: tf.constant(scales, dtype),
-            name="scales",
+        """Makes the weights."""
+        normal = keras.initializers.RandomNormal(stddev=1.0)
+        shape = (self.members, len(self.widths))
+        self.scales = self.add_weight(shape=shape, initializer=normal, name="scales")
+        self.kernel = self.add_weight(
+            shape=(sum(self.widths), self.units), initializer=kernel(), name="kernel"
         )
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
         self.built = True
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns the scaled rows, a row's members side by side."""
-        scaled = x[:, None, :] * tf.convert_to_tensor(self.scales)
-        return tf.reshape(scaled, [-1, sum(self.widths)])
+        """Returns the rows of all members."""
+        features = tf.split(x, self.widths, axis=1)
+        kernels = tf.split(tf.convert_to_tensor(self.kernel), self.widths)
+        products = tf.stack([tf.matmul(*pair) for pair in zip(features, kernels, strict=True)])
+        flat = tf.reshape(products, [len(self.widths), -1])
+        rows = tf.reshape(tf.matmul(tf.convert_to_tensor(self.scales), flat), [-1, self.units])
+        return rows + tf.convert_to_tensor(self.bias)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
-        """Returns [n · k, d]."""
-        return None, sum(self.widths)
+        """Returns [k · n, units]."""
+        return None, self.units
 
 
 @keras.saving.register_keras_serializable("millrace")
 class MemberLogits(layers.Layer):
-    """A last layer for each member: [n · k, d] to [n, k, outputs]."""
+    """A last layer for each member: [k · n, d] to [n, k, outputs]."""
 
     def __init__(self, members: int, outputs: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -112,9 +130,9 @@ class MemberLogits(layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the members' logits."""
-        members = tf.reshape(x, [-1, self.members, self.width])
-        logits = multiply_each(members, tf.convert_to_tensor(self.kernel))
-        return logits + tf.convert_to_tensor(self.bias)
+        members = tf.reshape(x, [self.members, -1, self.width])
+        logits = tf.matmul(members, tf.convert_to_tensor(self.kernel))
+        return tf.transpose(logits, [1, 0, 2]) + tf.convert_to_tensor(self.bias)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int, int]:
         """Returns [n, k, outputs]."""

@@ -1,0 +1,147 @@
+"""All six models in all runtimes: how large, how fast for a single row, and how far apart.
+
+    python benchmarks/sizes.py
+
+A made table with numbers, categories, crosses and missing values; each model at its defaults, but
+for a few epochs, because how large and how fast it is does not depend on how well it has learned.
+Writes benchmarks/sizes.json; the table in docs/models.md is made from it.
+"""
+
+import json
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from millrace import config, conversion, frames, models, parity, runtimes
+from millrace.encoded import Encoded
+from millrace.models import boosted_trees
+from millrace.serving import Predictor, export_saved_model
+from millrace.training import loop, recipe
+from millrace.training.batches import InMemory
+
+KINDS = ["linear", "dnn", "wide_deep", "dcn", "tabm", "boosted_trees"]
+ROWS, TESTED, CALLS = 20_000, 1000, 1000
+LEVELS = (4, 12, 50, 300)
+FEATURES: dict[str, Any] = {
+    **{f"number {i}": "numeric" for i in range(6)},
+    **{f"category {count}": "vocabulary" for count in LEVELS},
+    "band": {"kind": "bucketized", "column": "number 0", "quantiles": 8},
+    "cross of two": {"kind": "crossed", "keys": ["category 4", "category 12"]},
+    "cross of three": {"kind": "crossed", "keys": ["category 4", "category 12", "band"]},
+}
+
+
+def main() -> None:
+    """Writes sizes.json."""
+    rng = np.random.default_rng(0)
+    train, validation, test = (make_table(rng, rows) for rows in (ROWS, 2000, TESTED))
+    preprocessing = frames.fit(train, "label", FEATURES)
+    data = tuple(
+        Encoded(preprocessing.transform(table), (table["label"] == "yes").to_numpy(np.float32))
+        for table in (train, validation)
+    )
+    rows = {column.name: test[column.name] for column in preprocessing.raw}
+    raw = parity.raw_columns(pd.DataFrame(rows), preprocessing.raw)
+    raw = parity.join(raw, parity.made_rows(raw, preprocessing.raw))
+    found = {}
+    for kind in KINDS:
+        predictor = Predictor(preprocessing, fit(kind, preprocessing, data))
+        with tempfile.TemporaryDirectory() as directory:
+            found[kind] = measure(predictor, raw, Path(directory))
+        print(kind, found[kind], flush=True)
+    result = {"rows": len(next(iter(raw.values()))), "models": found}
+    Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def make_table(rng: np.random.Generator, rows: int) -> pd.DataFrame:
+    """A table whose label depends on numbers, on categories and on pairs of them."""
+    table = pd.DataFrame({f"number {i}": rng.normal(0, 10, rows).round(2) for i in range(6)})
+    for count in LEVELS:
+        table[f"category {count}"] = [f"level {i}" for i in rng.integers(0, count, rows)]
+    score = table["number 0"] * (table["category 4"] == "level 1") + table["number 1"]
+    for column in table.columns:
+        table.loc[rng.random(rows) < 0.05, column] = None
+    table["label"] = np.where(score + rng.normal(0, 5, rows) > 0, "yes", "no")
+    return table
+
+
+def fit(kind: str, preprocessing: Any, data: tuple[Encoded, Encoded]) -> Any:
+    """Returns a model that trained for three epochs; trees are trained to their end."""
+    job = config.complete(
+        {"name": "sizes", "data": {"files": "-", "label": "label"}, "models": [kind]}
+    )
+    settings, spec, task = job["models"][kind], preprocessing.spec, preprocessing.task
+    if kind == "boosted_trees":
+        return boosted_trees.fit(settings, spec, task, data, 0).model
+    model = models.build(settings, spec, task)
+    own = models.training_defaults(kind, ROWS) | {"epochs": 3}
+    loop.train(model, task, recipe.Settings.of(job, kind, own, ROWS), tuple(map(InMemory, data)), 0)
+    return model
+
+
+def measure(predictor: Predictor, raw: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Returns the bytes of each form, the microseconds of a row, the largest difference."""
+    columns, task = predictor.preprocessing.raw, predictor.preprocessing.task
+    saved_model, tfjs = directory / "1", directory / "tfjs"
+    export_saved_model(predictor, saved_model)
+    tflite = directory / "float32.tflite"
+    tflite.write_bytes(conversion.convert_tflite(saved_model))
+    reduced = conversion.reduce_tflite(tflite.read_bytes(), "dynamic_range", raw, columns)
+    conversion.convert_tfjs(saved_model, tfjs)
+    rows = directory / "rows.json"
+    runtimes.write_rows(rows, raw, columns)
+    runs = {
+        "saved_model": partial(runtimes.run_saved_model, saved_model, "serving_default"),
+        "tflite": partial(runtimes.run_tflite, tflite),
+        "tfjs cpu": partial(runtimes.run_tfjs, tfjs, "cpu"),
+        "tfjs wasm": partial(runtimes.run_tfjs, tfjs, "wasm"),
+    }
+    reference = predictor.predict(raw)
+    compared = {
+        name: parity.compare(reference, run(rows), task, threshold=0.5, band=1e-5)
+        for name, run in runs.items()
+    }
+    assert all(x.finite and not x.flips.any() for x in compared.values())
+    return {
+        "parameters": int(sum(np.prod(weight.shape) for weight in predictor.model.weights)),
+        "saved_model_bytes": size(saved_model),
+        "tflite_bytes": tflite.stat().st_size,
+        "dynamic_range_bytes": len(reduced),
+        "tfjs_bytes": size(tfjs),
+        "tflite_microseconds": time_row(tflite, raw, columns),
+        "max_difference": {name: float(x.differences.max()) for name, x in compared.items()},
+    }
+
+
+def size(directory: Path) -> int:
+    """Returns the bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def time_row(path: Path, raw: dict[str, Any], columns: Any) -> float:
+    """Returns the median time of a single row in TF Lite, from the raw row to its prediction."""
+    runner = Interpreter(str(path), num_threads=1).get_signature_runner("serving_default")
+    inputs = {
+        column.key: raw[column.name][:1]
+        if column.is_number
+        else np.array([raw[column.name][0].encode()], object)
+        for column in columns
+    }
+    took = []
+    for _ in range(CALLS):
+        before = time.perf_counter()
+        runner(**inputs)
+        took.append(time.perf_counter() - before)
+    return round(float(np.median(took)) * 1e6, 1)
+
+
+if __name__ == "__main__":
+    tf.get_logger().setLevel("ERROR")
+    main()
