@@ -27,6 +27,8 @@ def to_dvc() -> None:
     _require_snakemake_done()
     tell_runs()
     _call("dvc", "commit", "--force")
+    # DVC has put each file back from its cache, as new.
+    _touch()
     _require_dvc_done()
 
 
@@ -38,8 +40,7 @@ def to_snakemake() -> None:
     """
     _require_dvc_done()
     _require_as_made()
-    _call("snakemake", "--quiet", "host", "rules", "progress", "--cores", "1", "--touch")
-    _require_snakemake_done()
+    _touch()
 
 
 def tell_runs() -> None:
@@ -87,6 +88,11 @@ def _require_snakemake_done() -> None:
             f"snakemake: expected nothing to do, found jobs:\n{_table(plan)}",
             note="run `snakemake --cores 2` first.",
         )
+
+
+def _touch() -> None:
+    _call("snakemake", "--quiet", "host", "rules", "progress", "--cores", "1", "--touch")
+    _require_snakemake_done()
 
 
 def _table(plan: str) -> str:
