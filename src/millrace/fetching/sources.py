@@ -12,6 +12,8 @@ from millrace.fetching import downloads
 from millrace.fetching.bundled import write_flights
 from millrace.files import sha256
 
+TABLE = "table:"
+
 
 class Source(NamedTuple):
     """One raw file: what the config calls it, and the split it belongs to (None: not divided)."""
@@ -61,9 +63,14 @@ def is_url(name: str) -> bool:
     return "://" in name
 
 
+def is_table(name: str) -> bool:
+    """Whether a source is a table of the database."""
+    return name.startswith(TABLE)
+
+
 def is_elsewhere(name: str) -> bool:
     """Whether a source is no path on this disk."""
-    return is_url(name) or name.startswith("bundled:")
+    return is_url(name) or is_table(name) or name.startswith("bundled:")
 
 
 def fetch(
@@ -71,10 +78,10 @@ def fetch(
 ) -> tuple[Path, str]:
     """Brings one source within reach and returns its file's path and SHA-256.
 
-    A local file stays where it lies; a URL, bundled data, and what a query in an .sql file gives
-    when it runs in `database`, are written into `folder`. `expected` is the file's SHA-256, which
-    a URL must have. Raises MillraceError when the source is not
-    there, is no file, or has another checksum.
+    A local file stays where it lies; a URL, bundled data, a table of `database`, and what a query
+    in an .sql file gives when it runs there, are written into `folder`. `expected` is the file's
+    SHA-256, which a URL must have. Raises MillraceError when the source is not there, is no file,
+    or has another checksum.
     """
     if source.name == "bundled:flights":
         path = folder / "flights.csv"
@@ -83,20 +90,20 @@ def fetch(
         path = folder / (PurePosixPath(urlsplit(source.name).path).name or "data")
         _check_download(source.name, path, expected)
         downloads.download(source.name, path)
+    elif is_table(source.name):
+        path = folder / f"{source.name.removeprefix(TABLE).replace('/', '_')}.parquet"
+        _query(source, database, path)
     elif is_elsewhere(source.name):
         raise MillraceError(
-            f"data.files: expected a path, an http(s) or s3 URL or bundled:flights, "
-            f"found {source.name}."
+            f"data.files: expected a path, an http(s) or s3 URL, table:name or "
+            f"bundled:flights, found {source.name}."
         )
     else:
         path = Path(source.name)
         _check_local(path)
         if path.suffix == ".sql":
-            # DuckDB is for those who want it: the Snakefile imports this module too.
-            from millrace.fetching import queries
-
-            query, path = path, folder / f"{path.stem}.parquet"
-            queries.write(query, database, path)
+            path = folder / f"{path.stem}.parquet"
+            _query(source, database, path)
     found = sha256(path)
     if expected not in (None, found):
         raise MillraceError(
@@ -104,6 +111,14 @@ def fetch(
             note="the file has changed since its checksum was written under data.sha256.",
         )
     return path, found
+
+
+def _query(source: Source, database: str | None, path: Path) -> None:
+    # DuckDB is for those who want it: the Snakefile imports this module too.
+    from millrace.fetching import queries
+
+    _check_is_new(source.name, path)
+    queries.write(source.name, database, path)
 
 
 def _check_local(path: Path) -> None:
@@ -122,7 +137,11 @@ def _check_download(url: str, path: Path, expected: str | None) -> None:
             f"{url}: expected its checksum under data.sha256, found none.",
             note="what comes over the network is used only when its SHA-256 is known.",
         )
+    _check_is_new(url, path)
+
+
+def _check_is_new(name: str, path: Path) -> None:
     if path.exists():
         raise MillraceError(
-            f"{url}: expected a file name that no other source has, found {path.name} again."
+            f"{name}: expected a file name that no other source has, found {path.name} again."
         )

@@ -29,7 +29,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(query: str, database: str | None = None) -> pd.DataFrame:
     Path("query.sql").write_text(query)
-    queries.write(Path("query.sql"), database, Path("out.parquet"))
+    return rows_of("query.sql", database)
+
+
+def rows_of(source: str, database: str | None) -> pd.DataFrame:
+    queries.write(source, database, Path("out.parquet"))
     return pq.read_table("out.parquet").to_pandas()
 
 
@@ -48,6 +52,35 @@ def test_a_query_runs_in_a_database_file(folder: Path) -> None:
         connection.execute("create table taxi as select * from 'taxi.csv'")
     found = run("select n from taxi where n < 10", "taxi.duckdb")
     assert found["n"].tolist() == list(range(10))
+
+
+def test_a_table_needs_no_query(folder: Path) -> None:
+    expected = pd.read_csv("taxi.csv")[:9]
+    with duckdb.connect("taxi.duckdb") as connection:
+        connection.execute('create schema "of May"')
+        connection.execute("""create table "of May"."a ""taxi" as from 'taxi.csv' limit 9""")
+    with sqlite3.connect("taxi.sqlite") as connection:
+        expected.to_sql("order", connection, index=False)
+    for source, database in {
+        'table:of May.a "taxi': "taxi.duckdb",
+        "table:order": "sqlite:///taxi.sqlite",
+        "table:main.order": "sqlite:///taxi.sqlite",
+    }.items():
+        pd.testing.assert_frame_equal(rows_of(source, database), expected)
+
+
+@pytest.mark.parametrize(
+    ("database", "message"),
+    [
+        (None, "table:none: expected data.database, where the table is, found null"),
+        ("taxi.duckdb", "table:none: expected a query that gives rows, found .* does not exist"),
+        ("sqlite:///taxi.sqlite", "expected a database that answers, found .* no such table: none"),
+    ],
+)
+def test_a_table_that_is_not_there(folder: Path, database: str | None, message: str) -> None:
+    duckdb.connect("taxi.duckdb").close()
+    with pytest.raises(MillraceError, match=message):
+        rows_of("table:none", database)
 
 
 @pytest.mark.slow

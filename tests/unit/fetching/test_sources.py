@@ -73,6 +73,7 @@ def test_local_files_stay_where_they_lie(folder: Path) -> None:
         ("no/x.csv", r"no/x\.csv: expected a file, found none\."),
         ("ftp://host/x", "expected a path, an http"),
         ("bundled:trains", "expected a path, an http"),
+        ("table:trips", "table:trips: expected data.database, where the table is, found null"),
         ("http://host/x.csv", r"expected its checksum under data\.sha256, found none"),
     ],
 )
@@ -90,3 +91,11 @@ def test_an_empty_file_is_refused(folder: Path) -> None:
 def test_another_checksum_is_refused(folder: Path) -> None:
     with pytest.raises(MillraceError, match=f"expected SHA-256 {'0' * 64}, found {DIGEST}"):
         sources.fetch(Source("a.csv", None), folder, "0" * 64)
+
+
+def test_two_queries_of_one_name_are_refused(folder: Path) -> None:
+    for name in ("q.sql", "sub/q.sql"):
+        (folder / name).write_text("select 1 as n")
+    sources.fetch(Source("q.sql", None), folder, None)
+    with pytest.raises(MillraceError, match=r"sub/q\.sql: expected a file name that no other"):
+        sources.fetch(Source("sub/q.sql", None), folder, None)
