@@ -26,6 +26,8 @@ from millrace.errors import MillraceError
 from millrace.raw import RawColumn
 
 ROWS_PER_CALL = 8192
+# The one that takes raw columns, and is converted.
+SIGNATURE = "serving_default"
 
 Model = TypeVar("Model")
 
@@ -82,7 +84,7 @@ def convert_tfjs(saved_model: Path, directory: Path) -> None:
         converter.convert_tf_saved_model(
             str(saved_model),
             str(directory),
-            signature_def="serving_default",
+            signature_def=SIGNATURE,
             saved_model_tags="serve",
             strip_debug_ops=True,
             control_flow_v2=True,
@@ -95,9 +97,10 @@ def convert_tfjs(saved_model: Path, directory: Path) -> None:
         raise LackingOps(saved_model, "TF.js", "tfjs", ops) from None
     path = directory / "model.json"
     model = json.loads(path.read_text(encoding="utf-8"))
-    inputs = model["signature"]["inputs"]
-    # The converter names some inputs by their key and some by their tensor, key:0.
-    model["signature"]["inputs"] = {key.removesuffix(":0"): x for key, x in inputs.items()}
+    # The converter names inputs by their tensors, which are keys in small letters, some with a :0.
+    keys = {key.lower(): key for key in _meta_graph(saved_model).signature_def[SIGNATURE].inputs}
+    inputs = {name.removesuffix(":0"): x for name, x in model["signature"]["inputs"].items()}
+    model["signature"]["inputs"] = {keys.get(name.lower(), name): x for name, x in inputs.items()}
     _order_initializer(model, directory)
     # The converter writes the same content in another order of keys each time.
     path.write_text(json.dumps(model, sort_keys=True), encoding="utf-8")
@@ -163,7 +166,7 @@ def convert_tflite(saved_model: Path) -> bytes:
     """
     _require_saved_model(saved_model)
     converter = tf.lite.TFLiteConverter.from_saved_model(
-        str(saved_model), signature_keys=["serving_default"]
+        str(saved_model), signature_keys=[SIGNATURE]
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     try:
@@ -204,7 +207,7 @@ def reduce_tflite(
         quantizer.add_dynamic_config(".*", dense, 8)
     else:
         quantizer.add_static_config(".*", dense, 8, 8)
-        rows = {"serving_default": [_litert_inputs(calibration, columns)]}
+        rows = {SIGNATURE: [_litert_inputs(calibration, columns)]}
         # The other mode reads every tensor after the run, and fails on those that hold strings.
         mode = CalibrationMode.CALIBRATION_PROFILER_BASED
         ranges = quantizer.calibrate(rows, num_threads=1, mode=mode)
@@ -217,7 +220,7 @@ def predict_tflite(
     model: bytes, raw: Mapping[str, np.ndarray], columns: tuple[RawColumn, ...]
 ) -> np.ndarray:
     """Returns a TF Lite model's predictions, float32 [n] or [n, classes], of raw columns [n]."""
-    signature = Interpreter(model_content=model).get_signature_runner("serving_default")
+    signature = Interpreter(model_content=model).get_signature_runner(SIGNATURE)
     inputs = _litert_inputs(raw, columns)
     rows = len(next(iter(inputs.values())))
     parts = [
@@ -268,13 +271,16 @@ def _litert_inputs(
 
 def name_nodes(saved_model: Path, ops: Iterable[str]) -> str:
     """Returns ops with the first node of a SavedModel that uses each, as text."""
-    proto = saved_model_pb2.SavedModel.FromString((saved_model / "saved_model.pb").read_bytes())
-    graph = proto.meta_graphs[0].graph_def
     first: dict[str, str] = {}
-    for function in graph.library.function:
+    for function in _meta_graph(saved_model).graph_def.library.function:
         for node in function.node_def:
             first.setdefault(node.op, node.name)
     return ", ".join(f"{op} (node {first[op]})" if op in first else op for op in ops)
+
+
+def _meta_graph(saved_model: Path) -> Any:
+    content = (saved_model / "saved_model.pb").read_bytes()
+    return saved_model_pb2.SavedModel.FromString(content).meta_graphs[0]
 
 
 def _require_saved_model(path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -147,7 +148,7 @@ def test_what_is_no_saved_model_is_refused(tmp_path, convert):
 
 
 def test_columns_of_any_name_reach_all_runtimes(tmp_path):
-    names = ["Culmen Length (mm)", "größe", "a/b", "1x"]
+    names = ["Culmen Length (mm)", "ID", "größe", "a/b", "1x"]
     columns = name_columns(dict.fromkeys(names, "float32"))
     module = tf.Module()
 
@@ -161,7 +162,14 @@ def test_columns_of_any_name_reach_all_runtimes(tmp_path):
     tf.saved_model.save(module, str(tmp_path), signatures={"serving_default": serve})
     raw = {name: np.array([10.0**i], np.float32) for i, name in enumerate(names)}
     full = conversion.convert_tflite(tmp_path)
-    np.testing.assert_allclose(conversion.predict_tflite(full, raw, columns), [4321])
+    np.testing.assert_allclose(conversion.predict_tflite(full, raw, columns), [54321])
+    conversion.convert_tfjs(tmp_path, tmp_path / "tfjs")
+    runtimes.write_rows(tmp_path / "rows.json", raw, columns)
+    for predict in (
+        partial(runtimes.run_saved_model, tmp_path, "serving_default"),
+        partial(runtimes.run_tfjs, tmp_path / "tfjs", "cpu"),
+    ):
+        np.testing.assert_allclose(predict(tmp_path / "rows.json"), [54321])
 
 
 LIMITS = {"max_difference": 0.02, "max_metric_cost": 0.001}
