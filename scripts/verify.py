@@ -37,9 +37,11 @@ def main() -> None:
     columns, task = predictor.preprocessing.raw, predictor.preprocessing.task
     shards = shard_paths(arguments.examples, "test")
     real = read_raw(shards, columns, job["parity"]["rows"], job["seed"])
-    raw = parity.join(real, parity.made_rows(real, columns))
-    real_rows = len(next(iter(real.values())))
+    made = parity.made_rows(real, columns)
+    raw = parity.join(real, parity.answered(made, predictor.predict))
+    real_rows, all_made = (len(next(iter(rows.values()))) for rows in (real, made))
     reference = predictor.predict(raw)
+    made_rows = len(reference) - real_rows
 
     with tempfile.TemporaryDirectory() as directory:
         rows = Path(directory) / "rows.json"
@@ -69,7 +71,8 @@ def main() -> None:
             "model": champion,
             "rows": len(reference),
             "real_rows": real_rows,
-            "made_rows": len(reference) - real_rows,
+            "made_rows": made_rows,
+            "refused_rows": all_made - made_rows,
             "tolerance": job["parity"]["tolerance"],
             "runtimes": results,
             "not_reached": [

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from millrace.errors import MillraceError
 from millrace.raw import RawColumn, raw_columns
 from millrace.tasks import Task
 
@@ -195,6 +196,31 @@ def _odd_values(column: RawColumn) -> list[Any]:
         # As a cell of the table is read: cut into its values, or its words.
         return list(raw_columns(pd.DataFrame({column.name: ODD_STRINGS}), (column,))[column.name])
     return list(ODD_STRINGS)
+
+
+def answered(rows: Columns, predict: Callable[[Columns], np.ndarray]) -> Columns:
+    """Returns the rows that a model answers.
+
+    An old model refuses some, such as an id that its embedding lacks.
+    """
+    try:
+        predict(rows)
+        return rows
+    except MillraceError:
+        count = len(next(iter(rows.values())))
+        kept = [
+            _answers({name: x[i : i + 1] for name, x in rows.items()}, predict)
+            for i in range(count)
+        ]
+        return {name: x[kept] for name, x in rows.items()}
+
+
+def _answers(row: Columns, predict: Callable[[Columns], np.ndarray]) -> bool:
+    try:
+        predict(row)
+    except MillraceError:
+        return False
+    return True
 
 
 def join(*parts: Columns) -> Columns:

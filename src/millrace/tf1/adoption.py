@@ -55,7 +55,8 @@ def start(
     strict = "adopt" in settings
     if "deep" in source and settings["kind"] != "wide_deep":
         raise MillraceError(
-            f"adopt.deep: expected a wide_deep model, found kind: {settings['kind']}.",
+            f"deep of {source['checkpoint']}: expected a wide_deep model, found kind: "
+            f"{settings['kind']}.",
             note="`columns` names the features of a model with one part.",
         )
     variables = Variables(Path(source["checkpoint"]))
@@ -93,8 +94,8 @@ def head_of(task: Task, source: Mapping[str, Any]) -> Any:
         old = [*map(str, source["classes"])]
         if sorted(old) != sorted(map(str, task.classes)):
             raise MillraceError(
-                f"adopt.classes: expected the label's values {list(task.classes)}, found "
-                f"{source['classes']}."
+                f"classes of {source['checkpoint']}: expected the label's values "
+                f"{list(task.classes)}, found {source['classes']}."
             )
         order = [old.index(str(value)) for value in task.classes]
 
@@ -244,13 +245,15 @@ def _parts(
 def named_features(
     key: str, source: Mapping[str, Any], features: Mapping[str, Mapping[str, Any]]
 ) -> set[str]:
-    """Returns the features that a list in `adopt` names, or all where there is no such list.
+    """Returns the features that a list of an old Estimator names, or all without such a list.
 
     With an indicator comes its own feature. Raises MillraceError when a feature does not exist.
     """
     names = source.get(key, list(features))
     if unknown := sorted(set(names) - set(features)):
-        raise MillraceError(f"adopt.{key}: expected features of the config, found {unknown}.")
+        raise MillraceError(
+            f"{key} of {source['checkpoint']}: expected features of the config, found {unknown}."
+        )
     wrapped = (features[name] for name in names if features[name]["kind"] == "indicator")
     return {*names, *(settings["of"] for settings in wrapped)}
 

@@ -18,6 +18,7 @@ from millrace.errors import MillraceError
 from millrace.feature_columns import Raw
 from millrace.raw import RawColumn
 from millrace.tf1.feeds import Feed, check
+from millrace.tf1.sources import reason
 
 
 class OldKeras:
@@ -30,6 +31,7 @@ class OldKeras:
         self, model: str, path: Path, settings: Mapping[str, Any], raw: Mapping[str, RawColumn]
     ) -> None:
         self.network = load(path)
+        self._path = path
         self.parameters = self.network.count_params()
         self.tracked = [weight.value for weight in self.network.weights]
         mapped, missing = settings.get("inputs", {}), settings.get("missing", {})
@@ -39,9 +41,18 @@ class OldKeras:
         self._compiled = tf.function(self.call, reduce_retracing=True)
 
     def run(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Returns the network's output for raw columns [n]."""
+        """Returns the network's output for raw columns [n].
+
+        Raises MillraceError when it refuses a row, such as an id that its embedding lacks.
+        """
         columns = {name: tf.constant(raw[name], tf.float32) for name in self.columns}
-        value: np.ndarray = self._compiled(columns).numpy()
+        try:
+            value: np.ndarray = self._compiled(columns).numpy()
+        except tf.errors.OpError as error:
+            raise MillraceError(
+                f"{self._path}: expected predictions, found an error in the old network: "
+                f"{reason(error)}"
+            ) from None
         return value
 
     def call(self, raw: Raw) -> tf.Tensor:

@@ -206,14 +206,18 @@ def test_warm_start_takes_what_fits_and_tells_what_not() -> None:
         (
             "dnn_classifier",
             {"columns": ["age", "wage"]},
-            r"features of the config, found \['wage'\]",
+            r"columns of .*model.ckpt: expected features of the config, found \['wage'\]",
         ),
         (
             "dnn_classifier",
             {"deep": ["age"]},
-            "adopt.deep: expected a wide_deep model, found kind: dnn",
+            "deep of .*model.ckpt: expected a wide_deep model, found kind: dnn",
         ),
-        ("linear_classifier", {"classes": ["a", "b"]}, r"values \[0, 1\], found \['a', 'b'\]"),
+        (
+            "linear_classifier",
+            {"classes": ["a", "b"]},
+            r"classes of .* \[0, 1\], found \['a', 'b'\]",
+        ),
         ("linear_classifier", {"checkpoint": "nowhere/model.ckpt"}, "expected a checkpoint of Te"),
         (
             "linear_classifier",

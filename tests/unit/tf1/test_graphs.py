@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from millrace import parity
 from millrace.errors import MillraceError
 from millrace.preprocessing import EncodedSpec, Preprocessing
 from millrace.raw import RawColumn
@@ -298,6 +299,20 @@ def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
     predictor = predictor_of({**FORMS["graph_def"][0], "output": "hidden/Relu"}, tmp_path)
     with pytest.raises(MillraceError, match=r"\[rows, 1 or 2\] for a binary task, found \[60, 6\]"):
         predictor.predict(RAW)
+
+
+def test_rows_that_an_old_model_refuses_are_no_proof(tmp_path: Path) -> None:
+    """Its embedding has the levels 0, 1 and 2, -1 being the last; a missing one becomes 0."""
+    predictor = predictor_of(FORMS["h5"][0], tmp_path)
+    columns = predictor.preprocessing.raw
+    made = parity.made_rows({column.name: RAW[column.name] for column in columns}, columns)
+    fitting = np.isin(np.nan_to_num(made["level"]), [-1, 0, 1, 2])
+    assert 0 < fitting.sum() < len(fitting)
+    with pytest.raises(MillraceError, match=r"keras\.h5: expected predictions, found .*not in \[0"):
+        predictor.predict(made)
+    kept = parity.answered(made, predictor.predict)
+    np.testing.assert_array_equal(kept["level"], made["level"][fitting])
+    np.testing.assert_array_equal(kept["age / 80"], made["age / 80"][fitting])
 
 
 def test_a_source_keeps_the_tables_filled() -> None:
