@@ -191,6 +191,8 @@ def _network(
             kernel = _first_kernel(layer.kernel, variables, f"{scope}/kernel", parts, strict)
         else:
             kernel = variables.take(f"{scope}/kernel", (rows, units))
+        if kernel is None and not strict:
+            continue  # A bias alone is no start.
         bias = variables.take(f"{scope}/bias", (units,))
         if kernel is not None and bias is not None:
             layer.kernel.assign(kernel)
@@ -198,6 +200,8 @@ def _network(
     last = model.get_layer("deep" if model.name == "wide_deep" else "logits")
     rows, units = last.kernel.shape
     kernel = variables.take("dnn/logits/kernel", (rows, units))
+    if kernel is None and not strict:
+        return
     bias = variables.take("dnn/logits/bias", (units,))
     if kernel is None or bias is None:
         return
