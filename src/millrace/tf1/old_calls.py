@@ -130,11 +130,11 @@ ADVICE: dict[str, tuple[str, str]] = {
     "tf.keras.wrappers.scikit_learn": (RAISES, "the package scikeras, or Millrace"),
     "hub.KerasLayer": (
         RAISES,
-        "Keras 3 refuses it: keras.layers.TFSMLayer(path, call_endpoint='__call__'), or "
-        "hub.load inside a keras.layers.Layer of your own",
+        "Keras 3 refuses it: keras.layers.TFSMLayer(path, call_endpoint='__call__') behind "
+        "keras.Input((), dtype='string'); Millrace: a feature of kind saved_model",
     ),
     "hub.Module": (RAISES, "hub.load(…).signatures['default']"),
-    "hub.text_embedding_column": (RAISES, "hub.load inside a keras.layers.Layer of your own"),
+    "hub.text_embedding_column": (RAISES, "Millrace: a feature of kind saved_model"),
 }
 
 # Methods that Keras 3's models and layers lack, whatever the variable is called.
