@@ -1,6 +1,7 @@
 """verify against models that are whole and models that are broken."""
 
 import json
+import math
 import shutil
 
 import pytest
@@ -39,15 +40,15 @@ def test_a_broken_weight_fails_the_job(made_job, tmp_path):
     topology = json.loads((broken / "model.json").read_text())
     offset = 0
     for weight in topology["weightsManifest"][0]["weights"]:
-        size = 4
-        for dimension in weight["shape"]:
-            size *= dimension
         if weight["dtype"] == "float32" and len(weight["shape"]) == 2:
             # The high byte of one float of a dense layer.
             content[offset + 3] ^= 0x40
             break
-        assert weight["dtype"] in ("float32", "int32")
-        offset += size
+        assert weight["dtype"] in ("float32", "int32", "string")
+        for _ in range(math.prod(weight["shape"])):
+            # A text has its length before it.
+            is_text = weight["dtype"] == "string"
+            offset += 4 + (int.from_bytes(content[offset : offset + 4], "little") if is_text else 0)
     weights.write_bytes(content)
     parity = tmp_path / "parity.json"
     with pytest.raises(MillraceError, match=r"tfjs, cpu\): expected predictions within 5e-05"):
