@@ -32,9 +32,3 @@ def drive(driver: str, page: Path, *arguments: object) -> dict[str, Any]:
     assert found["errors"] == []
     assert {url.split("#")[0] for url in found["requests"]} == {page.as_uri()}
     return found
-
-
-def open_page(page: Path, width: int = 1280, scheme: str = "light") -> dict[str, Any]:
-    """Returns what can be seen in a page; a picture of it lies beside it."""
-    screenshot = page.with_name(f"{page.stem}-{width}-{scheme}.png")
-    return drive("open_page.mjs", page, width, scheme, screenshot)

@@ -34,8 +34,13 @@ class S3:
 
     def md5s(self) -> dict[str, str]:
         """The key of each object, by the MD5 that it stands for."""
-        objects = self.client.list_objects_v2(Bucket=BUCKET)["Contents"]
+        objects = self.client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
         return {"".join(o["Key"].split("/")[-2:]): o["Key"] for o in objects}
+
+    def clear(self) -> None:
+        """The next server of this process would still hold what is in the bucket."""
+        for key in self.md5s().values():
+            self.client.delete_object(Bucket=BUCKET, Key=key)
 
     def damage(self, key: str) -> None:
         """Changes one bit."""
@@ -54,6 +59,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
         monkeypatch.setenv(name, value)
     server = S3()
     yield server
+    server.clear()
     server.server.stop()
 
 

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from browser import needs_chromium, open_page
+from browser import drive, needs_chromium
 from made_jobs import run
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
@@ -53,7 +53,7 @@ def test_metrics_and_params_are_compared(finished_repository: Path, experiment: 
 @pytest.mark.parametrize("command", ["show", "diff"])
 def test_plots_open_without_a_network(experiment: Path, tmp_path: Path, command: str) -> None:
     run(experiment, "dvc", "plots", command, "--out", str(tmp_path))
-    found = open_page(tmp_path / "index.html")
+    found = drive("open_plots.mjs", tmp_path / "index.html", tmp_path / "plots.png")
     versions = {"show": {"workspace"}, "diff": {"HEAD", "workspace"}}[command]
     assert {"linear", "small", *versions} <= set(found["texts"])
     charts = {"True by false positive rate", "Precision by recall", "Validation loss by epoch"}

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import needs_chromium, open_page
 from made_jobs import (
     CONFIG_FILE,
     ROOT,
@@ -76,24 +75,6 @@ class TestEveryTask:
         }
         for made in ("report.html", "model_card.md", "web/index.html", "export/saved_model/1"):
             assert (results / made).exists()
-
-    @needs_chromium
-    @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-    def test_the_report_draws_every_chart_offline(
-        self,
-        finished: Callable[[str], Path],
-        task: str,
-        metric: str,
-        better_than: float,
-        width: int,
-        scheme: str,
-    ) -> None:
-        found = open_page(finished(task) / "results" / "made" / "report.html", width, scheme)
-        assert found["empty"] == []
-        assert f"{UNLABELLED} unlabelled" in found["labels"][0]
-        assert "Training and validation loss by epoch" in found["labels"]
-        assert {"linear", "small"} <= set(found["texts"])
-        assert found["tooWide"] <= 0
 
     def test_a_second_run_runs_nothing(
         self, finished: Callable[[str], Path], task: str, metric: str, better_than: float

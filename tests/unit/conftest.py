@@ -202,7 +202,8 @@ def _write_model(directory: Path, model: str, task: str) -> None:
     training_directory.mkdir()
     history = "epoch,learning_rate,loss,val_loss\n0,0.001,.6,.61\n1,0.001,.5,.55\n2,0.001,.45,.56\n"
     (training_directory / "history.csv").write_text(history)
-    _json(training_directory / "training.json", {"parameters": 1234, "epochs": 3, "best_epoch": 2})
+    fitted = {"settings": {"kind": model}, "parameters": 1234, "epochs": 3, "best_epoch": 2}
+    _json(training_directory / "training.json", fitted)
     predictions: dict[str, list[Any]] = {"row": list(range(5)), "label": LABELS[task]}
     if task == "multiclass":
         for name, value in zip(CLASSES[task], (0.5, 0.25, 0.25), strict=True):

@@ -24,13 +24,11 @@ def take_everywhere(job, model, directory):
     settings |= {"models": {model: MODELS[model]}, "export": {"reduced": []}}
     config.write_text(yaml.safe_dump(settings))
     trained = directory / "models" / model
-    earlier = {}
-    if MODELS[model].get("ensemble"):
-        for seed in ("0", "1"):
-            output = trained / "seeds" / seed / "training"
-            job.run("train", config=config, model=f"{model}/seeds/{seed}", output=output)
-        earlier = {"earlier": trained / "seeds"}
-    job.run("train", config=config, model=model, output=trained / "training", **earlier)
+    runs = [f"{model}/seeds/0", f"{model}/seeds/1"] if MODELS[model].get("ensemble") else []
+    for run in (*runs, model):
+        models = directory / "models"
+        output = models / run / "training"
+        job.run("train", config=config, model=run, models=models, output=output)
     (trained / "metrics.json").write_text(json.dumps({"threshold": 0.5}))
     champion = directory / "champion.json"
     gate = {"passed": True, "checks": []}
