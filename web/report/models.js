@@ -43,6 +43,8 @@ function history(width) {
   ]);
 }
 
+const RING = 6;
+
 function losses(width, models, unit) {
   const rows = models.flatMap((model) => facts.models[model].history.map((row) => ({ model, ...row })));
   const kept = models.map((model) => ({ model, ...d3.least(facts.models[model].history, (row) => row.val_loss) }));
@@ -50,12 +52,12 @@ function losses(width, models, unit) {
   const title = (row) => `${row.model}, ${unit} ${row.epoch}\nvalidation ${short(row.val_loss)}\ntraining ${short(row.loss)}`;
   return plot(width, `Training and validation loss by ${unit}`, {
     height: 240,
-    x: { label: unit, ticks: d3.ticks(1, d3.max(rows, (row) => row.epoch), 10).filter(Number.isInteger), tickFormat: "d" },
-    y: { label: "loss", grid: true },
+    x: { label: unit, ticks: d3.ticks(1, d3.max(rows, (row) => row.epoch), Math.min(10, width / 60)).filter(Number.isInteger), tickFormat: "d" },
+    y: { label: "loss", grid: true, nice: true, insetBottom: RING },
     marks: [
       Plot.line(rows, { x: "epoch", y: "loss", stroke: color, z: "model", strokeDasharray: "3 4", strokeOpacity: 0.8 }),
       Plot.line(rows, { x: "epoch", y: "val_loss", stroke: color, z: "model", strokeWidth: 2 }),
-      Plot.dot(kept, { x: "epoch", y: "val_loss", stroke: color, r: 6, strokeWidth: 2 }),
+      Plot.dot(kept, { x: "epoch", y: "val_loss", stroke: color, r: RING, strokeWidth: 2 }),
       Plot.tip(rows, Plot.pointer({ x: "epoch", y: "val_loss", title })),
     ],
   });
