@@ -64,13 +64,13 @@ def limit(source: Path, job: Path, start: Callable[[], None]) -> int:
     import numpy as np
     import pyarrow.csv
 
-    from millrace import examples, files, wire
+    from millrace import examples, files, words
 
     schema = examples.arrow_schema(files.read_json(job / "schema"))
     rows_read = files.read_json(job / "account")["rows_read"]
     written = sum(path.stat().st_size for path in (job / "examples").iterdir())
     options = pyarrow.csv.ConvertOptions(column_types=schema, strings_can_be_null=True)
-    wire.masked_crc(np.zeros(1, np.uint8), 0, 1)
+    words.masked_crc(np.zeros(1, np.uint8), 0, 1)
     start()
     rows = 0
     with (
@@ -80,7 +80,7 @@ def limit(source: Path, job: Path, start: Callable[[], None]) -> int:
         for batch in reader:
             rows += batch.num_rows
             data = np.zeros(batch.num_rows * written // rows_read, np.uint8)
-            wire.masked_crc(data, 0, len(data))
+            words.masked_crc(data, 0, len(data))
             file.write(data.data)
     return rows
 

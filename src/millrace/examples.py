@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace import tfrecords, wire
+from millrace import tfrecords, wire, words
 from millrace.errors import MillraceError
 from millrace.tfrecords import Bytes, Records
+from millrace.wire import decoding, encoding
 
 ARROW_TYPES = {
     "int64": pa.int64(),
@@ -36,8 +37,8 @@ _KINDS = {"int64": wire.INT, "bool": wire.INT, "float32": wire.FLOAT, "float64":
 _KIND_NAMES = {wire.FLOAT: "a float_list", wire.INT: "an int64_list", wire.BYTES: "a bytes_list"}
 
 _PROBLEMS = {
-    wire.NOT_AN_EXAMPLE: "expected a tf.train.Example, found other data",
-    wire.SEVERAL_VALUES: "expected one value, found several",
+    decoding.NOT_AN_EXAMPLE: "expected a tf.train.Example, found other data",
+    decoding.SEVERAL_VALUES: "expected one value, found several",
 }
 
 _SHARD_NAME = re.compile(r"-(\d{5})-of-(\d{5})\.tfrecord(\.gz)?$")
@@ -67,7 +68,7 @@ def _layout(kinds: dict[str, int]) -> _Layout:
         used[kinds[name]] += 1
     return _Layout(
         names,
-        np.frombuffer(b"".join([*encoded, bytes(wire.WORD_BYTES)]), np.uint8),
+        np.frombuffer(b"".join([*encoded, bytes(words.WORD_BYTES)]), np.uint8),
         np.cumsum([0, *map(len, encoded)], dtype=np.int64),
         np.array([kinds[name] for name in names], np.int64),
         np.array(slots, np.int64),
@@ -117,14 +118,14 @@ class Encoder:
         for index, name in enumerate(self._layout.names):
             self._valid[index] = columns[name].is_valid().to_numpy(zero_copy_only=False)
             self._fill(index, columns[name], texts)
-        self._text = np.concatenate([*texts, np.zeros(wire.WORD_BYTES, np.uint8)])
-        self._sizes = wire.body_sizes(*self._columns, self._ints, self._spans)
+        self._text = np.concatenate([*texts, np.zeros(words.WORD_BYTES, np.uint8)])
+        self._sizes = encoding.body_sizes(*self._columns, self._ints, self._spans)
 
     def records(self, rows: Array) -> Bytes:
         """Returns some of the rows (int64 [n]), in that order, as TFRecord bytes: uint8 [bytes]."""
         size = self._sizes[rows].sum() + len(rows) * wire.LARGEST_OVERHEAD
-        out = np.empty(size + wire.WORD_BYTES, np.uint8)
-        end = wire.put_records(
+        out = np.empty(size + words.WORD_BYTES, np.uint8)
+        end = encoding.put_records(
             self._layout.keys,
             *self._columns,
             self._floats.view(np.uint32),
@@ -256,8 +257,10 @@ def _parse(path: Path, records: Records, layout: _Layout, fields: pa.Schema) -> 
     ints = np.zeros((layout.count(wire.INT), rows), np.int64)
     spans = np.zeros((layout.count(wire.BYTES), rows, 2), np.int64)
     table = (layout.keys, layout.key_ends, layout.kinds, layout.slots)
-    row, column, problem = wire.get_records(data, records.spans, *table, valid, floats, ints, spans)
-    if problem != wire.OK:
+    row, column, problem = decoding.get_records(
+        data, records.spans, *table, valid, floats, ints, spans
+    )
+    if problem != decoding.OK:
         where = f"{path}: record {records.numbers[row]}"
         if column >= 0:
             where += f", column {layout.names[column]!r}"
@@ -278,9 +281,9 @@ def _parse(path: Path, records: Records, layout: _Layout, fields: pa.Schema) -> 
 def strings(data: Array, spans: Array, valid: Array) -> pa.Array:
     """Returns data[start:end] of each span (int64 [rows, 2]) as a string, null where not valid."""
     offsets = np.empty(len(spans) + 1, np.int32)
-    wire.measure_bytes(spans, valid, offsets)
-    text = np.empty(offsets[-1] + wire.WORD_BYTES, np.uint8)
-    wire.gather_bytes(data, spans, offsets, text)
+    words.measure_bytes(spans, valid, offsets)
+    text = np.empty(offsets[-1] + words.WORD_BYTES, np.uint8)
+    words.gather_bytes(data, spans, offsets, text)
     bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
     buffers = [bitmap, pa.py_buffer(offsets), pa.py_buffer(text)]
     return pa.Array.from_buffers(pa.string(), len(spans), buffers)

@@ -11,6 +11,7 @@ from isal import igzip, isal_zlib
 
 from millrace import wire
 from millrace.errors import MillraceError
+from millrace.wire import decoding
 
 RECORDS_PER_BATCH = 32768
 PIECE_BYTES = 1 << 20
@@ -19,9 +20,9 @@ PIECE_BYTES = 1 << 20
 GZIP_LEVEL = 2
 
 _PROBLEMS = {
-    wire.CUT_OFF: "expected a whole record, found the end of the file",
-    wire.LENGTH_CHECKSUM: "expected a length that matches its checksum, found another",
-    wire.DATA_CHECKSUM: "expected data that matches its checksum, found other data",
+    decoding.CUT_OFF: "expected a whole record, found the end of the file",
+    decoding.LENGTH_CHECKSUM: "expected a length that matches its checksum, found another",
+    decoding.DATA_CHECKSUM: "expected data that matches its checksum, found other data",
 }
 
 # The stubs call isal's own exception an instance.
@@ -77,21 +78,21 @@ def read(path: Path) -> Iterator[Records]:
     try:
         for piece in _pieces(path):
             data = np.concatenate([rest, piece]) if len(rest) else piece
-            position, problem = 0, wire.OK
-            while position < len(data) and problem == wire.OK:
+            position, problem = 0, decoding.OK
+            while position < len(data) and problem == decoding.OK:
                 spans = np.empty((RECORDS_PER_BATCH, 2), np.int64)
-                n, position, problem = wire.find_records(data, position, spans)
+                n, position, problem = decoding.find_records(data, position, spans)
                 if n:
                     yield Records(data, spans[:n], np.arange(number, number + n))
                 number += n
             rest, offset = data[position:], offset + position
-            if problem not in (wire.OK, wire.CUT_OFF):
+            if problem not in (decoding.OK, decoding.CUT_OFF):
                 raise _damaged(path, number, offset, _PROBLEMS[problem])
     except DAMAGED_GZIP as error:
         found = f"expected gzip data from here on, found a damaged file ({error})"
         raise _damaged(path, number, offset, found) from None
     if len(rest):
-        raise _damaged(path, number, offset, _PROBLEMS[wire.CUT_OFF])
+        raise _damaged(path, number, offset, _PROBLEMS[decoding.CUT_OFF])
 
 
 def _pieces(path: Path) -> Iterator[Array]:

@@ -1,4 +1,4 @@
-"""Bytes, eight at a time: words read from anywhere, and the CRC32C that TFRecord asks for.
+"""Bytes, eight at a time: words read from anywhere, spans copied, and TFRecord's CRC32C.
 
 For compiled kernels. Processors with SSE 4.2 have an instruction for CRC32C, which takes a seventh
 of the time that tables do.
@@ -16,6 +16,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 Array = np.ndarray[Any, Any]
+
+WORD_BYTES = 8
 
 _WORD = ir.IntType(64)
 
@@ -100,3 +102,38 @@ def masked_crc(data: Array, start: int, end: int) -> int:
         position += 1
     crc = np.uint32(crc ^ np.uint64(0xFFFFFFFF))
     return np.uint32(((crc >> np.uint32(15)) | (crc << np.uint32(17))) + np.uint32(0xA282EAD8))
+
+
+@njit(cache=True, nogil=True)
+def put_bytes(out: Array, position: int, data: Array, start: int, end: int) -> int:
+    """Copies data[start:end] to `position`, in words: what follows in `out` is yet to be written.
+
+    Returns the position behind it.
+    """
+    for byte in range(0, end - start, WORD_BYTES):
+        put_word(out, position + byte, word(data, start + byte))
+    return position + end - start
+
+
+@njit(cache=True, nogil=True)
+def measure_bytes(spans: Array, valid: Array, offsets: Array) -> None:
+    """Fills `offsets` (int32 [n + 1]) with where each span's bytes go, one behind the other."""
+    offsets[0] = 0
+    for row in range(len(spans)):
+        length = spans[row, 1] - spans[row, 0] if valid[row] else 0
+        offsets[row + 1] = offsets[row] + length
+
+
+@njit(cache=True, nogil=True)
+def gather_bytes(data: Array, spans: Array, offsets: Array, out: Array) -> None:
+    """Copies the bytes that `spans` (int64 [n, 2]) begin with to where `measure_bytes` says.
+
+    `out` has room for WORD_BYTES more.
+    """
+    for row in range(len(spans)):
+        start, place = spans[row, 0], offsets[row]
+        length = offsets[row + 1] - place
+        if start + length + WORD_BYTES <= len(data):
+            put_bytes(out, place, data, start, start + length)
+        else:
+            out[place : place + length] = data[start : start + length]

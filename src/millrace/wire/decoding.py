@@ -1,171 +1,28 @@
-"""tf.train.Example in TFRecord framing, byte by byte: compiled kernels on Arrow's buffers.
-
-A record is: length (uint64), masked CRC32C of the length, data, masked CRC32C of the data. The
-data of a tf.train.Example nests four messages, each with its length in front:
-Example(features=Features(feature={key: Feature(int64_list | float_list | bytes_list)})).
-
-The kernels see a table as three matrices, one per kind of value, and for each column, in the
-order of its key, which matrix (`kinds`) and which row of it (`slots`) holds its cells:
-
-  floats   float32 [columns, rows]
-  ints     int64   [columns, rows]
-  spans    int64   [columns, rows, 2]: where a cell's bytes begin and end in `text`
-  valid    bool    [all columns, rows]: False where a value is missing, and its key absent
-"""
+"""Records found and read; see millrace.wire for what the kernels fill."""
 
 # numba gives the integers here their widths; mypy sees none of that.
 # mypy: disable-error-code="untyped-decorator, no-any-return, return-value, assignment"
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
-from millrace.words import masked_crc, put_word, word
-
-FLOAT, INT, BYTES = 0, 1, 2
-
-WORD_BYTES = 8
-
-HEADER_BYTES = 12
-FOOTER_BYTES = 4
-LARGEST_OVERHEAD = HEADER_BYTES + 1 + 10 + FOOTER_BYTES  # of a record, beside its Features
+from millrace.wire import (
+    BYTES,
+    ENTRY_VALUE,
+    FLOAT,
+    FOOTER_BYTES,
+    HEADER_BYTES,
+    INT,
+    KIND_TAGS,
+    LENGTH_DELIMITED,
+    Array,
+)
+from millrace.words import masked_crc, word
 
 # What can be wrong with a record.
 OK, CUT_OFF, LENGTH_CHECKSUM, DATA_CHECKSUM, NOT_AN_EXAMPLE, OTHER_KIND, SEVERAL_VALUES = range(7)
-
-_LENGTH_DELIMITED = 0x0A  # field 1 of any of the messages, and of BytesList
-_ENTRY_VALUE = 0x12
 _UNPACKED_FLOAT = 0x0D
 _UNPACKED_INT = 0x08
-_KIND_TAGS = np.array([0x12, 0x1A, 0x0A], np.uint8)  # of FLOAT, INT, BYTES in a Feature
-
-Array = np.ndarray[Any, Any]
-
-
-@njit(cache=True, nogil=True)
-def _varint_size(value: int) -> int:
-    rest = np.uint64(value)
-    size = 1
-    while rest >= np.uint64(0x80):
-        rest >>= np.uint64(7)
-        size += 1
-    return size
-
-
-@njit(cache=True, nogil=True)
-def _put_varint(out: Array, position: int, value: int) -> int:
-    rest = np.uint64(value)
-    while rest >= np.uint64(0x80):
-        out[position] = np.uint8(rest & np.uint64(0x7F)) | np.uint8(0x80)
-        rest >>= np.uint64(7)
-        position += 1
-    out[position] = np.uint8(rest)
-    return position + 1
-
-
-@njit(cache=True, nogil=True)
-def _put_header(out: Array, position: int, tag: int, length: int) -> int:
-    out[position] = tag
-    return _put_varint(out, position + 1, length)
-
-
-@njit(cache=True, nogil=True)
-def _put_bytes(out: Array, position: int, data: Array, start: int, end: int) -> int:
-    """Copies data[start:end]; what follows it in `out` is yet to be written."""
-    for byte in range(0, end - start, WORD_BYTES):
-        put_word(out, position + byte, word(data, start + byte))
-    return position + end - start
-
-
-@njit(cache=True, nogil=True)
-def _wrapped(length: int) -> int:
-    """Size of a length-delimited field of `length` bytes: its tag, its length and itself."""
-    return 1 + _varint_size(length) + length
-
-
-@njit(cache=True, nogil=True)
-def _value_size(kind: int, slot: int, row: int, ints: Array, spans: Array) -> int:
-    if kind == FLOAT:
-        return 4
-    if kind == INT:
-        return _varint_size(ints[slot, row])
-    return spans[slot, row, 1] - spans[slot, row, 0]
-
-
-@njit(cache=True, nogil=True)
-def body_sizes(
-    key_ends: Array, kinds: Array, slots: Array, valid: Array, ints: Array, spans: Array
-) -> Array:
-    """Returns, for each row, the size of its Features message: int64 [rows]."""
-    columns, rows = valid.shape
-    sizes = np.zeros(rows, np.int64)
-    for column in range(columns):
-        key = _wrapped(key_ends[column + 1] - key_ends[column])
-        for row in range(rows):
-            if valid[column, row]:
-                value = _value_size(kinds[column], slots[column], row, ints, spans)
-                sizes[row] += _wrapped(key + _wrapped(_wrapped(_wrapped(value))))
-    return sizes
-
-
-@njit(cache=True, nogil=True)
-def put_records(
-    keys: Array,
-    key_ends: Array,
-    kinds: Array,
-    slots: Array,
-    valid: Array,
-    floats: Array,
-    ints: Array,
-    spans: Array,
-    text: Array,
-    sizes: Array,
-    taken: Array,
-    out: Array,
-) -> int:
-    """Writes the rows that are `taken` (int64 [n]) into `out`, one record each, in that order.
-
-    Returns how many bytes they take.
-
-    `keys` holds the columns' names one after the other, `key_ends` (int64 [columns + 1]) where
-    each ends; `sizes` comes from `body_sizes`; `floats` are given as their bits (uint32). `keys`,
-    `text` and `out` have room for WORD_BYTES more.
-    """
-    columns = len(kinds)
-    position = 0
-    for row in taken:
-        header = position
-        put_word(out, header, np.uint64(_wrapped(sizes[row])))
-        put_word(out, header + 8, np.uint64(masked_crc(out, header, header + 8)))
-        position += HEADER_BYTES
-        data = position
-        position = _put_header(out, position, _LENGTH_DELIMITED, sizes[row])
-        for column in range(columns):
-            if not valid[column, row]:
-                continue
-            kind, slot = kinds[column], slots[column]
-            start, end = key_ends[column], key_ends[column + 1]
-            value = _value_size(kind, slot, row, ints, spans)
-            feature = _wrapped(_wrapped(value))
-            entry = _wrapped(end - start) + _wrapped(feature)
-            position = _put_header(out, position, _LENGTH_DELIMITED, entry)
-            position = _put_header(out, position, _LENGTH_DELIMITED, end - start)
-            position = _put_bytes(out, position, keys, start, end)
-            position = _put_header(out, position, _ENTRY_VALUE, feature)
-            position = _put_header(out, position, _KIND_TAGS[kind], _wrapped(value))
-            position = _put_header(out, position, _LENGTH_DELIMITED, value)
-            if kind == FLOAT:
-                put_word(out, position, np.uint64(floats[slot, row]))
-                position += 4
-            elif kind == INT:
-                position = _put_varint(out, position, ints[slot, row])
-            else:
-                cell = spans[slot, row]
-                position = _put_bytes(out, position, text, cell[0], cell[1])
-        put_word(out, position, np.uint64(masked_crc(out, data, position)))
-        position += FOOTER_BYTES
-    return position
 
 
 @njit(cache=True, nogil=True)
@@ -263,13 +120,13 @@ def _get_value(
     """Reads the one value of a list; returns how many there are, and what is wrong, or OK."""
     count = 0
     while start < end:
-        unpacked = kind != BYTES and data[start] != _LENGTH_DELIMITED
+        unpacked = kind != BYTES and data[start] != LENGTH_DELIMITED
         if unpacked:
             if data[start] != (_UNPACKED_FLOAT if kind == FLOAT else _UNPACKED_INT):
                 return count, NOT_AN_EXAMPLE
             first, last = start + 1, end
         else:
-            first, last = _enter(data, start, end, _LENGTH_DELIMITED)
+            first, last = _enter(data, start, end, LENGTH_DELIMITED)
             if first < 0:
                 return count, NOT_AN_EXAMPLE
         if kind == BYTES:
@@ -316,13 +173,13 @@ def _find_short(
         after > end
         or key + size > 100  # each length takes one byte
         or np.int64(word(data, position) & np.uint64(0xFFFFFFFF))
-        != _LENGTH_DELIMITED | (key + size + 8) << 8 | _LENGTH_DELIMITED << 16 | key << 24
+        != LENGTH_DELIMITED | (key + size + 8) << 8 | LENGTH_DELIMITED << 16 | key << 24
         or middle
-        != _ENTRY_VALUE
+        != ENTRY_VALUE
         | (size + 4) << 8
         | np.int64(tag) << 16
         | (size + 2) << 24
-        | _LENGTH_DELIMITED << 32
+        | LENGTH_DELIMITED << 32
         | size << 40
     ):
         return -1, -1
@@ -359,7 +216,7 @@ def _get_short(
     while column < len(kinds) and position < end:
         kind, slot = kinds[column], slots[column]
         start, after = _find_short(
-            data, position, end, keys, key_ends[column], key_ends[column + 1], _KIND_TAGS[kind]
+            data, position, end, keys, key_ends[column], key_ends[column + 1], KIND_TAGS[kind]
         )
         if start < 0:
             column += 1  # its value may be missing
@@ -402,7 +259,7 @@ def get_records(
     """
     for row in range(len(records)):
         start, end = records[row]
-        position, end = _enter(data, start, end, _LENGTH_DELIMITED)
+        position, end = _enter(data, start, end, LENGTH_DELIMITED)
         if position < 0:
             return row, -1, NOT_AN_EXAMPLE
         expected = 0
@@ -424,9 +281,9 @@ def get_records(
             )
             if position >= end:
                 break
-            entry, entry_end = _enter(data, position, end, _LENGTH_DELIMITED)
-            key, key_end = _enter(data, entry, entry_end, _LENGTH_DELIMITED)
-            feature, feature_end = _enter(data, key_end, entry_end, _ENTRY_VALUE)
+            entry, entry_end = _enter(data, position, end, LENGTH_DELIMITED)
+            key, key_end = _enter(data, entry, entry_end, LENGTH_DELIMITED)
+            feature, feature_end = _enter(data, key_end, entry_end, ENTRY_VALUE)
             if entry < 0 or key < 0 or feature < 0:
                 return row, -1, NOT_AN_EXAMPLE
             position = entry_end
@@ -435,9 +292,9 @@ def get_records(
                 continue
             expected = column + 1
             kind = kinds[column]
-            if data[feature] != _KIND_TAGS[kind]:
+            if data[feature] != KIND_TAGS[kind]:
                 return row, column, OTHER_KIND
-            first, last = _enter(data, feature, feature_end, _KIND_TAGS[kind])
+            first, last = _enter(data, feature, feature_end, KIND_TAGS[kind])
             if first < 0:
                 return row, column, NOT_AN_EXAMPLE
             count, problem = _get_value(
@@ -447,27 +304,3 @@ def get_records(
                 return row, column, problem
             valid[column, row] = count == 1
     return -1, -1, OK
-
-
-@njit(cache=True, nogil=True)
-def measure_bytes(spans: Array, valid: Array, offsets: Array) -> None:
-    """Fills `offsets` (int32 [n + 1]) with where each span's bytes go, one behind the other."""
-    offsets[0] = 0
-    for row in range(len(spans)):
-        length = spans[row, 1] - spans[row, 0] if valid[row] else 0
-        offsets[row + 1] = offsets[row] + length
-
-
-@njit(cache=True, nogil=True)
-def gather_bytes(data: Array, spans: Array, offsets: Array, out: Array) -> None:
-    """Copies the bytes that `spans` (int64 [n, 2]) begin with to where `measure_bytes` says.
-
-    `out` has room for WORD_BYTES more.
-    """
-    for row in range(len(spans)):
-        start, place = spans[row, 0], offsets[row]
-        length = offsets[row + 1] - place
-        if start + length + WORD_BYTES <= len(data):
-            _put_bytes(out, place, data, start, start + length)
-        else:
-            out[place : place + length] = data[start : start + length]
