@@ -33,6 +33,7 @@ rule all:
 
 
 include: "rules/data.smk"
+include: "rules/features.smk"
 include: "rules/models.smk"
 include: "rules/export.smk"
 include: "rules/report.smk"
