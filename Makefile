@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run reproduce upgrade slurm test test-fast test-slurm to-dvc to-snakemake format docs runs lock clean
+.PHONY: help install run costs reproduce upgrade slurm test test-fast test-slurm to-dvc to-snakemake format docs runs lock clean
 
 help: ## List the targets and the variables
 	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
@@ -37,6 +37,9 @@ run: $(INSTALLED) ## Run the job in CONFIG, from the table to the models, the re
 	@test -f $(CONFIG) || { echo "error: $(CONFIG): expected a config file, found none."; exit 1; }
 	@snakemake --cores $(CORES) --configfile $(CONFIG) --quiet host reason
 	@python -m millrace.summary --config $(CONFIG)
+
+costs: $(INSTALLED) ## Say what each model of the job in CONFIG costs to train, to ship and to ask for a row
+	@python -m millrace.costs --config $(CONFIG)
 
 reproduce: $(INSTALLED) ## Make results again from a clean clone and compare: make reproduce OF=results/flights
 	@python -m millrace.reproduce --provenance $(OF)/provenance.json --cores $(CORES)

@@ -9,7 +9,6 @@ Writes benchmarks/sizes.json; the table in docs/models.md is made from it.
 
 import json
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
 from millrace import config, conversion, frames, models, parity, runtimes
 from millrace.encoded import Encoded
@@ -27,7 +25,7 @@ from millrace.training import loop, recipe
 from millrace.training.batches import InMemory
 
 KINDS = ["linear", "dnn", "wide_deep", "dcn", "tabm", "boosted_trees"]
-ROWS, TESTED, CALLS = 20_000, 1000, 1000
+ROWS, TESTED = 20_000, 1000
 LEVELS = (4, 12, 50, 300)
 FEATURES: dict[str, Any] = {
     **{f"number {i}": "numeric" for i in range(6)},
@@ -115,7 +113,7 @@ def measure(predictor: Predictor, raw: dict[str, Any], directory: Path) -> dict[
         "tflite_bytes": tflite.stat().st_size,
         "dynamic_range_bytes": len(reduced),
         "tfjs_bytes": size(tfjs),
-        "tflite_microseconds": time_row(tflite, raw, columns),
+        "tflite_microseconds": conversion.time_tflite(tflite.read_bytes(), raw, columns),
         "max_difference": {name: float(x.differences.max()) for name, x in compared.items()},
     }
 
@@ -123,23 +121,6 @@ def measure(predictor: Predictor, raw: dict[str, Any], directory: Path) -> dict[
 def size(directory: Path) -> int:
     """Returns the bytes of all files in a folder."""
     return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-
-
-def time_row(path: Path, raw: dict[str, Any], columns: Any) -> float:
-    """Returns the median time of a single row in TF Lite, from the raw row to its prediction."""
-    runner = Interpreter(str(path), num_threads=1).get_signature_runner("serving_default")
-    inputs = {
-        column.key: raw[column.name][:1]
-        if column.is_number
-        else np.array([raw[column.name][0].encode()], object)
-        for column in columns
-    }
-    took = []
-    for _ in range(CALLS):
-        before = time.perf_counter()
-        runner(**inputs)
-        took.append(time.perf_counter() - before)
-    return round(float(np.median(took)) * 1e6, 1)
 
 
 if __name__ == "__main__":

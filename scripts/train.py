@@ -4,12 +4,13 @@ A run that was killed goes on from its last checkpoint, which lies beside --outp
 """
 
 import argparse
+import atexit
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from millrace import config, encoded, errors, hardware, models, runs, trained, user_code
+from millrace import config, costs, encoded, errors, hardware, models, runs, trained, user_code
 from millrace.files import read_json, sha256, write_json
 from millrace.models import boosted_trees, ensemble
 from millrace.preprocessing import Preprocessing
@@ -144,4 +145,5 @@ def join(arguments: argparse.Namespace, job: dict[str, Any], run: runs.Run) -> N
 
 
 if __name__ == "__main__":
+    atexit.register(lambda: print(costs.spent(), flush=True))
     errors.run(main)

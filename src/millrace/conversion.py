@@ -8,6 +8,7 @@ import io
 import json
 import re
 import sys
+import time
 import types
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -230,6 +231,21 @@ def predict_tflite(
         for start in range(0, rows, ROWS_PER_CALL)
     ]
     return np.concatenate([part["predictions"] for part in parts])
+
+
+def time_tflite(
+    model: bytes, raw: Mapping[str, np.ndarray], columns: tuple[RawColumn, ...]
+) -> float:
+    """Returns the median time of a single row on one thread, raw columns to prediction, in µs."""
+    signature = Interpreter(model_content=model, num_threads=1).get_signature_runner(SIGNATURE)
+    inputs = _litert_inputs(raw, columns)
+    took = []
+    for row in range(len(next(iter(inputs.values())))):
+        single = {name: values[row : row + 1] for name, values in inputs.items()}
+        before = time.perf_counter()
+        signature(**single)
+        took.append(time.perf_counter() - before)
+    return round(float(np.median(took)) * 1e6, 1)
 
 
 def find_fault(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from millrace import config
+from millrace import config, costs
 from millrace.errors import run
 from millrace.files import read_json
 
@@ -71,8 +71,10 @@ def _files(results: Path, not_reached: set[str]) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
-    name = config.load(parser.parse_args().config)["name"]
-    print(summary(Path("results") / name))
+    job = config.load(parser.parse_args().config)
+    print(summary(Path("results") / job["name"]))
+    if took := costs.told(Path("logs") / job["name"], job):
+        print(f"{took}; `make costs` says what each model is like to serve.")
 
 
 if __name__ == "__main__":
