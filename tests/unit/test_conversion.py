@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -127,6 +128,22 @@ def test_an_op_that_a_runtime_lacks_is_named(tmp_path, key, lacking, function, n
     assert made is None
     assert re.fullmatch(f"{lacking} lacks {named}", reason)
     assert conversion.attempt(key, False, convert) == (None, f"export.{key} is false")
+
+
+def test_the_layer_with_an_op_that_a_runtime_lacks_is_named(tmp_path):
+    class Odd(keras.layers.Layer):
+        def call(self, x):
+            return tf.math.igamma(1.0, x)
+
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, Odd(name="odd_one")(inputs))
+    save(lambda x: model(x[:, None]), tmp_path / "saved_model")
+    for convert in (
+        lambda: conversion.convert_tflite(tmp_path / "saved_model"),
+        lambda: conversion.convert_tfjs(tmp_path / "saved_model", tmp_path / "tfjs"),
+    ):
+        with pytest.raises(MillraceError, match=r"found Igamma \(node \S*odd_one\w*/Igamma\)"):
+            convert()
 
 
 def test_an_op_that_one_backend_of_tfjs_lacks_is_named(tmp_path):
