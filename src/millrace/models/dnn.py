@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from millrace.models.dropout import Dropout
 from millrace.models.inputs import DenseFeatures, encoded_inputs
 from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
@@ -22,5 +23,5 @@ def hidden_layers(x: keras.KerasTensor, settings: dict[str, Any]) -> keras.Keras
     for layer, units in enumerate(settings["hidden_units"]):
         x = layers.Dense(units, activation="relu", name=f"hidden_{layer}")(x)
         if settings["dropout"] > 0:
-            x = layers.Dropout(settings["dropout"], name=f"dropout_{layer}")(x)
+            x = Dropout(settings["dropout"], name=f"dropout_{layer}")(x)
     return x

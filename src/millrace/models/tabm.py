@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from millrace.models.dropout import Dropout
 from millrace.models.inputs import DenseFeatures, encoded_inputs
 from millrace.models.numbers import uniform
 from millrace.preprocessing import EncodedSpec
@@ -64,7 +65,7 @@ def kernel() -> keras.initializers.Initializer:
 
 def dropped(x: keras.KerasTensor, share: float, layer: int) -> keras.KerasTensor:
     """Returns x behind a layer of dropout, where there is any."""
-    return layers.Dropout(share, name=f"dropout_{layer}")(x) if share > 0 else x
+    return Dropout(share, name=f"dropout_{layer}")(x) if share > 0 else x
 
 
 @keras.saving.register_keras_serializable("millrace")
