@@ -299,6 +299,8 @@ def _expectation(error: Mistake) -> str:
             return f"text that matches {value}"
         case "minItems" | "minProperties" | "minLength":
             return f"at least {value} of them"
+        case "uniqueItems":
+            return "different items"
         case "oneOf" if error.context:
             return ", or ".join(_expectation(form[0]) for form in _forms(error))
         case "oneOf":

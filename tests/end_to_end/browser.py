@@ -21,14 +21,19 @@ needs_chromium = pytest.mark.skipif(
 )
 
 
-def drive(driver: str, page: Path, *arguments: object) -> dict[str, Any]:
-    """Returns what a driver in this folder found in a page, in which nothing went wrong."""
-    command = [NODE, HERE / driver, CHROMIUM, page.as_uri(), *arguments]
+def run_driver(driver: Path, *arguments: object) -> Any:
+    """Returns what a script that drives Chromium found, as JSON."""
+    command = [NODE, driver, CHROMIUM, *arguments]
     done = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def drive(driver: str, page: Path, *arguments: object) -> dict[str, Any]:
+    """Returns what a driver in this folder found in a page, in which nothing went wrong."""
+    found: dict[str, Any] = run_driver(HERE / driver, page.as_uri(), *arguments)
     assert found["errors"] == []
     assert {url.split("#")[0] for url in found["requests"]} == {page.as_uri()}
     return found

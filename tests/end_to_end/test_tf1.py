@@ -28,6 +28,7 @@ MODELS: dict[str, dict[str, Any]] = {
     # The Estimator as it is: it hashes strings and looks for buckets.
     "estimator": {"kind": "tf1", **JOB["models"]["wide_deep"]["adopt"]["reference"]},
     "new": {**JOB["models"]["new"], "training": {"epochs": 1}},
+    "warm": {**JOB["models"]["warm"], "training": {"epochs": 1}},
 }
 
 
@@ -141,3 +142,13 @@ def test_an_adopted_wide_deep_is_the_old_one_in_every_runtime(folder: Path) -> N
     (old,) = (entry for entry in certificate["runtimes"] if entry["runtime"] == "tf1")
     # Two of sixty rows hold a city or job that training never saw.
     assert (old["rows"], old["rows_with_unseen_text"]) == (58, 2)
+
+
+def test_a_new_model_starts_from_the_old_embeddings(folder: Path) -> None:
+    certificate = run(folder, "warm")
+    assert certificate["model"] == "warm"
+    assert max(exact(certificate).values()) <= 1e-6
+    text = (results(folder) / "models" / "warm" / "training" / "training.json").read_text("utf-8")
+    started = json.loads(text)["started"]
+    assert sorted(started["taken"]) == sorted(MODELS["warm"]["warm_start"]["map"].values())
+    assert "dnn/hiddenlayer_0/kernel" in started["left"]

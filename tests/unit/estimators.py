@@ -17,7 +17,11 @@ from millrace.raw import raw_columns
 # Elsewhere when test_live.py has just made them.
 FIXTURES = Path(os.environ.get("TF1_FIXTURES", Path(__file__).parents[1] / "fixtures" / "tf1"))
 ORACLE = json.loads((FIXTURES / "oracle.json").read_text(encoding="utf-8"))
-TYPES = {"age": "float32", "hours": "float32", "city": "string", "job": "string", "home": "string"}
+TYPES = {
+    **dict.fromkeys(("age", "hours"), "float32"),
+    **dict.fromkeys(("city", "job", "home"), "string"),
+    "level": "int64",
+}
 ARROW = {"float32": pa.float32(), "string": pa.string(), "int64": pa.int64()}
 
 CITIES = ["Paris", "Rome", "Zürich"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 import keras
@@ -142,6 +143,18 @@ class DenseFeatures(layers.Layer):
         """The width of each number and each categorical feature in the output, in its order."""
         encoded = [self.spec.numbers[i].dimension for x in self.encoded.values() for i in x]
         return [1] * len(self.plain) + encoded + [entry.dimension for entry in self.spec.ids]
+
+    @property
+    def places_of_values(self) -> dict[str, int]:
+        """Where in the output each number is that enters as it is, by its feature."""
+        entries = (self.spec.numbers[place] for place in self.plain)
+        return {x.feature: i for i, x in enumerate(entries) if x.representation == "value"}
+
+    @property
+    def places_of_ids(self) -> list[tuple[CategoricalInput, int]]:
+        """Each categorical feature, and where in the output it begins."""
+        ends = list(accumulate(self.widths, initial=0))
+        return list(zip(self.spec.ids, ends[-len(self.spec.ids) - 1 :], strict=False))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns [n, width]."""

@@ -1,6 +1,7 @@
-"""Models of TensorFlow 1 and Keras 2: run as they are, and adopted.
+"""Models of TensorFlow 1 and Keras 2: run as they are, adopted, and a start for new ones.
 
 `sources` opens an old model in a tf.compat.v1 session, `feeds` gives it raw rows, `predictor` makes
-it one more model of a job. `variables` reads a canned Estimator's checkpoint by name, and
-`adoption` puts it into Millrace's own linear, dnn and wide_deep.
+it one more model of a job. `readers` reads an old model's variables, `rows` finds which of their
+rows belong to which id, and `adoption` and `trees` put those of a canned Estimator into Millrace's
+own models; `mapping` takes any variable by name.
 """

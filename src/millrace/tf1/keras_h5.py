@@ -20,6 +20,12 @@ from millrace.raw import RawColumn
 from millrace.tf1.feeds import Feed, check
 from millrace.tf1.sources import reason
 
+OF_TRAINING = ("_initializer", "_regularizer", "_constraint")
+EXPORT = (
+    "HDF5 holds no code: in Keras 2, where the classes are, export the model as a SavedModel and "
+    "adopt that (kind: tf1, saved_model: …)."
+)
+
 
 class OldKeras:
     """A Keras 2 model; Keras 3 runs it, so `run` and `call` are the same network.
@@ -70,7 +76,8 @@ def _feed(tensor: Any, mapped: Mapping[str, Any], missing: Mapping[str, Any]) ->
 def load(path: Path) -> keras.Model:
     """Loads a Keras 2 HDF5 file.
 
-    Raises MillraceError when it is no such file, or holds layers that are not Keras' own.
+    Raises MillraceError when it is no such file, holds layers or functions that are not Keras' own,
+    or Keras 3 cannot load it.
     """
     try:
         with h5py.File(path) as file:
@@ -90,8 +97,7 @@ def load(path: Path) -> keras.Model:
     if custom:
         raise MillraceError(
             f"{path}: expected layers of Keras alone, found {', '.join(sorted(custom))}.",
-            note="HDF5 holds no code: in Keras 2, where the classes are, export the model as a "
-            "SavedModel and adopt that (kind: tf1, saved_model: …).",
+            note=EXPORT,
         )
     for node in _nodes(config):
         _modernize(node)
@@ -100,7 +106,14 @@ def load(path: Path) -> keras.Model:
         shutil.copy(path, copy)
         with h5py.File(copy, "r+") as file:
             file.attrs["model_config"] = json.dumps(config)
-        return keras.models.load_model(copy, compile=False)
+        try:
+            return keras.models.load_model(copy, compile=False)
+        except (TypeError, ValueError, LookupError, RuntimeError) as error:
+            cause = str(error).splitlines()[-1].removeprefix("Exception encountered: ")
+            raise MillraceError(
+                f"{path}: expected a network that Keras 3 can load, found an error: {cause}",
+                note=EXPORT,
+            ) from None
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -116,9 +129,12 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _modernize(node: dict[str, Any]) -> None:
-    """Removes what Keras 3 no longer takes: an initializer's dtype, a normalization's list."""
+    """Removes what Keras 3 does not take: a normalization's list, and what only training needs.
+
+    Such as an initializer's dtype, or a regularizer that somebody wrote.
+    """
     config: dict[str, Any] = node.get("config") or {}
-    if hasattr(keras.initializers, node["class_name"]):
-        config.pop("dtype", None)
+    for key in [key for key in config if key.endswith(OF_TRAINING)]:
+        del config[key]
     if node["class_name"] == "BatchNormalization" and isinstance(config["axis"], list):
         (config["axis"],) = config["axis"]

@@ -105,10 +105,10 @@ def open_source(settings: Mapping[str, Any], directory: Path) -> Source:
 
 
 def _saved_model(session: Any, path: Path, settings: Mapping[str, Any]) -> Source:
-    with _reading(path, "a whole SavedModel with the tag serve"):
-        graph_def = _read_saved_model(path).meta_graphs[0].graph_def
+    with reading(path, "a whole SavedModel with the tag serve"):
+        graph_def = read_saved_model(path).meta_graphs[0].graph_def
     _check_ops(graph_def, path)
-    with _reading(path, "a whole SavedModel with the tag serve"):
+    with reading(path, "a whole SavedModel with the tag serve"):
         signatures = v1.saved_model.load(session, ["serve"], str(path)).signature_def
     name = settings["signature"]
     if name not in signatures:
@@ -131,7 +131,7 @@ def _saved_model(session: Any, path: Path, settings: Mapping[str, Any]) -> Sourc
 
 
 @contextlib.contextmanager
-def _reading(path: Path, expected: str) -> Iterator[None]:
+def reading(path: Path, expected: str) -> Iterator[None]:
     """Turns what TensorFlow raises of damaged files into a MillraceError."""
     try:
         yield
@@ -147,30 +147,31 @@ def reason(error: Exception) -> str:
     return before_node[1] if before_node else str(error).splitlines()[0]
 
 
-def _read_saved_model(path: Path) -> Any:
+def read_saved_model(path: Path) -> Any:
+    """Returns the SavedModel proto of a folder."""
     from tensorflow.core.protobuf import saved_model_pb2
 
     return saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
 
 
 def _import_frozen(session: Any, path: Path) -> None:
-    with _reading(path, "a GraphDef"):
+    with reading(path, "a GraphDef"):
         graph_def = v1.GraphDef.FromString(path.read_bytes())
     _check_ops(graph_def, path)
-    with _reading(path, "a whole GraphDef"):
+    with reading(path, "a whole GraphDef"):
         tf.graph_util.import_graph_def(graph_def, name="")
     # A frozen graph has no list of what fills its tables, but the ops that do are in it.
     operations = session.graph.get_operations()
-    with _reading(path, "tables that can be filled"):
+    with reading(path, "tables that can be filled"):
         session.run([op for op in operations if "InitializeTable" in op.type])
         session.run([op for op in operations if op.type == "LookupTableImportV2"])
 
 
 def _import_checkpoint(session: Any, path: Path) -> None:
-    with _reading(Path(f"{path}.meta"), "a meta graph"):
+    with reading(Path(f"{path}.meta"), "a meta graph"):
         meta = v1.MetaGraphDef.FromString(Path(f"{path}.meta").read_bytes())
     _check_ops(meta.graph_def, path)
-    with _reading(path, "a whole checkpoint with its meta graph"):
+    with reading(path, "a whole checkpoint with its meta graph"):
         v1.train.import_meta_graph(meta, clear_devices=True)
         held = dict(tf.train.list_variables(str(path)))
     variables = {variable.op.name: variable for variable in v1.global_variables()}
@@ -180,9 +181,9 @@ def _import_checkpoint(session: Any, path: Path) -> None:
             f"{', '.join(missing)}; it holds {', '.join(sorted(held))}.",
             note="is it the checkpoint that was saved with this meta graph?",
         )
-    with _reading(path, "a whole checkpoint"):
+    with reading(path, "a whole checkpoint"):
         v1.train.Saver(variables).restore(session, str(path))
-    with _reading(path, "tables that can be filled"):
+    with reading(path, "tables that can be filled"):
         session.run(v1.tables_initializer())
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from millrace.errors import MillraceError
@@ -24,7 +23,8 @@ from millrace.models.boosted_trees import Fitted
 from millrace.models.forest import HIGHEST, NUMBERS, SETS, Nodes, first_columns
 from millrace.preprocessing import SMALLEST_NORMAL, EncodedSpec, Preprocessing
 from millrace.tf1 import tree_protos
-from millrace.tf1.adoption import head_of, indicator, named_features, require_all, shift_of
+from millrace.tf1.adoption import require_all
+from millrace.tf1.old_model import OldModel, Part, indicator
 from millrace.tf1.variables import Variables, name_of
 
 TREES = "boosted_trees:0_serialized"
@@ -57,21 +57,18 @@ def adopt(settings: Mapping[str, Any], learned: Preprocessing) -> tuple[Fitted, 
         MillraceError: the checkpoint holds no trees, or they look at other columns than the
             config's.
     """
-    source = settings["adopt"]
-    variables = Variables(Path(source["checkpoint"]))
+    old = OldModel.open(settings, learned)
+    variables = old.variables
     ensemble = _read(variables)
     if learned.task.kind == "multiclass":
         raise MillraceError(
             f"{variables.path}: expected a label of two classes, or a number, as BoostedTrees "
             f"Estimators have it; found {len(learned.task.classes)} classes."
         )
-    features = _features(variables, learned, source)
-    _check_graph(
-        variables.path, features, learned, named_features("columns", source, learned.features)
-    )
+    features = _features(old)
+    _check_graph(old, features)
     flattener = _Flattener(variables.path, features, learned.spec)
-    head = head_of(learned.task, source)
-    nodes = flattener.flatten(ensemble, head, -float(shift_of(learned.task)))
+    nodes = flattener.flatten(ensemble, old.head, -float(old.shift))
     adopted = {**settings, "forest": nodes.shape}
     model = boosted_trees.build(adopted, learned.spec, learned.task)
     model.set_weights(nodes.arrays)
@@ -96,23 +93,21 @@ def _read(variables: Variables) -> Any:
         ) from None
 
 
-def _features(
-    variables: Variables, learned: Preprocessing, source: Mapping[str, Any]
-) -> list[Feature]:
+def _features(old: OldModel) -> list[Feature]:
     """Returns the features in TensorFlow 1's order."""
-    columns = {column.name: column for column in learned.columns}
-    wanted = named_features("columns", source, learned.features)
+    variables, columns, spec = old.variables, old.columns, old.learned.spec
+    wanted = old.named("columns")
     found: dict[str, list[Feature]] = {}
     numbers = []
-    for place, number in enumerate(learned.spec.numbers):
+    for place, number in enumerate(spec.numbers):
         if number.representation == "value" and number.feature in wanted:
             numbers.append((name_of(columns[number.feature], columns), place))
-    for place, entry in enumerate(learned.spec.ids):
+    for place, entry in enumerate(spec.ids):
         if entry.feature in wanted:
             column = columns[entry.feature]
             assert isinstance(column, Categorical)
-            name, rows = indicator(column, columns)
-            found[name] = list(_of_ids(name, place, rows))
+            part = indicator(column, place, old)
+            found[part.name] = list(_of_ids(part))
     quantiles = {
         int(name.removeprefix(QUANTILES)): variables.take(name, values.shape)
         for name, values in variables.all.items()
@@ -130,34 +125,32 @@ def _features(
     return [feature for name in sorted(found) for feature in found[name]]
 
 
-def _of_ids(name: str, place: int, rows: np.ndarray) -> Iterator[Feature]:
-    if name.endswith("_bucketized"):
-        yield Feature(name, place, rows)
+def _of_ids(part: Part) -> Iterator[Feature]:
+    if part.name.endswith("_bucketized"):
+        yield Feature(part.name, part.place, part.rows)
     else:
-        for row in range(int(rows.max()) + 1):
-            yield Feature(name, place, (rows == row).astype(int))
+        for row in range(part.width):
+            yield Feature(part.name, part.place, (part.rows == row).astype(int))
 
 
-def _check_graph(
-    checkpoint: Path, features: list[Feature], learned: Preprocessing, wanted: set[str]
-) -> None:
-    """Compares the features with the meta graph, if there is one."""
-    meta = Path(f"{checkpoint}.meta")
-    if not meta.is_file():
+def _check_graph(old: OldModel, features: list[Feature]) -> None:
+    """Compares the features with the graph, if there is one."""
+    path, graph = old.variables.path, old.variables.graph
+    if graph is None:
         return
-    graph = tf.compat.v1.MetaGraphDef.FromString(meta.read_bytes()).graph_def
     counts = {node.attr["num_bucketized_features"].i for node in graph.node if node.op in PREDICTS}
     if counts - {len(features)}:
-        raise _unlike(checkpoint, features, f"trees of {max(counts)} features")
+        raise _unlike(path, features, f"trees of {max(counts)} features")
+    wanted = old.named("columns")
     declared = {
         f"{column.column}_bucketized": [float(np.float32(x)) for x in column.boundaries]
-        for column in learned.columns
+        for column in old.learned.columns
         if isinstance(column, Bucketized) and column.name in wanted
     }
     for node in graph.node:
-        name, old = Path(node.name).parent.name, [*node.attr["boundaries"].list.f]
-        if node.op == "Bucketize" and declared.get(name, old) != old:
-            raise _unlike(checkpoint, features, f"{name} with boundaries {old}")
+        name, boundaries = Path(node.name).parent.name, [*node.attr["boundaries"].list.f]
+        if node.op == "Bucketize" and declared.get(name, boundaries) != boundaries:
+            raise _unlike(path, features, f"{name} with boundaries {boundaries}")
 
 
 def _unlike(checkpoint: Path, features: list[Feature], found: str) -> MillraceError:

@@ -1,4 +1,4 @@
-"""The trained variables of a canned Estimator's checkpoint, by name, and its columns' names.
+"""An old model's trained variables by name, and what a canned Estimator calls them.
 
 The names are those of TensorFlow 1's LinearClassifier, DNNClassifier and
 DNNLinearCombinedClassifier and of their regressors.
@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from millrace.errors import MillraceError
 from millrace.feature_columns import (
     Bucketized,
-    Categorical,
     CrossedTf1,
     FeatureColumn,
     Hashed,
@@ -29,42 +28,37 @@ LINEAR = "linear/linear_model"
 INPUT_LAYER = "dnn/input_from_feature_columns/input_layer"
 
 # What an optimizer and the training loop leave beside the variables.
-_LEFT_BY_TRAINING = re.compile(
+LEFT_BY_TRAINING = re.compile(
     r"(^global_step|_stamp|/(are_boundaries_ready|center_bias_needed)|beta[12]_power|/part_\d+/.*|/t_\d+/.*"
     r"|/(Ftrl|Adagrad|Adam|Momentum|RMSProp|ExponentialMovingAverage)(_\d+)?)$"
 )
 
 
 class Variables:
-    """A checkpoint's variables, and which of them have been asked for.
+    """An old model's variables, and which of them have been asked for.
 
     Attributes:
-        path: the checkpoint.
+        path: where the old model is.
+        all: the variables by name, without what an optimizer and the training loop leave.
+        graph: its GraphDef, where it is at hand.
+        tables: the keys of its look-up tables, each in the order of the ids.
         taken: the names of those that `take` returned.
         missing: the names of those that it did not find.
         misfits: of those that have another shape, what was expected and found.
     """
 
-    def __init__(self, path: Path) -> None:
-        try:
-            reader = tf.train.load_checkpoint(str(path))
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
-            raise MillraceError(
-                f"{path}: expected a checkpoint of TensorFlow, found something else "
-                f"({str(error).splitlines()[0]}).",
-                note="name it without its endings: …/model.ckpt-1000.",
-            ) from None
-        self.path = path
-        names = [
-            name
-            for name in reader.get_variable_to_shape_map()
-            if not _LEFT_BY_TRAINING.search(name)
-        ]
+    def __init__(
+        self,
+        path: Path,
+        values: Mapping[str, Any],
+        graph: Any = None,
+        tables: list[tuple[str, ...]] | None = None,
+    ) -> None:
+        self.path, self.graph, self.tables = path, graph, tables or []
         # As objects, since NumPy would cut the zeros that a text ends with.
-        values = ((name, reader.get_tensor(name)) for name in sorted(names))
         self.all = {
             name: np.asarray(value, object if isinstance(value, bytes) else None)
-            for name, value in values
+            for name, value in sorted(values.items())
         }
         self.taken: list[str] = []
         self.missing: list[str] = []
@@ -82,6 +76,10 @@ class Variables:
         if name not in self.taken:
             self.taken.append(name)
         return value
+
+    def listed(self) -> str:
+        """Returns all names with their shapes, for messages."""
+        return ", ".join(f"{name} {[*x.shape]}" for name, x in self.all.items()) or "none"
 
     @property
     def left(self) -> list[str]:
@@ -104,16 +102,3 @@ def name_of(column: FeatureColumn, columns: Mapping[str, FeatureColumn]) -> str:
         f"{column.kind!r}.",
         note="a crossed feature needs compat: tf1; leave out what the Estimator did not have.",
     )
-
-
-def rows_of(column: Categorical) -> np.ndarray:
-    """Returns which row of the old variable each of our ids has, int [cardinality], -1 for none."""
-    if isinstance(column, Bucketized):
-        size = column.cardinality - 1
-    elif isinstance(column, Vocabulary):
-        size = len(column.values) + column.num_oov_buckets
-    else:
-        assert isinstance(column, (Hashed, Identity, CrossedTf1))
-        size = column.buckets
-    rows = np.arange(column.cardinality)
-    return np.where(rows < size, rows, -1)

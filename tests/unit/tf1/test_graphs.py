@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -186,6 +188,14 @@ def test_training_writes_a_copy_that_needs_the_original_no_more(tmp_path: Path) 
             {"graph_def": "frozen_graph.pb", **SESSION, "output": "probabilty"},
             r"tensor 'probabilty:0'.*\n.*'probability'",
         ),
+        (
+            {
+                "graph_def": "frozen_graph.pb",
+                "inputs": {"age": "age", "hours": "hours", "town": "city"},
+                "output": "probability",
+            },
+            r"frozen_graph\.pb: expected a tensor 'town:0', found no such name among \d+ nodes",
+        ),
         ({"graph_def": "keras.h5", **SESSION}, "expected a GraphDef"),
         ({"checkpoint": "wide_deep/model.ckpt", **SESSION}, "expected .*model.ckpt.meta"),
         ({"h5": "custom_layer.h5"}, r"layers of Keras alone, found Doubled \(layer twice\)"),
@@ -239,6 +249,39 @@ def test_a_damaged_file_is_one_error(name: str, file: str, expected: str, tmp_pa
     (old / file).write_bytes(content[: len(content) // 3])
     with pytest.raises(MillraceError, match=expected):
         sources.open_source(copied, old)
+
+
+def changed_h5(directory: Path, **settings: Any) -> dict[str, Any]:
+    """Returns the config's entry for the Keras model, whose dense layer has other settings."""
+    path = directory / "changed.h5"
+    shutil.copy(FIXTURES / "keras.h5", path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        (dense,) = (x for x in config["config"]["layers"] if x["config"]["name"] == "dense")
+        dense["config"] |= settings
+        file.attrs["model_config"] = json.dumps(config)
+    return {**FORMS["h5"][0], "h5": str(path)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"activation": "mine"}, "found an error: .*activation function identifier: mine"),
+        ({"units": 7}, r"Weight expects shape \(4, 7\). Received saved weight with shape \(4, 6\)"),
+    ],
+)
+def test_a_network_that_keras_3_cannot_load_is_one_error(
+    settings: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    with pytest.raises(MillraceError, match=f"expected a network that Keras 3 can.*{expected}"):
+        predictor_of(changed_h5(tmp_path, **settings), tmp_path)
+
+
+def test_what_only_training_needs_may_be_somebodys_own(tmp_path: Path) -> None:
+    mine = {"class_name": "Mine", "config": {}}
+    form = changed_h5(tmp_path, kernel_regularizer=mine, kernel_initializer=mine)
+    said = np.array(ORACLE["keras"]["probability"])[:, -1]
+    np.testing.assert_allclose(predictor_of(form, tmp_path).predict(RAW), said, atol=1e-6)
 
 
 def test_a_table_whose_file_stayed_behind_is_one_error(tmp_path: Path) -> None:

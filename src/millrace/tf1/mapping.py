@@ -1,0 +1,198 @@
+"""Weights of a new model from an old one's variables, as `warm_start.map` says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from millrace.errors import MillraceError
+from millrace.feature_columns import Categorical
+from millrace.models.inputs import DenseFeatures
+from millrace.models.linear import Linear
+from millrace.tf1.old_model import OldModel, Part, first_kernel, indicator, spread
+
+# The weight whose rows are the features.
+FIRST = "hidden_0/kernel"
+# What follows our own order of the features, which no old network has.
+IN_OUR_ORDER = {"dcn": ("cross_", "logits/kernel"), "tabm": ("hidden_0/",)}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A weight, or some rows of one, that an old variable can fill.
+
+    Attributes:
+        weight: the Keras variable.
+        begin: the first of the rows.
+        shape: the shape of what is filled.
+        columns: the features whose ids the rows are, where they are ids.
+        logits: whether it scales the logits, so that it depends on the label's scale and order.
+        bias: whether it is their bias.
+    """
+
+    weight: Any
+    begin: int
+    shape: tuple[int, ...]
+    columns: tuple[Categorical, ...] = ()
+    logits: bool = False
+    bias: bool = False
+
+    def assign(self, value: np.ndarray) -> None:
+        """Fills the rows."""
+        whole = keras.ops.convert_to_numpy(self.weight).copy()
+        whole[self.begin : self.begin + self.shape[0]] = value.reshape(self.shape)
+        self.weight.assign(whole)
+
+
+def take(model: keras.Model, old: OldModel) -> None:
+    """Fills the weights that `map` names; each variable has to exist and to fit.
+
+    Raises:
+        MillraceError: a weight or variable does not exist, has another shape, or it is not known
+            which of its rows is which.
+    """
+    targets = dict(_targets(model, old))
+    for name, entry in old.source["map"].items():
+        given = {"variable": entry} if isinstance(entry, str) else entry
+        where, variable = f"warm_start.map.{name}", given["variable"]
+        if name not in targets:
+            listed = ", ".join(f"{key} {[*target.shape]}" for key, target in targets.items())
+            raise MillraceError(
+                f"{where}: expected a feature that an embedding reads, or a weight of the model, "
+                f"out of {listed}; found {name!r}."
+            )
+        _check_inputs(where, given, name == FIRST and _first_reads_features(model))
+        value = _value(targets[name], model, given, old)
+        if value is None:
+            misfit = old.variables.misfits.get(variable)
+            raise MillraceError(
+                f"{where}: {variable} of {old.variables.path}: {misfit}."
+                if misfit
+                else f"{where}: expected a variable of {old.variables.path}, out of "
+                f"{old.variables.listed()}; found {variable!r}."
+            )
+        targets[name].assign(value)
+
+
+def _check_inputs(where: str, given: Mapping[str, Any], needed: bool) -> None:
+    if needed and "inputs" not in given:
+        raise MillraceError(
+            f"{where}: expected `inputs`, the features in the order in which the old network joins "
+            "them, found none.",
+            note=f"{FIRST}: {{variable: {given['variable']}, inputs: [FEATURE, …]}}",
+        )
+    if "inputs" in given and not needed:
+        raise MillraceError(
+            f"{where}: expected a variable alone, found `inputs` too, which only {FIRST} of a "
+            "network over the features has."
+        )
+
+
+def _value(
+    target: Target, model: keras.Model, given: Mapping[str, Any], old: OldModel
+) -> np.ndarray | None:
+    """Returns what a target is filled with, or None when there is no variable of that shape."""
+    variable = given["variable"]
+    if "inputs" in given:
+        parts = [_part(feature, model, old) for feature in given["inputs"]]
+        return first_kernel(target.weight, variable, parts, old)
+    if not target.columns:
+        value = old.variables.take(variable, target.shape)
+    else:
+        sizes, rows = zip(*(old.rows.of(column) for column in target.columns), strict=True)
+        value = old.variables.take(variable, (sizes[0], *target.shape[1:]))
+        if value is not None:
+            for column in target.columns:
+                old.rows.confirm(column)
+            value = spread(value, rows[0])
+    if value is None or not target.logits:
+        return value
+    return old.head(value) - (old.shift if target.bias else np.float32(0))
+
+
+def _targets(model: keras.Model, old: OldModel) -> Iterator[tuple[str, Target]]:
+    named: set[int] = set()
+    for layer in model.layers:
+        parts = (
+            _of_embeddings(layer, old)
+            if isinstance(layer, DenseFeatures)
+            else _of_linear(layer, old)
+            if isinstance(layer, Linear)
+            else ()
+        )
+        for name, target in parts:
+            named.add(id(target.weight))
+            yield name, target
+    for weight in model.weights:
+        if id(weight) not in named and not weight.path.startswith(IN_OUR_ORDER.get(model.name, ())):
+            last = weight.path.startswith(("logits/", "deep/"))
+            shape = tuple(weight.shape)
+            yield weight.path, Target(weight, 0, shape, (), last, last and len(shape) == 1)
+
+
+def _of_embeddings(layer: DenseFeatures, old: OldModel) -> Iterator[tuple[str, Target]]:
+    for name, table in layer.tables.items():
+        sharing = [x.feature for x in layer.spec.ids if (x.table or x.feature) == name]
+        columns = tuple(_categorical(feature, old) for feature in sharing)
+        yield name, Target(table, 0, tuple(table.shape), columns)
+
+
+def _of_linear(layer: Linear, old: OldModel) -> Iterator[tuple[str, Target]]:
+    """Yields the weights of a linear model, or of a wide part: each feature's, and the bias."""
+    shape = (layer.outputs,)
+    yield f"{layer.name}/bias", Target(layer.bias, 0, shape, logits=True, bias=True)
+    for feature, place in layer.numbers.places_of_values.items():
+        target = Target(layer.weights_of_numbers, place, (1, *shape), logits=True)
+        yield f"{layer.name}/{feature}", target
+    begin = 0
+    for entry in layer.spec.ids:
+        columns = (_categorical(entry.feature, old),)
+        rows = (entry.cardinality, *shape)
+        yield (
+            f"{layer.name}/{entry.feature}",
+            Target(layer.weights_of_ids, begin, rows, columns, logits=True),
+        )
+        begin += entry.cardinality
+
+
+def _categorical(feature: str, old: OldModel) -> Categorical:
+    column = old.columns[feature]
+    assert isinstance(column, Categorical)
+    return column
+
+
+def _first_reads_features(model: keras.Model) -> bool:
+    """Whether the layer hidden_0 is a dense layer over the model's features, one place a row."""
+    layers = {layer.name: layer for layer in model.layers}
+    first, features = layers.get("hidden_0"), layers.get("dense_features")
+    return (
+        isinstance(first, keras.layers.Dense)
+        and isinstance(features, DenseFeatures)
+        and first.kernel.shape[0] == sum(features.widths)
+    )
+
+
+def _part(feature: str, model: keras.Model, old: OldModel) -> Part:
+    """Returns a feature's place in the network's input."""
+    dense = model.get_layer("dense_features")
+    parts = {
+        name: Part(name, 1, place, np.array([0])) for name, place in dense.places_of_values.items()
+    }
+    for entry, place in dense.places_of_ids:
+        if entry.representation == "embedding":
+            part = Part(entry.feature, entry.dimension, place, np.arange(entry.dimension))
+            # One that no other feature shares goes by the name of the embedding too.
+            parts |= {entry.table or entry.feature: part, entry.feature: part}
+        else:
+            column = _categorical(entry.feature, old)
+            parts[entry.feature] = replace(indicator(column, place, old), name=entry.feature)
+    if feature not in parts:
+        raise MillraceError(
+            f"warm_start.map.{FIRST}.inputs: expected features that the network reads, out of "
+            f"{list(parts)}; found {feature!r}."
+        )
+    return parts[feature]

@@ -1,0 +1,174 @@
+"""An old model whose variables a new one takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import keras
+import numpy as np
+
+from millrace.errors import MillraceError
+from millrace.feature_columns import Bucketized, Categorical, FeatureColumn
+from millrace.preprocessing import Preprocessing
+from millrace.tf1 import readers
+from millrace.tf1.rows import OldRows
+from millrace.tf1.variables import Variables, name_of
+
+
+@dataclass(frozen=True)
+class Part:
+    """A column's place in the network's input.
+
+    Attributes:
+        name: what tf.feature_column calls it; TensorFlow 1 joins the columns in this order.
+        width: how wide it is there.
+        place: where it begins here.
+        rows: which of its places there each of its places here is, -1 for none.
+        column: the column of an indicator, whose ids the places are.
+    """
+
+    name: str
+    width: int
+    place: int
+    rows: np.ndarray
+    column: Categorical | None = None
+
+
+@dataclass(frozen=True)
+class OldModel:
+    """An old model, and how a new one takes its variables.
+
+    Attributes:
+        variables: its variables.
+        rows: which of their rows belong to which of our ids.
+        source: the settings that name it.
+        learned: the new model's preprocessing.
+        strict: whether all variables have to fit.
+    """
+
+    variables: Variables
+    rows: OldRows
+    source: Mapping[str, Any]
+    learned: Preprocessing
+    strict: bool
+
+    @classmethod
+    def open(cls, settings: Mapping[str, Any], learned: Preprocessing) -> Self:
+        """Opens the old model that a new model's settings name.
+
+        Raises MillraceError when it cannot be read, or its vocabularies do not fit the features.
+        """
+        key = "adopt" if "adopt" in settings else "warm_start"
+        source = settings[key]
+        vocabularies = None if key == "adopt" else source.get("vocabularies", {})
+        variables = readers.read(source)
+        rows = OldRows(variables, learned, vocabularies)
+        return cls(variables, rows, source, learned, key == "adopt")
+
+    @property
+    def columns(self) -> Mapping[str, FeatureColumn]:
+        """The new model's feature columns, by name."""
+        return self.rows.columns
+
+    def named(self, key: str) -> set[str]:
+        """Returns the features that a list of an old Estimator names, or all without such a list.
+
+        With an indicator comes its own feature. Raises MillraceError when a feature does not exist.
+        """
+        features = self.learned.features
+        names = self.source.get(key, list(features))
+        if unknown := sorted(set(names) - set(features)):
+            raise MillraceError(
+                f"{key} of {self.variables.path}: expected features of the config, found {unknown}."
+            )
+        wrapped = (features[name] for name in names if features[name]["kind"] == "indicator")
+        return {*names, *(settings["of"] for settings in wrapped)}
+
+    def head(self, weights: np.ndarray) -> np.ndarray:
+        """Returns the old outputs' weights [..., outputs] as ours.
+
+        Raises MillraceError when `classes` are not the label's values.
+        """
+        task = self.learned.task
+        if task.kind == "regression":
+            # Here a model predicts (y - mean) / std.
+            return weights / np.float32(task.std)
+        order = self._order_of_classes()
+        if task.kind == "binary":
+            return -weights if order == [1, 0] else weights
+        return weights[..., order]
+
+    @property
+    def shift(self) -> np.float32:
+        """What the old outputs exceed ours by, in our units."""
+        task = self.learned.task
+        return np.float32(task.mean / task.std if task.kind == "regression" else 0.0)
+
+    def _order_of_classes(self) -> list[int]:
+        classes = [*map(str, self.learned.task.classes)]
+        old = [*map(str, self.source.get("classes", classes))]
+        if sorted(old) != sorted(classes):
+            raise MillraceError(
+                f"classes of {self.variables.path}: expected the label's values "
+                f"{list(self.learned.task.classes)}, found {self.source['classes']}."
+            )
+        return [old.index(value) for value in classes]
+
+    def take_rows(self, name: str, column: Categorical, width: int) -> np.ndarray | None:
+        """Returns a variable's row [width] for each of our ids, zeros where it has none."""
+        size, rows = self.rows.of(column)
+        value = self.variables.take(name, (size, width))
+        if value is None:
+            return None
+        self.rows.confirm(column)
+        return spread(value, rows)
+
+
+def spread(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Returns the rows [n, width] of values, zeros where a row is -1."""
+    return np.where(rows[:, None] >= 0, values[rows], np.float32(0))
+
+
+def initial(variable: Any, strict: bool) -> np.ndarray:
+    """Returns what a weight has where the old model has nothing: its own values, or zeros."""
+    values: np.ndarray = keras.ops.convert_to_numpy(variable)
+    return np.zeros_like(values) if strict else values
+
+
+def indicator(column: Categorical, place: int, old: OldModel) -> Part:
+    """Returns a column's indicator, by the name that tf.feature_column gives it.
+
+    A bucketized column is one by itself.
+    """
+    name = name_of(column, old.columns)
+    size, rows = old.rows.of(column)
+    name = name if isinstance(column, Bucketized) else f"{name}_indicator"
+    return Part(name, size, place, rows, column)
+
+
+def first_kernel(kernel: Any, name: str, parts: list[Part], old: OldModel) -> np.ndarray | None:
+    """Returns the first layer's kernel with the rows in our order of the columns.
+
+    Args:
+        kernel: our layer's.
+        name: the old variable.
+        parts: the columns in the old order.
+        old: the old model.
+    """
+    rows = sum(part.width for part in parts)
+    found = old.variables.take(name, (rows, kernel.shape[1]))
+    if found is None:
+        if name in old.variables.misfits:
+            listed = ", ".join(f"{part.name} {part.width}" for part in parts)
+            old.variables.misfits[name] += f"; the columns and their widths: {listed}"
+        return None
+    ours, begin = initial(kernel, old.strict), 0
+    for part in parts:
+        if part.column is not None:
+            old.rows.confirm(part.column)
+        rows_of_part = found[begin : begin + part.width]
+        ours[part.place : part.place + len(part.rows)] = spread(rows_of_part, part.rows)
+        begin += part.width
+    return ours
