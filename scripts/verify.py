@@ -52,9 +52,12 @@ def main() -> None:
             result = parity.judge(planned, predictions, reference, raw, real_rows, task, threshold)
             results.append(result)
             tell(result)
-    if old := job["models"][champion].get("adopt", {}).get("reference"):
+    settings, learned = job["models"][champion], predictor.preprocessing
+    asked_for = proof.asked_for(settings, learned)
+    unseen = proof.has_unseen_text(settings, learned, real) if asked_for else None
+    if unseen is not None and (old := settings.get("adopt", {}).get("reference")):
         said = reference[:real_rows]
-        results.append(proof.compare(old, predictor.preprocessing, real, said, threshold))
+        results.append(proof.compare(old, learned, real, said, unseen, threshold))
         tell(results[-1])
 
     failed = [result for result in results if not result["passed"]]
@@ -73,6 +76,7 @@ def main() -> None:
             "real_rows": real_rows,
             "made_rows": made_rows,
             "refused_rows": all_made - made_rows,
+            "rows_with_unseen_text": None if unseen is None else int(unseen.sum()),
             "tolerance": job["parity"]["tolerance"],
             "runtimes": results,
             "not_reached": [

@@ -172,7 +172,7 @@ def compare() -> dict[str, Any]:
         test = encoded.read(results / "encoded" / "test.tfrecord", learned.spec)
         assert test.labels.tolist() == oracle["label"], "the rows are in another order"
         raw = read_raw(shard_paths(results / "examples", "test"), learned.raw)
-        seen = ~has_unseen_text(learned, raw)
+        seen = ~has_unseen_text(MODELS[model], learned, raw)
         found = predictor.model.predict(test.inputs, batch_size=8192, verbose=0)[:, 0]
         difference = np.abs(found - np.array(said, np.float32))
         logits[model] = {

@@ -324,6 +324,7 @@ def _write_export(results: Path, task: str) -> None:
             "rows": 1100,
             "real_rows": 1000,
             "made_rows": 100,
+            "rows_with_unseen_text": None,
             "tolerance": 5e-5,
             "runtimes": [_runtime("saved_model", "serving_default"), _runtime("tfjs", "wasm")],
             "not_reached": [],

@@ -25,22 +25,23 @@ def compare(
     learned: Preprocessing,
     raw: Mapping[str, np.ndarray],
     predictions: np.ndarray,
+    unseen: np.ndarray,
     threshold: float | None,
 ) -> dict[str, Any]:
     """Returns the entry in parity.json of the old model, run by a tf.compat.v1 session.
 
-    Rows with a text that training never saw are left out and counted: TensorFlow 1 hashes such a
-    text, no table can.
+    Rows with a text that training never saw are left out.
 
     Args:
         reference: where the old model is, as `kind: tf1` has it.
         learned: the adopted model's preprocessing.
         raw: real rows.
         predictions: what the adopted model predicts for them.
+        unseen: which of them hold such a text, bool [rows]; see `has_unseen_text`.
         threshold: see `parity.compare`.
     """
     old = OldPredictor("reference", reference, Path(), learned)
-    kept = ~has_unseen_text(learned, raw)
+    kept = ~unseen
     if not kept.any():
         raise MillraceError("adopt.reference: expected rows whose texts training has seen too.")
     rows = {name: values[kept] for name, values in raw.items()}
@@ -48,23 +49,42 @@ def compare(
     said = old.predict(rows)
     run = parity.Run("tf1", "session", path, BOUND, False, lambda _: said)
     count = int(kept.sum())
-    entry = parity.judge(run, said, predictions[kept], rows, count, learned.task, threshold)
-    return entry | {"rows_with_unseen_text": len(kept) - count}
+    return parity.judge(run, said, predictions[kept], rows, count, learned.task, threshold)
 
 
-def has_unseen_text(learned: Preprocessing, raw: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Returns which rows [n] have a text that TensorFlow 1 hashes and no table here holds, bool."""
+def asked_for(settings: Mapping[str, Any], learned: Preprocessing) -> bool:
+    """Whether a model is to answer as TensorFlow 1 did: by `adopt`, or by a cross with `compat`."""
+    crossed = any(isinstance(column, CrossedTf1) for column in learned.columns)
+    return settings["kind"] != "tf1" and ("adopt" in settings or crossed)
+
+
+def has_unseen_text(
+    settings: Mapping[str, Any], learned: Preprocessing, raw: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Returns which rows [n] have a text that TensorFlow 1 hashes and no table here holds, bool.
+
+    Only features count that the model reads, as its `adopt` says.
+    """
     columns = {column.name: column for column in learned.columns}
     tensors = {column.name: tf.constant(raw[column.name], column.dtype) for column in learned.raw}
     ids = learned.encode(tensors)["ids"].numpy()
     unseen = np.zeros(len(ids), bool)
-    place = 0
+    place, read = 0, _features_read(settings, learned.features)
     for entry in learned.spec.ids:
         column = columns[entry.feature]
-        if isinstance(column, (Hashed, CrossedTf1)):
+        if isinstance(column, (Hashed, CrossedTf1)) and column.name in read:
             unseen |= ids[:, place] == column.buckets
-        if isinstance(column, Vocabulary) and column.num_oov_buckets > 1:
+        if isinstance(column, Vocabulary) and column.num_oov_buckets > 1 and column.name in read:
             # Such a text shares its id with others.
             unseen |= ~np.isin(raw[column.column], [*column.known, ""])
         place += entry.length
     return unseen
+
+
+def _features_read(settings: Mapping[str, Any], features: Mapping[str, Any]) -> set[str]:
+    """Returns the features that a model reads: all, unless `adopt` names those of an Estimator."""
+    adopt = settings.get("adopt", {})
+    lists = ("columns", "deep") if settings["kind"] == "wide_deep" else ("columns",)
+    named = {name for key in lists for name in adopt.get(key, features)}
+    of = [features[name].get("of", []) for name in named if name in features]
+    return named.union(*(x if isinstance(x, list) else [x] for x in of))

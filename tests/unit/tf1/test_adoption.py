@@ -14,6 +14,7 @@ from estimators import (
     HOME,
     HOURS,
     ORACLE,
+    TEST,
     WIDE,
     encoded_test_rows,
     learn,
@@ -22,7 +23,8 @@ from estimators import (
 
 from millrace import models, preprocessing
 from millrace.errors import MillraceError
-from millrace.tf1 import adoption
+from millrace.raw import raw_columns
+from millrace.tf1 import adoption, proof
 
 DEEP = {
     "age": AGE,
@@ -131,6 +133,26 @@ def test_a_text_never_seen_is_told_apart_from_a_missing_one() -> None:
     ids = encoded_test_rows(learned)["ids"].numpy()
     place = [entry.feature for entry in learned.spec.ids].index("city_x_job")
     assert ids[~seen(), place].tolist() == [11, 11]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"kind": "linear"}, 2),
+        ({"kind": "linear", "adopt": {"columns": ["age_bucket", "city_id"]}}, 0),
+        ({"kind": "dnn", "adopt": {"columns": ["age", "job_embedding"]}}, 2),
+        ({"kind": "wide_deep", "adopt": {"columns": ["city_id"], "deep": ["cross_embedding"]}}, 2),
+    ],
+)
+def test_rows_whose_texts_training_never_saw_are_counted(
+    settings: dict[str, Any], expected: int
+) -> None:
+    """The first and the last of three: a missing text is one that training has seen."""
+    learned = learn(ALL, "label")
+    raw = raw_columns(TEST, learned.raw)
+    unseen = proof.has_unseen_text(settings, learned, raw)
+    assert unseen.sum() == expected
+    assert not (unseen & seen()).any()
 
 
 def test_parsed_examples_have_no_cross_without_a_text() -> None:
