@@ -28,7 +28,6 @@ MODELS: dict[str, dict[str, Any]] = {
     # The Estimator as it is: it hashes strings and looks for buckets.
     "estimator": {"kind": "tf1", **JOB["models"]["wide_deep"]["adopt"]["reference"]},
     "new": {**JOB["models"]["new"], "training": {"epochs": 1}},
-    "warm": {**JOB["models"]["warm"], "training": {"epochs": 20}},
 }
 
 
