@@ -77,6 +77,8 @@ rule provenance:
         f"{LOGS}/provenance.log",
     benchmark:
         f"{LOGS}/provenance.tsv"
+    group:
+        "export"
     conda:
         "../envs/millrace.yaml"
     resources:

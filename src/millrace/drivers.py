@@ -23,8 +23,13 @@ SHOWN = 5
 
 
 def to_dvc() -> None:
-    """Makes DVC clean after `snakemake`. Raises MillraceError when Snakemake has jobs to run."""
+    """Makes DVC clean after `snakemake`.
+
+    Raises MillraceError when Snakemake has jobs to run, and when the results are of another config:
+    Snakemake knows that of its own last run alone.
+    """
     _require_snakemake_done()
+    _require_config_as_made()
     tell_runs()
     _call("dvc", "commit", "--force")
     # DVC has put each file back from its cache, as new.
@@ -39,7 +44,7 @@ def to_snakemake() -> None:
     `dvc pull` believes a remote, unless it was told to verify.
     """
     _require_dvc_done()
-    _require_as_made()
+    _require_files_as_made()
     _touch()
 
 
@@ -91,7 +96,8 @@ def _require_snakemake_done() -> None:
 
 
 def _touch() -> None:
-    _call("snakemake", "--quiet", "host", "rules", "progress", "--cores", "1", "--touch")
+    # All of them: without a record of its settings Snakemake would see no change of a job's.
+    _call("snakemake", "--quiet", "all", "--cores", "1", "--touch", "--forceall")
     _require_snakemake_done()
 
 
@@ -110,7 +116,20 @@ def _require_dvc_done() -> None:
         )
 
 
-def _require_as_made() -> None:
+def _require_config_as_made() -> None:
+    job = config.load(CONFIG)
+    path = Path("results") / job["name"] / "provenance.json"
+    recorded = read_json(path)["config"]
+    other = [key for key, value in job.items() if recorded.get(key) != value]
+    if other:
+        raise MillraceError(
+            f"{path}: expected results of {CONFIG}, found those of another config, which differs "
+            f"in: {', '.join(other)}.",
+            note="run `dvc repro`, which makes again what is not of this config.",
+        )
+
+
+def _require_files_as_made() -> None:
     job = config.load(CONFIG)
     results = Path("results") / job["name"]
     recorded = read_json(results / "provenance.json")

@@ -1,7 +1,8 @@
 """Runs a small job through profiles/slurm, on two nodes, and compares it with a local run.
 
 `make test-slurm`. The network trains on two workers, which SLURM puts on two nodes, and that job is
-killed midway. Needs root on Debian, where it installs SLURM; is skipped elsewhere.
+killed midway. Where SLURM cannot be installed or does not start, it says why and counts as skipped;
+a workflow that fails, or does not end, is an error.
 """
 
 import os
@@ -13,14 +14,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
-from made_jobs import CONFIG_FILE, ROOT, hashes, make_folder, snakemake, start
+from made_jobs import CONFIG_FILE, ROOT, hashes, make_folder, start
 
 LOGS = ROOT / "logs" / "slurm"
 CLUSTER = Path(__file__).with_suffix(".sh")
-PACKAGES = ["slurm-wlm", "munge"]
+PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch")
+PACKAGES = ("slurm-wlm", "munge")
+# A mirror that does not answer, or another apt-get, is waited for, but not for long.
+APT = ("apt-get", "-qq", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20")
+APT += ("-o", "DPkg::Lock::Timeout=60")
+# Four times as long as it takes on 2 cores.
+SECONDS = 1200
 # One network, which trains long enough to be killed in between.
 CHANGES = {
     "  linear: {kind: linear}\n": "",
@@ -28,8 +36,12 @@ CHANGES = {
     "\ntraining: {": "\ntraining: {workers: 2, ",
 }
 # There is no database of accounts in this SLURM, and its jobs are short.
-OPTIONS = ["--slurm-no-account", "--slurm-status-command", "squeue"]
-OPTIONS += ["--slurm-init-seconds-before-status-checks", "3"]
+OPTIONS = ("--profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue")
+OPTIONS += ("--slurm-init-seconds-before-status-checks", "3")
+
+
+class Unable(Exception):
+    """This machine cannot have a SLURM."""
 
 
 @contextmanager
@@ -38,6 +50,42 @@ def phase(name: str) -> Iterator[None]:
     began = time.monotonic()
     yield
     print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+
+
+def fail(message: str) -> NoReturn:
+    """Ends the process with the last words of both runs, and an error."""
+    for log in sorted(LOGS.glob("*.log")):
+        print(f"--- {log}\n{''.join(log.read_text().splitlines(keepends=True)[-40:])}")
+    subprocess.run(["squeue"], check=False)
+    sys.exit(f"error: {message}")
+
+
+def install() -> None:
+    """Installs SLURM. Raises Unable where that does not go."""
+    if os.geteuid() or not Path("/etc/debian_version").exists():
+        raise Unable("needs root on Debian, to install SLURM and start its daemons.")
+    if all(map(shutil.which, PROGRAMS)):
+        return
+    with phase("install SLURM"):
+        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run([*APT, "update"], env=quiet, check=False)
+        packages = ["install", "-y", "--no-install-recommends", *PACKAGES]
+        subprocess.run([*APT, *packages], env=quiet, stdout=subprocess.DEVNULL, check=False)
+    # Not by apt-get's status: that a daemon was not started is of no account.
+    if not all(map(shutil.which, PROGRAMS)):
+        raise Unable(f"apt-get could not install {' and '.join(PACKAGES)}; see above.")
+
+
+@contextmanager
+def two_nodes(folder: Path) -> Iterator[None]:
+    """A SLURM, while it lasts. Raises Unable where it does not start."""
+    try:
+        with phase("start two nodes"):
+            if subprocess.run(["sh", CLUSTER, "start", folder], check=False).returncode:
+                raise Unable("SLURM does not start here; see above.")
+        yield
+    finally:
+        subprocess.run(["sh", CLUSTER, "stop", folder], check=False)
 
 
 def make_job(folder: Path) -> Path:
@@ -51,82 +99,84 @@ def make_job(folder: Path) -> Path:
     return folder
 
 
-def run_on_slurm(folder: Path) -> str:
-    """Runs the workflow, kills its training of `small` in between, and returns what it said."""
-    process = start(folder, "--profile", "profiles/slurm", *OPTIONS)
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Snakemake in a folder; what it has started ends with this block."""
+    with (LOGS / f"snakemake.{folder.name}.log").open("w") as log:
+        process = start(folder, *arguments, stdout=log)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_training(folder: Path, workflow: subprocess.Popen[str]) -> None:
+    """Waits until `small` trains, and kills its job."""
     log = folder / "logs/made/train/small.log"
     while not (log.exists() and "epoch 3:" in log.read_text()):
-        if process.poll() is not None:
-            sys.exit(f"{process.communicate()[0]}\nerror: ended before the training of `small`.")
+        if workflow.poll() is not None:
+            fail("expected a training of `small`, found that the workflow ended before it.")
         time.sleep(0.1)
-    (job,) = jobs_of("rule_train_wildcards_small")
-    print(f"killing job {job}: {nodes_of(job)}", flush=True)
+    job = answer("squeue", "--noheader", "--states=RUNNING", "--format=%i").strip()
+    described = answer("scontrol", "show", "job", job)
+    print(f"killing job {job}:", *re.findall(r"\b(?:NodeList|NumNodes|TRES)=\S+", described))
     shutil.copy(log, LOGS / "killed.log")
     subprocess.run(["scancel", job], check=True)
-    output, _ = process.communicate()
-    (LOGS / "snakemake.log").write_text(output)
-    if process.returncode:
-        sys.exit(f"{output}\nerror: the workflow failed on SLURM.")
-    return output
 
 
-def jobs_of(comment: str) -> list[str]:
-    queue = ["squeue", "--noheader", "--states=RUNNING", "--format=%i %k"]
-    done = subprocess.run(queue, capture_output=True, text=True, check=True)
-    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
-    return [job for job, of in lines if of == comment]
+def answer(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def nodes_of(job: str) -> str:
-    described = ["scontrol", "show", "job", job]
-    done = subprocess.run(described, capture_output=True, text=True, check=True)
-    return " ".join(re.findall(r"\b(?:NodeList|NumNodes|NumTasks|TRES)=\S+", done.stdout))
-
-
-def check(local: Path, cluster: Path, output: str) -> None:
+def check(local: Path, cluster: Path) -> None:
     """Ends the process with an error where the two runs differ or a node had no part."""
     expected, found = hashes(local), hashes(cluster)
     different = sorted(name for name in expected | found if expected.get(name) != found.get(name))
     if different:
-        sys.exit(f"error: expected the same files, found others on SLURM: {', '.join(different)}.")
-    if "Trying to restart job" not in output:
-        sys.exit("error: expected the killed job to be started again, found it was not.")
+        fail(f"expected the same files, found others on SLURM: {', '.join(different)}.")
+    if "Trying to restart job" not in (LOGS / "snakemake.cluster.log").read_text():
+        fail("expected the killed job to be started again, found it was not.")
     log = (cluster / "logs/made/train/small.log").read_text()
     (LOGS / "train.small.log").write_text(log)
     for worker, node in enumerate(("n1", "n2")):
         if not re.search(rf"^{worker}: worker {worker} of 2: {node}, ", log, re.MULTILINE):
-            sys.exit(f"{log}\nerror: expected worker {worker} on {node} in the log above.")
+            fail(f"expected worker {worker} on {node} in the log of `small`.")
     if "epoch 1:" in log:
-        sys.exit(f"{log}\nerror: expected the training to go on from its last checkpoint.")
+        fail("expected the training to go on from its last checkpoint, found its first epoch.")
     print(f"{len(found)} files are the same. The job that was killed, when it went on:\n{log}")
 
 
+def compare(folder: Path) -> None:
+    """Runs the job on SLURM and, while that waits, here."""
+    local, cluster = make_job(folder / "local"), make_job(folder / "cluster")
+    signal.signal(signal.SIGALRM, lambda *_: fail(f"expected an end within {SECONDS} s."))
+    signal.alarm(SECONDS)
+    with phase("run on SLURM, one job killed, and run here"), ExitStack() as stack:
+        workflow = stack.enter_context(running(cluster, *OPTIONS))
+        here = stack.enter_context(running(local))
+        kill_training(cluster, workflow)
+        if here.wait() or workflow.wait():
+            fail("expected both workflows to succeed, found that one failed.")
+    signal.alarm(0)
+    check(local, cluster)
+
+
 def main() -> None:
-    if os.geteuid() or not Path("/etc/debian_version").exists():
-        print("skipped: needs root on Debian, to install SLURM and start its daemons.")
-        return
     # So that what is begun below is ended, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: was told to end."))
-    LOGS.mkdir(parents=True, exist_ok=True)
-    if not shutil.which("slurmctld"):
-        with phase("install SLURM"):
-            subprocess.run(["apt-get", "update", "-qq"], check=False)
-            install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *PACKAGES]
-            if subprocess.run(install, stdout=subprocess.DEVNULL, check=False).returncode:
-                print(f"skipped: apt-get could not install {' and '.join(PACKAGES)}; see above.")
-                return
-    with tempfile.TemporaryDirectory(prefix="millrace-slurm-") as name:
-        folder = Path(name)
-        try:
-            with phase("start two nodes"):
-                subprocess.run(["sh", CLUSTER, "start", folder / "slurm"], check=True)
-            with phase("local run"):
-                snakemake(make_job(folder / "local"))
-            with phase("run on SLURM, one job killed"):
-                output = run_on_slurm(make_job(folder / "cluster"))
-            check(folder / "local", folder / "cluster", output)
-        finally:
-            subprocess.run(["sh", CLUSTER, "stop", folder / "slurm"], check=True)
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir(parents=True)
+    try:
+        install()
+        with (
+            tempfile.TemporaryDirectory(prefix="millrace-slurm-") as name,
+            two_nodes(Path(name) / "slurm"),
+        ):
+            compare(Path(name))
+    except Unable as error:
+        print(f"skipped: {error}")
 
 
 if __name__ == "__main__":

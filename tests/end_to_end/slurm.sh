@@ -4,23 +4,34 @@
 set -eu
 folder=$(realpath -m "$2")
 conf=/etc/slurm/slurm.conf
+mark='# For the test that is process'
 host=$(hostname -s)
+
+refuse() {
+    tail -n 15 "$folder"/*.log "$folder"/munge/log 2>/dev/null >&2 || true
+    echo "error: $1" >&2
+    exit 1
+}
 
 start() {
     if [ -e $conf ]; then
-        echo "error: $conf: expected none, found one; this machine has a SLURM already." >&2
-        exit 1
+        test=$(sed -n "s/^$mark //p" $conf)
+        if [ -z "$test" ] || kill -0 "$test" 2>/dev/null; then
+            refuse "$conf: expected none, found one; a SLURM is in use on this machine."
+        fi
+        # That test was killed.
+        (folder=$(sed -n 's/^StateSaveLocation=\(.*\)\/state$/\1/p' $conf) && stop)
     fi
     mkdir -p "$folder/munge" "$folder/state" "$folder/n1" "$folder/n2" /etc/slurm
     chmod 755 "$folder" "$folder/munge"
     (umask 077 && head -c 1024 /dev/urandom >"$folder/munge/key")
-    munged --force --key-file="$folder/munge/key" --socket="$folder/munge/socket" \
-        --pid-file="$folder/munge/pid" --seed-file="$folder/munge/seed" \
-        --log-file="$folder/munge/log"
-    # The machine's memory and cores count twice: what a job asks for is tested, not that it gets it.
+    # Names need no DNS: all that is asked for is an address. No cgroups, and the machine's cores and
+    # memory count as more than they are: what a job asks for is tested, not that it gets it.
     cat >$conf <<CONF
+$mark $PPID
 ClusterName=test
-SlurmctldHost=$host
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=17000
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
@@ -46,23 +57,27 @@ NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17001 CPUs=2 RealMemory=1
 NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=17002 CPUs=2 RealMemory=16000
 PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 CONF
-    slurmctld -c
-    slurmd -N n1
-    slurmd -N n2
-    for _ in $(seq 60); do
-        [ "$(sinfo --noheader --states=idle --format=%D)" = 2 ] && return
-        sleep 0.5
-    done
-    echo "error: expected two idle nodes within 30 s; the logs are in $folder." >&2
-    exit 1
+    munged --force --key-file="$folder/munge/key" --socket="$folder/munge/socket" \
+        --pid-file="$folder/munge/pid" --seed-file="$folder/munge/seed" \
+        --log-file="$folder/munge/log" || refuse "munged did not start."
+    slurmctld -c || refuse "slurmctld did not start."
+    for node in n1 n2; do slurmd -N $node || refuse "slurmd did not start."; done
+    timeout 30 sh -c 'until [ "$(sinfo --noheader --states=idle --format=%D)" = 2 ]; do sleep 0.5; done' ||
+        refuse "expected two idle nodes within 30 s."
+    timeout 30 srun --nodes=2 --ntasks=2 --mem=100 true || refuse "no job runs on both nodes."
 }
 
 stop() {
+    timeout 10 scancel --user=root || true
     for pid in slurmd-n1.pid slurmd-n2.pid slurmctld.pid munge/pid; do
         [ -s "$folder/$pid" ] || continue
         number=$(cat "$folder/$pid")
         kill "$number" || true
-        while kill -0 "$number" 2>/dev/null; do sleep 0.1; done
+        for _ in $(seq 100); do
+            kill -0 "$number" 2>/dev/null || continue 2
+            sleep 0.1
+        done
+        kill -KILL "$number" || true
     done
     rm -f $conf
 }

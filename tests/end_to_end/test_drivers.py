@@ -26,6 +26,19 @@ def stale_in_dvc(folder: Path) -> set[str]:
     return set(json.loads(run(folder, "dvc", "status", "--json")))
 
 
+def change(folder: Path, old: int, new: int) -> None:
+    """Changes a setting that all of evaluate, and nothing before it, depends on."""
+    edit(folder / CONFIG_FILE, f"bootstrap: {old}", f"bootstrap: {new}")
+
+
+def refuses(folder: Path, direction: str, message: str) -> None:
+    refused = call(folder, "millrace.drivers", direction)
+    assert refused.returncode == 1
+    assert message in refused.stderr
+    assert "evaluat" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 @pytest.fixture(scope="module")
 def made_by_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished job in a git repository that DVC knows too."""
@@ -57,21 +70,20 @@ def test_after_snakemake_dvc_has_nothing_to_do(known_to_dvc: Path) -> None:
 
 def test_neither_takes_over_what_is_stale(known_to_dvc: Path) -> None:
     lock = (known_to_dvc / "dvc.lock").read_bytes()
-    edit(known_to_dvc / CONFIG_FILE, "bootstrap: 20", "bootstrap: 21")
-    try:
-        refused = call(known_to_dvc, "millrace.drivers", "to-dvc")
-        assert refused.returncode == 1
-        assert "error: snakemake: expected nothing to do, found jobs:\n" in refused.stderr
-        assert "evaluate" in refused.stderr
-        assert "Traceback" not in refused.stderr
-        assert (known_to_dvc / "dvc.lock").read_bytes() == lock
-        refused = call(known_to_dvc, "millrace.drivers", "to-snakemake")
-        assert refused.returncode == 1
-        assert "error: dvc: expected every stage up to date, found changed: " in refused.stderr
-        assert "evaluate" in refused.stderr
-        assert "evaluate" in planned(known_to_dvc)
-    finally:
-        edit(known_to_dvc / CONFIG_FILE, "bootstrap: 21", "bootstrap: 20")
+    change(known_to_dvc, 20, 21)
+    refuses(known_to_dvc, "to-dvc", "error: snakemake: expected nothing to do, found jobs:\n")
+    assert (known_to_dvc / "dvc.lock").read_bytes() == lock
+    refuses(known_to_dvc, "to-snakemake", "error: dvc: expected every stage up to date, found ch")
+    assert "evaluate" in planned(known_to_dvc)
+
+
+def test_after_snakemake_of_a_change_dvc_has_nothing_to_do(known_to_dvc: Path) -> None:
+    """The change is that of the test before."""
+    snakemake(known_to_dvc)
+    assert "evaluate@linear" in stale_in_dvc(known_to_dvc)
+    run(known_to_dvc, "millrace.drivers", "to-dvc")
+    assert not stale_in_dvc(known_to_dvc)
+    assert not planned(known_to_dvc)
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +106,27 @@ def test_after_a_clone_and_a_pull_both_have_nothing_to_do(known_to_dvc: Path, pu
     assert not planned(pulled)
 
 
+def test_a_change_after_a_pull_is_seen_by_both(pulled: Path) -> None:
+    """Snakemake has run nothing there, and still knows the settings of what was pulled."""
+    change(pulled, 21, 22)
+    assert "evaluate" in planned(pulled)
+    refuses(pulled, "to-dvc", "error: snakemake: expected nothing to do, found jobs:\n")
+    refuses(pulled, "to-snakemake", "error: dvc: expected every stage up to date, found changed: ")
+
+
 def test_after_dvc_repro_of_a_change_snakemake_has_nothing_to_do(pulled: Path) -> None:
-    edit(pulled / CONFIG_FILE, "bootstrap: 20", "bootstrap: 22")
+    """The change is that of the test before."""
     output = run(pulled, "dvc", "repro")
     assert "Running stage 'evaluate@linear'" in output
     assert "Running stage 'train@linear'" not in output
     run(pulled, "millrace.drivers", "to-snakemake")
     assert not planned(pulled)
     assert not stale_in_dvc(pulled)
+
+
+def test_dvc_takes_over_no_results_of_another_config(pulled: Path) -> None:
+    """Also where Snakemake sees no difference, because it has no record of what was."""
+    change(pulled, 22, 23)
+    shutil.rmtree(pulled / ".snakemake" / "metadata")
+    assert not planned(pulled)
+    refuses(pulled, "to-dvc", "found those of another config, which differs in: evaluation.\n")
