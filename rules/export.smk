@@ -1,5 +1,5 @@
-# The champion in three formats, and the proof that they agree. On a cluster all of it is one job:
-# each takes less time than a place is waited for.
+# The champion in three formats, and the proof that they agree. On a cluster all of it is one job,
+# with what rules/report.smk adds: each takes less time than a place is waited for.
 
 
 rule export:

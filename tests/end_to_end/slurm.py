@@ -29,6 +29,8 @@ APT = ("apt-get", "-qq", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeo
 APT += ("-o", "DPkg::Lock::Timeout=60")
 # Four times as long as it takes on 2 cores.
 SECONDS = 1200
+# So much of a log is shown.
+LINES = 20
 # One network, which trains long enough to be killed in between.
 CHANGES = {
     "  linear: {kind: linear}\n": "",
@@ -37,7 +39,7 @@ CHANGES = {
 }
 # There is no database of accounts in this SLURM, and its jobs are short.
 OPTIONS = ("--profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue")
-OPTIONS += ("--slurm-init-seconds-before-status-checks", "3")
+OPTIONS += ("--slurm-init-seconds-before-status-checks", "1")
 
 
 class Unable(Exception):
@@ -55,7 +57,7 @@ def phase(name: str) -> Iterator[None]:
 def fail(message: str) -> NoReturn:
     """Ends the process with the last words of both runs, and an error."""
     for log in sorted(LOGS.glob("*.log")):
-        print(f"--- {log}\n{''.join(log.read_text().splitlines(keepends=True)[-40:])}")
+        print(f"--- {log}\n{''.join(log.read_text().splitlines(keepends=True)[-4 * LINES :])}")
     subprocess.run(["squeue"], check=False)
     sys.exit(f"error: {message}")
 
@@ -144,7 +146,9 @@ def check(local: Path, cluster: Path) -> None:
             fail(f"expected worker {worker} on {node} in the log of `small`.")
     if "epoch 1:" in log:
         fail("expected the training to go on from its last checkpoint, found its first epoch.")
-    print(f"{len(found)} files are the same. The job that was killed, when it went on:\n{log}")
+    print(f"{len(found)} files are the same. The job that was killed, when it went on:")
+    said = [line for line in log.splitlines(keepends=True) if "WARNING" not in line]
+    print("".join(said[:LINES]).rstrip())
 
 
 def compare(folder: Path) -> None:

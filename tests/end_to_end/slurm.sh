@@ -6,9 +6,11 @@ folder=$(realpath -m "$2")
 conf=/etc/slurm/slurm.conf
 mark='# For the test that is process'
 host=$(hostname -s)
+# A job of daemons that had no stdin would not start.
+exec </dev/null
 
 refuse() {
-    tail -n 15 "$folder"/*.log "$folder"/munge/log 2>/dev/null >&2 || true
+    tail -n 15 "$folder"/*.log "$folder"/munge/log >&2 2>/dev/null || true
     echo "error: $1" >&2
     exit 1
 }
@@ -62,12 +64,15 @@ CONF
         --log-file="$folder/munge/log" || refuse "munged did not start."
     slurmctld -c || refuse "slurmctld did not start."
     for node in n1 n2; do slurmd -N $node || refuse "slurmd did not start."; done
-    timeout 30 sh -c 'until [ "$(sinfo --noheader --states=idle --format=%D)" = 2 ]; do sleep 0.5; done' ||
-        refuse "expected two idle nodes within 30 s."
-    timeout 30 srun --nodes=2 --ntasks=2 --mem=100 true || refuse "no job runs on both nodes."
+    idle='[ "$(sinfo --noheader --states=idle --format=%D)" = 2 ]'
+    timeout 30 sh -c "until $idle; do sleep 0.5; done" || refuse "expected two idle nodes."
+    timeout 30 srun --input=none --nodes=2 --ntasks=2 --mem=100 true ||
+        refuse "expected a job to run on both nodes."
 }
 
 stop() {
+    # Another SLURM's is not ours to stop.
+    grep -qsx "StateSaveLocation=$folder/state" $conf || return 0
     timeout 10 scancel --user=root || true
     for pid in slurmd-n1.pid slurmd-n2.pid slurmctld.pid munge/pid; do
         [ -s "$folder/$pid" ] || continue
