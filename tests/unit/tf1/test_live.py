@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[2]
-LIVE = [str(TESTS / "unit" / "tf1" / f"test_{name}.py") for name in ("graphs", "adoption", "trees")]
+NAMES = ("graphs", "adoption", "trees", "warm_start")
+LIVE = [str(TESTS / "unit" / "tf1" / f"test_{name}.py") for name in NAMES]
 OLD_CODE = TESTS / "fixtures" / "tf1_code" / "old"
 
 

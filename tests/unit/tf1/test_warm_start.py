@@ -127,6 +127,37 @@ def test_an_embedding_of_keras_2_goes_into_every_kind(kind: str) -> None:
     np.testing.assert_array_equal(embedding(model, "level embedding"), expected)
 
 
+def test_a_vocabulary_that_lies_beside_the_old_graph_is_compared(tmp_path: Path) -> None:
+    """As categorical_column_with_vocabulary_file exports it: in assets."""
+    (tmp_path / "cities.txt").write_text("\n".join(CITIES), encoding="utf-8")
+    rows = np.arange(8, dtype=np.float32).reshape(4, 2)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        filled = tf.lookup.TextFileInitializer(
+            str(tmp_path / "cities.txt"),
+            *(tf.string, tf.lookup.TextFileIndex.WHOLE_LINE),
+            *(tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER),
+        )
+        city = tf.compat.v1.placeholder(tf.string, [None], "city")
+        embeddings = tf.compat.v1.get_variable("cities", initializer=rows)
+        ids = tf.lookup.StaticHashTable(filled, 3).lookup(city)
+        session.run(embeddings.initializer)
+        tf.compat.v1.saved_model.simple_save(
+            session,
+            str(tmp_path / "export"),
+            {"city": city},
+            {"embedded": tf.gather(embeddings, ids)},
+            legacy_init_op=tf.compat.v1.tables_initializer(),
+        )
+    features = {"age": AGE, "city": CITY}
+    features["of city"] = {"kind": "embedding", "of": "city", "dimension": 2}
+    source = {"saved_model": str(tmp_path / "export"), "map": {"of city": "cities"}}
+    model, _, _ = warm_start(DNN, features, **source)
+    np.testing.assert_array_equal(embedding(model, "of city"), [*rows, [0, 0]])
+    features["city"] = {**CITY, "values": [*reversed(CITIES)]}
+    with pytest.raises(MillraceError, match=r"and \['Paris', 'Rome', 'Zürich'\] in the old model"):
+        warm_start(DNN, features, **source)
+
+
 def test_a_dense_layer_of_keras_2_gives_what_it_gave() -> None:
     features = {
         "age": {**AGE, "scale": 1 / 80},
