@@ -106,10 +106,9 @@ def _linear(model: keras.Model, old: OldModel) -> None:
         for entry in spec.ids:
             end = begin + entry.cardinality
             if entry.feature in wanted - done:
-                column = columns[entry.feature]
-                assert isinstance(column, Categorical)
+                column = old.categorical(entry.feature)
                 name = f"{LINEAR}/{name_of(column, columns)}/weights"
-                if (found := old.take_rows(name, column, units)) is not None:
+                if (found := old.take_rows(name, [column], units)) is not None:
                     weights[begin:end] = old.head(found)
             done.add(entry.feature)
             begin = end
@@ -161,8 +160,7 @@ def _parts(model: keras.Model, old: OldModel) -> list[Part]:
         if number in named
     ]
     for entry, place in dense.places_of_ids:
-        column = columns[entry.feature]
-        assert isinstance(column, Categorical)
+        column = old.categorical(entry.feature)
         wanted = entry.feature in named or entry.table in named
         wanted = wanted and not (guessed and entry.representation == "indicator")
         if wanted and entry.representation == "embedding":
@@ -176,14 +174,15 @@ def _embedding(
     dense: Any, entry: CategoricalInput, column: Categorical, place: int, old: OldModel
 ) -> list[Part]:
     columns = old.columns
-    name, scope = f"{name_of(column, columns)}_embedding", ""
-    sharing = [x.feature for x in dense.spec.ids if entry.table and x.table == entry.table]
-    if len(sharing) > 1:
-        names = sorted(name_of(columns[feature], columns) for feature in sharing)
+    name, scope, sharing = f"{name_of(column, columns)}_embedding", "", [column]
+    others = [x.feature for x in dense.spec.ids if entry.table and x.table == entry.table]
+    if len(others) > 1:
+        sharing = [old.categorical(feature) for feature in others]
+        names = sorted(name_of(other, columns) for other in sharing)
         name = f"{name_of(column, columns)}_shared_embedding"
         scope = f"{'_'.join(names)}_shared_embedding"
     found = old.take_rows(
-        f"{INPUT_LAYER}/{scope or name}/embedding_weights", column, entry.dimension
+        f"{INPUT_LAYER}/{scope or name}/embedding_weights", sharing, entry.dimension
     )
     if found is None:
         return []

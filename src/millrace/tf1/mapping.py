@@ -13,7 +13,7 @@ from millrace.errors import MillraceError
 from millrace.feature_columns import Categorical
 from millrace.models.inputs import DenseFeatures
 from millrace.models.linear import Linear
-from millrace.tf1.old_model import OldModel, Part, first_kernel, indicator, spread
+from millrace.tf1.old_model import OldModel, Part, first_kernel, indicator
 
 # The weight whose rows are the features.
 FIRST = "hidden_0/kernel"
@@ -100,15 +100,10 @@ def _value(
     if "inputs" in given:
         parts = [_part(feature, model, old) for feature in given["inputs"]]
         return first_kernel(target.weight, variable, parts, old)
-    if not target.columns:
-        value = old.variables.take(variable, target.shape)
+    if target.columns:
+        value = old.take_rows(variable, target.columns, target.shape[1])
     else:
-        sizes, rows = zip(*(old.rows.of(column) for column in target.columns), strict=True)
-        value = old.variables.take(variable, (sizes[0], *target.shape[1:]))
-        if value is not None:
-            for column in target.columns:
-                old.rows.confirm(column)
-            value = spread(value, rows[0])
+        value = old.variables.take(variable, target.shape)
     if value is None or not target.logits:
         return value
     return old.head(value) - (old.shift if target.bias else np.float32(0))
@@ -129,7 +124,7 @@ def _targets(model: keras.Model, old: OldModel) -> Iterator[tuple[str, Target]]:
             yield name, target
     for weight in model.weights:
         if id(weight) not in named and not weight.path.startswith(IN_OUR_ORDER.get(model.name, ())):
-            last = weight.path.startswith(("logits/", "deep/"))
+            last = weight.path.startswith("deep/" if model.name == "wide_deep" else "logits/")
             shape = tuple(weight.shape)
             yield weight.path, Target(weight, 0, shape, (), last, last and len(shape) == 1)
 
@@ -137,7 +132,7 @@ def _targets(model: keras.Model, old: OldModel) -> Iterator[tuple[str, Target]]:
 def _of_embeddings(layer: DenseFeatures, old: OldModel) -> Iterator[tuple[str, Target]]:
     for name, table in layer.tables.items():
         sharing = [x.feature for x in layer.spec.ids if (x.table or x.feature) == name]
-        columns = tuple(_categorical(feature, old) for feature in sharing)
+        columns = tuple(old.categorical(feature) for feature in sharing)
         yield name, Target(table, 0, tuple(table.shape), columns)
 
 
@@ -150,19 +145,13 @@ def _of_linear(layer: Linear, old: OldModel) -> Iterator[tuple[str, Target]]:
         yield f"{layer.name}/{feature}", target
     begin = 0
     for entry in layer.spec.ids:
-        columns = (_categorical(entry.feature, old),)
+        columns = (old.categorical(entry.feature),)
         rows = (entry.cardinality, *shape)
         yield (
             f"{layer.name}/{entry.feature}",
             Target(layer.weights_of_ids, begin, rows, columns, logits=True),
         )
         begin += entry.cardinality
-
-
-def _categorical(feature: str, old: OldModel) -> Categorical:
-    column = old.columns[feature]
-    assert isinstance(column, Categorical)
-    return column
 
 
 def _first_reads_features(model: keras.Model) -> bool:
@@ -188,7 +177,7 @@ def _part(feature: str, model: keras.Model, old: OldModel) -> Part:
             # One that no other feature shares goes by the name of the embedding too.
             parts |= {entry.table or entry.feature: part, entry.feature: part}
         else:
-            column = _categorical(entry.feature, old)
+            column = old.categorical(entry.feature)
             parts[entry.feature] = replace(indicator(column, place, old), name=entry.feature)
     if feature not in parts:
         raise MillraceError(

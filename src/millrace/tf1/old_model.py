@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -72,6 +72,12 @@ class OldModel:
         """The new model's feature columns, by name."""
         return self.rows.columns
 
+    def categorical(self, feature: str) -> Categorical:
+        """Returns the column of a feature that has ids."""
+        column = self.columns[feature]
+        assert isinstance(column, Categorical)
+        return column
+
     def named(self, key: str) -> set[str]:
         """Returns the features that a list of an old Estimator names, or all without such a list.
 
@@ -116,13 +122,24 @@ class OldModel:
             )
         return [old.index(value) for value in classes]
 
-    def take_rows(self, name: str, column: Categorical, width: int) -> np.ndarray | None:
-        """Returns a variable's row [width] for each of our ids, zeros where it has none."""
-        size, rows = self.rows.of(column)
+    def take_rows(self, name: str, columns: Sequence[Categorical], width: int) -> np.ndarray | None:
+        """Returns a variable's row [width] for each id of the columns, zeros where it has none.
+
+        Raises MillraceError when columns that share the variable have other ids each.
+        """
+        size, rows = self.rows.of(columns[0])
+        for column in columns[1:]:
+            if not np.array_equal(self.rows.of(column)[1], rows):
+                raise MillraceError(
+                    f"{name} of {self.variables.path}: expected features with the same rows, which "
+                    f"share it; found {columns[0].name!r} and {column.name!r} with others.",
+                    note="give both the same warm_start.vocabularies.",
+                )
         value = self.variables.take(name, (size, width))
         if value is None:
             return None
-        self.rows.confirm(column)
+        for column in columns:
+            self.rows.confirm(column)
         return spread(value, rows)
 
 

@@ -355,6 +355,16 @@ DENSE_FEATURES = {"city_emb": {"kind": "embedding", "of": "city", "dimension": 6
             },
             "features.c: expected a kind whose ids an old model has too, found 'crossed'",
         ),
+        (
+            {"map": {"cities": "hidden/kernel"}, "vocabularies": {"city": [*reversed(CITIES)]}},
+            {
+                "age": AGE,
+                "city": CITY,
+                "home": CITY,
+                "cities": {"kind": "embedding", "of": ["city", "home"], "dimension": 6},
+            },
+            "expected features with the same rows, which share it; found 'city' and 'home' with",
+        ),
         ({}, INPUTS, "expected variables that a canned Estimator's names and the features' shapes"),
         ({"graph_def": "nowhere.pb", "map": MAP}, INPUTS, "nowhere.pb: expected a frozen graph"),
         ({"graph_def": H5, "map": MAP}, INPUTS, "keras.h5: expected a GraphDef, found an error"),
