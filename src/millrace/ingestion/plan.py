@@ -75,8 +75,9 @@ class Plan:
             self._cuts = self._time_cuts(self._time_column)
         else:
             self._shares = self._checked_shares()
+        self._divided: dict[tuple[Path, int], Array] = {}
         if data["split"]["by"] == "stratum":
-            self._strata = self._found_strata(data["split"].get("column", self._label))
+            self._divided = self._by_stratum(data["split"].get("column", self._label))
 
     def _inferred(self, guess: bool) -> dict[str, dict[str, Any]]:
         """Returns what schema.json will say about each column, from the table."""
@@ -181,15 +182,14 @@ class Plan:
         divided_by = self._time_column if file_split in (None, "train") else None
         required = [*self._required, divided_by] if divided_by else self._required
         batch, kept, rejected, unlabelled = self._labelled(table, block, required)
+        found = self._assign(table, block, kept, batch, file_split)
         fresh = self._first_of_their_kind(table, block, kept)
         kept[kept] = fresh
-        batch = _only(batch, fresh)
+        batch, found = _only(batch, fresh), found[fresh]
         if self.keys:
             own, repeated = self._keys_of_their_own(table, block, kept, batch)
-            kept[kept] = own
-            batch = _only(batch, own)
+            batch, found = _only(batch, own), found[own]
             rejected = sorted(rejected + repeated, key=lambda reject: reject.row)
-        found = self._assign(table, block, kept, batch, file_split)
         return Outcome(batch.select(self.columns), found, rejected, unlabelled, int((~fresh).sum()))
 
     def _labelled(
@@ -253,24 +253,24 @@ class Plan:
         """Returns the split of each kept row of a block, which `batch` holds: int8 [rows]."""
         if file_split in ("validation", "test"):
             return np.full(batch.num_rows, splits.SPLITS.index(file_split), np.int8)
-        # Nothing is taken for a split that has files of its own.
-        named = [name for name in ("validation", "test") if name in self._file_splits]
         if self._time_column:
-            no_cut: dict[str, Any] = dict.fromkeys(named)
+            no_cut: dict[str, Any] = dict.fromkeys(self._splits_of_files)
             return splits.by_time(batch[self._time_column], self._cuts._replace(**no_cut))
-        no_share: dict[str, Any] = dict.fromkeys(named, 0.0)
-        shares = self._shares._replace(**no_share)
+        if self._divided:
+            return self._divided[table.path, block.first_row]
         hashes = self._hashes(table, block, self.tables[0].names)
-        if self._data["split"]["by"] == "stratum":
-            strata = self._stratum_hashes(table, block)
-            return splits.by_place(self._strata.places(strata[kept], hashes[kept]), shares)
         if self._group_column:
             index = table.names.index(self._group_column)
             # Rows without a group are no group.
             grouped = block.classes[index] != cells.MISSING
             groups = self._hashes(table, block, [self._group_column])
             hashes = np.where(grouped, groups, hashes)
-        return splits.by_row(hashes[kept], shares)
+        return splits.by_row(hashes[kept], self._shares)
+
+    @property
+    def _splits_of_files(self) -> list[str]:
+        """The splits that have files of their own, for which nothing is taken from others."""
+        return [name for name in ("validation", "test") if name in self._file_splits]
 
     @property
     def _time_column(self) -> str | None:
@@ -317,24 +317,30 @@ class Plan:
                 "data.split.folds: expected no file for validation under data.files, found one.",
                 note="folds take the rows for validation from those for training.",
             )
-        return shares
+        no_share: dict[str, Any] = dict.fromkeys(self._splits_of_files, 0.0)
+        return shares._replace(**no_share)
 
-    def _found_strata(self, column: str) -> splits.Strata:
-        """Reads the files that are to be divided, to know how many rows each stratum has."""
-        self._stratum_column = column
-        strata, hashes = [], []
+    def _by_stratum(self, column: str) -> dict[tuple[Path, int], Array]:
+        """Reads the files that are to be divided, and returns the split of each row with a label.
+
+        The rows come by the block that they are in: its file and first row; int8 [rows].
+        """
+        found, strata, hashes = [], [], []
         for table, file_split in zip(self.tables, self._file_splits, strict=True):
             if file_split in (None, "train"):
-                for block in table.blocks(self._markers, self._read_as):
+                for block in table.blocks(self._markers, self.types):
                     _, kept, _, _ = self._labelled(table, block, self._required)
-                    strata.append(self._stratum_hashes(table, block)[kept])
+                    found.append((table.path, block.first_row))
+                    strata.append(self._stratum_hashes(table, block, column)[kept])
                     hashes.append(self._hashes(table, block, self.tables[0].names)[kept])
-        return splits.Strata(np.concatenate(strata), np.concatenate(hashes))
+        ends = np.cumsum([len(rows) for rows in hashes])
+        divided = splits.by_stratum(np.concatenate(strata), np.concatenate(hashes), self._shares)
+        return dict(zip(found, np.split(divided, ends[:-1]), strict=True))
 
-    def _stratum_hashes(self, table: Table, block: Block) -> Array:
-        index = table.names.index(self._stratum_column)
+    def _stratum_hashes(self, table: Table, block: Block, column: str) -> Array:
+        index = table.names.index(column)
         present = block.classes[index] != cells.MISSING
-        return np.where(present, self._hashes(table, block, [self._stratum_column]), 0)
+        return np.where(present, self._hashes(table, block, [column]), 0)
 
     def _time_cuts(self, column: str) -> splits.Cuts:
         arrow_type = ARROW_TYPES[self.types[column]]

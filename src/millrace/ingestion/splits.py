@@ -88,40 +88,45 @@ def by_place(places: Array, wanted: Shares) -> Array:
     return np.select([places < wanted.test, validation], [TEST, VALIDATION], TRAIN).astype(np.int8)
 
 
-class Strata:
-    """The rows of a table by a column that is to have the same shares in all splits.
+def by_stratum(strata: Array, hashes: Array, wanted: Shares) -> Array:
+    """Returns the split of each row of a table: int8 [rows].
+
+    The rows of a stratum are divided by their places among each other.
 
     Args:
-      strata: a hash of each row's value, uint64 [rows].
+      strata: a hash of each row's value of the column that is to have the same shares in all
+        splits, uint64 [rows].
       hashes: a hash of each row, uint64 [rows].
 
     Raises MillraceError when there are too many values.
     """
+    values = pa.array(strata).dictionary_encode()
+    if len(values.dictionary) > MOST_STRATA:
+        raise MillraceError(
+            f"data.split: expected a column of at most {MOST_STRATA:,} values to stratify by, "
+            f"found {len(values.dictionary):,}.",
+            note="`by: row` gives every value about the same share in all splits.",
+        )
+    numbers = values.indices.to_numpy().astype(np.uint16)  # which numpy sorts by counting
+    ends = np.cumsum(np.bincount(numbers))
+    found = np.empty(len(hashes), np.int8)
+    for rows in np.split(np.argsort(numbers, kind="stable"), ends[:-1]):
+        found[rows] = by_place(_places(hashes[rows]), wanted)
+    return found
 
-    def __init__(self, strata: Array, hashes: Array) -> None:
-        self._names, index = np.unique(strata, return_inverse=True)
-        if len(self._names) > MOST_STRATA:
-            raise MillraceError(
-                f"data.split: expected a column of at most {MOST_STRATA:,} values to stratify by, "
-                f"found {len(self._names):,}.",
-                note="`by: row` gives every value about the same share in all splits.",
-            )
-        order = np.lexsort((hashes, index))
-        ends = np.cumsum(np.bincount(index, minlength=len(self._names)))
-        self._hashes = np.split(hashes[order], ends[:-1])
 
-    def places(self, strata: Array, hashes: Array) -> Array:
-        """Returns where, from 0 to 1, each row is among those of its value: float64 [rows].
+def _places(hashes: Array) -> Array:
+    """Returns where, from 0 to 1, each row is among all of them: float64 [rows].
 
-        They stand in the order of their hashes, at equal distances; equal rows at one place.
-        """
-        found = np.zeros(len(hashes))
-        for name, ordered in zip(self._names, self._hashes, strict=True):
-            rows = strata == name
-            wanted = hashes[rows]
-            ranks = [np.searchsorted(ordered, wanted, side) for side in ("left", "right")]
-            found[rows] = (ranks[0] + ranks[1]) / (2 * len(ordered))
-        return found
+    They stand in the order of their hashes, at equal distances; equal rows at one place.
+    """
+    order = np.argsort(hashes)
+    ordered = hashes[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    ends = np.append(starts[1:], len(hashes))
+    found = np.empty(len(hashes))
+    found[order] = np.repeat((starts + ends) / (2 * len(hashes)), ends - starts)
+    return found
 
 
 def by_time(column: pa.Array, cuts: Cuts) -> Array:

@@ -3,6 +3,7 @@
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -124,27 +125,29 @@ def test_a_fold_that_is_not_there() -> None:
 def test_each_stratum_has_the_same_shares() -> None:
     rows = hashes(1300)
     strata = np.repeat(np.array([7, 2**63, 5], np.uint64), [1000, 200, 100])
-    found = splits.by_place(splits.Strata(strata, rows).places(strata, rows), Shares(0.1, 0.2))
+    found = splits.by_stratum(strata, rows, Shares(0.1, 0.2))
     for name, size in ((7, 1000), (2**63, 200), (5, 100)):
         counts = np.bincount(found[strata == name], minlength=3)
         assert counts.tolist() == [0.7 * size, 0.1 * size, 0.2 * size]
 
 
-def test_places_depend_on_the_rows_and_not_on_their_order() -> None:
+def test_a_stratum_is_divided_by_the_ranks_of_its_rows() -> None:
     rows = hashes(500) >> np.uint64(56)  # some are equal
     strata = rows % np.uint64(3)
     order = np.random.default_rng(1).permutation(500)
-    one = splits.Strata(strata, rows).places(strata, rows)
-    other = splits.Strata(strata[order], rows[order]).places(strata, rows)
-    np.testing.assert_array_equal(one, other)
-    assert len(set(zip(rows.tolist(), one.tolist(), strict=True))) == len(set(rows.tolist()))
-    for name in range(3):
-        assert one[strata == name].mean() == pytest.approx(0.5)
+    found = splits.by_stratum(strata, rows, Shares(0.1, 0.2))
+    turned = splits.by_stratum(strata[order], rows[order], Shares(0.1, 0.2))
+    assert turned.tolist() == found[order].tolist()
+    ranks = pd.Series(rows).groupby(strata).rank(method="average")  # from 1
+    sizes = pd.Series(rows).groupby(strata).transform("size")
+    places = (ranks - 0.5) / sizes
+    expected = np.where(places < 0.2, TEST, np.where(places < 0.2 + 0.1, VALIDATION, TRAIN))
+    assert found.tolist() == expected.tolist()
 
 
 def test_too_many_strata() -> None:
     with pytest.raises(MillraceError, match="at most 1,024 values to stratify by, found 1,025"):
-        splits.Strata(np.arange(1025, dtype=np.uint64), hashes(1025))
+        splits.by_stratum(np.arange(1025, dtype=np.uint64), hashes(1025), Shares(0.1, 0.2))
 
 
 @pytest.mark.parametrize(
