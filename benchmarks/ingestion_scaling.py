@@ -164,6 +164,13 @@ def rate_of_two(source: Path) -> float:
     return float(round(2 * min(alone) / min(together), 2))
 
 
+def more_rows_and_processes(rows: int, suffix: str) -> dict[str, Any]:
+    return {
+        "4 times the rows": of_four_times_the_rows(rows, suffix),
+        "rate of 2 processes": rate_of_two(make(rows).with_suffix(suffix)),
+    }
+
+
 def with_each_config(rows: int) -> dict[str, Any]:
     source = make(rows).with_suffix(".csv")
     measure(source, "scaling", "by row")
@@ -174,11 +181,8 @@ def with_each_config(rows: int) -> dict[str, Any]:
 PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "configs": with_each_config,
     "kddcup99_10pct": lambda _: beside_the_limit(KDD_CUP, ["by row"]),
-    "csv": lambda rows: {
-        "4 times the rows": of_four_times_the_rows(rows, ".csv"),
-        "rate of 2 processes": rate_of_two(make(rows).with_suffix(".csv")),
-    },
-    "parquet": lambda rows: {"4 times the rows": of_four_times_the_rows(rows, ".parquet")},
+    "csv": lambda rows: more_rows_and_processes(rows, ".csv"),
+    "parquet": lambda rows: more_rows_and_processes(rows, ".parquet"),
 }
 
 

@@ -57,7 +57,8 @@ class ParquetTable:
         most = max(1, min(ROWS_PER_BLOCK, CELLS_PER_BLOCK // max(1, len(self.names))))
         row = 1
         with _damage_named(str(self.path)):
-            for batch in self._file.iter_batches(most):
+            # A thread for each column would take twice the CPU, and cores that are other jobs'.
+            for batch in self._file.iter_batches(most, use_threads=False):
                 yield _block(batch, row, markers, types)
                 row += batch.num_rows
 

@@ -1,6 +1,8 @@
 """Parquet files; the oracle is pyarrow's own reading of them."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -139,3 +141,22 @@ def test_damage_is_named(path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(MillraceError, match="expected Parquet data, found a damaged file"):
         read(path)
+
+
+def test_a_job_of_one_thread_uses_one(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table({f"c{index}": list(range(1000)) for index in range(10)}), path)
+    # In a process of its own: another test may have begun Arrow's threads.
+    script = """
+import os, sys
+from pathlib import Path
+from millrace.ingestion import blocks, parquet
+
+table = parquet.ParquetTable(Path(sys.argv[1]), [])
+before = len(os.listdir("/proc/self/task"))
+list(table.blocks(blocks.Markers.of([]), {}))
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    command = [sys.executable, "-c", script, str(path)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == "0\n"
