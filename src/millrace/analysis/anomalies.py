@@ -45,6 +45,8 @@ def find(
             if split != "train":
                 found += _drift(name, train, split, others["columns"][name])
                 found += _new_categories(name, split, others["columns"][name])
+                if name != statistics["label"]["name"]:
+                    found += _rounded(name, train, split, others["columns"][name])
     return found
 
 
@@ -193,6 +195,22 @@ def _new_categories(name: str, split: str, other: dict[str, Any]) -> Iterator[di
             f"{unseen:,} of the {rows:,} rows of {split} have a value of {name!r} that train lacks"
         )
         yield _anomaly(severity, "new_categories", name, split, message, round(share, 6))
+
+
+def _rounded(
+    name: str, train: dict[str, Any], split: str, other: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Tells of whole numbers that lose digits on the way into a model.
+
+    Where train has some, the column is refused as a number, so none of them gets into one.
+    """
+    rounded, rows = other.get("rounded", 0), other["rows"]
+    if rounded and not train["rounded"]:
+        message = (
+            f"{rounded:,} of the {rows:,} rows of {split} have a whole number in {name!r} that"
+            " float32 cannot hold; models get the nearest one that it can"
+        )
+        yield _anomaly("warning", "rounded", name, split, message, round(rounded / rows, 6))
 
 
 def _anomaly(

@@ -58,8 +58,9 @@ def compute(
         all columns) and `columns`. A column has type, rows, missing, distinct and
         values ([value, count], by falling count); a number also min, max, mean, std (of the
         population), median, quantiles (linear interpolation at 0, 1/1024 … 1) and histogram (the
-        edges are train's; what lies outside counts in the outer bins); a string outside train
-        also `unseen`, the rows whose value train lacks.
+        edges are train's; what lies outside counts in the outer bins); a whole number also
+        `rounded`, the rows whose value float32 cannot hold; a string outside train also `unseen`,
+        the rows whose value train lacks.
         `label`: name, task, classes, and `alone`: how well each column by itself predicts it,
         but for the weight, which is no feature.
         `unique`: the columns of integers or strings in which no value comes twice.
@@ -195,6 +196,9 @@ def _column(
         described |= describe_numbers(f"{name!r} in {split}", values, counts, edges)
         listed = (counts * MOST_LISTED >= rows) | (len(values) <= MOST_LISTED)
         described["values"] = _by_count(values[listed], counts[listed])
+        if type_ == "int64":
+            held = values.astype(np.float32).astype(np.longdouble) == values.astype(np.longdouble)
+            described["rounded"] = int(counts[~held].sum())
     elif train is None:
         described["values"] = _by_count(values, counts)
     else:

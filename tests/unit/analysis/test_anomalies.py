@@ -105,6 +105,17 @@ def test_new_categories(unseen: int, severity: str) -> None:
     assert found[0]["value"] == unseen / 1000
 
 
+@pytest.mark.parametrize("in_train, in_test, told", [(0, 3, True), (0, 0, False), (5, 3, False)])
+def test_whole_numbers_that_lose_digits(in_train: int, in_test: int, told: bool) -> None:
+    train, test = number([150, 50]), number([150, 50])
+    whole = {"type": "int64"}
+    found = anomalies.find(
+        statistics(train | whole | {"rounded": in_train}, test | whole | {"rounded": in_test})
+    )
+    assert kinds(found) == ([("warning", "rounded", "test")] if told else [])
+    assert [anomaly["value"] for anomaly in found] == ([3 / 200] if told else [])
+
+
 def test_later_dates_are_no_anomaly() -> None:
     train, test = text([["2013-01-01", 500]]), text([["2013-01-02", 500]], unseen=500)
     train["values"].append(["2013-01-03", 500])

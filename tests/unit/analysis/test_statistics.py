@@ -120,6 +120,18 @@ def test_unseen_counts_rows_whose_value_train_lacks(tables: dict[str, pd.DataFra
     assert "unseen" not in splits["train"]["columns"]["carrier"]
 
 
+def test_whole_numbers_that_float32_cannot_hold_are_counted() -> None:
+    numbers = [1, 2**24, 2**24 + 1, 2**24 + 1, -(2**24) - 3, 2**62, 2**62 + 1, 2**63 - 1, None]
+    table = pd.DataFrame({"x": pd.Series(numbers, dtype="Int64"), "y": [0, 1, 0, 1, 0, 1, 0, 1, 0]})
+    types = {"x": "int64", "y": "int64"}
+    computed = compute(dict.fromkeys(["train", "validation", "test"], table), types, "y")
+    columns = computed["splits"]["test"]["columns"]
+    expected = [x for x in numbers if x is not None and int(np.float32(x)) != x]
+    assert len(expected) == 5
+    assert columns["x"]["rounded"] == 5
+    assert columns["y"]["rounded"] == 0
+
+
 def test_nan_and_empty_strings_are_missing() -> None:
     types = {"x": "float32", "s": "string", "y": "int64"}
     fields = [pa.array([1.0, float("nan"), None], pa.float32()), pa.array(["", "a", None])]
