@@ -55,13 +55,15 @@ def ingested(
     A part that does not see all rows, and knows no schema, has to find the right types first.
     """
     data = job["data"]
+    guess: Plan | None = None
     if "schema" not in data and len(data["parts"]) == 1:
         with suppress(MillraceError):  # which may be the guess's fault, or comes again
-            plan = Plan(files, data, job["seed"], guess=True)
-            account = write(plan, files, mine, data, folder)
-            if plan.holds():
-                return plan, account
-        shutil.rmtree(folder, ignore_errors=True)
+            guess = Plan(files, data, job["seed"], guess=True)
+    if guess:
+        account = write(guess, files, mine, data, folder)
+        if guess.holds():
+            return guess, account
+        shutil.rmtree(folder)
     plan = Plan(files, data, job["seed"])
     return plan, write(plan, files, mine, data, folder)
 

@@ -344,9 +344,7 @@ class Plan:
 
     def _time_cuts(self, column: str) -> splits.Cuts:
         arrow_type = ARROW_TYPES[self.types[column]]
-        split = self._data["split"]
-        cuts = splits.time_cuts(split, arrow_type, lambda: self._times(column))
-        return cuts._replace(gap=split["gap"])
+        return splits.time_cuts(self._data["split"], arrow_type, lambda: self._times(column))
 
     def _times(self, column: str) -> pa.ChunkedArray:
         """Returns the values of the time column in the files that are to be divided."""

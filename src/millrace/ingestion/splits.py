@@ -148,11 +148,6 @@ def _before(cut: pa.Scalar, gap: float) -> pa.Scalar:
     value = cut.as_py()
     if isinstance(value, date):
         return pa.scalar(value - timedelta(days=gap), cut.type)
-    if isinstance(value, str | bool):
-        raise MillraceError(
-            f"data.split.gap: expected none with a column of type {cut.type}, found {gap}.",
-            note="a gap is a number of days, or the difference of two numbers.",
-        )
     return pa.scalar(value - gap)
 
 
@@ -163,12 +158,18 @@ def time_cuts(
 
     `values` gives all values of the column, none missing; it is called only when a cut is given as
     a share of the rows. Rows with equal values stay together, so such shares are approximate.
-    Raises MillraceError when a value is none of the column, or the cuts are not in their order.
+    Raises MillraceError when a value is none of the column, the cuts are not in their order, or
+    there is to be a gap in what has no distances.
     """
+    if split["gap"] and (pa.types.is_string(type_) or pa.types.is_boolean(type_)):
+        raise MillraceError(
+            f"data.split.gap: expected none with a column of type {type_}, found {split['gap']}.",
+            note="a gap is a number of days, or the difference of two numbers.",
+        )
     given = {name: _cut(name, split, type_) for name in ("validation", "test")}
     if any(cut is None for cut in given.values()):
         given = _cuts_at_shares(given, split, values())
-    cuts = Cuts(given["validation"], given["test"])
+    cuts = Cuts(given["validation"], given["test"], split["gap"])
     if not pc.less(cuts.validation, cuts.test).as_py():
         raise MillraceError(
             f"data.split: expected validation to begin before the test, "

@@ -56,35 +56,36 @@ def no_values() -> pa.ChunkedArray:
 
 def test_time_cuts_begin_their_splits() -> None:
     days = pa.array([date(2013, 9, 30), date(2013, 10, 1), date(2013, 10, 31), date(2013, 11, 1)])
-    split = {"column": "day", "validation": "2013-10-01", "test": "2013-11-01"}
+    split = {"column": "day", "validation": "2013-10-01", "test": "2013-11-01", "gap": 0}
     cuts = splits.time_cuts(split, days.type, no_values)
     assert splits.by_time(days, cuts).tolist() == [TRAIN, VALIDATION, VALIDATION, TEST]
     assert splits.by_time(days, Cuts(cuts.validation, None)).tolist() == [TRAIN, *[VALIDATION] * 3]
 
 
 def test_numbers_cut_numbers() -> None:
-    cuts = splits.time_cuts({"column": "year", "validation": 10, "test": 20}, pa.int64(), no_values)
+    split = {"column": "year", "validation": 10, "test": 20, "gap": 0}
+    cuts = splits.time_cuts(split, pa.int64(), no_values)
     years = pa.array([9, 10, 19, 20, 100])
     assert splits.by_time(years, cuts).tolist() == [TRAIN, VALIDATION, VALIDATION, TEST, TEST]
 
 
 def test_shares_of_time_are_the_latest_rows() -> None:
     values = pa.chunked_array([np.random.default_rng(0).permutation(1000)])
-    split = {"column": "t", "validation": 0.1, "test": 0.2}
+    split = {"column": "t", "validation": 0.1, "test": 0.2, "gap": 0}
     cuts = splits.time_cuts(split, values.type, lambda: values)
     assert (cuts.validation.as_py(), cuts.test.as_py()) == (700, 800)
 
 
 def test_rows_of_one_moment_stay_together() -> None:
     values = pa.chunked_array([[1] * 50 + [2] * 30 + [3] * 20])
-    split = {"column": "t", "validation": 0.2, "test": 0.1}
+    split = {"column": "t", "validation": 0.2, "test": 0.1, "gap": 0}
     cuts = splits.time_cuts(split, values.type, lambda: values)
     assert (cuts.validation.as_py(), cuts.test.as_py()) == (2, 3)
 
 
 def test_a_share_of_validation_before_a_given_test() -> None:
     values = pa.chunked_array([list(range(100))])
-    split = {"column": "t", "validation": 0.1, "test": "60"}
+    split = {"column": "t", "validation": 0.1, "test": "60", "gap": 0}
     cuts = splits.time_cuts(split, values.type, lambda: values)
     assert (cuts.validation.as_py(), cuts.test.as_py()) == (50, 60)
 
@@ -98,7 +99,7 @@ def test_a_share_of_validation_before_a_given_test() -> None:
 )
 def test_cuts_that_cannot_be(split: dict, message: str) -> None:
     with pytest.raises(MillraceError, match=message):
-        splits.time_cuts(split | {"column": "day"}, pa.date32(), no_values)
+        splits.time_cuts(split | {"column": "day", "gap": 0}, pa.date32(), no_values)
 
 
 def test_folds_divide_what_is_not_for_the_test() -> None:
@@ -172,5 +173,6 @@ def test_rows_in_a_gap_are_left_out(values: list, cuts: tuple, gap: float) -> No
 
 
 def test_text_has_no_gap() -> None:
+    split = {"column": "day", "validation": "b", "test": "c", "gap": 1}
     with pytest.raises(MillraceError, match="expected none with a column of type string"):
-        splits.by_time(pa.array(["a"]), Cuts(pa.scalar("b"), pa.scalar("c"), 1))
+        splits.time_cuts(split, pa.string(), no_values)

@@ -14,6 +14,8 @@ import pytest
 from ingest_jobs import SPLITS, Job, contents, made
 
 from millrace import examples
+from millrace.ingestion import delimited
+from millrace.ingestion.delimited import DelimitedTable
 
 
 @pytest.fixture
@@ -495,6 +497,39 @@ def test_a_failed_run_leaves_the_last_one_as_it_was(job: Job) -> None:
     before = {path: path.read_bytes() for path in Path("results").rglob("*.*")}
     assert job.run(written("a,label\n1,2\n")) == 1
     assert {path: path.read_bytes() for path in Path("results").rglob("*.*")} == before
+
+
+def test_a_damaged_file_is_read_to_its_damage_once(
+    job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(20_000).to_csv("table.csv.gz", index=False)
+    whole = Path("table.csv.gz").read_bytes()
+    Path("table.csv.gz").write_bytes(whole[: len(whole) // 2])
+    begun = []
+    blocks_of = DelimitedTable.blocks
+
+    def counted(self: DelimitedTable, *arguments: Any) -> Any:
+        for block in blocks_of(self, *arguments):
+            begun.append(block.first_row)
+            yield block
+
+    monkeypatch.setattr(DelimitedTable, "blocks", counted)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1 << 16)
+    assert job.run({"table.csv.gz": None}) == 1
+    assert "table.csv.gz: expected gzip data, found a damaged file" in capsys.readouterr().err
+    assert len(begun) > 3
+    assert begun[:2] == [1, 1]  # for the first guess at the types, and for the rows
+    assert begun[1:] == sorted(set(begun))
+
+
+def test_a_gap_needs_the_type_of_the_whole_column(job: Job) -> None:
+    files = written("n,label\nnone,1\n", "a.csv")
+    files |= written("n,label\n" + "".join(f"{n},{n % 2}\n" for n in range(400)), "b.csv")
+    split = {"by": "time", "column": "n", "validation": "200", "test": "300", "gap": 5}
+    assert job.run(files, split=split, max_rejected=1) == 0
+    account = job.account()
+    assert account["written"] == {"train": 195, "validation": 95, "test": 100}
+    assert (account["in_gap"], account["rejected"]) == (10, 1)
 
 
 @pytest.mark.parametrize(
