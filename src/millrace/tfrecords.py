@@ -56,9 +56,35 @@ def create(path: Path, compression: str) -> IO[bytes]:
     """Opens a file to be written; `compression` is none or gzip."""
     if compression == "none":
         return path.open("wb")
-    # Without a time in its header a file's bytes depend on its records and its name alone.
-    zipped: IO[bytes] = igzip.IGzipFile(path, "wb", GZIP_LEVEL, mtime=0)
+    zipped: IO[bytes] = _GzipInPieces(path)
     return zipped
+
+
+class _GzipInPieces(igzip.IGzipFile):  # type: ignore[misc]
+    """A gzip file whose bytes depend on its content and its name alone.
+
+    There is no time in its header, and it is compressed in pieces of one size: ISA-L finds other
+    matches when the first bytes that it is given are few.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._held = bytearray()
+        super().__init__(path, "wb", GZIP_LEVEL, mtime=0)
+
+    def write(self, data: Any) -> int:
+        self._held += data
+        while len(self._held) >= PIECE_BYTES:
+            super().write(bytes(self._held[:PIECE_BYTES]))
+            del self._held[:PIECE_BYTES]
+        return len(data)
+
+    def close(self) -> None:
+        try:
+            if self._held:
+                super().write(bytes(self._held))
+        finally:
+            self._held.clear()
+            super().close()
 
 
 def count(paths: Sequence[Path]) -> int:

@@ -63,6 +63,19 @@ def test_records_may_lie_across_pieces(tmp_path: Path, monkeypatch: pytest.Monke
         assert contents(path) == expected
 
 
+def test_gzip_bytes_do_not_depend_on_how_they_are_written(tmp_path: Path) -> None:
+    text = "".join(f"{n * n},{n % 7},word {n % 13}\n" for n in range(200_000)).encode()
+    assert len(text) > 2 * tfrecords.PIECE_BYTES
+    found = set()
+    for size in (1, 100, 288, 290, 5000, tfrecords.PIECE_BYTES + 7, len(text)):
+        with tfrecords.create(tmp_path / "x.gz", "gzip") as file:
+            file.write(text[:size])
+            for start in range(size, len(text), 300_001):
+                file.write(text[start : start + 300_001])
+        found.add((tmp_path / "x.gz").read_bytes())
+    assert [gzip.decompress(data) for data in found] == [text]
+
+
 def test_gzip_bytes_hold_no_time(tmp_path: Path) -> None:
     data = compressed(tmp_path / "x.gz", PLAIN).read_bytes()
     assert data[4:8] == bytes(4)
