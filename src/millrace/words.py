@@ -53,6 +53,16 @@ def put_word(typing_context: Any, data: Any, position: Any, value: Any) -> Any:
 
 
 @intrinsic
+def zeros_below(typing_context: Any, value: Any) -> Any:
+    """Returns how many zero bits a uint64, which is not 0, has below its lowest one."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
 def _by_instruction(typing_context: Any, crc: Any, eight_bytes: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = ir.FunctionType(_WORD, [_WORD, _WORD])

@@ -46,3 +46,14 @@ def test_words_are_read_and_put_anywhere() -> None:
     data = np.arange(30, dtype=np.uint8)
     moved(data, 3, 17)
     assert data.tolist() == [*range(17), *range(3, 11), *range(25, 30)]
+
+
+@njit
+def lowest(value: int) -> int:
+    return words.zeros_below(value)
+
+
+@pytest.mark.parametrize("bit", [0, 1, 31, 63])
+def test_the_lowest_bit_is_found(bit: int) -> None:
+    assert lowest(np.uint64(1 << bit)) == bit
+    assert lowest(np.uint64(1 << bit | 1 << 63)) == bit
