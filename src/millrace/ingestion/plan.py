@@ -325,13 +325,15 @@ class Plan:
 
         The rows come by the block that they are in: its file and first row; int8 [rows].
         """
+        known = splits.Strata()
         found, strata, hashes = [], [], []
         for table, file_split in zip(self.tables, self._file_splits, strict=True):
             if file_split in (None, "train"):
                 for block in table.blocks(self._markers, self.types):
                     _, kept, _, _ = self._labelled(table, block, self._required)
                     found.append((table.path, block.first_row))
-                    strata.append(self._stratum_hashes(table, block, column)[kept])
+                    values = self._stratum_hashes(table, block, column)[kept]
+                    strata.append(known.numbers(values))
                     hashes.append(self._hashes(table, block, self.tables[0].names)[kept])
         ends = np.cumsum([len(rows) for rows in hashes])
         divided = splits.by_stratum(np.concatenate(strata), np.concatenate(hashes), self._shares)

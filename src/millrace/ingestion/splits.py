@@ -88,44 +88,48 @@ def by_place(places: Array, wanted: Shares) -> Array:
     return np.select([places < wanted.test, validation], [TEST, VALIDATION], TRAIN).astype(np.int8)
 
 
+class Strata:
+    """Numbers the values of a column that is to have the same shares in all splits."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+
+    def numbers(self, values: Array) -> Array:
+        """Returns the number of each row's value, by a hash of it (uint64 [rows]): uint16 [rows].
+
+        Raises MillraceError when there are too many values.
+        """
+        found, places = np.unique(values, return_inverse=True)
+        own = [self._numbers.setdefault(value, len(self._numbers)) for value in found.tolist()]
+        if len(self._numbers) > MOST_STRATA:
+            raise MillraceError(
+                f"data.split: expected a column of at most {MOST_STRATA:,} values to stratify by, "
+                f"found at least {len(self._numbers):,}.",
+                note="`by: row` gives every value about the same share in all splits.",
+            )
+        return np.array(own, np.uint16)[places]
+
+
 def by_stratum(strata: Array, hashes: Array, wanted: Shares) -> Array:
     """Returns the split of each row of a table: int8 [rows].
 
-    The rows of a stratum are divided by their places among each other.
+    The rows of a stratum stand in the order of their hashes, at equal distances from 0 to 1; equal
+    rows at one place.
 
     Args:
-      strata: a hash of each row's value of the column that is to have the same shares in all
-        splits, uint64 [rows].
+      strata: the number of each row's stratum, uint16 [rows].
       hashes: a hash of each row, uint64 [rows].
-
-    Raises MillraceError when there are too many values.
     """
-    values = pa.array(strata).dictionary_encode()
-    if len(values.dictionary) > MOST_STRATA:
-        raise MillraceError(
-            f"data.split: expected a column of at most {MOST_STRATA:,} values to stratify by, "
-            f"found {len(values.dictionary):,}.",
-            note="`by: row` gives every value about the same share in all splits.",
-        )
-    numbers = values.indices.to_numpy().astype(np.uint16)  # which numpy sorts by counting
-    ends = np.cumsum(np.bincount(numbers))
     found = np.empty(len(hashes), np.int8)
-    for rows in np.split(np.argsort(numbers, kind="stable"), ends[:-1]):
-        found[rows] = by_place(_places(hashes[rows]), wanted)
-    return found
-
-
-def _places(hashes: Array) -> Array:
-    """Returns where, from 0 to 1, each row is among all of them: float64 [rows].
-
-    They stand in the order of their hashes, at equal distances; equal rows at one place.
-    """
-    order = np.argsort(hashes)
-    ordered = hashes[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    ends = np.append(starts[1:], len(hashes))
-    found = np.empty(len(hashes))
-    found[order] = np.repeat((starts + ends) / (2 * len(hashes)), ends - starts)
+    ends = np.cumsum(np.bincount(strata))
+    # Numbers of 16 bits are sorted by counting.
+    for rows in np.split(np.argsort(strata, kind="stable"), ends[:-1]):
+        rows = rows[np.argsort(hashes[rows])]
+        ordered = hashes[rows]
+        first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+        equal = np.diff(np.append(first, len(rows)))
+        places = (2 * first + equal) / (2 * len(rows))
+        found[rows] = np.repeat(by_place(places, wanted), equal)
     return found
 
 

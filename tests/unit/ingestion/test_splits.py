@@ -126,7 +126,7 @@ def test_a_fold_that_is_not_there() -> None:
 def test_each_stratum_has_the_same_shares() -> None:
     rows = hashes(1300)
     strata = np.repeat(np.array([7, 2**63, 5], np.uint64), [1000, 200, 100])
-    found = splits.by_stratum(strata, rows, Shares(0.1, 0.2))
+    found = splits.by_stratum(splits.Strata().numbers(strata), rows, Shares(0.1, 0.2))
     for name, size in ((7, 1000), (2**63, 200), (5, 100)):
         counts = np.bincount(found[strata == name], minlength=3)
         assert counts.tolist() == [0.7 * size, 0.1 * size, 0.2 * size]
@@ -134,7 +134,7 @@ def test_each_stratum_has_the_same_shares() -> None:
 
 def test_a_stratum_is_divided_by_the_ranks_of_its_rows() -> None:
     rows = hashes(500) >> np.uint64(56)  # some are equal
-    strata = rows % np.uint64(3)
+    strata = (rows % np.uint64(3)).astype(np.uint16)
     order = np.random.default_rng(1).permutation(500)
     found = splits.by_stratum(strata, rows, Shares(0.1, 0.2))
     turned = splits.by_stratum(strata[order], rows[order], Shares(0.1, 0.2))
@@ -146,9 +146,21 @@ def test_a_stratum_is_divided_by_the_ranks_of_its_rows() -> None:
     assert found.tolist() == expected.tolist()
 
 
+def test_strata_are_numbered_as_they_come() -> None:
+    known = splits.Strata()
+    values = hashes(6)
+    assert len(set(known.numbers(values[[0, 1, 0, 2]]).tolist())) == 3
+    again, more = known.numbers(values[:3]), known.numbers(values[[3, 0]])
+    assert sorted(again.tolist()) == [0, 1, 2]
+    assert more.tolist() == [3, again[0]]
+
+
 def test_too_many_strata() -> None:
-    with pytest.raises(MillraceError, match="at most 1,024 values to stratify by, found 1,025"):
-        splits.by_stratum(np.arange(1025, dtype=np.uint64), hashes(1025), Shares(0.1, 0.2))
+    known = splits.Strata()
+    known.numbers(np.arange(1024, dtype=np.uint64))
+    message = "at most 1,024 values to stratify by, found at least 1,025"
+    with pytest.raises(MillraceError, match=message):
+        known.numbers(np.array([2000], np.uint64))
 
 
 @pytest.mark.parametrize(
