@@ -115,6 +115,7 @@ class Encoder:
         self._ints = np.empty((self._layout.count(wire.INT), rows), np.int64)
         self._spans = np.empty((self._layout.count(wire.BYTES), rows, 2), np.int64)
         texts: list[Array] = []
+        self._text_bytes = 0
         for index, name in enumerate(self._layout.names):
             self._valid[index] = columns[name].is_valid().to_numpy(zero_copy_only=False)
             self._fill(index, columns[name], texts)
@@ -147,7 +148,8 @@ class Encoder:
         kind, slot = self._layout.kinds[index], self._layout.slots[index]
         if kind == wire.BYTES:
             offsets, text = string_buffers(column)
-            offsets += sum(map(len, texts))
+            offsets += self._text_bytes
+            self._text_bytes += len(text)
             self._spans[slot, :, 0], self._spans[slot, :, 1] = offsets[:-1], offsets[1:]
             texts.append(text)
         else:

@@ -118,9 +118,9 @@ def typed(
         rejected(block, row, "", _count_reason(int(block.counts[row]), len(names)))
         for row in np.flatnonzero(wrong_count).tolist()
     ]
-    columns = {}
+    columns, places = {}, {name: index for index, name in enumerate(names)}
     for name, kind in types.items():
-        index = names.index(name)
+        index = places[name]
         classes = block.classes[index]
         columns[name], bad = _arrow_column(
             kind, block.data, block.spans[index], classes, block.values[index]

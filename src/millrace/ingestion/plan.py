@@ -240,7 +240,8 @@ class Plan:
         return own, rejected
 
     def _hashes(self, table: Table, block: Block, names: list[str]) -> Array:
-        return block.hashes(self._seed, [table.names.index(name) for name in names])
+        places = {name: index for index, name in enumerate(table.names)}
+        return block.hashes(self._seed, [places[name] for name in names])
 
     def _assign(
         self,
