@@ -102,7 +102,8 @@ def detect(
     if controls:
         raise MillraceError(
             f"{path}: expected text, found binary data (a byte {min(controls):#04x}).",
-            note="a table can be CSV or JSON lines, compressed or not, or Parquet.",
+            note="a table can be CSV or JSON lines, compressed or not, or Parquet; "
+            "UTF-16 without a byte order mark needs data.encoding.",
         )
     return Dialect(compression, encoding, start, *_delimiter(text.encode(), delimiter, escape))
 
@@ -233,7 +234,12 @@ def _open(path: Path, compression: str | None) -> IO[bytes]:
 
 def _open_zip(path: Path) -> IO[bytes]:
     archive = zipfile.ZipFile(path)
-    members = [member for member in archive.infolist() if not member.is_dir()]
+    members = [
+        member
+        for member in archive.infolist()
+        # macOS puts notes of its own beside each file.
+        if not member.is_dir() and not member.filename.startswith("__MACOSX/")
+    ]
     if len(members) != 1:
         raise MillraceError(
             f"{path}: expected an archive of one file, found {len(members)} in it.",

@@ -66,6 +66,15 @@ def test_several_files_in_an_archive_are_refused(tmp_path: Path) -> None:
         dialects.detect(tmp_path / "two.zip", None)
 
 
+def test_notes_of_macos_are_no_second_file(tmp_path: Path) -> None:
+    path = tmp_path / "one.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", "x,y\n1,2\n")
+        archive.writestr("__MACOSX/._a.csv", b"\0\5\x16\7")
+    text = b"".join(dialects.chunks(path, dialects.detect(path, None), 1 << 20))
+    assert text == b"x,y\n1,2\n"
+
+
 @pytest.mark.parametrize(
     ("text", "delimiter"),
     [
