@@ -60,7 +60,7 @@ def create(path: Path, compression: str) -> IO[bytes]:
     return zipped
 
 
-class _GzipInPieces(igzip.IGzipFile):  # type: ignore[misc]
+class _GzipInPieces(igzip.IGzipFile):
     """A gzip file whose bytes depend on its content and its name alone.
 
     There is no time in its header, and it is compressed in pieces of one size: ISA-L finds other

@@ -5,7 +5,7 @@ the cells of a block are `spans`, int64 [columns, rows, 2], spaces around them c
 """
 
 # numba gives the integers here their widths; mypy sees none of that.
-# mypy: disable-error-code="untyped-decorator, no-any-return"
+# mypy: disable-error-code="untyped-decorator, no-any-return, return-value"
 
 from typing import Any
 
