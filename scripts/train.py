@@ -43,6 +43,7 @@ def main() -> None:
     if (count := workers.needed(job, run.model)) > 1 and cluster.find(os.environ) is None:
         workers.start(count)
         return
+    workers.end_with_starter()
     if strategies.serve(job["training"]):
         return  # the chief, which it served, is done
     settled = runs.settle(job, run, arguments.models)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +17,10 @@ from millrace.training import devices
 
 # Kinds that no loop over batches trains.
 ALONE = {"boosted_trees", "tf1"}
+
+# The environment variable in which a worker on this machine finds who started it.
+STARTER = "MILLRACE_STARTER"
+PR_SET_PDEATHSIG = 1  # of Linux' prctl
 
 
 def needed(config: Mapping[str, Any], model: str) -> int:
@@ -41,6 +47,19 @@ def start(count: int) -> None:
         )
 
 
+def end_with_starter() -> None:
+    """Has the kernel kill this process when the one whose `start` made it is gone, killed or not.
+
+    Otherwise its workers would train on, beside those of the next run. Does nothing elsewhere.
+    """
+    starter = os.environ.get(STARTER)
+    if starter is None:
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(starter):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _on_nodes(count: int, command: list[str]) -> str | None:
     step = ["srun", f"--nodes={count}", f"--ntasks={count}", "--whole", "--label"]
     done = subprocess.run([*step, "--kill-on-bad-exit=1", *command], check=False)
@@ -58,6 +77,7 @@ def _here(count: int, command: list[str]) -> str | None:
     for index in range(count):
         task = {"type": "worker", "index": index}
         told = {"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task})}
+        told[STARTER] = str(os.getpid())
         if gpus:
             told["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[index::count])
         processes.append(subprocess.Popen(command, env=os.environ | told))

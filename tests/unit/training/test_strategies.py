@@ -103,6 +103,20 @@ def test_two_workers_compute_what_one_does_and_the_chief_writes(tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dropout", [0, 0.3])
+def test_two_replicas_give_the_same_bits_in_one_process_and_in_two(
+    tmp_path: Path, dropout: float
+) -> None:
+    """The number of replicas belongs to the result, where they run does not."""
+    changes = {**PLAIN, "dropout": dropout}
+    finish(program(tmp_path / "one", {**changes, "strategy": "mirrored", "replicas": 2}))
+    for process in workers(tmp_path / "two", changes):
+        finish(process)
+    for name in ("weights.npz", "history.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.slow
 def test_the_others_name_a_worker_that_died_and_all_can_go_on(tmp_path: Path) -> None:
     changes = {"rows": 1500, "epochs": 2}
     for process in workers(tmp_path / "whole", changes):

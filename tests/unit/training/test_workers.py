@@ -53,6 +53,26 @@ def test_a_worker_that_fails_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_workers_end_when_who_started_them_is_killed(tmp_path: Path) -> None:
+    program = PROGRAM.replace(
+        'print(os.environ["TF_CONFIG"]', 'workers.end_with_starter(); print("up"'
+    )
+    program = program.replace("sys.exit(", "import time; time.sleep(120); sys.exit(")
+    (tmp_path / "train.py").write_text(program)
+    starter = subprocess.Popen(
+        [sys.executable, "train.py", "none"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert [starter.stdout.readline() for _ in range(2)] == ["up\n"] * 2  # type: ignore[union-attr]
+    starter.kill()
+    # They hold the other end of the pipe: it is closed when both are gone.
+    assert starter.communicate(timeout=60)[0] == ""
+
+
+def test_a_worker_that_nobody_started_here_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(workers.STARTER, raising=False)
+    workers.end_with_starter()
+
+
 def test_slurm_starts_one_on_each_node(tmp_path: Path) -> None:
     srun = tmp_path / "srun"
     srun.write_text('#!/bin/sh\necho "$@"\nexit $SRUN_STATUS\n')
