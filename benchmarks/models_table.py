@@ -4,8 +4,9 @@ python benchmarks/models_table.py
 """
 
 import json
+import math
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +26,7 @@ ORDER = [
 ]
 
 Entry = dict[str, Any]
+Cells = dict[tuple[str, str], list[Entry]]
 
 
 def main() -> None:
@@ -35,7 +37,7 @@ def main() -> None:
 
 
 def tables() -> str:
-    """Returns the tables of scores and of costs, as Markdown."""
+    """Returns the tables of scores, bars and costs, as Markdown."""
     entries = json.loads(Path(__file__).with_name("models.json").read_text())
     sets = list(dict.fromkeys(entry["set"] for entry in entries))
     models = [model for model in ORDER if any(entry["model"] == model for entry in entries)]
@@ -45,12 +47,14 @@ def tables() -> str:
         for model in models
     }
     fewest, *_, most = sorted(len(found) for found in cells.values() if found)
-    of = "One seed" if most == 1 else f"Mean of {fewest} to {most} seeds"
+    seeds = str(most) if fewest == most else f"{fewest} to {most}"
     lines = [
         "",
-        f"{of}; the best in bold.",
+        f"Mean and standard deviation over {seeds} seeds; the best in bold.",
         "",
         *_table("AUC or RMSE", sets, models, cells, _score),
+        "",
+        *_bars(sets, cells),
         "",
         *_table("CPU seconds", sets, models, cells, lambda found: _mean(found, "cpu_seconds")),
         "",
@@ -60,6 +64,66 @@ def tables() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _bars(sets: list[str], cells: Cells) -> list[str]:
+    """Returns the table of what was asked of our models, and whether it holds."""
+    tabm, trees = (_behind(model, sets, cells) for model in ("tabm", "boosted_trees"))
+    far, far_trees = _beyond(tabm, 0.002), _beyond(trees, 0.003)
+    better = [name for name, by in tabm.items() if by.get("auc", by.get("rmse", 0.0)) < 0]
+    accuracy = mean(entry["accuracy"] for entry in cells["adult", "tabm"])
+    rmse = mean(entry["rmse"] for entry in cells["california_housing", "tabm"])
+    bars = [
+        (
+            "`tabm` at most .002 AUC or 2 % RMSE behind LightGBM's defaults on six of eight",
+            len(tabm) - len(far) >= 6,
+            "; ".join([f"on {len(tabm) - len(far)} of {len(tabm)}", *far]),
+        ),
+        (
+            "`tabm` better than LightGBM's defaults on three of eight",
+            len(better) >= 3,
+            f"on {len(better)}: {', '.join(better)}",
+        ),
+        ("accuracy of `tabm` on adult at least .870", accuracy >= 0.87, f"{accuracy:.4f}"),
+        ("RMSE of `tabm` on california_housing at most .46", rmse <= 0.46, f"{rmse:.4f}"),
+        (
+            "`boosted_trees` at most .003 AUC or 2 % RMSE behind LightGBM's defaults on all",
+            not far_trees,
+            "; ".join([f"on {len(trees) - len(far_trees)} of {len(trees)}", *far_trees]),
+        ),
+    ]
+    rows = [f"| {bar} | {'yes' if holds else 'no'} | {found} |" for bar, holds, found in bars]
+    return ["| bar | holds | found |", "|---|---|---|", *rows]
+
+
+def _behind(model: str, sets: list[str], cells: Cells) -> dict[str, dict[str, float]]:
+    """Returns by how much a model is worse than LightGBM on each set, by metric.
+
+    In AUC, or as a share of LightGBM's RMSE; negative where it is better.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for name in sets:
+        pair = cells[name, model], cells[name, "lightgbm"]
+        for metric in ("auc", "rmse", "rmse_but_far"):
+            if metric in pair[1][0]:
+                ours, theirs = (mean(entry[metric] for entry in entries) for entries in pair)
+                by = theirs - ours if metric == "auc" else ours / theirs - 1
+                found.setdefault(name, {})[metric] = by
+    return found
+
+
+def _beyond(behind: dict[str, dict[str, float]], auc: float) -> list[str]:
+    """Returns, in words, the sets on which a model is behind by more than that, or by 2 %."""
+    said = []
+    for name, by in behind.items():
+        if "auc" in by and by["auc"] > auc:
+            said.append(f"behind by {by['auc']:.4f} on {name}")
+        if "rmse" in by and by["rmse"] > 0.02:
+            rest = by["rmse_but_far"]
+            side = "behind" if rest > 0 else "ahead"
+            others = f"{side} by {abs(rest):.1%} but for the two rows that are furthest off"
+            said.append(f"behind by {by['rmse']:.1%} on {name}, {others}")
+    return said
 
 
 def _sizes(found: dict[str, Any]) -> list[str]:
@@ -90,7 +154,7 @@ def _sizes(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _table(title: str, sets: list[str], models: list[str], cells: Any, show: Any) -> list[str]:
+def _table(title: str, sets: list[str], models: list[str], cells: Cells, show: Any) -> list[str]:
     lines = [f"| {title} | {' | '.join(models)} |", "|---" * (len(models) + 1) + "|"]
     for name in sets:
         best = _best([cells[name, model] for model in models]) if show is _score else None
@@ -103,8 +167,10 @@ def _table(title: str, sets: list[str], models: list[str], cells: Any, show: Any
 
 
 def _score(found: list[Entry]) -> str:
-    metric = _metric(found)
-    return f"{mean(entry[metric] for entry in found):.4g}"
+    values = [entry[_metric(found)] for entry in found]
+    decimals = max(0, 3 - math.floor(math.log10(values[0]))) if values[0] >= 1 else 4
+    spread = f" ± {stdev(values):,.{decimals}f}" if len(values) > 1 else ""
+    return f"{mean(values):,.{decimals}f}{spread}"
 
 
 def _best(rows: list[list[Entry]]) -> list[Entry]:

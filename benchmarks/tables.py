@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
+
+from millrace.fetching import bundled
 
 Splits = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
@@ -16,7 +19,7 @@ class Table:
     """A table to learn from.
 
     Attributes:
-        folder: under the data directory; `flights` is the bundled table.
+        folder: under the data directory; `flights` is that of the default job, by its dates.
         label: the column to predict.
         task: binary or regression.
         drop: columns that no contestant gets: ids, dates, leaks.
@@ -36,11 +39,12 @@ class Table:
         table = self._rows(data)
         if self.make is not None:
             table[self.label] = self.make(table)
+        dates = table.get("date")
         table = table.drop(columns=list(self.drop))
         if self.folder == "flights":
-            validation = table["date"].between("2013-10-01", "2013-10-31")
-            test = table["date"] >= "2013-11-01"
-            table = table.drop(columns="date")
+            # ISO dates compare as texts; config/config.yaml has the same two.
+            test = dates >= "2013-11-01"
+            validation = (dates >= "2013-10-01") & ~test
         else:
             validation, test = (
                 table.index.isin(read_places(data, self.folder, split)) for split in ("val", "test")
@@ -49,12 +53,24 @@ class Table:
 
     def _rows(self, data: Path) -> pd.DataFrame:
         if self.folder == "flights":
-            return pd.read_csv(Path("data/raw/flights/flights.csv"))
+            return read_flights()
         folder = data / self.folder
         parts = sorted(folder.glob("train.csv*")) + sorted(folder.glob("test.csv*"))
         files = parts or [folder / "data.csv"]
         tables = [pd.read_csv(file, skipinitialspace=True) for file in files]
         return pd.concat(tables, ignore_index=True)
+
+
+def read_flights() -> pd.DataFrame:
+    """Returns the bundled flights that arrived, from the package with the data.
+
+    Raises MillraceError, which says how to install it, when it is absent.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "flights.csv"
+        bundled.write_flights(path)
+        table = pd.read_csv(path).dropna(subset="late")
+    return table.astype({"late": int}).reset_index(drop=True)
 
 
 def read_places(data: Path, name: str, split: str) -> list[int]:
@@ -81,5 +97,6 @@ TABLES = {
     ),
     "ames": Table("ames", "price", "regression", ("Order", "PID")),
     "higgs_7k": Table("higgs_7k", "label", "binary"),
-    "flights": Table("flights", "late", "binary"),
+    # As in config/config.yaml: neither the month nor the type, which the engine implies.
+    "flights": Table("flights", "late", "binary", ("date", "month", "plane_type")),
 }
