@@ -155,6 +155,24 @@ def test_rows_whose_texts_training_never_saw_are_counted(
     assert not (unseen & seen()).any()
 
 
+def test_an_export_is_compared_on_the_rows_whose_texts_training_saw() -> None:
+    model, learned, _ = build("wide_deep")
+    reference = {
+        "saved_model": str(FIXTURES / "wide_deep_export"),
+        "signature": "predict",
+        "activation": "none",
+        "missing": {"age": 0, "hours": 0},
+    }
+    raw = raw_columns(TEST, learned.raw)
+    predictions = tf.sigmoid(model(encoded_test_rows(learned))).numpy()[:, 0]
+    unseen = proof.has_unseen_text({"kind": "wide_deep"}, learned, raw)
+    found = proof.compare(reference, learned, raw, predictions, unseen, 0.5)
+    assert (found["runtime"], found["rows"], found["passed"]) == ("tf1", 58, True)
+    assert found["max_difference"] <= 1e-6
+    with pytest.raises(MillraceError, match="expected rows whose texts training has seen too"):
+        proof.compare(reference, learned, raw, predictions, np.ones(60, bool), 0.5)
+
+
 def test_parsed_examples_have_no_cross_without_a_text() -> None:
     """As the export says, which leaves a missing text out: TensorFlow 1 fed by tf.Example."""
     crosses = {name: {**WIDE[name], "compat": "tf1"} for name in ("city_x_job", "age_x_city")}
