@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["models_table", "feature_columns_table"])
+@pytest.mark.parametrize("name", ["models_table", "feature_columns_table", "ingestion_table"])
 def test_the_tables_are_made_from_the_results(name: str) -> None:
     script = ROOT / "benchmarks" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, script)
@@ -55,20 +55,16 @@ def test_the_proof_of_adopted_estimators_is_told_as_it_came_out() -> None:
         assert f"| {runtime} | {proof['certificate'][runtime]:.1e} |" in page
 
 
-def test_what_the_docs_say_of_ingestion_is_what_was_measured() -> None:
-    page = (ROOT / "docs" / "choices.md").read_text(encoding="utf-8")
+def test_ingestion_is_as_fast_as_it_is_to_be() -> None:
     found = json.loads((ROOT / "benchmarks" / "ingestion_scaling.json").read_text())
     stage = {name: row for name, row in found["configs"].items() if name != "limit"}
-    for row in stage.values():
-        figures = f"{row['cpu_per_million_rows']:.1f} | {row['times the limit']:.1f}"
-        assert f"| {figures} | {row['peak_mib']} MiB |" in page
-    assert [name for name, row in stage.items() if row["times the limit"] > 3] == ["by stratum"]
-    four = [found[part]["4 times the rows"] for part in ("csv", "parquet")]
-    texts = [f"{one['CPU']:.1f} times the CPU and {one['peak memory']:.2f} times" for one in four]
-    assert texts[0] in page
-    assert texts[1].replace(" times the CPU", "") in page
-    assert f"took in {found['csv']['rate of 2 processes']:.1f} times the rows" in page
-    ways = json.loads((ROOT / "benchmarks" / "ingestion.json").read_text())
-    for name in ("example_loop", "tfx_bsl", "encode", "ingest_csv", "ingest_parquet"):
-        row = ways[name]
-        assert f"| {row['cpu_per_million_rows']:.1f} | {row['peak_mib']:.0f} MiB |" in page
+    over = [name for name, row in stage.items() if row["times the limit"] > 3]
+    assert over == ["by time, shares given", "by stratum"]  # which read the table twice
+    for part in ("csv", "parquet"):
+        assert found[part]["4 times the rows"]["CPU"] <= 4.4
+        assert found[part]["4 times the rows"]["peak memory"] <= 1.15
+        assert found[part]["rate of 2 processes"] >= 1.6
+    loop, encoder, stage_of_tfx = json.loads((ROOT / "benchmarks" / "ingestion.json").read_text())[
+        "ratios"
+    ].values()
+    assert (loop >= 20, encoder >= 2, stage_of_tfx >= 50) == (True, True, True)
