@@ -1,14 +1,17 @@
 """The training loop beside Keras' fit, disk beside memory, two workers beside one; all by ratios.
 
-    python benchmarks/training.py [--parts fit disk workers] [--rounds 3] [--rows 30000]
+    python benchmarks/training.py [--parts fit disk workers replicas] [--rounds 3] [--rows 30000]
+
+The part `replicas` takes no time: it says how far two replicas' losses are from one's.
 
 What is compared runs in turns, in one process where it can, so that a busy machine slows both; the
 ratios are of medians. `load` says how busy it was. Writes benchmarks/training.json, keeping the
-parts that are not run, and the table in docs/training.md.
+parts that are not run, and the tables in docs/training.md.
 """
 
 import argparse
 import json
+import math
 import os
 import socket
 import statistics
@@ -28,12 +31,12 @@ from millrace.encoded import Blocks, Encoded
 from millrace.feature_columns import CategoricalInput, NumberInput
 from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
-from millrace.training import loop, recipe
+from millrace.training import loop, recipe, strategies
 from millrace.training.batches import InMemory, OnDisk, Source, permutation
 
 RESULT = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
-START, END = "<!-- training.json -->\n", "<!-- end -->\n"
+START, END = "<!-- training.json: {} -->\n", "<!-- end -->\n"
 TASK = Task("binary", (0, 1))
 CARDINALITIES = (4, 10, 30, 100)
 SPEC = EncodedSpec(
@@ -41,7 +44,7 @@ SPEC = EncodedSpec(
     tuple(CategoricalInput(f"c{i}", n, "indicator", n) for i, n in enumerate(CARDINALITIES)),
 )
 JOB = config.complete(
-    {"name": "made", "data": {"files": "none", "label": "y"}, "models": ["dnn", "tabm"]}
+    {"name": "made", "data": {"files": "none", "label": "y"}, "models": ["linear", "dnn", "tabm"]}
 )
 BUFFER_ROWS, BLOCK_ROWS = 50_000, 4096
 
@@ -51,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=30_000, help="for fit and workers")
+    parser.add_argument("--rows", type=int, default=30_000, help="but of the disk")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -62,9 +65,11 @@ def main() -> None:
         results[part] = {"load": round(os.getloadavg()[0], 1), "rows": PARTS[part](arguments)}
         RESULT.write_text(json.dumps(results, indent=1) + "\n")
         print(json.dumps(results[part]), flush=True)
-    head, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    tail = rest.partition(END)[2]
-    PAGE.write_text(head + START + table(results) + END + tail, encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    for name, lines in (("speed", table(results)), ("replicas", replicas_table(results))):
+        head, start, rest = page.partition(START.format(name))
+        page = head + start + lines + END + rest.partition(END)[2]
+    PAGE.write_text(page, encoding="utf-8")
 
 
 def made(rows: int, seed: int = 0) -> Encoded:
@@ -97,8 +102,8 @@ def settings_of(kind: str, rows: int, **changes: Any) -> recipe.Settings:
 
 def ours(
     kind: str, data: Source, strategy: Any = None, **changes: Any
-) -> tuple[list[float], list[float]]:
-    """Trains with the loop; returns examples per second and the loss, by epoch."""
+) -> tuple[list[float], list[dict[str, float]]]:
+    """Trains with the loop; returns examples per second and the logs, by epoch."""
     keras.utils.set_random_seed(0)
     with (strategy or tf.distribute.get_strategy()).scope():
         model = models.build(JOB["models"][kind], SPEC, TASK)
@@ -106,7 +111,7 @@ def ours(
     settings = settings_of(kind, data.rows, **changes)
     validation = InMemory(made(1000, seed=1))
     outcome = loop.train(model, TASK, settings, (data, validation), 0, [clock])
-    return [data.rows / s for s in clock.seconds], [logs["loss"] for logs in outcome.history]
+    return [data.rows / s for s in clock.seconds], outcome.history
 
 
 def compiled(kind: str, rows: int, **changes: Any) -> tuple[keras.Model, recipe.Settings]:
@@ -160,9 +165,10 @@ def beside_fit(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             changes = {"batch_size": batch, "epochs": 3}
             for _ in range(arguments.rounds):
                 speeds["fit"] += fit(kind, examples, **changes)[1:]
-                mine, losses = ours(kind, InMemory(examples), **changes)
+                mine, history = ours(kind, InMemory(examples), **changes)
                 speeds["loop"] += mine[1:]
                 speeds["jit"] += ours(kind, InMemory(examples), jit=True, **changes)[0][1:]
+            losses = [logs["loss"] for logs in history]
             gap = np.abs(np.subtract(losses, losses_of_fit(kind, examples, **changes))).max()
             middle = {name: statistics.median(found) for name, found in speeds.items()}
             entry = {"model": kind, "batch_size": batch}
@@ -236,6 +242,30 @@ def worker_child(which: str, arguments: argparse.Namespace) -> dict[str, Any]:
     return {"speeds": ours("dnn", data, strategy, batch_size=1024, epochs=3)[0][1:]}
 
 
+def one_and_two_replicas(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Compares an epoch's losses with one replica and with two, without dropout."""
+    one, two = (child(["replicas", count], arguments) for count in "12")
+    return [
+        {name: value if name in SAME else abs(value - b[name]) for name, value in a.items()}
+        for a, b in zip(one, two, strict=True)
+    ]
+
+
+def replicas_child(count: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    strategy = None
+    if count != "1":
+        strategy = strategies.create({"strategy": "mirrored", "replicas": int(count)})
+    JOB["models"]["dnn"]["dropout"] = 0
+    data, found = InMemory(made(arguments.rows)), []
+    for kind in ("linear", "dnn", "tabm"):
+        for batch in (256, 1024):
+            (logs,) = ours(kind, data, strategy, batch_size=batch, epochs=1)[1]
+            steps = math.ceil(arguments.rows / batch)
+            values = {"loss": logs["loss"], "val_loss": logs["val_loss"]}
+            found.append({"model": kind, "batch_size": batch, "steps": steps} | values)
+    return found
+
+
 def start(what: list[str], arguments: argparse.Namespace, tf_config: str | None = None) -> Any:
     command = [sys.executable, __file__, "--child", *what, "--rows", str(arguments.rows)]
     environment = os.environ | ({"TF_CONFIG": tf_config} if tf_config else {})
@@ -249,23 +279,44 @@ def child(what: list[str], arguments: argparse.Namespace) -> Any:
 def table(results: dict[str, Any]) -> str:
     """Returns the results as the docs have them."""
     lines = ["| what | beside | ratio of examples/s |", "|---|---|---|"]
-    for entry in results.get("fit", {"rows": []})["rows"]:
+    fits = results.get("fit", {"rows": []})["rows"]
+    for entry in fits:
         what = f"{entry['model']}, batch {entry['batch_size']}"
         lines.append(f"| {what} | Keras' `fit` | {entry['loop_ratio']} |")
-        if "jit_ratio" in entry:
-            lines.append(f"| {what}, `jit: true` | Keras' `fit` | {entry['jit_ratio']} |")
+        lines.append(f"| {what}, `jit: true` | Keras' `fit` | {entry['jit_ratio']} |")
     for entry in results.get("disk", {"rows": []})["rows"]:
         lines.append(f"| dnn from disk, ten buffers | from memory | {entry['ratio']} |")
         peaks = ", ".join(f"{entry[f'peak_mb_{times}']} MB" for times in (1, 4, 16))
         lines.append(f"| peak memory at 1, 4 and 16 buffers on disk | | {peaks} |")
     for entry in results.get("workers", {"rows": []})["rows"]:
         lines.append(f"| dnn, two workers of a core each | one with both | {entry['ratio']} |")
-    loads = ", ".join(f"{part} {found['load']}" for part, found in results.items())
-    return "\n".join([*lines, "", f"Load average of the two cores before each: {loads}.", ""])
+    gaps = [
+        f"{entry['largest_difference_of_losses']:.0e} ({entry['model']}, {entry['batch_size']})"
+        for entry in fits
+    ]
+    same = f"Over three epochs of the same batches the losses differ by {', '.join(gaps)}."
+    loads = [f"{part} {results[part]['load']}" for part in results if part != "replicas"]
+    busy = f"Load average of the two cores before each: {', '.join(loads)}."
+    return "\n".join([*lines, "", same, busy, ""])
 
 
-PARTS = {"fit": beside_fit, "disk": from_disk, "workers": two_workers}
-CHILDREN = {"disk": disk_child, "worker": worker_child}
+def replicas_table(results: dict[str, Any]) -> str:
+    """Returns how far two replicas are from one, as the docs have it."""
+    lines = ["| model, batch, steps | loss | val_loss |", "|---|---|---|"]
+    for entry in results.get("replicas", {"rows": []})["rows"]:
+        what = f"{entry['model']}, {entry['batch_size']}, {entry['steps']}"
+        lines.append(f"| {what} | {entry['loss']:.1e} | {entry['val_loss']:.1e} |")
+    return "\n".join([*lines, ""])
+
+
+SAME = ("model", "batch_size", "steps")
+PARTS = {
+    "fit": beside_fit,
+    "disk": from_disk,
+    "workers": two_workers,
+    "replicas": one_and_two_replicas,
+}
+CHILDREN = {"disk": disk_child, "worker": worker_child, "replicas": replicas_child}
 
 if __name__ == "__main__":
     main()
