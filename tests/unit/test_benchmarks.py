@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,13 +11,19 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["models_table", "feature_columns_table", "ingestion_table"])
-def test_the_tables_are_made_from_the_results(name: str) -> None:
+def benchmark(name: str) -> Any:
+    """Returns the module of a script in benchmarks/."""
     script = ROOT / "benchmarks" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, script)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["models_table", "feature_columns_table", "ingestion_table"])
+def test_the_tables_are_made_from_the_results(name: str) -> None:
+    module = benchmark(name)
     page = module.PAGE.read_text(encoding="utf-8")
     between = page.partition(module.START)[2].partition(module.END)[0]
     assert between == module.tables()
@@ -43,6 +50,15 @@ def test_the_bars_hold_where_the_page_says_so() -> None:
     rows = page.partition("| bar | holds | found |")[2].splitlines()[2:]
     for (holds, found), row in zip(expected, rows, strict=False):
         assert f"| {'yes' if holds else 'no'} | {found}" in row
+
+
+def test_the_tables_of_the_training_are_made_from_its_results() -> None:
+    module = benchmark("training")
+    results = json.loads(module.RESULT.read_text(encoding="utf-8"))
+    page = module.PAGE.read_text(encoding="utf-8")
+    assert f"{module.START.format('speed')}{module.table(results)}{module.END}" in page
+    replicas = f"{module.START.format('replicas')}{module.replicas_table(results)}{module.END}"
+    assert replicas in page
 
 
 def test_the_proof_of_adopted_estimators_is_told_as_it_came_out() -> None:
