@@ -1,15 +1,15 @@
 """Every model at its defaults beside LightGBM, XGBoost and CatBoost at theirs, on the same rows.
 
     python benchmarks/models.py --peers path/to/python [--data ../shared/data] [--seeds 3]
-        [--sets adult ames …] [--models tabm …] [--again]
+        [--sets adult ames …] [--models tabm lightgbm …] [--again]
 
-`--peers` names a Python with envs/benchmarks.lock. Nothing is tuned by data set: features are
-`auto`, and each contestant gets the same training, validation and test rows (the split files lie
-beside the data). Every training is a process of its own; its CPU seconds and peak memory are those
-of the whole process, imports included, of a peer with its predictions for the test rows. One
-thread for the peers, whatever TensorFlow takes for ours. The flights come with envs/data.lock.
-Adds to benchmarks/models.json what is not there yet, and can be stopped at any time; the tables in
-docs/ are made from it.
+`--peers` names a Python with envs/benchmarks.lock; without it they are left out. Nothing is tuned
+by data set: features are `auto`, and each contestant has the same training, validation, test rows
+(the split files lie beside the data; the flights come with envs/data.lock). Every training is a
+process of its own; its CPU seconds and peak memory are those of the whole process, imports
+included, of a peer with its predictions for the test rows. One thread for the peers, whatever
+TensorFlow takes for ours. Adds to benchmarks/models.json what is not there yet, and can be stopped
+at any time; the tables in docs/ are made from it.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="+", default=list(TABLES), choices=list(TABLES))
-    parser.add_argument("--models", nargs="*", default=MODELS)
+    parser.add_argument("--models", nargs="+", default=[*MODELS, *PEERS], choices=[*MODELS, *PEERS])
     parser.add_argument("--again", action="store_true", help="also what is in models.json")
     arguments = parser.parse_args()
 
@@ -60,14 +60,10 @@ def main() -> None:
     for name in arguments.sets:
         directory, config = prepare(name, TABLES[name], arguments.data)
         for seed in range(arguments.seeds):
-            train_ours(directory, config, seed, missing(arguments.models, name, seed, done))
-            peers = PEERS if arguments.peers else []
-            train_peers(directory, arguments.peers, seed, missing(peers, name, seed, done))
-
-
-def missing(models: list[str], name: str, seed: int, done: set[tuple[str, str, int]]) -> list[str]:
-    """Returns those of some models that are not there yet for a table and a seed."""
-    return [model for model in models if (name, model, seed) not in done]
+            wanted = [x for x in arguments.models if (name, x, seed) not in done]
+            train_ours(directory, config, seed, [x for x in wanted if x in MODELS])
+            if arguments.peers:
+                train_peers(directory, arguments.peers, seed, [x for x in wanted if x in PEERS])
 
 
 def prepare(name: str, table: Table, data: Path) -> tuple[Path, Path]:
