@@ -21,7 +21,9 @@ def benchmark(name: str) -> Any:
     return module
 
 
-@pytest.mark.parametrize("name", ["models_table", "feature_columns_table", "ingestion_table"])
+@pytest.mark.parametrize(
+    "name", ["honest_auc_table", "models_table", "feature_columns_table", "ingestion_table"]
+)
 def test_the_tables_are_made_from_the_results(name: str) -> None:
     module = benchmark(name)
     page = module.PAGE.read_text(encoding="utf-8")
