@@ -77,7 +77,7 @@ def test_ingestion_is_as_fast_as_it_is_to_be() -> None:
     found = json.loads((ROOT / "benchmarks" / "ingestion_scaling.json").read_text())
     stage = {name: row for name, row in found["configs"].items() if name != "limit"}
     over = [name for name, row in stage.items() if row["times the limit"] > 3]
-    assert over == ["by time, shares given", "by stratum"]  # which read the table twice
+    assert over == ["by time, shares given"]  # which reads the table twice
     for part in ("csv", "parquet"):
         assert found[part]["4 times the rows"]["CPU"] <= 4.4
         assert found[part]["4 times the rows"]["peak memory"] <= 1.15
