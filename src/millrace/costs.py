@@ -141,6 +141,12 @@ def main() -> None:
     results, logs = Path("results") / job["name"], Path("logs") / job["name"]
     ranked = leaderboard(results)
     names = [row["model"] for row in ranked]
+    if set(names) != set(job["models"]):
+        raise MillraceError(
+            f"{results / 'leaderboard.csv'}: expected the models of the config, "
+            f"{', '.join(job['models'])}; found {', '.join(names)}.",
+            note="run the job first.",
+        )
     plan = list(runs.plan(job).values())
     rows = [
         row | training(logs, row["model"], plan) | served

@@ -125,7 +125,7 @@ def _require_config_as_made() -> None:
         raise MillraceError(
             f"{path}: expected results of {CONFIG}, found those of another config, which differs "
             f"in: {', '.join(other)}.",
-            note="run `dvc repro`, which makes again what is not of this config.",
+            note="put the config back, or run `dvc repro`, which makes again what is not of it.",
         )
 
 

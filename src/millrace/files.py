@@ -78,6 +78,13 @@ def read_json(path: Path) -> Any:
         raise MillraceError(f"{path}: expected JSON, found something else ({error}).") from None
 
 
+def lines(text: str) -> list[str]:
+    """Returns the lines of a text, cut at newlines alone: a value may hold any other separator."""
+    if not text:
+        return []
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+
+
 def sha256(path: Path) -> str:
     """Returns the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with path.open("rb") as file:

@@ -130,6 +130,14 @@ def test_a_model_that_tflite_cannot_run_is_told_with_the_reason(finished, capsys
     assert said.splitlines()[1].split()[-2:] == ["-", "-"]
 
 
+def test_a_leaderboard_of_other_models_is_refused(finished):
+    text = Path("job.yaml").read_text().replace("dnn: {", "deep: {")
+    Path("job.yaml").write_text(text)
+    with pytest.raises(MillraceError, match="expected the models of the config, deep; found dnn"):
+        costs.main()
+    assert not Path("logs/made/costs.csv").exists()
+
+
 def test_a_job_that_has_not_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(MillraceError, match=r"leaderboard\.csv: expected a leaderboard"):
         costs.leaderboard(tmp_path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from millrace.errors import MillraceError
-from millrace.files import read_json, replacing, sha256, write_json
+from millrace.files import lines, read_json, replacing, sha256, write_json
 
 
 def names(folder: Path) -> set[str]:
@@ -116,3 +116,9 @@ def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
     content = bytes(range(256)) * 5000
     (tmp_path / "a").write_bytes(content)
     assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_lines_are_cut_at_newlines_alone() -> None:
+    text = "a\x0bb\r\nc\u2028d\n\ne\n"
+    assert lines(text) == ["a\x0bb", "c\u2028d", "", "e"]
+    assert lines("") == []

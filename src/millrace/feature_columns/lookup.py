@@ -19,6 +19,7 @@ from millrace.feature_columns.base import (
     Context,
     Raw,
 )
+from millrace.files import lines
 
 # So many different numbers can be looked up: the graph compares with each of them.
 MOST_NUMBERS = 1024
@@ -257,7 +258,7 @@ def given_values(feature: str, settings: Mapping[str, Any], numbers: bool) -> li
         path = Path(settings["file"])
         where = f"features.{feature}.file: {path}"
         try:
-            given = [line for line in path.read_text(encoding="utf-8").splitlines() if line]
+            given = [line for line in lines(path.read_bytes().decode("utf-8")) if line]
         except (OSError, UnicodeDecodeError) as error:
             raise MillraceError(
                 f"{where}: expected a vocabulary in UTF-8, found none ({error})."

@@ -143,7 +143,8 @@ def _network(model: keras.Model, old: OldModel) -> None:
     if model.name == "wide_deep":
         # The wide part has the bias of both.
         wide = model.get_layer("wide")
-        wide.bias.assign_add(old.head(bias))
+        shifted = f"{LINEAR}/bias_weights" in variables.taken
+        wide.bias.assign_add(old.head(bias) - (np.float32(0) if shifted else old.shift))
     else:
         last.bias.assign(old.head(bias) - old.shift)
 

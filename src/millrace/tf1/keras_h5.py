@@ -109,7 +109,8 @@ def load(path: Path) -> keras.Model:
         try:
             return keras.models.load_model(copy, compile=False)
         except (TypeError, ValueError, LookupError, RuntimeError) as error:
-            cause = str(error).splitlines()[-1].removeprefix("Exception encountered: ")
+            cause = (str(error).splitlines() or [type(error).__name__])[-1]
+            cause = cause.removeprefix("Exception encountered: ")
             raise MillraceError(
                 f"{path}: expected a network that Keras 3 can load, found an error: {cause}",
                 note=EXPORT,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,7 +14,7 @@ from millrace.errors import MillraceError
 from millrace.feature_columns import Categorical
 from millrace.models.inputs import DenseFeatures
 from millrace.models.linear import Linear
-from millrace.tf1.old_model import OldModel, Part, first_kernel, indicator
+from millrace.tf1.old_model import OldModel, Part, first_kernel
 
 # The weight whose rows are the features.
 FIRST = "hidden_0/kernel"
@@ -122,8 +123,10 @@ def _targets(model: keras.Model, old: OldModel) -> Iterator[tuple[str, Target]]:
         for name, target in parts:
             named.add(id(target.weight))
             yield name, target
+    ours = IN_OUR_ORDER.get(model.name, ())
     for weight in model.weights:
-        if id(weight) not in named and not weight.path.startswith(IN_OUR_ORDER.get(model.name, ())):
+        # A scalar, or what dropout draws by, is no layer's matrix or bias.
+        if weight.shape and id(weight) not in named and not weight.path.startswith(ours):
             last = weight.path.startswith("deep/" if model.name == "wide_deep" else "logits/")
             shape = tuple(weight.shape)
             yield weight.path, Target(weight, 0, shape, (), last, last and len(shape) == 1)
@@ -166,22 +169,32 @@ def _first_reads_features(model: keras.Model) -> bool:
 
 
 def _part(feature: str, model: keras.Model, old: OldModel) -> Part:
-    """Returns a feature's place in the network's input."""
+    """Returns a feature's place in the network's input.
+
+    A feature's own name is that of its ids one by one, where the network has them so, or else of
+    its embedding, which goes by the embedding's name too where no other feature shares it.
+    """
     dense = model.get_layer("dense_features")
-    parts = {
-        name: Part(name, 1, place, np.array([0])) for name, place in dense.places_of_values.items()
-    }
+    if feature in dense.places_of_values:
+        return Part(feature, 1, dense.places_of_values[feature], np.array([0]))
+    reading = Counter(entry.table or entry.feature for entry, _ in dense.places_of_ids)
+    found: dict[str, tuple[Any, int]] = {}
     for entry, place in dense.places_of_ids:
-        if entry.representation == "embedding":
-            part = Part(entry.feature, entry.dimension, place, np.arange(entry.dimension))
-            # One that no other feature shares goes by the name of the embedding too.
-            parts |= {entry.table or entry.feature: part, entry.feature: part}
+        table = entry.table or entry.feature
+        if entry.representation != "embedding":
+            found[entry.feature] = entry, place
         else:
-            column = old.categorical(entry.feature)
-            parts[entry.feature] = replace(indicator(column, place, old), name=entry.feature)
-    if feature not in parts:
+            found.setdefault(entry.feature, (entry, place))
+            if reading[table] == 1:
+                found[table] = entry, place
+    if feature not in found:
         raise MillraceError(
             f"warm_start.map.{FIRST}.inputs: expected features that the network reads, out of "
-            f"{list(parts)}; found {feature!r}."
+            f"{[*dense.places_of_values, *found]}; found {feature!r}."
         )
-    return parts[feature]
+    entry, place = found[feature]
+    if entry.representation == "embedding":
+        return Part(feature, entry.dimension, place, np.arange(entry.dimension))
+    column = old.categorical(entry.feature)
+    width, rows = old.rows.of(column)
+    return Part(feature, width, place, rows, column)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.errors import MillraceError
+from millrace.files import lines
 from millrace.tf1.sources import form_of, read_saved_model, reading
 from millrace.tf1.variables import LEFT_BY_TRAINING, Variables
 
@@ -113,7 +114,7 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _lines(file: Path) -> list[str]:
-    return file.read_bytes().decode("utf-8", errors="replace").splitlines()
+    return lines(file.read_bytes().decode("utf-8", errors="replace"))
 
 
 def _tables(graph: Any) -> Iterator[tuple[str, ...]]:

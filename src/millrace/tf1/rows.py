@@ -24,6 +24,7 @@ from millrace.feature_columns import (
     Identity,
     Vocabulary,
 )
+from millrace.files import lines
 from millrace.preprocessing import Preprocessing
 from millrace.tf1.variables import Variables
 
@@ -120,7 +121,7 @@ class OldRows:
             )
         if isinstance(given, str):
             try:
-                given = Path(given).read_text(encoding="utf-8").splitlines()
+                given = lines(Path(given).read_bytes().decode("utf-8"))
             except (OSError, UnicodeDecodeError) as error:
                 raise MillraceError(
                     f"{where}: expected a vocabulary in UTF-8, found none ({error})."

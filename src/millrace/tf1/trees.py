@@ -17,7 +17,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from millrace.errors import MillraceError
-from millrace.feature_columns import Bucketized
+from millrace.feature_columns import Bucketized, Vocabulary
 from millrace.models import boosted_trees
 from millrace.models.boosted_trees import Fitted
 from millrace.models.forest import HIGHEST, NUMBERS, SETS, Nodes, first_columns
@@ -104,7 +104,10 @@ def _features(old: OldModel) -> list[Feature]:
             numbers.append((name_of(columns[number.feature], columns), place))
     for place, entry in enumerate(spec.ids):
         if entry.feature in wanted:
-            part = indicator(old.categorical(entry.feature), place, old)
+            column = old.categorical(entry.feature)
+            part = indicator(column, place, old)
+            if isinstance(column, Vocabulary):  # _check_graph compares the boundaries
+                old.rows.confirm(column)
             found[part.name] = list(_of_ids(part))
     quantiles = {
         int(name.removeprefix(QUANTILES)): variables.take(name, values.shape)

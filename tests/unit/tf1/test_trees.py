@@ -69,6 +69,12 @@ def test_classes_in_another_order_turn_the_logits() -> None:
     np.testing.assert_allclose(logits, expected, atol=1e-6)
 
 
+def test_a_vocabulary_in_another_order_than_the_old_graph_has_it_is_refused() -> None:
+    city = {**PLAIN["city_id"], "values": [*reversed(CITIES)]}
+    with pytest.raises(MillraceError, match="expected the old vocabulary of 'city_id'"):
+        adopt("boosted_trees_classifier", {**PLAIN, "city_id": city}, "label")
+
+
 def test_a_bucket_ends_with_its_quantile() -> None:
     """Thresholds at zero and beside it, where the next float32 is one that runtimes flush."""
     assert trees.next_above(np.float32(0)) == 2.0**-126

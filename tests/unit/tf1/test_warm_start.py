@@ -495,3 +495,25 @@ def test_an_export_alone_is_adopted() -> None:
     found = model(encoded_test_rows(learned)).numpy()
     np.testing.assert_allclose(found[rows], expected[rows], atol=1e-5)
     assert told["left"] == []
+
+
+def test_features_that_no_estimator_has_may_stand_beside_the_old_inputs() -> None:
+    """A cross of our own is new, and is not among the inputs of the old network."""
+    features = {
+        **INPUTS,
+        "job": {"kind": "vocabulary"},
+        "city_by_job": {"kind": "crossed", "keys": ["city", "job"]},
+    }
+    only = {"hidden_0/kernel": MAP["hidden_0/kernel"]}
+    model, _, told = warm_start(DNN, features, graph_def=SESSION["graph_def"], map=only)
+    same, _, _ = warm_start(DNN, INPUTS, graph_def=SESSION["graph_def"], map=only)
+    assert told["taken"] == ["hidden/kernel"]
+    rows = {
+        name: model.get_layer("dense_features").places_of_values[name] for name in ("age", "hours")
+    }
+    theirs = same.get_layer("dense_features").places_of_values
+    for name, place in rows.items():
+        np.testing.assert_array_equal(
+            model.get_layer("hidden_0").kernel[place],
+            same.get_layer("hidden_0").kernel[theirs[name]],
+        )
