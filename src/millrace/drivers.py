@@ -97,7 +97,8 @@ def _require_snakemake_done() -> None:
 
 def _touch() -> None:
     # All of them: without a record of its settings Snakemake would see no change of a job's.
-    _call("snakemake", "--quiet", "all", "--cores", "1", "--touch", "--forceall")
+    quiet = ("--quiet", "host", "rules", "progress")
+    _call("snakemake", *quiet, "--cores", "1", "--touch", "--forceall")
     _require_snakemake_done()
 
 
