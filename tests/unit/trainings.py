@@ -16,6 +16,7 @@ import numpy as np
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
 from millrace import errors
 from millrace.encoded import Encoded
+from millrace.models.dropout import Dropout
 from millrace.tasks import Task
 from millrace.training import strategies
 from millrace.training.batches import InMemory
@@ -60,7 +61,7 @@ def make_model(dropout: float = 0.0, seed: int = SEED) -> keras.Model:
     embedded = keras.layers.Flatten()(keras.layers.Embedding(20, 4, name="of_ids")(inputs["ids"]))
     x = keras.layers.Concatenate()([inputs["numbers"], embedded])
     x = keras.layers.Dense(16, activation="relu", name="hidden")(x)
-    x = keras.layers.Dropout(dropout)(x)
+    x = Dropout(dropout)(x) if dropout else x
     return keras.Model(inputs, keras.layers.Dense(1, name="logits")(x), name="small")
 
 

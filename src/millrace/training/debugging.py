@@ -104,6 +104,12 @@ def naming_the_layer(place: str) -> Iterator[None]:
         yield
     except tf.errors.InvalidArgumentError as error:
         found = re.search(f"{OPEN}(.*?){CLOSE}", str(error))
+        if unknown := re.search(r"XLA_\w+_JIT: (\w+) .*?{{node (?:while/)?(\S+?)}}", str(error)):
+            raise MillraceError(
+                f"{place}: expected operations that XLA can compile, found {unknown[1]} in "
+                f"{unknown[2]}.",
+                note="set training.jit: false.",
+            ) from None
         if found is None:
             raise
         raise MillraceError(

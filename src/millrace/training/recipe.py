@@ -48,7 +48,7 @@ class Settings:
         class_weight: `none`, `balanced`, or a weight by class.
         buffer_rows: how many training examples are in memory at once.
         precision: `float32`, or a Keras policy of mixed precision.
-        jit: whether XLA compiles the training step.
+        jit: whether XLA compiles the training's steps.
     """
 
     batch_size: int

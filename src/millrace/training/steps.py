@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from millrace.training import parameter_server
+from millrace.training.batches import STEPS_PER_CALL
 
 # More than a training has steps, since a step changes the other half of a seed.
 SEEDS_APART = 1_000_003
@@ -31,23 +32,28 @@ def compiled(
         step: takes (inputs, labels) or (inputs, labels, weights), as Keras' `train_step` does.
         tables: what the examples are made of.
         eager: whether to run in Python after all, for breakpoints.
-        jit: whether XLA compiles the step; with several replicas it does not.
+        jit: whether XLA compiles it; with several replicas it does not.
     """
     strategy = model.distribute_strategy
-    if jit and not eager and strategy.num_replicas_in_sync == 1:
+    jit = jit and not eager and strategy.num_replicas_in_sync == 1
+    # In a loop XLA draws random numbers on one core, so those models' steps are compiled singly.
+    whole = jit and not tf.distribute.has_strategy() and not _seeds(model)
+    if jit and not whole:
         step = tf.function(step, jit_compile=True)
 
-    def run_batch(tables: dict[str, tf.Tensor], rows: tf.Tensor) -> None:
-        rows, weights = replica_share(rows)
-        batch = {name: tf.gather(table, rows) for name, table in tables.items()}
+    def run_batch(batch: dict[str, tf.Tensor], weights: tf.Tensor | None = None) -> None:
         labels, own = batch.pop("labels"), batch.pop("weights", None)
         if own is not None:
             weights = own if weights is None else own * weights
         step((batch, labels) if weights is None else (batch, labels, weights))
 
+    def run_share(tables: dict[str, tf.Tensor], rows: tf.Tensor) -> None:
+        rows, weights = replica_share(rows)
+        run_batch({name: tf.gather(table, rows) for name, table in tables.items()}, weights)
+
     def run_steps(tables: dict[str, tf.Tensor], batches: tf.Tensor) -> None:
         for rows in batches:
-            strategy.run(run_batch, args=(tables, rows))
+            strategy.run(run_share, args=(tables, rows))
 
     if eager:
         return run_steps
@@ -55,7 +61,40 @@ def compiled(
     run: RunSteps = tf.function(run_steps, input_signature=signature)
     if isinstance(strategy, tf.distribute.ParameterServerStrategy):
         return parameter_server.scheduled(strategy, run)
+    return _as_one(run_batch, run, signature) if whole else run
+
+
+def _as_one(
+    run_batch: Callable[[dict[str, tf.Tensor]], None], run_single: RunSteps, signature: list[Any]
+) -> RunSteps:
+    """Returns a function for which XLA compiles all steps of a call as one.
+
+    XLA compiles for one shape. So batches are filled up to the largest call's number, and what is
+    left over at the end of an epoch, a single batch of another size, is left to `run_single`.
+    """
+
+    @tf.function(jit_compile=True)
+    def run_gathered(batches: dict[str, tf.Tensor], count: tf.Tensor) -> None:
+        place = tf.constant(0)
+        while place < count:
+            run_batch({name: part[place] for name, part in batches.items()})
+            place += 1
+
+    @tf.function(input_signature=signature)
+    def run_filled(tables: dict[str, tf.Tensor], batches: tf.Tensor) -> None:
+        count = tf.shape(batches)[0]
+        filled = tf.pad(batches, [[0, STEPS_PER_CALL - count], [0, 0]])
+        run_gathered({name: tf.gather(table, filled) for name, table in tables.items()}, count)
+
+    def run(tables: dict[str, tf.Tensor], batches: tf.Tensor) -> None:
+        (run_filled if len(batches) > 1 else run_single)(tables, batches)
+
     return run
+
+
+def _seeds(model: keras.Model) -> list[keras.Variable]:
+    """Returns the states of what draws random numbers in the model."""
+    return [state for state in model.variables if "seed_generator_state" in state.path]
 
 
 def separate_dropout(model: keras.Model) -> None:
@@ -63,7 +102,7 @@ def separate_dropout(model: keras.Model) -> None:
 
     Call it once, when the model is new or restored: then all replicas have the same.
     """
-    states = [state for state in model.variables if "seed_generator_state" in state.path]
+    states = _seeds(model)
     strategy = model.distribute_strategy
 
     def shift() -> None:

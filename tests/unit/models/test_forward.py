@@ -191,3 +191,10 @@ def test_slopes_and_biases_start_apart_and_bins_at_zero():
     model = models.build(config["models"]["tabm"], SPEC, BINARY)
     assert not (weight(model, "slopes") == weight(model, "biases")).any()
     assert not weight(model, "weights_of_bins").any()
+
+
+def test_tabm_is_compiled_by_xla_where_that_pays() -> None:
+    chosen = [
+        models.training_defaults("tabm", rows)["jit"] for rows in (19_999, 20_000, 100_000, 100_001)
+    ]
+    assert chosen == [False, True, True, False]

@@ -1,5 +1,6 @@
 """Checkpoints: a training that is killed goes on as if nothing had happened."""
 
+import json
 import os
 import random
 import signal
@@ -197,18 +198,22 @@ def test_removed_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_five_kills_at_random_moments_change_no_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{}, {"jit": True, "dropout": 0}])
+def test_five_kills_at_random_moments_change_no_bit(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     """Kills a process with SIGKILL, while it computes and while it writes, and starts another."""
     command = [sys.executable, trainings.__file__]
+    changes = {"epochs": 4, **changes}
     (whole := tmp_path / "whole").mkdir()
-    subprocess.run([*command, whole, '{"epochs": 4}'], check=True, capture_output=True)
+    subprocess.run([*command, whole, json.dumps(changes)], check=True, capture_output=True)
     (killed := tmp_path / "killed").mkdir()
     # A new choice each time the test runs; the seed is in its name when it fails.
     seed = int.from_bytes(os.urandom(2))
     rng = random.Random(seed)
     for kill in range(6):
         with subprocess.Popen(
-            [*command, killed, '{"epochs": 4, "wait": 0.02}'], stdout=subprocess.PIPE
+            [*command, killed, json.dumps({**changes, "wait": 0.02})], stdout=subprocess.PIPE
         ) as process:
             assert process.stdout
             if kill < 5:

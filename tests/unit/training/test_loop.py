@@ -1,5 +1,7 @@
 """The training loop against Keras' own `fit`, and against itself in other circumstances."""
 
+import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import trainings
 from sklearn.metrics import roc_auc_score
 from trainings import make_examples, make_model, run, same_weights
@@ -158,11 +161,46 @@ def test_mixed_precision_learns_the_same_with_weights_of_float32(policy: str) ->
     assert outcome.val_loss == pytest.approx(expected.val_loss, abs=0.01)
 
 
-def test_what_xla_compiles_computes_the_same() -> None:
-    _, outcome = run(jit=True)
-    _, expected = run()
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_what_xla_compiles_computes_the_same(dropout: float) -> None:
+    """All steps of a call as one, or each by itself where random numbers are drawn."""
+    _, outcome = run(make_model(dropout), jit=True)
+    _, expected = run(make_model(dropout))
     for one, other in zip(outcome.history, expected.history, strict=True):
         assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_xla_counts_the_weights_and_the_batches_of_every_call() -> None:
+    """More batches than a call has, a call that is not full, and a batch that is not."""
+    examples, rng = make_examples(4 * 150 + 3), np.random.default_rng(2)
+    examples = replace(examples, weights=rng.uniform(0, 3, len(examples)).astype(np.float32))
+    data = InMemory(examples), InMemory(make_examples(200, seed=1))
+    outcomes = []
+    for jit in (False, True):
+        settings = trainings.settings(batch_size=4, epochs=2, moving_average=0.9, jit=jit)
+        model = make_model()
+        outcomes.append(train(model, trainings.BINARY, settings, data, trainings.SEED))
+        assert int(model.optimizer.iterations) == 2 * 151
+    plain, compiled = (outcome.history for outcome in outcomes)
+    for one, other in zip(plain, compiled, strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_what_xla_cannot_compile_is_named() -> None:
+    class Reversed(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            turned = tf.numpy_function(lambda part: part[:, ::-1], [x], tf.float32)
+            return tf.ensure_shape(turned, x.shape)
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return input_shape
+
+    inputs = make_model().input
+    x = keras.layers.Dense(1)(Reversed(name="mine")(inputs["numbers"]))
+    with pytest.raises(MillraceError) as error:
+        run(keras.Model(inputs, x, name="own"), jit=True)
+    found = r"model own, epoch 1, batch 1: .*, found PyFunc in \S*mine\S*\.\n.*training.jit: false"
+    assert re.match(found, str(error.value)), error.value
 
 
 class Calls(keras.callbacks.Callback):
@@ -222,12 +260,15 @@ def test_fewer_examples_than_a_batch_are_one_batch() -> None:
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_weights_in_two_processes(tmp_path: Path) -> None:
-    weights = []
+@pytest.mark.parametrize("changes", [{}, {"jit": True, "dropout": 0}])
+def test_the_same_seed_gives_the_same_weights_in_two_processes(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    weights, words = [], json.dumps({"epochs": 1, **changes})
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         subprocess.run(
-            [sys.executable, trainings.__file__, tmp_path / name, '{"epochs": 1}'],
+            [sys.executable, trainings.__file__, tmp_path / name, words],
             check=True,
             capture_output=True,
         )
