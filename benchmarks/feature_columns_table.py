@@ -7,16 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pages
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "feature-columns.md"
-START, END = "<!-- made by benchmarks/feature_columns_table.py -->\n", "<!-- end -->"
 
 
 def main() -> None:
-    """Replaces what stands between the marks."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{START}{tables()}{END}{after}", encoding="utf-8")
+    """Writes the tables."""
+    pages.fill(PAGE, "feature_columns_table.py", tables())
 
 
 def tables() -> str:

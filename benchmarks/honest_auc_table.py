@@ -8,17 +8,16 @@ import json
 from pathlib import Path
 from statistics import mean
 
+import pages
+
 PAGE = Path(__file__).parents[1] / "docs" / "honest-auc.md"
-START, END = "<!-- made by benchmarks/honest_auc_table.py -->\n", "<!-- end -->"
 SETS = ("flights", "flights_random")
 MODELS = ("linear", "dnn", "tabm", "boosted_trees", "lightgbm")
 
 
 def main() -> None:
-    """Replaces what stands between the marks."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{START}{tables()}{END}{after}", encoding="utf-8")
+    """Writes the tables."""
+    pages.fill(PAGE, "honest_auc_table.py", tables())
 
 
 def tables() -> str:

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pages
+
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "choices.md"
-START, END = "<!-- made by benchmarks/ingestion_table.py -->\n", "<!-- end -->"
 
 WAYS = {
     "example_loop": "the usual loop over `tf.train.Example`, rows in memory to TFRecord",
@@ -22,10 +23,8 @@ WAYS = {
 
 
 def main() -> None:
-    """Replaces what stands between the marks."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{START}{tables()}{END}{after}", encoding="utf-8")
+    """Writes the tables."""
+    pages.fill(PAGE, "ingestion_table.py", tables())
 
 
 def tables() -> str:

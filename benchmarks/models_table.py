@@ -9,9 +9,10 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import pages
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "models.md"
-START, END = "<!-- made by benchmarks/models_table.py -->\n", "<!-- end -->"
 ORDER = [
     "linear",
     "dnn",
@@ -30,10 +31,8 @@ Cells = dict[tuple[str, str], list[Entry]]
 
 
 def main() -> None:
-    """Replaces what stands between the marks."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{START}{tables()}{END}{after}", encoding="utf-8")
+    """Writes the tables."""
+    pages.fill(PAGE, "models_table.py", tables())
 
 
 def tables() -> str:

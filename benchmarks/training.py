@@ -25,6 +25,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pages
 import tensorflow as tf
 
 from millrace import config, encoded, models
@@ -37,7 +38,6 @@ from millrace.training.batches import InMemory, OnDisk, Source, permutation
 
 RESULT = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
-START, END = "<!-- training.json: {} -->\n", "<!-- end -->\n"
 TASK = Task("binary", (0, 1))
 CARDINALITIES = (4, 10, 30, 100)
 SPEC = EncodedSpec(
@@ -66,11 +66,8 @@ def main() -> None:
         results[part] = {"load": round(os.getloadavg()[0], 1), "rows": PARTS[part](arguments)}
         RESULT.write_text(json.dumps(results, indent=1) + "\n")
         print(json.dumps(results[part]), flush=True)
-    page = PAGE.read_text(encoding="utf-8")
-    for name, lines in (("speed", table(results)), ("replicas", replicas_table(results))):
-        head, start, rest = page.partition(START.format(name))
-        page = head + start + lines + END + rest.partition(END)[2]
-    PAGE.write_text(page, encoding="utf-8")
+    pages.fill(PAGE, "training.py: speed", table(results))
+    pages.fill(PAGE, "training.py: replicas", replicas_table(results))
 
 
 def made(rows: int, seed: int = 0) -> Encoded:

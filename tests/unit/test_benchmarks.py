@@ -1,34 +1,22 @@
 """The figures in the docs are those of the committed results."""
 
-import importlib.util
+import importlib
 import json
 from pathlib import Path
-from typing import Any
 
+import pages
 import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[2]
 
 
-def benchmark(name: str) -> Any:
-    """Returns the module of a script in benchmarks/."""
-    script = ROOT / "benchmarks" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, script)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize(
     "name", ["honest_auc_table", "models_table", "feature_columns_table", "ingestion_table"]
 )
 def test_the_tables_are_made_from_the_results(name: str) -> None:
-    module = benchmark(name)
-    page = module.PAGE.read_text(encoding="utf-8")
-    between = page.partition(module.START)[2].partition(module.END)[0]
-    assert between == module.tables()
+    module = importlib.import_module(name)
+    assert pages.filled(module.PAGE, f"{name}.py") == module.tables()
 
 
 def test_the_bars_hold_where_the_page_says_so() -> None:
@@ -55,12 +43,19 @@ def test_the_bars_hold_where_the_page_says_so() -> None:
 
 
 def test_the_tables_of_the_training_are_made_from_its_results() -> None:
-    module = benchmark("training")
+    module = importlib.import_module("training")
     results = json.loads(module.RESULT.read_text(encoding="utf-8"))
-    page = module.PAGE.read_text(encoding="utf-8")
-    assert f"{module.START.format('speed')}{module.table(results)}{module.END}" in page
-    replicas = f"{module.START.format('replicas')}{module.replicas_table(results)}{module.END}"
-    assert replicas in page
+    assert pages.filled(module.PAGE, "training.py: speed") == module.table(results)
+    assert pages.filled(module.PAGE, "training.py: replicas") == module.replicas_table(results)
+
+
+def test_a_page_without_its_marks_is_refused_and_left(tmp_path: Path) -> None:
+    (page := tmp_path / "page.md").write_text("<!-- made by benchmarks/other.py -->\n")
+    with pytest.raises(
+        SystemExit, match=r"page\.md: expected <!-- made by benchmarks/mine\.py -->"
+    ):
+        pages.fill(page, "mine.py", "text")
+    assert page.read_text() == "<!-- made by benchmarks/other.py -->\n"
 
 
 def test_the_proof_of_adopted_estimators_is_told_as_it_came_out() -> None:
