@@ -79,7 +79,7 @@ def fit(kind: str, preprocessing: Any, data: tuple[Encoded, Encoded]) -> Any:
     if kind == "boosted_trees":
         return boosted_trees.fit(settings, spec, task, data, 0).model
     model = models.build(settings, spec, task)
-    own = models.training_defaults(kind, ROWS) | {"epochs": 3}
+    own = models.training_defaults(settings, ROWS) | {"epochs": 3}
     loop.train(model, task, recipe.Settings.of(job, kind, own, ROWS), tuple(map(InMemory, data)), 0)
     return model
 

@@ -95,8 +95,8 @@ class Clock(keras.callbacks.Callback):
 
 def settings_of(kind: str, rows: int, **changes: Any) -> recipe.Settings:
     """Returns a model's default settings but for the changes."""
-    defaults = recipe.Settings.of(JOB, kind, models.training_defaults(kind, rows), rows)
-    return replace(defaults, **changes)
+    defaults = models.training_defaults(JOB["models"][kind], rows)
+    return replace(recipe.Settings.of(JOB, kind, defaults, rows), **changes)
 
 
 def ours(
@@ -271,7 +271,8 @@ def replicas_child(count: str, arguments: argparse.Namespace) -> list[dict[str, 
     data, found = InMemory(made(arguments.rows)), []
     for kind in ("linear", "dnn", "tabm"):
         for batch in (256, 1024):
-            (logs,) = ours(kind, data, strategy, batch_size=batch, epochs=1)[1]
+            # XLA has a single replica alone, and other last digits.
+            (logs,) = ours(kind, data, strategy, batch_size=batch, epochs=1, jit=False)[1]
             steps = math.ceil(arguments.rows / batch)
             values = {"loss": logs["loss"], "val_loss": logs["val_loss"]}
             found.append({"model": kind, "batch_size": batch, "steps": steps} | values)

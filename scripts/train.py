@@ -67,7 +67,7 @@ def main() -> None:
         folds = runs.fold_rows(labels, job["selection"]["folds"], job["seed"])
         examples = examples.without(folds[run.fold])
     rows = min(sum(examples.rows), debug.rows or sum(examples.rows))
-    defaults = models.training_defaults(model_settings["kind"], rows)
+    defaults = models.training_defaults(model_settings, rows)
     settings = recipe.Settings.of(job, run.model, defaults, rows)
     settings = replace(settings, epochs=run.budget(settings.epochs))
     class_weights = recipe.class_weights(settings, task, (block.labels for block in examples))

@@ -19,7 +19,7 @@ def describe(strategy: tf.distribute.Strategy) -> dict[str, Any]:
     cpu = _cpu()
     return {
         "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
+        "cores": _cores(),
         "instructions": [
             name
             for name in INSTRUCTIONS
@@ -31,6 +31,12 @@ def describe(strategy: tf.distribute.Strategy) -> dict[str, Any]:
         ],
         "replicas": strategy.num_replicas_in_sync,
     }
+
+
+def _cores() -> int | None:
+    """Those that the process may use, where the system says so; a scheduler may give it few."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count()
 
 
 def _cpu() -> dict[str, str]:

@@ -43,7 +43,7 @@ def pinned(settings: dict[str, Any]) -> dict[str, Any]:
     return custom.pinned(settings) if settings["kind"] == "custom" else settings
 
 
-def training_defaults(kind: str, rows: int) -> dict[str, Any]:
-    """Returns the settings of `training` that suit a kind of model, for so many examples."""
-    of_kind = getattr(KINDS[kind], "training_defaults", None)
-    return of_kind(rows) if of_kind else {}
+def training_defaults(settings: dict[str, Any], rows: int) -> dict[str, Any]:
+    """Returns the settings of `training` that suit a model, for so many examples."""
+    of_kind = getattr(KINDS[settings["kind"]], "training_defaults", None)
+    return of_kind(settings, rows) if of_kind else {}

@@ -11,7 +11,7 @@ from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
 
 
-def training_defaults(rows: int) -> dict[str, Any]:
+def training_defaults(settings: dict[str, Any], rows: int) -> dict[str, Any]:
     """Returns the settings of `training` that suit the model: nothing in it saturates."""
     return {"learning_rate": 0.01, "moving_average": 0.99, "patience": 4}
 

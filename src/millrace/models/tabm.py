@@ -18,22 +18,23 @@ from millrace.models.inputs import DenseFeatures, encoded_inputs
 from millrace.models.numbers import uniform
 from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
-from millrace.training.recipe import LARGE_TABLE
 
 SMALL_TABLE = 20_000
+PAYS_XLA = 25_000
 
 
-def training_defaults(rows: int) -> dict[str, Any]:
+def training_defaults(settings: dict[str, Any], rows: int) -> dict[str, Any]:
     """Returns the settings of `training` that suit the model, for so many training examples.
 
     A high rate that stays, with the weights averaged: in the first epochs the average already
     predicts what a falling rate reaches at its end, so that few epochs without progress suffice.
     A small table's epochs are short and its validation loss is noisy. On a processor XLA takes a
-    third off a step of few examples, and seconds to compile, which a small table has not.
+    third off a step without dropout, and seconds to compile, which a small table has not.
     """
-    small = rows < SMALL_TABLE
-    jit = not small and rows <= LARGE_TABLE and not tf.config.list_physical_devices("GPU")
-    patience = 12 if small else 3
+    patience = 12 if rows < SMALL_TABLE else 3
+    jit = (
+        rows >= PAYS_XLA and not settings["dropout"] and not tf.config.list_physical_devices("GPU")
+    )
     return {"learning_rate": 0.005, "moving_average": 0.998, "patience": patience, "jit": jit}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -50,6 +50,16 @@ class Call:
     tables: dict[str, tf.Tensor]
     rows: np.ndarray
     step: int
+
+    @property
+    def end(self) -> int:
+        """How many batches of the epoch are done after it."""
+        return self.step + len(self.rows)
+
+    def after(self, step: int) -> Call:
+        """Returns what is left of it once so many batches of the epoch are done."""
+        done = max(0, step - self.step)
+        return replace(self, rows=self.rows[done:], step=self.step + done)
 
 
 class Source(Protocol):

@@ -17,6 +17,12 @@ from millrace.errors import MillraceError
 # Around what a failed check says, to find it in TensorFlow's message.
 OPEN, CLOSE = "<<", ">>"
 
+# What TensorFlow says of an operation that XLA does not have, and of a shape that it cannot know.
+NOT_FOR_XLA = (
+    r"XLA_\w+_JIT: (?P<op>\w+) .*?{{node (?:while/)?(?P<node>\S+?)}}",
+    r"to node `(?:while/)?(?P<node>\S+?)` with op (?P<op>\w+) must be a compile-time constant",
+)
+
 
 @dataclass(frozen=True)
 class Debug:
@@ -99,21 +105,25 @@ def _check(x: Any, place: str) -> None:
 
 @contextmanager
 def naming_the_layer(place: str) -> Iterator[None]:
-    """Turns a failed check into an error that names the layer and the place in the training."""
+    """Turns what fails in a step into an error that names the layer and the place in the training.
+
+    That is a check for finite numbers, or what XLA cannot compile.
+    """
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        found = re.search(f"{OPEN}(.*?){CLOSE}", str(error))
-        if unknown := re.search(r"XLA_\w+_JIT: (\w+) .*?{{node (?:while/)?(\S+?)}}", str(error)):
+        said = str(error)
+        if found := re.search(f"{OPEN}(.*?){CLOSE}", said):
             raise MillraceError(
-                f"{place}: expected operations that XLA can compile, found {unknown[1]} in "
-                f"{unknown[2]}.",
-                note="set training.jit: false.",
+                f"{place}: expected finite numbers, found NaN or infinity in {found.group(1)}.",
+                note="what comes before it was finite. training.debug: {eager: true} lets you step "
+                "into it.",
             ) from None
-        if found is None:
-            raise
-        raise MillraceError(
-            f"{place}: expected finite numbers, found NaN or infinity in {found.group(1)}.",
-            note="what comes before it was finite. training.debug: {eager: true} lets you step "
-            "into it.",
-        ) from None
+        for pattern in NOT_FOR_XLA:
+            if found := re.search(pattern, said):
+                raise MillraceError(
+                    f"{place}: expected operations and shapes that XLA can compile, found "
+                    f"{found['op']} in {found['node']}.",
+                    note="set training.jit: false.",
+                ) from None
+        raise

@@ -92,7 +92,8 @@ class _Loop:
         debug: Debug,
     ) -> None:
         self.model, self.settings, self.data, self.seed = model, settings, data, seed
-        self.steps_per_call = 1 if debug.stepwise else STEPS_PER_CALL
+        in_buffer = min(data[0].rows, settings.buffer_rows) // settings.batch_size
+        self.steps_per_call = 1 if debug.stepwise else max(1, min(STEPS_PER_CALL, in_buffer))
         self.checkpoints = checkpoints
         self.journal = Journal()
         self.strategy = strategy = model.distribute_strategy
@@ -128,9 +129,8 @@ class _Loop:
         if debug.check_numerics:
             watch(model)
             step = watched_step(model, step)
-        self.run_training = compiled(
-            model, step, data[0].signature, debug.eager, settings.jit and not debug.stepwise
-        )
+        jit = self.steps_per_call if settings.jit and not debug.stepwise else 0
+        self.run_training = compiled(model, step, data[0].signature, debug.eager, jit)
         self.run_validation = compiled(model, model.test_step, data[1].signature, debug.eager)
         self._build_metrics()
 
@@ -179,25 +179,19 @@ class _Loop:
         if journal.step == 0:
             self.model.reset_metrics()
             journal.loss = 0.0
-        ahead = (
-            call
-            for call in calls(
-                self.data[0], self.seed, journal.epoch, batch_size, self.steps_per_call
-            )
-            if call.step >= journal.step
-        )
+        epoch = calls(self.data[0], self.seed, journal.epoch, batch_size, self.steps_per_call)
+        ahead = (call.after(journal.step) for call in epoch if call.end > journal.step)
         for call, total in self._run_calls(
             self.run_training, ahead, self.callbacks.on_train_batch_begin
         ):
-            done = call.step + len(call.rows)
             journal.loss += total
             loss = journal.loss / (call.step * batch_size + call.rows.size)
-            self._check_finite({"loss": loss}, f"epoch {journal.epoch + 1}, step {done}")
+            self._check_finite({"loss": loss}, f"epoch {journal.epoch + 1}, step {call.end}")
             logs = {**self._metrics(), "loss": loss}
-            self.callbacks.on_train_batch_end(done - 1, logs)
+            self.callbacks.on_train_batch_end(call.end - 1, logs)
             progress.update(call.rows.size, _in_words(logs))
             if call.rows.shape[1] == batch_size and self._checkpoint_is_due():
-                journal.step = done
+                journal.step = call.end
                 self._save()
         return {**self._metrics(), "loss": journal.loss / self.data[0].rows}
 
@@ -212,7 +206,7 @@ class _Loop:
         ):
             loss += total
             so_far = loss / (call.step * EVALUATION_BATCH + call.rows.size)
-            self.callbacks.on_test_batch_end(call.step + len(call.rows) - 1, {"loss": so_far})
+            self.callbacks.on_test_batch_end(call.end - 1, {"loss": so_far})
         logs = {**self._metrics(), "loss": loss / self.data[1].rows}
         self.callbacks.on_test_end(logs)
         return logs

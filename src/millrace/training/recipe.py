@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import keras
@@ -88,7 +88,10 @@ class Settings:
         }
         by_size = LARGE if rows > LARGE_TABLE else SMALL
         own = config["models"][model].get("training", {})
-        return cls(**{**DEFAULTS, **by_size, **defaults, **chosen, **own})
+        settings = cls(**{**DEFAULTS, **by_size, **defaults, **chosen, **own})
+        # It pays for small steps alone, where the time goes between the products.
+        small = settings.batch_size <= SMALL["batch_size"]
+        return settings if small or "jit" in chosen else replace(settings, jit=False)
 
 
 class AdamW(keras.optimizers.AdamW):

@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from millrace.training import parameter_server
-from millrace.training.batches import STEPS_PER_CALL
 
 # More than a training has steps, since a step changes the other half of a seed.
 SEEDS_APART = 1_000_003
@@ -23,7 +22,7 @@ def compiled(
     step: Callable[[Any], Any],
     tables: dict[str, tf.TensorSpec],
     eager: bool = False,
-    jit: bool = False,
+    jit: int = 0,
 ) -> RunSteps:
     """Returns a function that runs `step` on one batch after the other.
 
@@ -32,12 +31,14 @@ def compiled(
         step: takes (inputs, labels) or (inputs, labels, weights), as Keras' `train_step` does.
         tables: what the examples are made of.
         eager: whether to run in Python after all, for breakpoints.
-        jit: whether XLA compiles it; with several replicas it does not.
+        jit: how many steps XLA compiles as one, the largest call's; 0 for none. Other strategies
+            than the default one do without it.
     """
     strategy = model.distribute_strategy
-    jit = jit and not eager and strategy.num_replicas_in_sync == 1
+    if eager or tf.distribute.has_strategy() or strategy is not tf.distribute.get_strategy():
+        jit = 0
     # In a loop XLA draws random numbers on one core, so those models' steps are compiled singly.
-    whole = jit and not tf.distribute.has_strategy() and not _seeds(model)
+    whole = jit > 1 and not _seeds(model)
     if jit and not whole:
         step = tf.function(step, jit_compile=True)
 
@@ -61,16 +62,19 @@ def compiled(
     run: RunSteps = tf.function(run_steps, input_signature=signature)
     if isinstance(strategy, tf.distribute.ParameterServerStrategy):
         return parameter_server.scheduled(strategy, run)
-    return _as_one(run_batch, run, signature) if whole else run
+    return _as_one(run_batch, run, signature, jit) if whole else run
 
 
 def _as_one(
-    run_batch: Callable[[dict[str, tf.Tensor]], None], run_single: RunSteps, signature: list[Any]
+    run_batch: Callable[[dict[str, tf.Tensor]], None],
+    run_single: RunSteps,
+    signature: list[Any],
+    steps: int,
 ) -> RunSteps:
     """Returns a function for which XLA compiles all steps of a call as one.
 
-    XLA compiles for one shape. So batches are filled up to the largest call's number, and what is
-    left over at the end of an epoch, a single batch of another size, is left to `run_single`.
+    XLA compiles for one shape. So batches are filled up to the number of steps, and a single one is
+    left to `run_single`, without XLA: what remains at the end of an epoch has a size of its own.
     """
 
     @tf.function(jit_compile=True)
@@ -83,7 +87,7 @@ def _as_one(
     @tf.function(input_signature=signature)
     def run_filled(tables: dict[str, tf.Tensor], batches: tf.Tensor) -> None:
         count = tf.shape(batches)[0]
-        filled = tf.pad(batches, [[0, STEPS_PER_CALL - count], [0, 0]])
+        filled = tf.pad(batches, [[0, steps - count], [0, 0]])
         run_gathered({name: tf.gather(table, filled) for name, table in tables.items()}, count)
 
     def run(tables: dict[str, tf.Tensor], batches: tf.Tensor) -> None:

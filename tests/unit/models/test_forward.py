@@ -12,6 +12,7 @@ from millrace.config import complete
 from millrace.feature_columns import CategoricalInput, NumberInput
 from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
+from millrace.training.recipe import Settings
 
 SPEC = EncodedSpec(
     numbers=(
@@ -193,8 +194,21 @@ def test_slopes_and_biases_start_apart_and_bins_at_zero():
     assert not weight(model, "weights_of_bins").any()
 
 
-def test_tabm_is_compiled_by_xla_where_that_pays() -> None:
-    chosen = [
-        models.training_defaults("tabm", rows)["jit"] for rows in (19_999, 20_000, 100_000, 100_001)
-    ]
-    assert chosen == [False, True, True, False]
+def test_tabm_is_compiled_by_xla_where_that_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chosen(rows: int, dropout: float = 0, **training: object) -> bool:
+        config = {"name": "a", "data": {"files": "t.csv", "label": "y"}, "training": training}
+        config["models"] = {"m": {"kind": "tabm", "dropout": dropout}}
+        job = complete(config)
+        defaults = models.training_defaults(job["models"]["m"], rows)
+        return Settings.of(job, "m", defaults, rows).jit
+
+    gpus: list[str] = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    sizes = (24_999, 25_000, 100_000, 100_001)
+    assert [chosen(rows) for rows in sizes] == [False, True, True, False]
+    assert not chosen(50_000, dropout=0.1)
+    assert not chosen(50_000, batch_size=257)
+    assert chosen(50_000, batch_size=257, jit=True)
+    assert not chosen(50_000, jit=False)
+    gpus.append("a GPU")
+    assert not chosen(50_000)

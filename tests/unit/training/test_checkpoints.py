@@ -18,6 +18,7 @@ from trainings import make_model, run, same_weights
 
 from millrace.errors import MillraceError
 from millrace.files import read_json
+from millrace.training import loop
 from millrace.training.checkpoints import Checkpoints, Journal
 
 RUN = {"training": {"epochs": 3, "learning_rate": 0.01}, "seed": 3}
@@ -72,6 +73,21 @@ def test_a_training_goes_on_as_if_nothing_had_happened(
     )
     assert same_weights(model, whole)
     assert outcome == expected
+
+
+def test_it_goes_on_in_the_midst_of_a_longer_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when it was killed while it was debugged, step by step."""
+    whole, expected = run(**HARD)
+    with monkeypatch.context() as shorter, pytest.raises(Interrupted):
+        shorter.setattr(loop, "STEPS_PER_CALL", 5)
+        run(callbacks=[Interrupt(1, 15)], checkpoints=checkpoints(tmp_path), **HARD)
+    callbacks = [Interrupt(-1, None)]
+    model, outcome = run(callbacks=callbacks, checkpoints=checkpoints(tmp_path), **HARD)
+    assert same_weights(model, whole)
+    for one, other in zip(outcome.history, expected.history, strict=True):
+        assert one == pytest.approx(other, rel=1e-6)
 
 
 def test_a_finished_training_is_not_run_again(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The training loop against Keras' own `fit`, and against itself in other circumstances."""
 
+import functools
 import json
 import re
 import subprocess
@@ -161,11 +162,22 @@ def test_mixed_precision_learns_the_same_with_weights_of_float32(policy: str) ->
     assert outcome.val_loss == pytest.approx(expected.val_loss, abs=0.01)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_what_xla_compiles_computes_the_same(dropout: float) -> None:
+@pytest.mark.parametrize(("dropout", "compiled"), [(0.0, "run_gathered"), (0.3, "_train_step")])
+def test_what_xla_compiles_computes_the_same(
+    dropout: float, compiled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All steps of a call as one, or each by itself where random numbers are drawn."""
-    _, outcome = run(make_model(dropout), jit=True)
     _, expected = run(make_model(dropout))
+    function, given_to_xla = tf.function, []
+
+    def spy(code: Any = None, **settings: Any) -> Any:
+        if settings.get("jit_compile") and code is not None:
+            given_to_xla.append(code.__name__)
+        return functools.partial(spy, **settings) if code is None else function(code, **settings)
+
+    monkeypatch.setattr(tf, "function", spy)
+    _, outcome = run(make_model(dropout), jit=True)
+    assert given_to_xla == [compiled]
     for one, other in zip(outcome.history, expected.history, strict=True):
         assert one == pytest.approx(other, rel=1e-4)
 
@@ -186,21 +198,25 @@ def test_xla_counts_the_weights_and_the_batches_of_every_call() -> None:
         assert one == pytest.approx(other, rel=1e-4)
 
 
-def test_what_xla_cannot_compile_is_named() -> None:
-    class Reversed(keras.layers.Layer):
+@pytest.mark.parametrize("op", ["PyFunc", "Fill"])
+def test_what_xla_cannot_compile_is_named(op: str) -> None:
+    class Unknown(keras.layers.Layer):
         def call(self, x: Any) -> Any:
-            turned = tf.numpy_function(lambda part: part[:, ::-1], [x], tf.float32)
-            return tf.ensure_shape(turned, x.shape)
+            if op == "PyFunc":
+                turned = tf.numpy_function(lambda part: part[:, ::-1], [x], tf.float32)
+                return tf.ensure_shape(turned, x.shape)
+            return x + tf.reduce_sum(tf.zeros([tf.cast(tf.reduce_max(x), tf.int32)]))
 
         def compute_output_shape(self, input_shape: Any) -> Any:
             return input_shape
 
     inputs = make_model().input
-    x = keras.layers.Dense(1)(Reversed(name="mine")(inputs["numbers"]))
+    x = keras.layers.Dense(1)(Unknown(name="mine")(inputs["numbers"]))
     with pytest.raises(MillraceError) as error:
         run(keras.Model(inputs, x, name="own"), jit=True)
-    found = r"model own, epoch 1, batch 1: .*, found PyFunc in \S*mine\S*\.\n.*training.jit: false"
+    found = r"model own, epoch 1, batch 1: .*, found \w+ in \S*mine\S*\.\n.*training.jit: false"
     assert re.match(found, str(error.value)), error.value
+    assert op in str(error.value)
 
 
 class Calls(keras.callbacks.Callback):

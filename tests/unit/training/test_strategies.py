@@ -94,6 +94,16 @@ def test_replicas_compute_what_one_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_single_replica_of_another_strategy_does_without_xla(tmp_path: Path) -> None:
+    """With dropout, whose steps XLA would compile one by one, in a replica that may not merge."""
+    changes = {"strategy": "mirrored", "replicas": 1, "rows": 200, "epochs": 1}
+    for jit in (True, False):
+        finish(program(tmp_path / str(jit), {**changes, "jit": jit}))
+    told = [(tmp_path / jit / "weights.npz").read_bytes() for jit in ("True", "False")]
+    assert told[0] == told[1]
+
+
+@pytest.mark.slow
 def test_two_workers_compute_what_one_does_and_the_chief_writes(tmp_path: Path) -> None:
     for process in workers(tmp_path, PLAIN):
         finish(process)
