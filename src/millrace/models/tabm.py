@@ -99,18 +99,24 @@ class MemberDense(layers.Layer):
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
         self.built = True
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the rows of all members."""
-        # Neighbours of the same width share one product: a wide table has hundreds of features.
-        groups = [(width, len(list(same))) for width, same in groupby(self.widths)]
+        groups = [(width, 1) for width in self.widths]
+        if training:
+            # A wide table has hundreds of features. In an export they stay apart, because its
+            # quantizers reduce the kernel of a plain product alone.
+            groups = [(width, len(list(same))) for width, same in groupby(self.widths)]
         sizes = [width * count for width, count in groups]
         parts = tf.split(x, sizes, axis=1)
         kernels = tf.split(tf.convert_to_tensor(self.kernel), sizes)
         products = []
         for (width, count), part, kernel in zip(groups, parts, kernels, strict=True):
-            features = tf.transpose(tf.reshape(part, [-1, count, width]), [1, 0, 2])
-            weights = tf.reshape(kernel, [count, width, self.units])
-            products.append(tf.matmul(features, weights))
+            if count == 1:
+                products.append(tf.matmul(part, kernel))
+            else:
+                features = tf.transpose(tf.reshape(part, [-1, count, width]), [1, 0, 2])
+                weights = tf.reshape(kernel, [count, width, self.units])
+                products.append(tf.reshape(tf.matmul(features, weights), [-1, self.units]))
         flat = tf.reshape(tf.concat(products, axis=0), [len(self.widths), -1])
         rows = tf.reshape(tf.matmul(tf.convert_to_tensor(self.scales), flat), [-1, self.units])
         return rows + tf.convert_to_tensor(self.bias)

@@ -194,6 +194,13 @@ def test_slopes_and_biases_start_apart_and_bins_at_zero():
     assert not weight(model, "weights_of_bins").any()
 
 
+def test_tabm_trains_what_it_predicts() -> None:
+    """In training, neighbours of the same width share a product."""
+    model, inputs = make("tabm"), make_inputs()
+    trained, predicted = model(inputs, training=True), model(inputs, training=False)
+    np.testing.assert_allclose(trained, predicted, rtol=1e-6, atol=1e-6)
+
+
 def test_tabm_is_compiled_by_xla_where_that_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     def chosen(rows: int, dropout: float = 0, **training: object) -> bool:
         config = {"name": "a", "data": {"files": "t.csv", "label": "y"}, "training": training}
