@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +93,9 @@ class Clock(keras.callbacks.Callback):
 
 
 def settings_of(kind: str, rows: int, **changes: Any) -> recipe.Settings:
-    """Returns a model's default settings but for the changes."""
-    defaults = models.training_defaults(JOB["models"][kind], rows)
-    return replace(recipe.Settings.of(JOB, kind, defaults, rows), **changes)
+    """Returns a model's settings where the config has the changes, and else its defaults."""
+    job = {**JOB, "training": {**JOB["training"], **changes}}
+    return recipe.Settings.of(job, kind, models.training_defaults(job["models"][kind], rows), rows)
 
 
 def ours(
@@ -172,7 +171,7 @@ def beside_fit(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         for batch in (256, 4096):
             speeds: dict[str, list[float]] = {"fit": [], "plain": [], "jit": []}
             changes = {"batch_size": batch, "epochs": 4}
-            auto = settings_of(kind, len(examples)).jit
+            auto = settings_of(kind, len(examples), **changes).jit
             for _ in range(arguments.rounds):
                 speeds["fit"] += fit(kind, examples, **changes)[1:]
                 for name in ("plain", "jit"):
