@@ -20,7 +20,7 @@ from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
 
 SMALL_TABLE = 20_000
-PAYS_XLA = 25_000
+WORTH_COMPILING = 25_000
 
 
 def training_defaults(settings: dict[str, Any], rows: int) -> dict[str, Any]:
@@ -32,9 +32,8 @@ def training_defaults(settings: dict[str, Any], rows: int) -> dict[str, Any]:
     third off a step without dropout, and seconds to compile, which a small table has not.
     """
     patience = 12 if rows < SMALL_TABLE else 3
-    jit = (
-        rows >= PAYS_XLA and not settings["dropout"] and not tf.config.list_physical_devices("GPU")
-    )
+    gpus = tf.config.list_physical_devices("GPU")
+    jit = rows >= WORTH_COMPILING and not settings["dropout"] and not gpus
     return {"learning_rate": 0.005, "moving_average": 0.998, "patience": patience, "jit": jit}
 
 
