@@ -76,7 +76,7 @@ def test_defaults_reach_into_models_and_features() -> None:
         }
     )
     once = {"seeds": 1, "ensemble": False}
-    defaults = {"kind": "dnn", "hidden_units": [256, 128]} | once
+    defaults = {"kind": "dnn", "hidden_units": [256, 128], "activation": "auto"} | once
     assert config["models"]["wide"] == defaults | {"dropout": 0.5}
     age = {"kind": "numeric", "normalizer": "robust", "bins": 48}
     assert config["features"]["age"] == age

@@ -70,8 +70,8 @@ def test_a_plain_run_is_trained_with_its_seed_and_the_settings_of_its_model(tmp_
     config = job(seeds=2, dropout=0.5)
     settled = runs.settle(config, runs.plan(config)["m/seeds/1"], tmp_path)
     assert settled.job["seed"] == 6
-    plain = {"kind": "dnn", "hidden_units": [256, 128], "dropout": 0.5}
-    assert settled.job["models"]["m"] == plain
+    plain = {"hidden_units": [256, 128], "activation": "auto", "dropout": 0.5}
+    assert settled.job["models"]["m"] == {"kind": "dnn", **plain}
     assert (settled.trial, settled.tuned) == ({}, "")
     assert config["seed"] == 5, "the config itself stays"
 

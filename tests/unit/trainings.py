@@ -14,9 +14,13 @@ import keras
 import numpy as np
 
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
-from millrace import errors
+from millrace import errors, models
+from millrace.config import complete
 from millrace.encoded import Encoded
+from millrace.feature_columns import CategoricalInput, NumberInput
+from millrace.models.activations import SmeLU
 from millrace.models.dropout import Dropout
+from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
 from millrace.training import strategies
 from millrace.training.batches import InMemory
@@ -60,9 +64,25 @@ def make_model(dropout: float = 0.0, seed: int = SEED) -> keras.Model:
     }
     embedded = keras.layers.Flatten()(keras.layers.Embedding(20, 4, name="of_ids")(inputs["ids"]))
     x = keras.layers.Concatenate()([inputs["numbers"], embedded])
-    x = keras.layers.Dense(16, activation="relu", name="hidden")(x)
+    x = SmeLU()(keras.layers.Dense(16, name="hidden")(x))
     x = Dropout(dropout)(x) if dropout else x
     return keras.Model(inputs, keras.layers.Dense(1, name="logits")(x), name="small")
+
+
+def make_net(kind: str, dropout: float) -> keras.Model:
+    """Returns one of the nets for the made examples, whose id is one-hot."""
+    job = complete(
+        {
+            "name": "made",
+            "data": {"files": "made.csv", "label": "y"},
+            "models": {"net": {"kind": kind, "dropout": dropout}},
+        }
+    )
+    edges = tuple(np.linspace(-2, 2, 33))
+    numbers = tuple(NumberInput(name, edges=edges) for name in "abc")
+    spec = EncodedSpec(numbers, (CategoricalInput("id", 20, "indicator", 20),))
+    keras.utils.set_random_seed(SEED)
+    return models.build(job["models"]["net"], spec, BINARY)
 
 
 def run(
@@ -98,7 +118,8 @@ def main() -> None:
         output / "checkpoints", {"of": "a test"}, minutes=0, chief=strategies.is_chief(strategy)
     )
     with strategy.scope():
-        model = make_model(changes.pop("dropout"))
+        kind, dropout = changes.pop("kind"), changes.pop("dropout")
+        model = make_net(kind, dropout) if kind else make_model(dropout)
     slow = Slow(changes.pop("wait"))
     model, outcome = run(model, callbacks=[slow], checkpoints=checkpoints, **changes)
     if checkpoints.chief:
@@ -111,6 +132,7 @@ PROGRAM: dict[str, Any] = {
     "strategy": "default",
     "replicas": "auto",
     "connect_seconds": 60,
+    "kind": None,
     "dropout": 0.3,
     "moving_average": 0.9,
     "batch_size": 4,

@@ -1,7 +1,7 @@
 """How a model reads numbers beyond their plain value: by their place among bins, or by waves.
 
 Both encodings are those of Gorishniy et al., 2022, "On Embeddings for Numerical Features"; their
-weights belong to the model and learn with it.
+weights belong to the model and learn with it. Where they have ReLU, here is SmeLU.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras import layers
 
 from millrace.feature_columns import NumberInput
+from millrace.models.activations import smelu
 
 
 def multiply_each(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -82,7 +83,7 @@ class PiecewiseLinear(layers.Layer):
 
 @keras.saving.register_keras_serializable("millrace")
 class Periodic(layers.Layer):
-    """Encodes each number by the sines and cosines of trained frequencies, then a ReLU layer.
+    """Encodes each number by the sines and cosines of trained frequencies, then a SmeLU layer.
 
     Input: float32 [n, numbers]. Output: float32 [n, numbers · dimension].
     """
@@ -111,10 +112,10 @@ class Periodic(layers.Layer):
         )
         self.built = True
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the encodings, one number's behind the other's."""
         angles = 2 * math.pi * x[:, :, None] * tf.convert_to_tensor(self.frequencies)
         waves = tf.concat([tf.sin(angles), tf.cos(angles)], axis=2)
         encoded = multiply_each(waves, tf.convert_to_tensor(self.weights_of_waves))
-        encoded = tf.nn.relu(encoded + tf.convert_to_tensor(self.biases))
+        encoded = smelu(encoded + tf.convert_to_tensor(self.biases), training)
         return tf.reshape(encoded, [-1, len(self.entries) * self.dimension])

@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from millrace.models.activations import activation
 from millrace.models.dropout import Dropout
 from millrace.models.inputs import DenseFeatures, encoded_inputs
 from millrace.models.numbers import uniform
@@ -42,12 +43,11 @@ def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Mode
     inputs = encoded_inputs(spec)
     features = DenseFeatures(with_bins(spec, settings["dimension"]), name="dense_features")
     members, (first, *others) = settings["members"], settings["hidden_units"]
-    x = features(inputs)
-    x = layers.ReLU(name="relu_0")(MemberDense(members, features.widths, first, name="hidden_0")(x))
-    x = dropped(x, settings["dropout"], 0)
+    x = MemberDense(members, features.widths, first, name="hidden_0")(features(inputs))
+    x = bent(x, settings, 0)
     for layer, units in enumerate(others, start=1):
-        x = layers.Dense(units, "relu", kernel_initializer=kernel(), name=f"hidden_{layer}")(x)
-        x = dropped(x, settings["dropout"], layer)
+        x = layers.Dense(units, kernel_initializer=kernel(), name=f"hidden_{layer}")(x)
+        x = bent(x, settings, layer)
     logits = MemberLogits(members, task.outputs, name="logits")(x)
     return keras.Model(inputs, logits, name="tabm")
 
@@ -68,9 +68,12 @@ def kernel() -> keras.initializers.Initializer:
     return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
 
-def dropped(x: keras.KerasTensor, share: float, layer: int) -> keras.KerasTensor:
-    """Returns x behind a layer of dropout, where there is any."""
-    return Dropout(share, name=f"dropout_{layer}")(x) if share > 0 else x
+def bent(x: keras.KerasTensor, settings: dict[str, Any], layer: int) -> keras.KerasTensor:
+    """Returns a hidden layer's outputs behind its activation, and dropout where there is any."""
+    x = activation(settings, layer)(x)
+    if settings["dropout"] == 0:
+        return x
+    return Dropout(settings["dropout"], settings["members"], name=f"dropout_{layer}")(x)
 
 
 @keras.saving.register_keras_serializable("millrace")

@@ -24,7 +24,7 @@ from millrace.training.batches import STEPS_PER_CALL, Call, Source, calls
 from millrace.training.checkpoints import Checkpoints, Journal
 from millrace.training.debugging import Debug, naming_the_layer, watch, watched_step
 from millrace.training.recipe import MovingAverage, Settings
-from millrace.training.steps import compiled, separate_dropout
+from millrace.training.steps import compiled, separate_seeds
 
 EVALUATION_BATCH = 8192
 NO_DEBUG = Debug()
@@ -137,7 +137,7 @@ class _Loop:
     def run(self) -> Outcome:
         journal, rows = self.journal, self.data[0].rows
         resumed = self._restore()
-        separate_dropout(self.model)
+        separate_seeds(self.model)
         self.model.stop_training = False
         self.callbacks.on_train_begin()
         if resumed:

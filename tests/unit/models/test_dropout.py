@@ -1,3 +1,5 @@
+from unittest import mock
+
 import keras
 import numpy as np
 import pytest
@@ -28,6 +30,25 @@ def test_places_and_calls_are_independent():
     for one, other in [(first, second), (first[1:], first[:-1]), (first[:, 1:], first[:, :-1])]:
         correlation = np.corrcoef(one.ravel(), other.ravel())[0, 1]
         assert abs(correlation) < 4 / one.size**0.5
+
+
+def replica(number: int) -> mock.Mock:
+    return mock.Mock(replica_id_in_sync_group=number)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_an_example_has_the_same_numbers_on_any_replica(members):
+    def drawn_on(number: int, examples: int) -> np.ndarray:
+        layer = Dropout(0.5, members, seed=7)
+        with mock.patch.object(tf.distribute, "get_replica_context", lambda: replica(number)):
+            calls = [layer(tf.ones([members * examples, 21]), training=True) for _ in range(2)]
+        return np.reshape(calls, [2, members, examples, 21])
+
+    whole = drawn_on(0, 6)
+    parts = [drawn_on(number, 2) for number in range(3)]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=2), whole)
+    rows = whole.reshape(-1, 21)
+    assert len(np.unique(rows, axis=0)) == len(rows)
 
 
 def test_the_same_seed_draws_the_same_compiled_or_not():

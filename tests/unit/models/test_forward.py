@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from formulas import smelu
+from scipy import stats
 
 from millrace import models
 from millrace.config import complete
@@ -92,9 +94,9 @@ def linear(model, layer, inputs):
     return of_numbers + of_ids + weight(model, f"{layer}/bias")
 
 
-def hidden(model, x, count=2):
-    for layer in range(count):
-        x = np.maximum(dense(model, f"hidden_{layer}", x), 0)
+def hidden(model, x, bent=smelu):
+    for layer in range(2):
+        x = bent(dense(model, f"hidden_{layer}", x))
     return x
 
 
@@ -142,6 +144,24 @@ def test_the_forward_pass_is_the_formula(kind, task):
     assert logits.shape == ((ROWS, 8, task.outputs) if kind == "tabm" else (ROWS, task.outputs))
     expected = globals()[f"forward_{kind}"](model, inputs)
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("activation", "bent"),
+    [
+        ("smelu", smelu),
+        ("relu", lambda x: np.maximum(x, 0)),
+        ("elu", lambda x: np.where(x > 0, x, np.expm1(x))),
+        ("gelu", lambda x: x * stats.norm.cdf(x)),
+        ("silu", lambda x: x / (1 + np.exp(-x))),
+        ("tanh", np.tanh),
+    ],
+)
+def test_hidden_layers_have_the_activation_that_the_config_names(activation, bent):
+    model, inputs = make("dnn", activation=activation), make_inputs()
+    x = dense_features(model, inputs)
+    expected = dense(model, "logits", hidden(model, x, bent))
+    np.testing.assert_allclose(model(inputs), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", NETS)

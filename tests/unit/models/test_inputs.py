@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from formulas import smelu
 
 from millrace import frames
 from millrace.feature_columns import CategoricalInput, NumberInput
@@ -91,16 +92,14 @@ def test_features_that_share_a_table_train_one():
     assert not (origin[1] == dest[1]).any()
 
 
-def test_a_periodic_number_is_waves_behind_a_relu():
+def test_a_periodic_number_is_waves_behind_a_smelu():
     entry = NumberInput("height", "periodic", dimension=3, frequencies=4, sigma=0.5)
     layer = built(EncodedSpec((entry,), ()))
     frequencies, kernel, bias = (weight.numpy()[0] for weight in layer.weights)
     x = np.float32([[0.3], [-1.2]])
     angles = 2 * np.pi * x * frequencies
     waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
-    np.testing.assert_allclose(
-        layer({"numbers": x}), np.maximum(waves @ kernel + bias, 0), atol=1e-6
-    )
+    np.testing.assert_allclose(layer({"numbers": x}), smelu(waves @ kernel + bias), atol=1e-6)
 
 
 def test_numbers_with_and_without_an_encoding_each_enter_once():

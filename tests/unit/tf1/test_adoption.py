@@ -84,9 +84,9 @@ def build(name: str, **changes: Any) -> tuple[Any, preprocessing.Preprocessing, 
     kind, features, label, settings, source = ESTIMATORS[name]
     learned = learn(changes.pop("features", features), label)
     adopt = {"checkpoint": str(FIXTURES / name / "model.ckpt"), **source, **changes}
-    settings = {"kind": kind, "dropout": 0.0, **settings}
+    settings = {"kind": kind, "dropout": 0.0, "activation": "auto", "adopt": adopt, **settings}
     model = models.build(settings, learned.spec, learned.task)
-    return model, learned, adoption.start(model, settings | {"adopt": adopt}, learned)
+    return model, learned, adoption.start(model, settings, learned)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -202,7 +202,7 @@ def test_warm_start_takes_what_fits_and_tells_what_not() -> None:
     wider = {**EMBEDDINGS["job_embedding"], "dimension": 5}
     learned = learn({**features, "job_embedding": wider}, label)
     checkpoint = str(FIXTURES / "dnn_classifier" / "model.ckpt")
-    settings = {"kind": kind, "dropout": 0.0, "hidden_units": [8, 4]}
+    settings = {"kind": kind, "dropout": 0.0, "activation": "auto", "hidden_units": [8, 4]}
     model = models.build(settings, learned.spec, learned.task)
     before = model.get_layer("dense_features").tables["job_embedding"].numpy()
     told = adoption.start(model, settings | {"warm_start": {"checkpoint": checkpoint}}, learned)

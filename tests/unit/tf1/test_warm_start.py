@@ -33,7 +33,7 @@ INPUTS = {
     "hours": {**AGE, "scale": 1 / 60},
     "city": CITY,
 }
-DNN = {"kind": "dnn", "hidden_units": [6], "dropout": 0.0}
+DNN = {"kind": "dnn", "hidden_units": [6], "dropout": 0.0, "activation": "auto"}
 MAP = {
     "hidden_0/kernel": {"variable": "hidden/kernel", "inputs": ["age", "hours", "city"]},
     "hidden_0/bias": "hidden/bias",
@@ -55,8 +55,9 @@ def warm_start(
 ) -> tuple[Any, Preprocessing, dict[str, Any]]:
     """Returns a new model, its preprocessing, and what `start` told."""
     learned = learn(features, label)
-    model = models.build(dict(settings), learned.spec, learned.task)
-    return model, learned, adoption.start(model, {**settings, "warm_start": source}, learned)
+    settings = {**settings, "warm_start": source}
+    model = models.build(settings, learned.spec, learned.task)
+    return model, learned, adoption.start(model, settings, learned)
 
 
 def probabilities(model: Any, learned: Preprocessing) -> np.ndarray:
@@ -111,6 +112,7 @@ def test_an_embedding_of_keras_2_goes_into_every_kind(kind: str) -> None:
         "kind": kind,
         "hidden_units": [4],
         "dropout": 0.0,
+        "activation": "auto",
         "cross_layers": 1,
         "rank": 4,
         "members": 2,
@@ -181,7 +183,9 @@ def test_a_dense_layer_of_keras_2_gives_what_it_gave() -> None:
     x = np.concatenate([TEST[["age"]] / 80, TEST[["hours"]] / 60, levels], axis=1)
     expected = np.maximum(x @ kernel + bias, 0)
     inputs = encoded_test_rows(learned)
-    found = model.get_layer("hidden_0")(model.get_layer("dense_features")(inputs))
+    found = inputs
+    for layer in ("dense_features", "hidden_0", "activation_0"):
+        found = model.get_layer(layer)(found)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert "dense_1/kernel" in told["left"]
 
@@ -230,7 +234,7 @@ def test_a_linear_part_takes_the_weights_of_features_by_their_names() -> None:
 def test_the_logits_of_a_regression_come_in_the_units_of_the_label() -> None:
     """An Estimator predicts the wage, our model (wage - mean) / std."""
     embeddings = {"of job": EMBEDDINGS["job_embedding"], "job_hash": WIDE["job_hash"]}
-    settings = {"kind": "dnn", "hidden_units": [8], "dropout": 0.0}
+    settings = {"kind": "dnn", "hidden_units": [8], "dropout": 0.0, "activation": "auto"}
     mapped = {"logits/kernel": "dnn/logits/kernel", "logits/bias": "dnn/logits/bias"}
     checkpoint = str(FIXTURES / "dnn_regressor" / "model.ckpt")
     model, learned, _ = warm_start(
@@ -395,7 +399,7 @@ def test_a_model_that_cannot_be_read_is_told(form: str, path: str, expected: str
     ("kind", "weight"), [("dcn", "cross_0_v/kernel"), ("tabm", "hidden_0/kernel")]
 )
 def test_weights_in_our_own_order_of_the_features_are_not_offered(kind: str, weight: str) -> None:
-    settings = {"kind": kind, "hidden_units": [6], "dropout": 0.0}
+    settings = {"kind": kind, "hidden_units": [6], "dropout": 0.0, "activation": "auto"}
     settings |= {"cross_layers": 1, "rank": 4, "members": 2, "dimension": 4}
     with pytest.raises(MillraceError, match=f"found '{weight}'"):
         warm_start(settings, INPUTS, graph_def=SESSION["graph_def"], map={weight: "hidden/kernel"})
