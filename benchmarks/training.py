@@ -254,7 +254,7 @@ def worker_child(which: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def one_and_two_replicas(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Compares an epoch's losses with one replica and with two, without dropout."""
+    """Compares an epoch's losses with one replica and with two."""
     one, two = (child(["replicas", count], arguments) for count in "12")
     return [
         {name: value if name in SAME else abs(value - b[name]) for name, value in a.items()}
@@ -266,15 +266,15 @@ def replicas_child(count: str, arguments: argparse.Namespace) -> list[dict[str, 
     strategy = None
     if count != "1":
         strategy = strategies.create({"strategy": "mirrored", "replicas": int(count)})
-    JOB["models"]["dnn"]["dropout"] = 0
     data, found = InMemory(made(arguments.rows)), []
-    for kind in ("linear", "dnn", "tabm"):
+    for kind, activation in NETWORKS:
+        if activation:
+            JOB["models"][kind]["activation"] = activation
         for batch in (256, 1024):
-            # XLA has a single replica alone, and other last digits.
-            (logs,) = ours(kind, data, strategy, batch_size=batch, epochs=1, jit=False)[1]
-            steps = math.ceil(arguments.rows / batch)
-            values = {"loss": logs["loss"], "val_loss": logs["val_loss"]}
-            found.append({"model": kind, "batch_size": batch, "steps": steps} | values)
+            (logs,) = ours(kind, data, strategy, batch_size=batch, epochs=1)[1]
+            what = {"model": kind, "activation": activation, "batch_size": batch}
+            what["steps"] = math.ceil(arguments.rows / batch)
+            found.append(what | {"loss": logs["loss"], "val_loss": logs["val_loss"]})
     return found
 
 
@@ -316,14 +316,22 @@ def table(results: dict[str, Any]) -> str:
 
 def replicas_table(results: dict[str, Any]) -> str:
     """Returns how far two replicas are from one, as the docs have it."""
-    lines = ["| model, batch, steps | loss | val_loss |", "|---|---|---|"]
+    lines = ["| model | batch | steps | loss | val_loss |", "|---|---|---|---|---|"]
     for entry in results.get("replicas", {"rows": []})["rows"]:
-        what = f"{entry['model']}, {entry['batch_size']}, {entry['steps']}"
+        activation = f", `activation: {entry['activation']}`" if entry["activation"] else ""
+        what = f"{entry['model']}{activation} | {entry['batch_size']} | {entry['steps']}"
         lines.append(f"| {what} | {entry['loss']:.1e} | {entry['val_loss']:.1e} |")
     return "\n".join([*lines, ""])
 
 
-SAME = ("model", "batch_size", "steps")
+NETWORKS = (
+    ("linear", None),
+    ("dnn", "smelu"),
+    ("tabm", "smelu"),
+    ("dnn", "relu"),
+    ("tabm", "relu"),
+)
+SAME = ("model", "activation", "batch_size", "steps")
 PARTS = {
     "fit": beside_fit,
     "disk": from_disk,

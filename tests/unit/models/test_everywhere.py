@@ -7,11 +7,17 @@ import yaml
 
 MODELS = {
     "linear": {"kind": "linear"},
-    "wide_deep": {"kind": "wide_deep", "hidden_units": [16, 8]},
-    "dcn": {"kind": "dcn", "hidden_units": [16, 8]},
+    "wide_deep": {"kind": "wide_deep", "hidden_units": [16, 8], "activation": "tanh"},
+    "dcn": {"kind": "dcn", "hidden_units": [16, 8], "activation": "elu"},
     "tabm": {"kind": "tabm", "hidden_units": [32, 16]},
     "boosted_trees": {"kind": "boosted_trees", "trees": 30},
-    "two_tabms": {"kind": "tabm", "hidden_units": [16], "seeds": 2, "ensemble": True},
+    "two_tabms": {
+        "kind": "tabm",
+        "hidden_units": [16],
+        "activation": "silu",
+        "seeds": 2,
+        "ensemble": True,
+    },
     "two_forests": {"kind": "boosted_trees", "trees": 10, "seeds": 2, "ensemble": True},
 }
 
