@@ -106,9 +106,9 @@ def load_predictor(preprocessing: Path, training: Path) -> AnyPredictor:
     description = read_json(training / "training.json")
     if description["settings"]["kind"] == "tf1":
         return OldPredictor(description["model"], description["settings"], training / COPY, learned)
-    model = models.build(description["settings"], learned.spec, learned.task)
     weights = training / "model.weights.h5"
     try:
+        model = models.build(description["settings"], learned.spec, learned.task)
         model.load_weights(weights)
     except (OSError, ValueError, KeyError) as error:
         raise MillraceError(

@@ -30,7 +30,7 @@ def test_raw_rows_and_encoded_examples_give_the_same(made_job):
     assert from_raw[truth].mean() > from_raw[~truth].mean() + 0.2
 
 
-@pytest.mark.parametrize("fault", ["missing", "damaged", "of another model"])
+@pytest.mark.parametrize("fault", ["missing", "damaged", "of another model", "of an older version"])
 def test_weights_that_do_not_fit_are_refused(made_job, tmp_path, fault):
     job = made_job("binary").until("train")
     training = tmp_path / "training"
@@ -43,6 +43,9 @@ def test_weights_that_do_not_fit_are_refused(made_job, tmp_path, fault):
     elif fault == "of another model":
         (training / "model.weights.h5").write_bytes(weights)
         description = description.replace("16", "17")
+    elif fault == "of an older version":
+        (training / "model.weights.h5").write_bytes(weights)
+        description = description.replace("activation", "bend")
     (training / "training.json").write_text(description)
     with pytest.raises(MillraceError, match=r"model\.weights\.h5: expected the weights of model"):
         serving.load_predictor(job.results / "preprocessing.json", training)

@@ -6,32 +6,55 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from millrace.models.dropout import Dropout
+
 HALF_WIDTH = 0.05
 
 
-def activation(settings: dict[str, Any], layer: int) -> layers.Layer:
-    """Returns what follows the hidden layer of that number, as the model's settings say.
+def activated(
+    x: keras.KerasTensor, settings: dict[str, Any], layer: int, half_width: float = HALF_WIDTH
+) -> keras.KerasTensor:
+    """Returns a hidden layer's outputs behind its activation, and its dropout where it has any.
 
     The networks of TensorFlow 1 had ReLU: so `auto` is that where their weights are taken.
+
+    Args:
+        x: float32 [members · n, units].
+        settings: of the model.
+        layer: its number, from 0.
+        half_width: of SmeLU's corner.
     """
     kind = settings["activation"]
     if kind == "auto":
         kind = "relu" if {"adopt", "warm_start"} & set(settings) else "smelu"
     name = f"activation_{layer}"
-    return SmeLU(name=name) if kind == "smelu" else layers.Activation(kind, name=name)
+    bend = SmeLU(half_width, name=name) if kind == "smelu" else layers.Activation(kind, name=name)
+    x = bend(x)
+    if settings["dropout"] > 0:
+        members = settings.get("members", 1)
+        x = Dropout(settings["dropout"], members, name=f"dropout_{layer}")(x)
+    return x
 
 
 @keras.saving.register_keras_serializable("millrace")
 class SmeLU(layers.Layer):
-    """A ReLU whose slope rises steadily between -0.05 and 0.05; see `smelu`."""
+    """A ReLU whose slope rises steadily from -half_width to half_width; see `smelu`."""
+
+    def __init__(self, half_width: float = HALF_WIDTH, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.half_width = half_width
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the layer's outputs, of the shape of x."""
-        return smelu(x, training)
+        return smelu(x, training, self.half_width)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the layer."""
+        return {**super().get_config(), "half_width": self.half_width}
 
 
-def smelu(x: tf.Tensor, training: bool) -> tf.Tensor:
-    """Returns 0 below -w, x above w, and (x + w)² / 4w between them, with w = 0.05.
+def smelu(x: tf.Tensor, training: bool, half_width: float = HALF_WIDTH) -> tf.Tensor:
+    """Returns 0 below -w, x above w, and (x + w)² / 4w between them, with w the half width.
 
     ReLU's slope jumps at zero. Where two trainings differ in the last digit, as they do on another
     number of replicas, some unit's input is on one side of the jump in one of them and on the other
@@ -39,12 +62,14 @@ def smelu(x: tf.Tensor, training: bool) -> tf.Tensor:
     activations and reproducibility in deep networks"). In training the slope is kept for the
     gradient, which halves what the activation costs.
     """
-    with_gradient = tf.custom_gradient(_value_and_gradient)
-    return with_gradient(x) if training else _value_and_gradient(x)[0]
 
+    def value_and_gradient(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
+        x = tf.maximum(x, -half_width)
+        slope = tf.minimum(x / (2 * half_width) + 0.5, 1.0)
+        # So that what lies outside the corner is exactly 0 or x, in half precision too.
+        value = slope * (x + (half_width - half_width * slope))
+        return value, lambda upstream: upstream * slope
 
-def _value_and_gradient(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    slope = tf.minimum(tf.maximum(x / (2 * HALF_WIDTH) + 0.5, 0.0), 1.0)
-    # So that what lies outside the corner is exactly 0 or x, in half precision too.
-    value = slope * (x + (HALF_WIDTH - HALF_WIDTH * slope))
-    return value, lambda upstream: upstream * slope
+    if training:
+        return tf.custom_gradient(value_and_gradient)(x)
+    return value_and_gradient(x)[0]

@@ -5,8 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from millrace.models.activations import activation
-from millrace.models.dropout import Dropout
+from millrace.models.activations import activated
 from millrace.models.inputs import DenseFeatures, encoded_inputs
 from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
@@ -22,8 +21,5 @@ def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Mode
 def hidden_layers(x: keras.KerasTensor, settings: dict[str, Any]) -> keras.KerasTensor:
     """Returns [n, last units]: `hidden_units` layers over x [n, width], with `dropout`."""
     for layer, units in enumerate(settings["hidden_units"]):
-        x = layers.Dense(units, name=f"hidden_{layer}")(x)
-        x = activation(settings, layer)(x)
-        if settings["dropout"] > 0:
-            x = Dropout(settings["dropout"], name=f"dropout_{layer}")(x)
+        x = activated(layers.Dense(units, name=f"hidden_{layer}")(x), settings, layer)
     return x

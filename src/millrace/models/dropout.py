@@ -6,9 +6,8 @@ import keras
 import tensorflow as tf
 
 LEVELS = 1 << 16
-# Philox draws 128 bits at a time. TensorFlow's number for it is 1.
+# Philox draws 128 bits at a time.
 BLOCK = 8
-PHILOX = 1
 
 
 @keras.saving.register_keras_serializable("millrace")
@@ -23,6 +22,8 @@ class Dropout(keras.layers.Dropout):
     def __init__(self, rate: float, members: int = 1, **kwargs: Any) -> None:
         super().__init__(rate, **kwargs)
         self.members = members
+        if rate > 0:
+            self.seed_generator.state.same_on_replicas = True
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the inputs; in training without a random share, and the rest scaled up."""
@@ -40,7 +41,7 @@ class Dropout(keras.layers.Dropout):
             shape=[examples * blocks * BLOCK // 2],
             key=[seed],
             counter=[first, step],
-            alg=PHILOX,
+            alg=tf.random.Algorithm.PHILOX.value,
             dtype=tf.uint32,
         )
         drawn = tf.reshape(tf.bitcast(words, tf.uint16), [examples, self.members, -1])

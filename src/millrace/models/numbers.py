@@ -1,7 +1,7 @@
 """How a model reads numbers beyond their plain value: by their place among bins, or by waves.
 
 Both encodings are those of Gorishniy et al., 2022, "On Embeddings for Numerical Features"; their
-weights belong to the model and learn with it. Where they have ReLU, here is SmeLU.
+weights belong to the model and learn with it. Theirs have ReLU; see `smelu` for why not here.
 """
 
 from __future__ import annotations

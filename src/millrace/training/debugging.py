@@ -46,15 +46,14 @@ class Debug:
 
 def watch(model: keras.Model) -> None:
     """Has every layer of the model check what it returns, from now on."""
-    for layer in innermost_layers(model):
+    for layer in _layers(model):
         layer.call = _checked(layer.call, f"output of layer {layer.name}")
 
 
-def innermost_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Yields the layers of a model, and those of the models that are layers of it."""
+def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from innermost_layers(layer)
+            yield from _layers(layer)
         else:
             yield layer
 

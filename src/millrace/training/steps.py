@@ -8,9 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from millrace.models.dropout import Dropout
 from millrace.training import parameter_server
-from millrace.training.debugging import innermost_layers
 
 # More than a training has steps, since a step changes the other half of a seed.
 SEEDS_APART = 1_000_003
@@ -106,12 +104,10 @@ def _seeds(model: keras.Model) -> list[keras.Variable]:
 def separate_seeds(model: keras.Model) -> None:
     """Gives every replica random numbers of its own; the first keeps what a single one has.
 
-    Our own dropout's stay: it tells the replicas apart by itself. Call it once, when the model is
-    new or restored: then all replicas have the same.
+    Not those of our own dropout, which tells the replicas apart by itself. Call it once, when the
+    model is new or restored: then all replicas have the same.
     """
-    dropouts = [layer for layer in innermost_layers(model) if isinstance(layer, Dropout)]
-    known = {id(layer.seed_generator.state) for layer in dropouts}
-    states = [state for state in _seeds(model) if id(state) not in known]
+    states = [x for x in _seeds(model) if not getattr(x, "same_on_replicas", False)]
     strategy = model.distribute_strategy
 
     def shift() -> None:

@@ -10,12 +10,20 @@ from millrace.models import activations
 PLACES = np.float32([-9, -0.051, -0.05, -0.049, -0.02, -1e-8, 0, 1e-8, 0.03, 0.049, 0.05, 0.051, 9])
 
 
+@pytest.mark.parametrize("half_width", [0.05, 0.2])
 @pytest.mark.parametrize("training", [False, True])
-def test_smelu_is_a_relu_with_a_parabola_for_a_corner(training):
-    values = activations.smelu(tf.constant(PLACES), training)
-    np.testing.assert_allclose(values, smelu(PLACES.astype(float)), rtol=1e-6, atol=1e-9)
-    outside = np.abs(PLACES) > 0.05
-    np.testing.assert_array_equal(values[outside], np.maximum(PLACES[outside], 0))
+def test_smelu_is_a_relu_with_a_parabola_for_a_corner(training, half_width):
+    places = PLACES * np.float32(half_width / 0.05)
+    values = activations.smelu(tf.constant(places), training, half_width)
+    np.testing.assert_allclose(values, smelu(places.astype(float), half_width), 1e-6, 1e-8)
+    outside = np.abs(places) > half_width
+    np.testing.assert_array_equal(values[outside], np.maximum(places[outside], 0))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_what_overflowed_stays_within_and_nan_stays_nan(training):
+    x = tf.constant([-np.inf, np.inf, np.nan], tf.float16)
+    np.testing.assert_array_equal(activations.smelu(x, training), [0, np.inf, np.nan])
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -47,9 +55,9 @@ def test_keeps_the_type_of_half_precision_and_is_saved_as_a_layer(tmp_path):
         values = layer(tf.fill([4, 4], tf.constant(0.8, tf.bfloat16)), training=training)
         assert values.dtype == tf.bfloat16
         np.testing.assert_array_equal(values, tf.fill([4, 4], tf.constant(0.8, tf.bfloat16)))
-    keras.Sequential([keras.Input((3,)), activations.SmeLU()]).save(tmp_path / "model.keras")
+    keras.Sequential([keras.Input((3,)), activations.SmeLU(0.2)]).save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded(np.ones((4, 3))), np.ones((4, 3)))
+    np.testing.assert_allclose(loaded(np.zeros((4, 3))), np.full((4, 3), 0.05), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +72,5 @@ def test_keeps_the_type_of_half_precision_and_is_saved_as_a_layer(tmp_path):
 )
 def test_networks_of_tensorflow_1_keep_their_relu(settings, kind):
     formulas = {"smelu": smelu, "relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
-    layer = activations.activation(settings, 1)
-    assert layer.name == "activation_1"
-    np.testing.assert_allclose(layer(PLACES), formulas[kind](PLACES), atol=1e-6)
+    values = activations.activated(tf.constant(PLACES), settings | {"dropout": 0}, 1)
+    np.testing.assert_allclose(values, formulas[kind](PLACES), atol=1e-6)

@@ -1,5 +1,6 @@
 """Each model's forward pass against NumPy's, from the weights; and what training reaches."""
 
+from functools import partial
 from itertools import pairwise
 
 import keras
@@ -126,10 +127,11 @@ def forward_tabm(model, inputs):
     scales, kernel, bias = (
         weight(model, name) for name in ("scales", "logits/kernel", "logits/bias")
     )
+    wide = partial(smelu, half_width=0.5)
     # One factor for all places of a feature.
     scales = np.repeat(scales, [1, 16, 16, 4, 3], axis=1)
     members = [
-        hidden(model, x * scales[member]) @ kernel[member] + bias[member]
+        hidden(model, x * scales[member], wide) @ kernel[member] + bias[member]
         for member in range(len(scales))
     ]
     return np.stack(members, axis=1)
