@@ -254,10 +254,10 @@ def worker_child(which: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def one_and_two_replicas(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Compares an epoch's losses with one replica and with two."""
+    """Compares the losses of three epochs with one replica and with two: their largest distance."""
     one, two = (child(["replicas", count], arguments) for count in "12")
     return [
-        {name: value if name in SAME else abs(value - b[name]) for name, value in a.items()}
+        a | {name: float(np.abs(np.subtract(a[name], b[name])).max()) for name in LOSSES}
         for a, b in zip(one, two, strict=True)
     ]
 
@@ -271,10 +271,10 @@ def replicas_child(count: str, arguments: argparse.Namespace) -> list[dict[str, 
         if activation:
             JOB["models"][kind]["activation"] = activation
         for batch in (256, 1024):
-            (logs,) = ours(kind, data, strategy, batch_size=batch, epochs=1)[1]
+            history = ours(kind, data, strategy, batch_size=batch, epochs=3)[1]
             what = {"model": kind, "activation": activation, "batch_size": batch}
-            what["steps"] = math.ceil(arguments.rows / batch)
-            found.append(what | {"loss": logs["loss"], "val_loss": logs["val_loss"]})
+            what["steps"] = 3 * math.ceil(arguments.rows / batch)
+            found.append(what | {name: [logs[name] for logs in history] for name in LOSSES})
     return found
 
 
@@ -331,7 +331,7 @@ NETWORKS = (
     ("dnn", "relu"),
     ("tabm", "relu"),
 )
-SAME = ("model", "activation", "batch_size", "steps")
+LOSSES = ("loss", "val_loss")
 PARTS = {
     "fit": beside_fit,
     "disk": from_disk,

@@ -170,7 +170,7 @@ def train(
         features=table.features,
         weights=None if weights is None else "weight",
         num_trees=settings["trees"],
-        shrinkage=settings["learning_rate"],
+        shrinkage=float(settings["learning_rate"]),
         max_depth=settings["max_depth"],
         min_examples=settings["min_examples"],
         num_candidate_attributes_ratio=float(settings["columns"]),

@@ -88,7 +88,10 @@ class Settings:
         }
         by_size = LARGE if rows > LARGE_TABLE else SMALL
         own = config["models"][model].get("training", {})
-        settings = cls(**{**DEFAULTS, **by_size, **defaults, **chosen, **own})
+        values = {**DEFAULTS, **by_size, **defaults, **chosen, **own}
+        # YAML's 1 is no float, which Keras insists on.
+        numbers = [field.name for field in fields(cls) if field.type == "float"]
+        settings = cls(**values | {name: float(values[name]) for name in numbers})
         # It pays for small steps alone, where the time goes between the products.
         small = settings.batch_size <= SMALL["batch_size"]
         return settings if small or "jit" in chosen else replace(settings, jit=False)

@@ -125,6 +125,14 @@ def test_a_model_is_built_again_from_its_settings_and_weights(tmp_path):
     assert not again.trainable_weights
 
 
+def test_whole_numbers_will_do():
+    data = make_examples("binary", 200, 0), make_examples("binary", 100, 1)
+    one, other = (
+        fit("binary", data, trees=3, learning_rate=number, columns=number) for number in (1, 1.0)
+    )
+    np.testing.assert_array_equal(one.model(data[1].inputs), other.model(data[1].inputs))
+
+
 def test_the_same_seed_gives_the_same_trees():
     data = make_examples("multiclass", 800, 0), make_examples("multiclass", 200, 1)
     one, other = (fit("multiclass", data).model.get_weights() for _ in range(2))

@@ -13,6 +13,8 @@ from millrace.config import complete
 from millrace.errors import MillraceError
 from millrace.tasks import Task
 from millrace.training import recipe
+from millrace.training.batches import InMemory
+from millrace.training.loop import train
 from millrace.training.recipe import MovingAverage, Settings
 
 CONFIG: dict[str, Any] = {
@@ -30,6 +32,15 @@ def test_settings_of_the_model_beat_those_of_all_beat_the_kinds() -> None:
     assert settings.learning_rate == 0.3
     assert (settings.moving_average, settings.batch_size) == (0.9, 7)
     assert settings.clip_norm == 1.0
+
+
+def test_whole_numbers_will_do() -> None:
+    numbers = {"learning_rate": 1, "weight_decay": 0, "clip_norm": 0, "moving_average": 0}
+    config = complete(CONFIG | {"models": ["dnn"], "training": numbers})
+    settings = Settings.of(config, "dnn", {"batch_size": 32, "epochs": 1}, rows=10)
+    data = InMemory(trainings.make_examples(40)), InMemory(trainings.make_examples(10))
+    outcome = train(trainings.make_model(), trainings.BINARY, settings, data, 0, [])
+    assert np.isfinite(outcome.history[0]["loss"])
 
 
 @pytest.mark.parametrize(

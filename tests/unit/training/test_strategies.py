@@ -99,7 +99,7 @@ def test_replicas_compute_what_one_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "recipe",
     [
-        {"kind": "dnn", "learning_rate": 0.001, "moving_average": 0},
+        {"kind": "dnn", "learning_rate": 0.001, "moving_average": 0.0},
         {"kind": "tabm", "learning_rate": 0.005, "moving_average": 0.998},
     ],
 )
