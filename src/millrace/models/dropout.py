@@ -44,8 +44,10 @@ class Dropout(keras.layers.Dropout):
             alg=tf.random.Algorithm.PHILOX.value,
             dtype=tf.uint32,
         )
-        drawn = tf.reshape(tf.bitcast(words, tf.uint16), [examples, self.members, -1])
-        drawn = tf.reshape(tf.transpose(drawn, [1, 0, 2]), [self.members * examples, -1])
+        drawn = tf.reshape(tf.bitcast(words, tf.uint16), [examples, -1])
+        if self.members > 1:
+            by_member = tf.reshape(drawn, [examples, self.members, -1])
+            drawn = tf.reshape(tf.transpose(by_member, [1, 0, 2]), [self.members * examples, -1])
         uniform = tf.cast(drawn[:, :units], tf.float32) / LEVELS
         # Rounded down it is 0 or 1, in operations that a processor does several at a time.
         kept = tf.floor(uniform + (1 - self.rate))

@@ -104,9 +104,9 @@ class AdamW(keras.optimizers.AdamW):
     twice in a batch as two gradients. Then the weights depend on the number of replicas.
     """
 
-    def __init__(self, replicas: int = 1, **kwargs: Any) -> None:
+    def __init__(self, replicas: int = 1, clip_norm: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.replicas = replicas
+        self.replicas, self.clip_norm = replicas, clip_norm
 
     def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
         """Updates the variables; `grads` are a replica's, whose sum over the replicas counts."""
@@ -116,22 +116,26 @@ class AdamW(keras.optimizers.AdamW):
             # Each replica now holds the mean; Keras adds the replicas up, which gives the sum.
             means = iter(tf.distribute.get_replica_context().all_reduce("MEAN", known))
             dense = [None if grad is None else next(means) for grad in dense]
+        if self.clip_norm:
+            dense, _ = tf.clip_by_global_norm(dense, self.clip_norm / self.replicas)
+        # Once for all variables.
+        step = tf.cast(self.iterations + 1, self._momentums[0].dtype)
+        self._powers = tuple(tf.pow(beta, step) for beta in (self.beta_1, self.beta_2))
         super().apply(dense, trainable_variables)
 
     def update_step(self, gradient: Any, variable: tf.Variable, learning_rate: Any) -> None:
         """Updates a variable as Keras does, by TensorFlow's one operation in place of a dozen."""
         place = self._get_variable_index(variable)
-        step = tf.cast(self.iterations + 1, variable.dtype)
-        beta_1, beta_2 = (tf.constant(x, variable.dtype) for x in (self.beta_1, self.beta_2))
+        beta_1_power, beta_2_power = self._powers
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[place].value.handle,
             v=self._velocities[place].value.handle,
-            beta1_power=tf.pow(beta_1, step),
-            beta2_power=tf.pow(beta_2, step),
+            beta1_power=beta_1_power,
+            beta2_power=beta_2_power,
             lr=tf.cast(learning_rate, variable.dtype),
-            beta1=beta_1,
-            beta2=beta_2,
+            beta1=tf.constant(self.beta_1, variable.dtype),
+            beta2=tf.constant(self.beta_2, variable.dtype),
             epsilon=tf.constant(self.epsilon, variable.dtype),
             grad=tf.cast(gradient, variable.dtype),
         )
@@ -153,9 +157,9 @@ def optimizer(
         rate = keras.optimizers.schedules.CosineDecay(rate, steps * settings.epochs)
     adamw = AdamW(
         replicas,
+        settings.clip_norm,
         learning_rate=rate,
         weight_decay=settings.weight_decay,
-        global_clipnorm=settings.clip_norm / replicas or None,
     )
     spared = [x for x in weights if len(x.shape) < 2 or any(n in x.name for n in NOT_DECAYED)]
     adamw.exclude_from_weight_decay(var_list=spared)
