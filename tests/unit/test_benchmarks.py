@@ -22,6 +22,8 @@ def test_the_tables_are_made_from_the_results(name: str) -> None:
 def test_the_bars_hold_where_the_page_says_so() -> None:
     """Computed from the results by pandas, which the page's own tables know nothing of."""
     entries = pd.read_json(ROOT / "benchmarks" / "models.json")
+    # Its rows are those of the flights, divided in a way that is there to be warned of.
+    entries = entries[entries["set"] != "flights_random"]
     means = entries.groupby(["set", "model"]).mean(numeric_only=True).unstack("model")
     auc, share = means["auc"], means["rmse"].div(means["rmse"]["lightgbm"], axis=0)
 
