@@ -119,7 +119,8 @@ class AdamW(keras.optimizers.AdamW):
         if self.clip_norm:
             dense, _ = tf.clip_by_global_norm(dense, self.clip_norm / self.replicas)
         # Once for all variables.
-        step = tf.cast(self.iterations + 1, self._momentums[0].dtype)
+        first, *_ = trainable_variables or self._trainable_variables
+        step = tf.cast(self.iterations + 1, first.dtype)
         self._powers = tuple(tf.pow(beta, step) for beta in (self.beta_1, self.beta_2))
         super().apply(dense, trainable_variables)
 
