@@ -9,11 +9,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-import keras
-import numpy as np
-
-# Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
 from millrace import errors, models
 from millrace.config import complete
 from millrace.encoded import Encoded
@@ -27,6 +24,12 @@ from millrace.training.batches import InMemory
 from millrace.training.checkpoints import Checkpoints
 from millrace.training.loop import Outcome, train
 from millrace.training.recipe import Settings
+
+# millrace comes first: it sets what TensorFlow and Keras read from the environment.
+# isort: split
+import keras
+import numpy as np
+import tensorflow as tf
 
 BINARY = Task("binary", ("no", "yes"))
 SEED = 3
@@ -97,6 +100,12 @@ def run(
     data = InMemory(make_examples(rows)), InMemory(make_examples(200, seed=1))
     outcome = train(model, BINARY, settings(**changes), data, SEED, callbacks or [], checkpoints)
     return model, outcome
+
+
+def in_replica(replica: int, replicas: int) -> Any:
+    """Has TensorFlow say, meanwhile, that this is one of so many replicas."""
+    context = mock.Mock(num_replicas_in_sync=replicas, replica_id_in_sync_group=replica)
+    return mock.patch.object(tf.distribute, "get_replica_context", return_value=context)
 
 
 def same_weights(one: keras.Model, other: keras.Model) -> bool:

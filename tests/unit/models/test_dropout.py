@@ -1,9 +1,8 @@
-from unittest import mock
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from trainings import in_replica
 
 from millrace.models.dropout import Dropout
 
@@ -32,15 +31,11 @@ def test_places_and_calls_are_independent():
         assert abs(correlation) < 4 / one.size**0.5
 
 
-def replica(number: int) -> mock.Mock:
-    return mock.Mock(replica_id_in_sync_group=number)
-
-
 @pytest.mark.parametrize("members", [1, 3])
 def test_an_example_has_the_same_numbers_on_any_replica(members):
     def drawn_on(number: int, examples: int) -> np.ndarray:
         layer = Dropout(0.5, members, seed=7)
-        with mock.patch.object(tf.distribute, "get_replica_context", lambda: replica(number)):
+        with in_replica(number, 3):
             calls = [layer(tf.ones([members * examples, 21]), training=True) for _ in range(2)]
         return np.reshape(calls, [2, members, examples, 21])
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import trainings
+from trainings import in_replica
 
 from millrace.errors import MillraceError
 from millrace.models.dropout import Dropout
@@ -227,11 +228,6 @@ def test_more_replicas_than_a_batch_has_examples_are_refused(tmp_path: Path) -> 
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "expected at least an example for each of the 3 replicas, found 2" in said
-
-
-def in_replica(replica: int, replicas: int) -> Any:
-    context = mock.Mock(num_replicas_in_sync=replicas, replica_id_in_sync_group=replica)
-    return mock.patch.object(tf.distribute, "get_replica_context", return_value=context)
 
 
 def test_the_shares_of_a_batch_weigh_as_much_as_the_batch() -> None:
