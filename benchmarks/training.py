@@ -22,11 +22,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import keras
-import numpy as np
-import pages
-import tensorflow as tf
-
 from millrace import config, encoded, models
 from millrace.encoded import Blocks, Encoded
 from millrace.feature_columns import CategoricalInput, NumberInput
@@ -34,6 +29,13 @@ from millrace.preprocessing import EncodedSpec
 from millrace.tasks import Task
 from millrace.training import loop, recipe, strategies
 from millrace.training.batches import InMemory, OnDisk, Source, permutation
+
+# millrace comes first: it sets what TensorFlow and Keras read from the environment.
+# isort: split
+import keras
+import numpy as np
+import pages
+import tensorflow as tf
 
 RESULT = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).parents[1] / "docs" / "training.md"
@@ -273,7 +275,7 @@ def replicas_child(count: str, arguments: argparse.Namespace) -> list[dict[str, 
         for batch in (256, 1024):
             history = ours(kind, data, strategy, batch_size=batch, epochs=3)[1]
             what = {"model": kind, "activation": activation, "batch_size": batch}
-            what["steps"] = 3 * math.ceil(arguments.rows / batch)
+            what["steps"] = len(history) * math.ceil(arguments.rows / batch)
             found.append(what | {name: [logs[name] for logs in history] for name in LOSSES})
     return found
 
