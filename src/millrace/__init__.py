@@ -1,10 +1,17 @@
 """Millrace: from a table to a TensorFlow model that gives the same answer everywhere."""
 
 import os
+import sys
+
+from millrace.quiet_import import QuietImport
 
 # TensorFlow and Keras read these when they are imported, so scripts import millrace before them.
 # A user's settings for other projects must not choose the backend here.
 os.environ["KERAS_BACKEND"] = "tensorflow"
-# oneDNN's kernels round differently from one processor to the next, and gain nothing here.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+# By itself TensorFlow leaves oneDNN out on some processors, where batched products then take twice
+# as long. The bits of a product depend on the processor with it and without.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# First, because the others would find TensorFlow too.
+sys.meta_path.insert(0, QuietImport())
