@@ -13,16 +13,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import tensorflow as tf
-
 from millrace import config, conversion, frames, models, parity, runtimes
 from millrace.encoded import Encoded
 from millrace.models import boosted_trees
 from millrace.serving import Predictor, export_saved_model
 from millrace.training import loop, recipe
 from millrace.training.batches import InMemory
+
+# millrace comes first: it sets what TensorFlow and Keras read from the environment.
+# isort: split
+import numpy as np
+import pandas as pd
+import tensorflow as tf
 
 KINDS = ["linear", "dnn", "wide_deep", "dcn", "tabm", "boosted_trees"]
 ROWS, TESTED = 20_000, 1000

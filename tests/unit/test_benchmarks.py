@@ -1,6 +1,8 @@
 """The figures in the docs are those of the committed results."""
 
+import ast
 import importlib
+import itertools
 import json
 from pathlib import Path
 
@@ -84,3 +86,18 @@ def test_ingestion_is_as_fast_as_it_is_to_be() -> None:
         "ratios"
     ].values()
     assert (loop >= 20, encoder >= 2, stage_of_tfx >= 50) == (True, True, True)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda x: x.name)
+def test_what_is_measured_has_the_settings_of_the_stages(path: Path) -> None:
+    """They come into the environment with millrace, and TensorFlow reads them when imported."""
+    imported = [
+        node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    packages = [str(name).split(".")[0] for name in imported]
+    if {"keras", "tensorflow"} & set(packages):
+        assert "millrace" in itertools.takewhile(
+            lambda x: x not in ("keras", "tensorflow"), packages
+        )
