@@ -299,13 +299,13 @@ def table(results: dict[str, Any]) -> str:
         for jit, name in ((False, "plain"), (True, "jit")):
             default = ", the default" if jit == entry["jit_by_default"] else ""
             how = f"`jit: {str(jit).lower()}`{default}"
-            lines.append(f"| {what}, {how} | Keras' `fit` | {entry[f'{name}_ratio']} |")
+            lines.append(f"| {what}, {how} | Keras' `fit` | {entry[f'{name}_ratio']:.2f} |")
     for entry in results.get("disk", {"rows": []})["rows"]:
-        lines.append(f"| dnn from disk, ten buffers | from memory | {entry['ratio']} |")
+        lines.append(f"| dnn from disk, ten buffers | from memory | {entry['ratio']:.2f} |")
         peaks = ", ".join(f"{entry[f'peak_mb_{times}']} MB" for times in (1, 4, 16))
         lines.append(f"| peak memory at 1, 4 and 16 buffers on disk | | {peaks} |")
     for entry in results.get("workers", {"rows": []})["rows"]:
-        lines.append(f"| dnn, two workers of a core each | one with both | {entry['ratio']} |")
+        lines.append(f"| dnn, two workers of a core each | one with both | {entry['ratio']:.2f} |")
     gaps = [
         f"{entry['largest_difference_of_losses']:.0e} ({entry['model']}, {entry['batch_size']})"
         for entry in fits
