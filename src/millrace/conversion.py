@@ -22,6 +22,7 @@ from ai_edge_quantizer.calibrator import CalibrationMode
 from ai_edge_quantizer.qtyping import QuantGranularity, TFLOperationName
 from ai_edge_quantizer.quantizer import Quantizer
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.grappler import tf_optimizer
 
 from millrace.errors import MillraceError
 from millrace.raw import RawColumn
@@ -157,7 +158,19 @@ def _tfjs_converter() -> Any:
     for alias, builtin in (("object", object), ("bool", bool)):
         if alias not in vars(np):
             setattr(np, alias, builtin)
-    return importlib.import_module("tensorflowjs.converters.tf_saved_model_conversion_v2")
+    converter = importlib.import_module("tensorflowjs.converters.tf_saved_model_conversion_v2")
+    vars(converter)["tf_optimizer"] = types.SimpleNamespace(OptimizeGraph=_optimize_unfused)
+    return converter
+
+
+def _optimize_unfused(config: Any, *graph: Any, **cluster: Any) -> Any:
+    """Optimizes a graph as the converter does, but leaves products and activations apart.
+
+    TensorFlow fuses those that oneDNN has, and TF.js does not know all of them.
+    """
+    optimizers = config.graph_options.rewrite_options.optimizers
+    optimizers[:] = [name for name in optimizers if name != "remap"]
+    return tf_optimizer.OptimizeGraph(config, *graph, **cluster)
 
 
 def convert_tflite(saved_model: Path) -> bytes:

@@ -157,6 +157,18 @@ def test_an_op_that_one_backend_of_tfjs_lacks_is_named(tmp_path):
         runtimes.run_tfjs(tmp_path / "tfjs", "wasm", rows)
 
 
+def test_what_follows_a_product_is_what_tfjs_has(tmp_path):
+    """TensorFlow's optimizer would put tanh and the product into one op, for oneDNN."""
+    kernel, bias = np.array([[0.5, -2]], np.float32), np.array([0.1, 0.2], np.float32)
+    save(lambda x: tf.tanh(x[:, None] @ tf.constant(kernel) + bias), tmp_path / "saved_model")
+    conversion.convert_tfjs(tmp_path / "saved_model", tmp_path / "tfjs")
+    rows, x = tmp_path / "rows.json", np.array([-1, 0, 0.3], np.float32)
+    runtimes.write_rows(rows, {"x": x}, name_columns({"x": "float32"}))
+    for backend in ("cpu", "wasm"):
+        found = runtimes.run_tfjs(tmp_path / "tfjs", backend, rows)
+        np.testing.assert_allclose(found, np.tanh(x[:, None] * kernel + bias), atol=1e-6)
+
+
 @pytest.mark.parametrize("convert", [conversion.convert_tflite, conversion.convert_tfjs])
 def test_what_is_no_saved_model_is_refused(tmp_path, convert):
     arguments = [tmp_path] if convert is conversion.convert_tflite else [tmp_path, tmp_path / "out"]

@@ -67,7 +67,8 @@ class ParquetTable:
 def _damage_named(path: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    # Pyarrow lets UnicodeDecodeError through, where it is a column's name that is damaged.
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own fault
         raise MillraceError(
