@@ -118,10 +118,10 @@ def batches_of(parts: dict[str, Any], size: int) -> list[dict[str, Any]]:
 
 def encode(rows: int) -> dict[str, Result]:
     """Each kind by itself and all columns together, from raw columns; then from tf.Example."""
-    import tensorflow as tf
-
     from millrace import frames
     from millrace.raw import parse_examples, raw_columns
+
+    import tensorflow as tf
 
     made, results = table(KEPT), {}
     for name, features in KINDS.items():
@@ -148,10 +148,10 @@ def encode(rows: int) -> dict[str, Result]:
 
 def train(learned: Any, encoded: dict[str, Any], rows: int) -> Result:
     """A step of the default dnn."""
+    from millrace import config, models
+
     import keras
     import tensorflow as tf
-
-    from millrace import config, models
 
     data = {"files": "-", "label": "label"}
     job = config.complete({"name": "x", "data": data, "models": ["dnn"]})
@@ -172,9 +172,9 @@ def train(learned: Any, encoded: dict[str, Any], rows: int) -> Result:
 
 def read(learned: Any, inputs: dict[str, Any], rows: int) -> Result:
     """Reads encoded rows, in blocks as preprocess writes them, back into memory."""
-    import numpy as np
-
     from millrace import encoded
+
+    import numpy as np
 
     path = make(rows)[1][0].with_name("encoded.tfrecord")
     labels = np.zeros(ROWS_PER_BATCH, np.float32)

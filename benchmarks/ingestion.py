@@ -84,9 +84,9 @@ def example_loop(path: Path, start: Callable[[], None]) -> int:
 
 def encode(path: Path, start: Callable[[], None]) -> int:
     """Millrace's encoder, from the same rows in memory, with writing."""
-    import pyarrow.parquet
-
     from millrace import examples, tfrecords
+
+    import pyarrow.parquet
 
     table = pyarrow.parquet.read_table(path.with_suffix(".parquet"))
     batches = table.to_batches(tfrecords.RECORDS_PER_BATCH)
@@ -129,9 +129,9 @@ def ingest(source: Path, job: Path, data: dict[str, object], start: Callable[[],
 
 def _warm_up(plan: Callable[..., object]) -> None:
     """Loads the compiled kernels, which takes as long as compiling does not."""
-    import pyarrow as pa
-
     from millrace import config, examples
+
+    import pyarrow as pa
 
     examples.encode(pa.RecordBatch.from_pydict({"a": [1], "b": [0.5], "c": ["x"]}))
     small = OUT / "small.csv"

@@ -61,10 +61,10 @@ def make(rows: int) -> Path:
 def limit(source: Path, job: Path, start: Callable[[], None]) -> int:
     """Pyarrow's typed parse of the CSV that `job` has ingested, and a write of as many bytes as
     that has written, with their checksum."""
+    from millrace import examples, files, words
+
     import numpy as np
     import pyarrow.csv
-
-    from millrace import examples, files, words
 
     schema = examples.arrow_schema(files.read_json(job / "schema"))
     rows_read = files.read_json(job / "account")["rows_read"]

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from millrace import examples
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-
-from millrace import examples
 
 OUT = Path(__file__).parent / "out"
 ROWS_PER_SHARD = 100_000

@@ -21,12 +21,12 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from millrace import errors
+from tables import TABLES, Table
+
 import numpy as np
 import pandas as pd
 import yaml
-from tables import TABLES, Table
-
-from millrace import errors
 
 ROOT = Path(__file__).parents[1]
 OUT = Path(__file__).parent / "out" / "models"

@@ -8,9 +8,9 @@ A process of its own: what the benchmark itself holds in memory would count as i
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from millrace.serving import load_predictor
+
+import numpy as np
 
 
 def main() -> None:

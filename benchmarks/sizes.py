@@ -20,8 +20,6 @@ from millrace.serving import Predictor, export_saved_model
 from millrace.training import loop, recipe
 from millrace.training.batches import InMemory
 
-# millrace comes first: it sets what TensorFlow and Keras read from the environment.
-# isort: split
 import numpy as np
 import pandas as pd
 import tensorflow as tf

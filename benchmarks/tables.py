@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from millrace.fetching import bundled
+
 import numpy as np
 import pandas as pd
-
-from millrace.fetching import bundled
 
 Splits = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pages
 from millrace import config, encoded, models
 from millrace.encoded import Blocks, Encoded
 from millrace.feature_columns import CategoricalInput, NumberInput
@@ -30,11 +31,8 @@ from millrace.tasks import Task
 from millrace.training import loop, recipe, strategies
 from millrace.training.batches import InMemory, OnDisk, Source, permutation
 
-# millrace comes first: it sets what TensorFlow and Keras read from the environment.
-# isort: split
 import keras
 import numpy as np
-import pages
 import tensorflow as tf
 
 RESULT = Path(__file__).with_suffix(".json")

@@ -154,12 +154,12 @@ def snakemake(job: Path, *targets: str) -> None:
 
 def compare() -> dict[str, Any]:
     """Compares logits and buckets of the test rows with what TensorFlow 1.15 said."""
-    import numpy as np
-
     from millrace import encoded, serving
     from millrace.examples import shard_paths
     from millrace.raw import read_raw
     from millrace.tf1.proof import has_unseen_text
+
+    import numpy as np
 
     oracle = json.loads((OUT / "oracle.json").read_text(encoding="utf-8"))
     results = Path("results/adult_tf1")
