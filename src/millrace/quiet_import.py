@@ -4,14 +4,13 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 NOISE = "oneDNN custom operations are on|before absl::InitializeLog"
 
 
-class QuietImport(MetaPathFinder):
+class QuietImport:
     """Finds TensorFlow as Python does, and filters standard error while it is loaded."""
 
     def find_spec(
