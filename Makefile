@@ -36,13 +36,13 @@ install: $(INSTALLED) ## Install everything into .venv and web/node_modules, onc
 run: $(INSTALLED) ## Run the job in CONFIG, from the table to the models, the report and the page
 	@test -f $(CONFIG) || { echo "error: $(CONFIG): expected a config file, found none."; exit 1; }
 	@snakemake --cores $(CORES) --configfile $(CONFIG) --quiet host reason
-	@python -m millrace.summary --config $(CONFIG)
+	@python -m millrace.console.summary --config $(CONFIG)
 
 costs: $(INSTALLED) ## Say what each model of the job in CONFIG costs to train, to ship and to ask for a row
-	@python -m millrace.costs --config $(CONFIG)
+	@python -m millrace.console.costs --config $(CONFIG)
 
 reproduce: $(INSTALLED) ## Make results again from a clean clone and compare: make reproduce OF=results/flights
-	@python -m millrace.reproduce --provenance $(OF)/provenance.json --cores $(CORES)
+	@python -m millrace.console.reproduce --provenance $(OF)/provenance.json --cores $(CORES)
 
 upgrade: $(INSTALLED) ## Upgrade a copy of TensorFlow 1 code: make upgrade SRC=old/ DST=new/
 	@python scripts/upgrade.py --source '$(SRC)' --target '$(DST)'
@@ -61,19 +61,19 @@ test-slurm: $(VENV)/slurm ## Run a job on a SLURM of two nodes that is started h
 	@python tests/end_to_end/slurm.py
 
 to-dvc: $(INSTALLED) ## After `snakemake`: tell DVC that the results are current
-	@python -m millrace.drivers to-dvc
+	@python -m millrace.workflow.drivers to-dvc
 
 to-snakemake: $(INSTALLED) ## After `dvc repro` or `dvc pull`: tell Snakemake so
-	@python -m millrace.drivers to-snakemake
+	@python -m millrace.workflow.drivers to-snakemake
 
 format: $(INSTALLED) ## Format the sources
 	ruff check --fix && ruff format && snakefmt Snakefile rules
 
 docs: $(INSTALLED) ## Write config/REFERENCE.md from the schema
-	python -m millrace.reference > config/REFERENCE.md
+	python -m millrace.config.reference > config/REFERENCE.md
 
 runs: $(INSTALLED) ## After a change of `models` in config/config.yaml, tell DVC which runs there are
-	@python -m millrace.drivers runs
+	@python -m millrace.workflow.drivers runs
 
 lock: $(INSTALLED) ## Pin the newest versions that envs/*.in allow (for maintainers)
 	pip install --quiet --disable-pip-version-check uv

@@ -2,7 +2,7 @@
 # the job in FILE, `snakemake -n` shows what there is to do.
 from snakemake.utils import min_version
 
-from millrace.workflow import grows, prepare
+from millrace.workflow.job import grows, prepare
 
 min_version("9.0")
 

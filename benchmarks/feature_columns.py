@@ -48,8 +48,9 @@ def measured(result: Result, rows: int) -> Iterator[None]:
 
 def learn(rows: int) -> Result:
     """Millrace: exact statistics of the training examples, then 15 feature columns."""
-    from millrace import examples, preprocessing
-    from millrace.analysis import statistics
+    from millrace.features import preprocessing
+    from millrace.statistics import statistics
+    from millrace.tfrecord import examples
 
     schema, paths = make(rows)
 
@@ -118,19 +119,19 @@ def batches_of(parts: dict[str, Any], size: int) -> list[dict[str, Any]]:
 
 def encode(rows: int) -> dict[str, Result]:
     """Each kind by itself and all columns together, from raw columns; then from tf.Example."""
-    from millrace import frames
-    from millrace.raw import parse_examples, raw_columns
+    from millrace.features import dataframe
+    from millrace.features.raw_row import parse_examples, raw_columns
 
     import tensorflow as tf
 
     made, results = table(KEPT), {}
     for name, features in KINDS.items():
-        learned = frames.fit(made, "label", features)
+        learned = dataframe.fit(made, "label", features)
         call = tf.function(learned.encode, reduce_retracing=True)
         batches = batches_of(raw_columns(made, learned.raw), ROWS_PER_BATCH)
         results[name] = rate(call, batches, rows // 4, ROWS_PER_BATCH)
 
-    learned = frames.fit(made, "label", ALL)
+    learned = dataframe.fit(made, "label", ALL)
 
     @tf.function
     def from_examples(serialized: Any) -> Any:
@@ -172,7 +173,7 @@ def train(learned: Any, encoded: dict[str, Any], rows: int) -> Result:
 
 def read(learned: Any, inputs: dict[str, Any], rows: int) -> Result:
     """Reads encoded rows, in blocks as preprocess writes them, back into memory."""
-    from millrace import encoded
+    from millrace.features import encoded
 
     import numpy as np
 

@@ -84,12 +84,12 @@ def example_loop(path: Path, start: Callable[[], None]) -> int:
 
 def encode(path: Path, start: Callable[[], None]) -> int:
     """Millrace's encoder, from the same rows in memory, with writing."""
-    from millrace import examples, tfrecords
+    from millrace.tfrecord import examples, framing
 
     import pyarrow.parquet
 
     table = pyarrow.parquet.read_table(path.with_suffix(".parquet"))
-    batches = table.to_batches(tfrecords.RECORDS_PER_BATCH)
+    batches = table.to_batches(framing.RECORDS_PER_BATCH)
     examples.encode(batches[0][:10])
     start()
     with (OUT / "encode.tfrecord").open("wb") as file:
@@ -129,7 +129,8 @@ def ingest(source: Path, job: Path, data: dict[str, object], start: Callable[[],
 
 def _warm_up(plan: Callable[..., object]) -> None:
     """Loads the compiled kernels, which takes as long as compiling does not."""
-    from millrace import config, examples
+    from millrace import config
+    from millrace.tfrecord import examples
 
     import pyarrow as pa
 

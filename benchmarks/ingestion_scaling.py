@@ -61,7 +61,8 @@ def make(rows: int) -> Path:
 def limit(source: Path, job: Path, start: Callable[[], None]) -> int:
     """Pyarrow's typed parse of the CSV that `job` has ingested, and a write of as many bytes as
     that has written, with their checksum."""
-    from millrace import examples, files, words
+    from millrace import files
+    from millrace.tfrecord import byte_kernels, examples
 
     import numpy as np
     import pyarrow.csv
@@ -70,7 +71,7 @@ def limit(source: Path, job: Path, start: Callable[[], None]) -> int:
     rows_read = files.read_json(job / "account")["rows_read"]
     written = sum(path.stat().st_size for path in (job / "examples").iterdir())
     options = pyarrow.csv.ConvertOptions(column_types=schema, strings_can_be_null=True)
-    words.masked_crc(np.zeros(1, np.uint8), 0, 1)
+    byte_kernels.masked_crc(np.zeros(1, np.uint8), 0, 1)
     start()
     rows = 0
     with (
@@ -80,7 +81,7 @@ def limit(source: Path, job: Path, start: Callable[[], None]) -> int:
         for batch in reader:
             rows += batch.num_rows
             data = np.zeros(batch.num_rows * written // rows_read, np.uint8)
-            words.masked_crc(data, 0, len(data))
+            byte_kernels.masked_crc(data, 0, len(data))
             file.write(data.data)
     return rows
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from millrace import examples
+from millrace.tfrecord import examples
 
 import numpy as np
 import pandas as pd

@@ -8,7 +8,7 @@ A process of its own: what the benchmark itself holds in memory would count as i
 import sys
 from pathlib import Path
 
-from millrace.serving import load_predictor
+from millrace.export.serving import load_predictor
 
 import numpy as np
 

@@ -13,10 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from millrace import config, conversion, frames, models, parity, runtimes
-from millrace.encoded import Encoded
+from millrace import config, models
+from millrace.export import conversion, parity, runtimes
+from millrace.export.serving import Predictor, export_saved_model
+from millrace.features import dataframe
+from millrace.features.encoded import Encoded
 from millrace.models import boosted_trees
-from millrace.serving import Predictor, export_saved_model
 from millrace.training import loop, recipe
 from millrace.training.batches import InMemory
 
@@ -40,7 +42,7 @@ def main() -> None:
     """Writes sizes.json."""
     rng = np.random.default_rng(0)
     train, validation, test = (make_table(rng, rows) for rows in (ROWS, 2000, TESTED))
-    preprocessing = frames.fit(train, "label", FEATURES)
+    preprocessing = dataframe.fit(train, "label", FEATURES)
     data = tuple(
         Encoded(preprocessing.transform(table), (table["label"] == "yes").to_numpy(np.float32))
         for table in (train, validation)

@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import pages
-from millrace import config, encoded, models
-from millrace.encoded import Blocks, Encoded
-from millrace.feature_columns import CategoricalInput, NumberInput
-from millrace.preprocessing import EncodedSpec
-from millrace.tasks import Task
+from millrace import config, models
+from millrace.features import encoded
+from millrace.features.encoded import Blocks, Encoded
+from millrace.features.feature_columns import CategoricalInput, NumberInput
+from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
 from millrace.training import loop, recipe, strategies
 from millrace.training.batches import InMemory, OnDisk, Source, permutation
 

@@ -7,4 +7,4 @@ python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-i
 python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
     --editable .
 npm --prefix web ci --no-audit --no-fund --loglevel=error
-python -m millrace.plots
+python -m millrace.workflow.dvc_plots

@@ -1,5 +1,5 @@
 # What people read: the report, the model card, the page that predicts; and what made all this.
-from millrace.provenance import ARTIFACTS
+from millrace.report.provenance import ARTIFACTS
 
 
 rule report:

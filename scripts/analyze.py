@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from millrace import config, errors, examples, files
-from millrace.analysis import anomalies, statistics, suggestion
+from millrace import config, errors, files
+from millrace.statistics import anomalies, statistics, suggested_schema
+from millrace.tfrecord import examples
 
 SPLITS = ("train", "validation", "test")
 
@@ -41,7 +42,7 @@ def main() -> None:
         )
     files.write_json(args.statistics, computed)
     files.write_json(args.anomalies, {"anomalies": found})
-    files.write_json(args.suggestion, suggestion.suggest(schema, computed))
+    files.write_json(args.suggestion, suggested_schema.suggest(schema, computed))
 
     label = computed["label"]
     print(f"label {label['name']}: {label['task']}, classes {label['classes']}")

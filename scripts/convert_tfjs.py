@@ -4,8 +4,9 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from millrace import config, conversion
+from millrace import config
 from millrace.errors import run
+from millrace.export import conversion
 from millrace.files import replacing, write_json
 from millrace.training import devices
 

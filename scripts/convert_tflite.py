@@ -5,12 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from millrace import config, conversion, metrics, parity
+from millrace import config
 from millrace.errors import run
-from millrace.examples import shard_paths
+from millrace.evaluation import metrics
+from millrace.export import conversion, parity
+from millrace.features.preprocessing import Preprocessing
+from millrace.features.raw_row import read_raw
 from millrace.files import read_json, replacing, write_json
-from millrace.preprocessing import Preprocessing
-from millrace.raw import read_raw
+from millrace.tfrecord.examples import shard_paths
 from millrace.training import devices
 
 import numpy as np

@@ -4,12 +4,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from millrace import config, diagnostics, encoded, errors, metrics, predictions_file, runs
+from millrace import config, errors
+from millrace.config import runs
 from millrace.errors import MillraceError
-from millrace.examples import shard_paths
+from millrace.evaluation import diagnostics, metrics, prediction_table
+from millrace.export.serving import AnyPredictor, load_predictor
+from millrace.features import encoded
+from millrace.features.raw_row import RawColumn, read_raw
 from millrace.files import read_json, write_json
-from millrace.raw import RawColumn, read_raw
-from millrace.serving import AnyPredictor, load_predictor
+from millrace.tfrecord.examples import shard_paths
 from millrace.training import devices
 
 import numpy as np
@@ -72,7 +75,7 @@ def main() -> None:
     )
     described["slices"] = diagnostics.slices({c.name: raw[c.name] for c in sliced}, intervals)
 
-    predictions_file.write(arguments.predictions, task.classes, labels, predictions)
+    prediction_table.write(arguments.predictions, task.classes, labels, predictions)
     write_json(arguments.diagnostics, described)
     write_json(
         arguments.metrics,

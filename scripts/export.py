@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from millrace import selection, serving
 from millrace.errors import run
+from millrace.evaluation import selection
+from millrace.export import serving
 from millrace.files import read_json, replacing, write_json
 from millrace.training import devices
 

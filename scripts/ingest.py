@@ -13,13 +13,13 @@ from typing import Any
 
 from millrace import config
 from millrace.errors import MillraceError, run
-from millrace.examples import Encoder
 from millrace.files import read_json, replacing, write_json
 from millrace.ingestion import splits
 from millrace.ingestion.blocks import Reject
 from millrace.ingestion.plan import Plan
 from millrace.ingestion.shards import ShardWriter
 from millrace.progress import Progress
+from millrace.tfrecord.examples import Encoder
 
 import numpy as np
 

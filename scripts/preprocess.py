@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from millrace import config, encoded, preprocessing, proposal
+from millrace import config
 from millrace.errors import MillraceError, run
-from millrace.examples import shard_paths
+from millrace.features import auto, encoded, preprocessing
+from millrace.features.raw_row import RawColumn, parse_examples
 from millrace.files import read_json, replacing
 from millrace.progress import Progress
-from millrace.raw import RawColumn, parse_examples
+from millrace.tfrecord.examples import shard_paths
 from millrace.training import devices
 
 import tensorflow as tf
@@ -45,7 +46,7 @@ def main() -> None:
                 blocks = encode(learned, weight, shards, rows, progress)
                 encoded.write(directory / f"{split}.tfrecord", blocks)
     with replacing(arguments.features) as path:
-        path.write_text(proposal.as_yaml(learned.features, learned.left_out), encoding="utf-8")
+        path.write_text(auto.as_yaml(learned.features, learned.left_out), encoding="utf-8")
     learned.save(arguments.preprocessing)
 
 

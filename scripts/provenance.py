@@ -3,9 +3,11 @@
 import argparse
 from pathlib import Path
 
-from millrace import config, errors, provenance, runs
+from millrace import config, errors
+from millrace.config import runs
 from millrace.files import read_json, sha256, write_json
-from millrace.workflow import Job
+from millrace.report import provenance
+from millrace.workflow.job import Job
 
 
 def main() -> None:

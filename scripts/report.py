@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from millrace import config, page, provenance, report
+from millrace import config, report
 from millrace.errors import run
 from millrace.files import replacing
+from millrace.report import page, provenance
 
 
 def main() -> None:

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from millrace import config, curves, errors, runs, selection
+from millrace import config, errors
+from millrace.config import runs
+from millrace.evaluation import curves, selection
 from millrace.files import read_json, replacing, write_json
 
 

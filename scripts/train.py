@@ -10,14 +10,26 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from millrace import config, costs, encoded, errors, hardware, models, runs, trained, user_code
+from millrace import config, errors, models, user_code
+from millrace.config import runs
+from millrace.console import costs
+from millrace.export.serving import load_predictor
+from millrace.features import encoded
+from millrace.features.preprocessing import Preprocessing
 from millrace.files import read_json, sha256, write_json
 from millrace.models import boosted_trees, ensemble
-from millrace.preprocessing import Preprocessing
-from millrace.serving import load_predictor
 from millrace.tf1 import adoption, trees
 from millrace.tf1.predictor import adopt
-from millrace.training import cluster, logs, loop, recipe, strategies, workers
+from millrace.training import (
+    cluster,
+    hardware,
+    logs,
+    loop,
+    recipe,
+    strategies,
+    trained_model,
+    workers,
+)
 from millrace.training.batches import example_weights, source
 from millrace.training.checkpoints import Checkpoints
 from millrace.training.debugging import Debug
@@ -83,7 +95,7 @@ def main() -> None:
             weights = example_weights(parts[0], class_weights)
             fitted = boosted_trees.fit(budgeted, preprocessing.spec, task, parts, run.seed, weights)
         description["settings"] = fitted.settings
-        trained.write(
+        trained_model.write(
             arguments.output, fitted.model, description, fitted.history, fitted.best, settled.tuned
         )
         return
@@ -93,7 +105,7 @@ def main() -> None:
     if started := adoption.start(model, model_settings, preprocessing):
         description["started"] = started
     if "adopt" in model_settings:
-        trained.write(arguments.output, model, description, [], best_epoch=0)
+        trained_model.write(arguments.output, model, description, [], best_epoch=0)
         return
     description["training"] = asdict(settings)
     code = job["training"].get("callbacks")
@@ -127,7 +139,9 @@ def main() -> None:
         print(f"the trial ends here: {error}")
         history, best_epoch = [], 0
     if checkpoints.chief:
-        trained.write(arguments.output, model, description, history, best_epoch, settled.tuned)
+        trained_model.write(
+            arguments.output, model, description, history, best_epoch, settled.tuned
+        )
         checkpoints.remove()
 
 
@@ -142,7 +156,7 @@ def join(arguments: argparse.Namespace, job: dict[str, Any], run: runs.Run) -> N
     spec = predictors[0].preprocessing.spec
     model = ensemble.join([predictor.model for predictor in predictors], spec)
     description = {"model": run.name, "settings": {"kind": "ensemble", "members": settings}}
-    trained.write(arguments.output, model, description | {"seed": run.seed}, [], best_epoch=0)
+    trained_model.write(arguments.output, model, description | {"seed": run.seed}, [], best_epoch=0)
 
 
 if __name__ == "__main__":

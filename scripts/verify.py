@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from millrace import config, parity, runtimes, serving
+from millrace import config
 from millrace.errors import MillraceError, run
-from millrace.examples import shard_paths
+from millrace.export import parity, runtimes, serving
+from millrace.features.raw_row import read_raw
 from millrace.files import read_json, write_json
-from millrace.raw import read_raw
 from millrace.tf1 import proof
+from millrace.tfrecord.examples import shard_paths
 from millrace.training import devices
 
 CONVERTED = ("tflite", "tfjs")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
-from millrace.analysis import statistics
+from millrace.statistics import statistics
 
 ROOT = Path(__file__).parents[1]
 SPLIT_ROWS = {"train": 1200, "validation": 300, "test": 400}
@@ -82,7 +82,7 @@ class MadeJob:
     """The artifacts of a made job under `results`, each stage run when it is first asked for."""
 
     def __init__(self, directory: Path, task: str) -> None:
-        from millrace import examples
+        from millrace.tfrecord import examples
 
         self.results = directory
         self.config = directory / "config.yaml"

@@ -154,10 +154,11 @@ def snakemake(job: Path, *targets: str) -> None:
 
 def compare() -> dict[str, Any]:
     """Compares logits and buckets of the test rows with what TensorFlow 1.15 said."""
-    from millrace import encoded, serving
-    from millrace.examples import shard_paths
-    from millrace.raw import read_raw
+    from millrace.export import serving
+    from millrace.features import encoded
+    from millrace.features.raw_row import read_raw
     from millrace.tf1.proof import has_unseen_text
+    from millrace.tfrecord.examples import shard_paths
 
     import numpy as np
 

@@ -4,7 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from made_jobs import commit, git, make_repository, run, snakemake
+
+from tests.helpers.synthetic_jobs import commit, git, make_repository, run, snakemake
 
 
 @pytest.fixture(scope="session")
@@ -12,8 +13,8 @@ def finished_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose job Snakemake has run and DVC has taken over; tests leave it as it is."""
     folder = make_repository(tmp_path_factory.mktemp("drivers") / "job")
     snakemake(folder)
-    run(folder, "millrace.drivers", "to-dvc")
-    run(folder, "millrace.plots")
+    run(folder, "millrace.workflow.drivers", "to-dvc")
+    run(folder, "millrace.workflow.dvc_plots")
     commit(folder, "results")
     return folder
 

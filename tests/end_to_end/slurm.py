@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from made_jobs import CONFIG_FILE, ROOT, hashes, make_folder, start
+from tests.helpers.synthetic_jobs import CONFIG_FILE, ROOT, hashes, make_folder, start
 
 LOGS = ROOT / "logs" / "slurm"
 CLUSTER = Path(__file__).with_suffix(".sh")

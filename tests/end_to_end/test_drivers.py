@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from made_jobs import (
+
+from tests.helpers.synthetic_jobs import (
     CONFIG_FILE,
     ROOT,
     TABLE_FOR_DVC,
@@ -32,7 +33,7 @@ def change(folder: Path, old: int, new: int) -> None:
 
 
 def refuses(folder: Path, direction: str, message: str) -> None:
-    refused = call(folder, "millrace.drivers", direction)
+    refused = call(folder, "millrace.workflow.drivers", direction)
     assert refused.returncode == 1
     assert message in refused.stderr
     assert "evaluat" in refused.stderr
@@ -58,7 +59,7 @@ def made_by_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def known_to_dvc(made_by_snakemake: Path) -> Path:
-    run(made_by_snakemake, "millrace.drivers", "to-dvc")
+    run(made_by_snakemake, "millrace.workflow.drivers", "to-dvc")
     return made_by_snakemake
 
 
@@ -81,7 +82,7 @@ def test_after_snakemake_of_a_change_dvc_has_nothing_to_do(known_to_dvc: Path) -
     """The change is that of the test before."""
     snakemake(known_to_dvc)
     assert "evaluate@linear" in stale_in_dvc(known_to_dvc)
-    run(known_to_dvc, "millrace.drivers", "to-dvc")
+    run(known_to_dvc, "millrace.workflow.drivers", "to-dvc")
     assert not stale_in_dvc(known_to_dvc)
     assert not planned(known_to_dvc)
 
@@ -96,7 +97,7 @@ def pulled(known_to_dvc: Path) -> Path:
     git(known_to_dvc, "commit", "--quiet", "--message", "job")
     git(known_to_dvc.parent, "clone", "--quiet", str(known_to_dvc), str(clone))
     run(clone, "dvc", "pull")
-    run(clone, "millrace.drivers", "to-snakemake")
+    run(clone, "millrace.workflow.drivers", "to-snakemake")
     return clone
 
 
@@ -119,7 +120,7 @@ def test_after_dvc_repro_of_a_change_snakemake_has_nothing_to_do(pulled: Path) -
     output = run(pulled, "dvc", "repro")
     assert "Running stage 'evaluate@linear'" in output
     assert "Running stage 'train@linear'" not in output
-    run(pulled, "millrace.drivers", "to-snakemake")
+    run(pulled, "millrace.workflow.drivers", "to-snakemake")
     assert not planned(pulled)
     assert not stale_in_dvc(pulled)
 

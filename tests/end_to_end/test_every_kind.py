@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from made_jobs import CONFIG_FILE, ROOT, ROWS, make_folder, snakemake
-from modules import save_numbers
+
+from tests.helpers.saved_models import save_numbers
+from tests.helpers.synthetic_jobs import CONFIG_FILE, ROOT, ROWS, make_folder, snakemake
 
 WORDS = ["Très", "bon,", "état", "3/4"]
 

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from made_jobs import CONFIG_FILE, edit, make_folder, snakemake, start
+
+from tests.helpers.synthetic_jobs import CONFIG_FILE, edit, make_folder, snakemake, start
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 

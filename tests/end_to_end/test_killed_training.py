@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 import pytest
-from made_jobs import CONFIG_FILE, ROOT, edit, environment, snakemake
+
+from tests.helpers.synthetic_jobs import CONFIG_FILE, ROOT, edit, environment, snakemake
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 

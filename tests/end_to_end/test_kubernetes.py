@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
-from made_jobs import ROOT, make_folder, start
+
+from tests.helpers.synthetic_jobs import ROOT, make_folder, start
 
 # Apart from the other packages, because Snakemake loads every plugin that it finds.
 PLUGIN = Path(sys.prefix) / "plugins" / "kubernetes"

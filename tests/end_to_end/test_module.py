@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from made_jobs import CONFIG, ROOT, snakemake, write_table
+
+from tests.helpers.synthetic_jobs import CONFIG, ROOT, snakemake, write_table
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from made_jobs import CONFIG_FILE, call, edit, hashes, run
+
+from tests.helpers.synthetic_jobs import CONFIG_FILE, call, edit, hashes, run
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
@@ -20,7 +21,7 @@ def test_snakemake_takes_over_no_file_that_is_not_the_one_that_was_made(reposito
     metrics.unlink()  # what DVC keeps is read-only
     metrics.write_text(text.replace("0.", "1.", 1))
     run(repository, "dvc", "commit", "--force")
-    refused = call(repository, "millrace.drivers", "to-snakemake")
+    refused = call(repository, "millrace.workflow.drivers", "to-snakemake")
     assert refused.returncode == 1
     assert (
         "error: results/made: expected the files that provenance.json lists, found 1 other: "
@@ -70,7 +71,7 @@ def test_a_lock_held_by_another_run_is_named_and_nothing_changes(repository: Pat
     locks = repository / ".snakemake" / "locks"
     locks.mkdir(exist_ok=True)
     (locks / "0.output.lock").write_text("results/made/report.html\n")
-    done = call(repository, "millrace.drivers", "to-snakemake")
+    done = call(repository, "millrace.workflow.drivers", "to-snakemake")
     assert done.returncode == 1
     assert "Directory cannot be locked" in done.stderr
     assert "Traceback" not in done.stderr

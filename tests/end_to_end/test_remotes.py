@@ -9,8 +9,9 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from made_jobs import call, commit, edit, git, hashes, run
 from moto.server import ThreadedMotoServer
+
+from tests.helpers.synthetic_jobs import call, commit, edit, git, hashes, run
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
@@ -76,7 +77,7 @@ def pushed(repository: Path, s3: S3) -> Path:
     run(repository, "dvc", "remote", "add", "--default", "store", f"s3://{BUCKET}/millrace")
     run(repository, "dvc", "remote", "modify", "store", "verify", "true")
     run(repository, "dvc", "remote", "modify", "store", "endpointurl", s3.url)
-    run(repository, "millrace.drivers", "to-dvc")
+    run(repository, "millrace.workflow.drivers", "to-dvc")
     run(repository, "dvc", "push")
     commit(repository, "remote")
     return repository
@@ -137,7 +138,7 @@ def test_a_damaged_object_is_refused(pushed: Path, s3: S3, tmp_path: Path) -> No
     assert "results/made/models/small/training" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (clone / weights).exists()
-    refused = call(clone, "millrace.drivers", "to-snakemake")
+    refused = call(clone, "millrace.workflow.drivers", "to-snakemake")
     assert refused.returncode == 1
     assert "train@small" in refused.stderr
 
@@ -160,7 +161,7 @@ def test_while_a_remote_is_down_nothing_changes_and_the_next_call_goes_on(
     assert hashes(pushed) == before
     assert not (clone / "results").exists()
     assert not (clone / "table.csv").exists()
-    refused = call(clone, "millrace.drivers", "to-snakemake")
+    refused = call(clone, "millrace.workflow.drivers", "to-snakemake")
     assert refused.returncode == 1
     assert "error: dvc: expected every stage up to date, found changed: " in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -168,6 +169,6 @@ def test_while_a_remote_is_down_nothing_changes_and_the_next_call_goes_on(
     s3.start(s3.port)
     run(pushed, "dvc", "push")
     run(clone, "dvc", "pull")
-    run(clone, "millrace.drivers", "to-snakemake")
+    run(clone, "millrace.workflow.drivers", "to-snakemake")
     new = hashlib.md5((pushed / "table.csv").read_bytes()).hexdigest()
     assert new in s3.md5s()

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from made_jobs import git, run
+
+from tests.helpers.synthetic_jobs import git, run
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
@@ -16,7 +17,7 @@ def test_a_clean_clone_makes_the_same_files(finished_repository: Path) -> None:
     assert recorded["commit"] == git(finished_repository, "rev-parse", "HEAD~1")
     assert recorded["modified"] is False
     assert not git(finished_repository, "ls-files", "table.csv")
-    output = run(finished_repository, "millrace.reproduce", "--provenance", str(path))
+    output = run(finished_repository, "millrace.console.reproduce", "--provenance", str(path))
     number = len(recorded["artifacts"])
     assert f"{number} artifacts of {recorded['commit'][:12]}: all made again alike\n" in output
     assert "otherwise: " not in output

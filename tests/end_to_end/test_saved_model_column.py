@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_jobs import CONFIG_FILE, make_folder, snakemake
-from modules import save_text
+
+from tests.helpers.saved_models import save_text
+from tests.helpers.synthetic_jobs import CONFIG_FILE, make_folder, snakemake
 
 CONFIG = """
 name: made

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_jobs import CONFIG_FILE, make_folder, planned, snakemake, start
+
+from tests.helpers.synthetic_jobs import CONFIG_FILE, make_folder, planned, snakemake, start
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 

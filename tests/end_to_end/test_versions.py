@@ -5,8 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from browser import drive, needs_chromium
-from made_jobs import run
+
+from tests.helpers.browser import drive, needs_chromium
+from tests.helpers.synthetic_jobs import run
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 

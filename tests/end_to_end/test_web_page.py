@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import drive, needs_chromium
 
-from millrace import page
-from millrace.runtimes import NODE
+from millrace.export.runtimes import NODE
+from millrace.report import page
+from tests.helpers.browser import drive, needs_chromium
 
 SIZE, CITY, COUNT = "size (mm)", "city", "count"
 TASKS = ["binary", "multiclass", "regression"]
@@ -31,7 +31,7 @@ def drive_page(path: Path, steps: list[list[Any]]) -> dict[str, Any]:
 
 def keras_predictions(job: Any, rows: list[dict[str, Any]]) -> np.ndarray:
     """Returns what Keras predicts for rows as the page shows them: null is missing."""
-    from millrace.serving import load_predictor
+    from millrace.export.serving import load_predictor
 
     training = job.results / "models" / "dnn" / "training"
     predictor = load_predictor(job.results / "preprocessing.json", training)

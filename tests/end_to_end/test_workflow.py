@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_jobs import (
+
+from tests.helpers.synthetic_jobs import (
     CONFIG_FILE,
     ROOT,
     ROWS,
@@ -85,7 +86,7 @@ class TestEveryTask:
         self, finished: Callable[[str], Path], task: str, metric: str, better_than: float
     ) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "millrace.summary", "--config", CONFIG_FILE],
+            [sys.executable, "-m", "millrace.console.summary", "--config", CONFIG_FILE],
             cwd=finished(task),
             capture_output=True,
             text=True,

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from millrace import examples
+from millrace.tfrecord import examples
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 SPLITS = ("train", "validation", "test")

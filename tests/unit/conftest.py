@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from millrace import examples
+from millrace.tfrecord import examples
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

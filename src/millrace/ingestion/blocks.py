@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from millrace.examples import ARROW_TYPES, strings
-from millrace.ingestion import cells, rows
-from millrace.ingestion.domains import Domain
+from millrace.ingestion import cells, csv_kernels
+from millrace.ingestion.committed_schema import Domain
+from millrace.tfrecord.examples import ARROW_TYPES, strings
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -41,7 +41,7 @@ class Block(NamedTuple):
         """Returns a 64-bit hash of each row's cells in these columns: uint64 [rows]."""
         in_order = list(columns) == list(range(len(self.spans)))
         spans = self.spans if in_order else self.spans[list(columns)]
-        return rows.hash_rows(self.data, spans, seed)  # type: ignore[no-any-return]
+        return csv_kernels.hash_rows(self.data, spans, seed)  # type: ignore[no-any-return]
 
 
 class Reject(NamedTuple):
@@ -154,7 +154,7 @@ def rejected(block: Block, row: int, column: str, reason: str) -> Reject:
 
 
 def _count_reason(found: int, expected: int) -> str:
-    if found == rows.UNCLOSED:
+    if found == csv_kernels.UNCLOSED:
         return "a quote is opened and never closed"
     if found == NO_OBJECT:
         return "expected a JSON object, found other text"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.ingestion import dialects, rows
+from millrace.ingestion import csv_kernels, dialects
 from millrace.ingestion.blocks import Block, Markers, classify, text
 from millrace.ingestion.dialects import Dialect
 
@@ -52,7 +52,7 @@ class DelimitedTable:
         *_, counts, _, _ = next(self._split(columns=0), (np.zeros(0),) * 6)
         if not len(counts):
             raise MillraceError(f"{self.path}: expected a table, found no row.")
-        if counts[0] == rows.UNCLOSED:
+        if counts[0] == csv_kernels.UNCLOSED:
             raise MillraceError(
                 f"{self.path}: expected a first row, found a quote in it that is never closed."
             )
@@ -77,7 +77,7 @@ class DelimitedTable:
             while count == most:
                 spans = np.empty((columns, most, 2), np.int64)
                 bounds, counts = np.empty((most, 2), np.int64), np.empty(most, np.int64)
-                count, position = rows.split_rows(
+                count, position = csv_kernels.split_rows(
                     data, position, size, final, *dialect, spans, bounds, counts
                 )
                 offset = start if self.dialect.encoding == "utf-8" else None

@@ -15,8 +15,8 @@ import pyarrow as pa
 from isal import igzip
 
 from millrace.errors import MillraceError
-from millrace.ingestion import rows
-from millrace.tfrecords import DAMAGED_GZIP
+from millrace.ingestion import csv_kernels
+from millrace.tfrecord.framing import DAMAGED_GZIP
 
 SAMPLE_BYTES = 1 << 18
 SAMPLE_ROWS = 1000
@@ -169,7 +169,7 @@ def _split(
     spans = np.zeros((columns, SAMPLE_ROWS, 2), np.int64)
     bounds = np.empty((SAMPLE_ROWS, 2), np.int64)
     dialect = (ord(delimiter), QUOTE, ord(escape or "\0"), columns)
-    found, _ = rows.split_rows(data, 0, len(sample), True, *dialect, spans, bounds, counts)
+    found, _ = csv_kernels.split_rows(data, 0, len(sample), True, *dialect, spans, bounds, counts)
     # Doubled quotes are no stray ones: their cells lie, unescaped, behind the sample.
     quotes = np.cumsum(np.append(0, data == QUOTE) * (np.arange(len(data) + 1) <= len(sample)))
     return counts[:found], int((quotes[spans[..., 1]] - quotes[spans[..., 0]]).sum())

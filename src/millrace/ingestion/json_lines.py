@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.ingestion import cells, dialects, rows
+from millrace.ingestion import cells, csv_kernels, dialects
 from millrace.ingestion.blocks import NO_OBJECT, Block, Markers, classify
 from millrace.ingestion.dialects import Dialect
 
@@ -68,7 +68,7 @@ class JsonLinesTable:
         spans = np.stack([ends[:-1].reshape(shape), ends[1:].reshape(shape)], axis=2)
         # A span may be empty, and a kernel looks at where it begins.
         data = np.frombuffer(b"".join(texts) + b"\0", np.uint8)
-        rows.strip_cells(data, spans)
+        csv_kernels.strip_cells(data, spans)
         classes, values = classify(data, spans, markers, self.names, types)
         classes[np.array([[value is None for value in column] for column in columns])] = (
             cells.MISSING

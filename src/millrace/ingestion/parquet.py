@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from millrace.errors import MillraceError
-from millrace.examples import string_buffers
-from millrace.ingestion import cells, rows
+from millrace.ingestion import cells, csv_kernels
 from millrace.ingestion.blocks import Block, Markers, classify
+from millrace.tfrecord.examples import string_buffers
 
 # Kinds of values with an integer behind them: what they are, the type that has the unit we want,
 # and the type of the integer in it.
@@ -139,7 +139,7 @@ def _text_cells(
     valid = column.is_valid().to_numpy(zero_copy_only=False)
     offsets, data = string_buffers(column.cast(pa.string()))
     spans = np.stack([offsets[:-1], offsets[1:]], axis=1)[None]
-    rows.strip_cells(data, spans)
+    csv_kernels.strip_cells(data, spans)
     # Text that looks like a number is text, unless the config says otherwise.
     classes, values = classify(data, spans, markers, [name], {name: kind})
     classes[0, ~valid] = cells.MISSING

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from millrace.errors import MillraceError
-from millrace.examples import ARROW_TYPES
 from millrace.ingestion import blocks, cells, splits, tables
 from millrace.ingestion.blocks import Block, Markers, Reject
-from millrace.ingestion.domains import Domain, read_schema
+from millrace.ingestion.committed_schema import Domain, read_schema
 from millrace.ingestion.tables import Table
+from millrace.tfrecord.examples import ARROW_TYPES
 
 Array = np.ndarray[Any, Any]
 

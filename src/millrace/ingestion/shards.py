@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from millrace import examples, tfrecords
 from millrace.files import read_json
-from millrace.tfrecords import Bytes
+from millrace.tfrecord import examples, framing
+from millrace.tfrecord.framing import Bytes
 
 Array = np.ndarray[Any, Any]
 
@@ -63,7 +63,7 @@ class ShardWriter:
         return shards
 
     def _open_next(self) -> None:
-        self._file = tfrecords.create(self._unnamed(len(self._counts)), self._compression)
+        self._file = framing.create(self._unnamed(len(self._counts)), self._compression)
         self._counts.append(0)
 
     def _unnamed(self, index: int) -> Path:
@@ -82,7 +82,7 @@ def join(
     writer = ShardWriter(folder, split, examples_per_shard, compression)
     for part in folders:
         for path in examples.shard_paths(part, split):
-            for records in tfrecords.read(path):
+            for records in framing.read(path):
                 writer.write(records, np.arange(len(records.spans)))
     return writer.close()
 

@@ -16,9 +16,9 @@ from millrace.errors import MillraceError
 from millrace.ingestion import cells, dialects
 from millrace.ingestion.blocks import Block, Markers
 from millrace.ingestion.delimited import DelimitedTable
+from millrace.ingestion.hive_partitions import PartitionedTable, keys
 from millrace.ingestion.json_lines import JsonLinesTable
 from millrace.ingestion.parquet import ParquetTable
-from millrace.ingestion.partitions import PartitionedTable, keys
 
 Array = np.ndarray[Any, Any]
 

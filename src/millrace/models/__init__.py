@@ -4,9 +4,9 @@ from typing import Any
 
 import keras
 
+from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
 from millrace.models import boosted_trees, custom, dcn, dnn, ensemble, linear, tabm, wide_deep
-from millrace.preprocessing import EncodedSpec
-from millrace.tasks import Task
 
 KINDS: dict[str, Any] = {
     "linear": linear,

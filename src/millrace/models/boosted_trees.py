@@ -13,13 +13,13 @@ import keras
 import numpy as np
 import ydf
 
-from millrace.encoded import Encoded
 from millrace.errors import MillraceError
+from millrace.features.encoded import Encoded
+from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
 from millrace.models.forest import LOWEST, NUMBERS, SETS, Forest, Nodes, first_columns
 from millrace.models.forest import missing_places as find_missing_places
-from millrace.models.inputs import encoded_inputs
-from millrace.preprocessing import EncodedSpec
-from millrace.tasks import Task
+from millrace.models.input_layers import encoded_inputs
 
 # What YDF takes for a category that it has not seen.
 UNSEEN = 0

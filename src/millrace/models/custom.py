@@ -3,8 +3,9 @@
     def build(spec: EncodedSpec, task: Task) -> keras.Model
 
 It returns any Keras model, with a `train_step` of its own or not, that maps encoded
-examples to logits [n, task.outputs], or [n, members, task.outputs]. `millrace.models.inputs` has
-the layers with which ours begin. A Sequential model takes one tensor, so it gets dense features.
+examples to logits [n, task.outputs], or [n, members, task.outputs].
+`millrace.models.input_layers` has the layers with which ours begin. A Sequential model takes one
+tensor, so it gets dense features.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import keras
 import tensorflow as tf
 
 from millrace.errors import MillraceError
-from millrace.models.inputs import DenseFeatures, encoded_inputs
-from millrace.preprocessing import EncodedSpec
-from millrace.tasks import Task
+from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
+from millrace.models.input_layers import DenseFeatures, encoded_inputs
 from millrace.user_code import checksum, failure, function
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import keras
 from keras import layers
 
+from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
 from millrace.models.dnn import hidden_layers
-from millrace.models.inputs import DenseFeatures, encoded_inputs
-from millrace.preprocessing import EncodedSpec
-from millrace.tasks import Task
+from millrace.models.input_layers import DenseFeatures, encoded_inputs
 
 
 def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:

@@ -5,10 +5,10 @@ from typing import Any
 import keras
 from keras import layers
 
+from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
 from millrace.models.activations import activated
-from millrace.models.inputs import DenseFeatures, encoded_inputs
-from millrace.preprocessing import EncodedSpec
-from millrace.tasks import Task
+from millrace.models.input_layers import DenseFeatures, encoded_inputs
 
 
 def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:

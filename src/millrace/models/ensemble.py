@@ -3,8 +3,8 @@
 import keras
 from keras import layers
 
-from millrace.models.inputs import encoded_inputs
-from millrace.preprocessing import EncodedSpec
+from millrace.features.preprocessing import EncodedSpec
+from millrace.models.input_layers import encoded_inputs
 
 
 def join(models: list[keras.Model], spec: EncodedSpec) -> keras.Model:

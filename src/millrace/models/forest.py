@@ -22,7 +22,7 @@ import tensorflow as tf
 from keras import layers
 
 from millrace.errors import MillraceError
-from millrace.preprocessing import EncodedSpec
+from millrace.features.preprocessing import EncodedSpec
 
 HIGHEST = float(np.finfo(np.float32).max)
 

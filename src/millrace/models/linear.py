@@ -6,9 +6,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from millrace.models.inputs import DenseFeatures, encoded_inputs, weighted_ids
-from millrace.preprocessing import EncodedSpec
-from millrace.tasks import Task
+from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
+from millrace.models.input_layers import DenseFeatures, encoded_inputs, weighted_ids
 
 
 def training_defaults(settings: dict[str, Any], rows: int) -> dict[str, Any]:

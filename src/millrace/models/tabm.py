@@ -13,11 +13,11 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
 from millrace.models.activations import activated
-from millrace.models.inputs import DenseFeatures, encoded_inputs
-from millrace.models.numbers import uniform
-from millrace.preprocessing import EncodedSpec
-from millrace.tasks import Task
+from millrace.models.input_layers import DenseFeatures, encoded_inputs
+from millrace.models.numeric_encodings import uniform
 
 # At the rate of its recipe a narrower corner is soon too sharp.
 HALF_WIDTH = 0.5

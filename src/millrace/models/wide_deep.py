@@ -9,11 +9,11 @@ from typing import Any
 import keras
 from keras import layers
 
+from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
 from millrace.models.dnn import hidden_layers
-from millrace.models.inputs import DenseFeatures, encoded_inputs
+from millrace.models.input_layers import DenseFeatures, encoded_inputs
 from millrace.models.linear import Linear
-from millrace.preprocessing import EncodedSpec
-from millrace.tasks import Task
 
 
 def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:

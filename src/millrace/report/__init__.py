@@ -5,9 +5,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from millrace import html
 from millrace.files import read_json
-from millrace.report import data, files, models
+from millrace.report import contents, data_section, inline_html, models_section
 
 __all__ = ["build", "build_model_card"]
 
@@ -53,18 +52,18 @@ def build(config: dict[str, Any], results: Path, provenance: dict[str, Any]) -> 
         "columns": facts["columns"],
         "models": facts["models"],
         "champion": facts["champion"],
-        "metricNames": models.METRIC_NAMES,
+        "metricNames": models_section.METRIC_NAMES,
         "lowerIsBetter": facts["leaderboard"]["lower_is_better"],
         "parity": facts["parity"],
         "runtimeNames": RUNTIME_NAMES,
         "question": facts["question"],
     }
-    return html.render(
+    return inline_html.render(
         "report",
         LIBRARIES,
         SCRIPTS,
         sections=SECTIONS,
-        charts_json=Markup(html.embedded_json(charts)),
+        charts_json=Markup(inline_html.embedded_json(charts)),
         **facts,
     )
 
@@ -72,26 +71,26 @@ def build(config: dict[str, Any], results: Path, provenance: dict[str, Any]) -> 
 def build_model_card(config: dict[str, Any], results: Path, provenance: dict[str, Any]) -> str:
     """Returns the champion's model card as Markdown; arguments and errors as for `build`."""
     facts = _facts(config, results)
-    return html.template("report/model_card.md").render(provenance=provenance, **facts)
+    return inline_html.template("report/model_card.md").render(provenance=provenance, **facts)
 
 
 def _facts(config: dict[str, Any], results: Path) -> dict[str, Any]:
     """Returns everything that the templates tell, most of it as the stages wrote it."""
     statistics = read_json(results / "statistics.json")
     champion = read_json(results / "champion.json")
-    evaluated = models.read(results, list(config["models"]))
+    evaluated = models_section.read(results, list(config["models"]))
     return {
         "config": config,
-        "question": data.question(config, statistics, results),
-        "account": data.account(read_json(results / "ingest.json")),
-        "columns": data.columns(statistics),
+        "question": data_section.question(config, statistics, results),
+        "account": data_section.account(read_json(results / "ingest.json")),
+        "columns": data_section.columns(statistics),
         "anomalies": read_json(results / "anomalies.json")["anomalies"],
-        "champion": champion | {"metric_name": models.METRIC_NAMES[champion["metric"]]},
-        "leaderboard": models.leaderboard(results / "leaderboard.csv", evaluated),
+        "champion": champion | {"metric_name": models_section.METRIC_NAMES[champion["metric"]]},
+        "leaderboard": models_section.leaderboard(results / "leaderboard.csv", evaluated),
         "models": evaluated,
         "best": evaluated[champion["model"]],
         "parity": read_json(results / "parity.json"),
-        "files": files.listing(results),
-        "metric_names": models.METRIC_NAMES,
+        "files": contents.listing(results),
+        "metric_names": models_section.METRIC_NAMES,
         "runtime_names": RUNTIME_NAMES,
     }

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.feature_columns import Categorical, CategoricalInput
-from millrace.preprocessing import Preprocessing
+from millrace.features.feature_columns import Categorical, CategoricalInput
+from millrace.features.preprocessing import Preprocessing
 from millrace.tf1 import mapping
 from millrace.tf1.old_model import OldModel, Part, first_kernel, indicator, initial
 from millrace.tf1.variables import INPUT_LAYER, LINEAR, Variables, name_of

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.errors import MillraceError
-from millrace.feature_columns import Raw
-from millrace.raw import RawColumn
+from millrace.features.feature_columns import Raw
+from millrace.features.raw_row import RawColumn
 
 # Numbers are cut here. TF.js has no integers beyond int32; and larger floats overflow inside an
 # old graph, where it depends on the order of a sum whether the outcome is infinite or no number.

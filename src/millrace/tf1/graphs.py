@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.errors import MillraceError
-from millrace.feature_columns import Raw
-from millrace.raw import RawColumn
+from millrace.features.feature_columns import Raw
+from millrace.features.raw_row import RawColumn
 from millrace.tf1.feeds import Feed, ParsedFeature, check, serialize
+from millrace.tf1.formats import Source, reason
 from millrace.tf1.rewrites import rewrite
-from millrace.tf1.sources import Source, reason
 
 v1 = tf.compat.v1
 

@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.errors import MillraceError
-from millrace.feature_columns import Raw
-from millrace.raw import RawColumn
+from millrace.features.feature_columns import Raw
+from millrace.features.raw_row import RawColumn
 from millrace.tf1.feeds import Feed, check
-from millrace.tf1.sources import reason
+from millrace.tf1.formats import reason
 
 OF_TRAINING = ("_initializer", "_regularizer", "_constraint")
 EXPORT = (

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.feature_columns import Categorical
-from millrace.models.inputs import DenseFeatures
+from millrace.features.feature_columns import Categorical
+from millrace.models.input_layers import DenseFeatures
 from millrace.models.linear import Linear
 from millrace.tf1.old_model import OldModel, Part, first_kernel
 

@@ -10,11 +10,11 @@ import keras
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.feature_columns import Bucketized, Categorical, FeatureColumn
-from millrace.preprocessing import Preprocessing
+from millrace.features.feature_columns import Bucketized, Categorical, FeatureColumn
+from millrace.features.preprocessing import Preprocessing
 from millrace.tf1 import readers
-from millrace.tf1.rows import OldRows
 from millrace.tf1.variables import Variables, name_of
+from millrace.tf1.vocabulary_rows import OldRows
 
 
 @dataclass(frozen=True)

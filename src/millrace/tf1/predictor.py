@@ -11,13 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.errors import MillraceError
-from millrace.examples import shard_paths
+from millrace.features.preprocessing import Preprocessing
+from millrace.features.raw_row import read_raw
 from millrace.files import replacing, sha256, write_json
-from millrace.preprocessing import Preprocessing
-from millrace.raw import read_raw
-from millrace.tf1 import sources
+from millrace.tf1 import formats
 from millrace.tf1.graphs import OldGraph
 from millrace.tf1.keras_h5 import OldKeras
+from millrace.tfrecord.examples import shard_paths
 
 ROWS_PER_CALL = 8192
 COPY = "old"
@@ -37,10 +37,10 @@ class OldPredictor:
         self._name, self._settings, self._task = name, settings, learned.task
         raw = {column.name: column for column in learned.raw}
         self.model: OldGraph | OldKeras
-        if sources.form_of(settings) == "h5":
+        if formats.form_of(settings) == "h5":
             self.model = OldKeras(name, directory / settings["h5"], settings, raw)
         else:
-            self.model = OldGraph(name, sources.open_source(settings, directory), settings, raw)
+            self.model = OldGraph(name, formats.open_source(settings, directory), settings, raw)
         kept = tuple(column for column in learned.raw if column.name in self.model.columns)
         self.preprocessing = replace(learned, raw=kept)
         self._order = _order_of_classes(name, settings, learned.task.classes)
@@ -133,7 +133,7 @@ def adopt(name: str, settings: Mapping[str, Any], learned: Preprocessing, output
     """
     with replacing(output) as directory:
         directory.mkdir()
-        copied = sources.copy(settings, directory / COPY)
+        copied = formats.copy(settings, directory / COPY)
         # Not the copy, whose path would mean nothing in a message.
         predictor = OldPredictor(name, settings, Path(), learned)
         # Trained elsewhere: there is no history to tell.

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from millrace import parity
 from millrace.errors import MillraceError
-from millrace.feature_columns import CrossedTf1, Hashed, Vocabulary
-from millrace.preprocessing import Preprocessing
-from millrace.tf1 import sources
+from millrace.export import parity
+from millrace.features.feature_columns import CrossedTf1, Hashed, Vocabulary
+from millrace.features.preprocessing import Preprocessing
+from millrace.tf1 import formats
 from millrace.tf1.predictor import OldPredictor
 
 # How far an adopted model's predictions may lie from the old one's.
@@ -45,7 +45,7 @@ def compare(
     if not kept.any():
         raise MillraceError("adopt.reference: expected rows whose texts training has seen too.")
     rows = {name: values[kept] for name, values in raw.items()}
-    path = str(reference[sources.form_of(reference)])
+    path = str(reference[formats.form_of(reference)])
     said = old.predict(rows)
     run = parity.Run("tf1", "session", path, BOUND, False, lambda _: said)
     count = int(kept.sum())

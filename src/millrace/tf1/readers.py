@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from millrace.errors import MillraceError
 from millrace.files import lines
-from millrace.tf1.sources import form_of, read_saved_model, reading
+from millrace.tf1.formats import form_of, read_saved_model, reading
 from millrace.tf1.variables import LEFT_BY_TRAINING, Variables
 
 v1 = tf.compat.v1

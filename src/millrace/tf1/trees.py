@@ -17,11 +17,11 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from millrace.errors import MillraceError
-from millrace.feature_columns import Bucketized, Vocabulary
+from millrace.features.feature_columns import Bucketized, Vocabulary
+from millrace.features.preprocessing import SMALLEST_NORMAL, EncodedSpec, Preprocessing
 from millrace.models import boosted_trees
 from millrace.models.boosted_trees import Fitted
 from millrace.models.forest import HIGHEST, NUMBERS, SETS, Nodes, first_columns
-from millrace.preprocessing import SMALLEST_NORMAL, EncodedSpec, Preprocessing
 from millrace.tf1 import tree_protos
 from millrace.tf1.adoption import require_all
 from millrace.tf1.old_model import OldModel, Part, indicator

@@ -15,9 +15,9 @@ import tensorflow as tf
 from tensorflow.tools.compatibility.ast_edits import ASTCodeUpgrader
 from tensorflow.tools.compatibility.tf_upgrade_v2 import TFAPIChangeSpec
 
-from millrace import html
 from millrace.errors import MillraceError
 from millrace.files import replacing
+from millrace.report import inline_html
 from millrace.tf1 import old_calls
 from millrace.tf1.old_calls import OldCall
 
@@ -120,7 +120,7 @@ def _changes(path: str, logs: list[str]) -> list[Change]:
 def report(result: Upgrade) -> str:
     """Returns the report as one page of HTML: what is left, by place, and what was changed."""
     warnings = [c for c in result.changes if c.level != "INFO" or "manual check" in c.text]
-    return html.render(
+    return inline_html.render(
         "upgrade",
         libraries=[],
         scripts=[],

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.feature_columns import (
+from millrace.features.feature_columns import (
     Bucketized,
     CrossedTf1,
     FeatureColumn,

@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from millrace.encoded import Blocks, Encoded
+from millrace.features.encoded import Blocks, Encoded
 
 # Examples by column: inputs, labels and perhaps weights, each [n, …].
 Columns: TypeAlias = dict[str, np.ndarray]

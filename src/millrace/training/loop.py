@@ -17,8 +17,8 @@ import keras
 import tensorflow as tf
 
 from millrace.errors import DivergedError, MillraceError
+from millrace.features.tasks import Task
 from millrace.progress import Progress
-from millrace.tasks import Task
 from millrace.training import recipe, strategies
 from millrace.training.batches import STEPS_PER_CALL, Call, Source, calls
 from millrace.training.checkpoints import Checkpoints, Journal

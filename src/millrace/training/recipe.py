@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.errors import MillraceError
-from millrace.tasks import Task
+from millrace.features.tasks import Task
 
 LARGE_TABLE = 100_000
 

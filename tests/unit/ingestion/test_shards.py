@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from millrace import examples
 from millrace.errors import MillraceError
-from millrace.examples import Encoder
 from millrace.ingestion.shards import ShardWriter
+from millrace.tfrecord import examples
+from millrace.tfrecord.examples import Encoder
 
 SCHEMA = {"columns": [{"name": "n", "type": "int64"}]}
 

@@ -5,12 +5,12 @@ import pytest
 import ydf
 
 from millrace.config import complete
-from millrace.encoded import Encoded
 from millrace.errors import MillraceError
-from millrace.feature_columns import CategoricalInput, NumberInput
+from millrace.features.encoded import Encoded
+from millrace.features.feature_columns import CategoricalInput, NumberInput
+from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
 from millrace.models import boosted_trees, forest
-from millrace.preprocessing import EncodedSpec
-from millrace.tasks import Task
 
 SPEC = EncodedSpec(
     numbers=(

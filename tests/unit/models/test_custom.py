@@ -7,10 +7,10 @@ import pytest
 from millrace import models
 from millrace.config import complete
 from millrace.errors import MillraceError
-from millrace.feature_columns import CategoricalInput, NumberInput
+from millrace.features.feature_columns import CategoricalInput, NumberInput
+from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
 from millrace.models import custom
-from millrace.preprocessing import EncodedSpec
-from millrace.tasks import Task
 
 SPEC = EncodedSpec(
     numbers=(NumberInput("a", edges=(0.0, 1.0)), NumberInput("b", edges=(0.0, 1.0))),
@@ -21,7 +21,7 @@ INPUTS = {"numbers": np.ones((4, 2), np.float32), "ids": np.ones((4, 1), np.int3
 
 FUNCTIONAL = """
 import keras
-from millrace.models.inputs import DenseFeatures, encoded_inputs
+from millrace.models.input_layers import DenseFeatures, encoded_inputs
 
 def build(spec, task):
     inputs = encoded_inputs(spec)

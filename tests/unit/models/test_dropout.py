@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from trainings import in_replica
 
 from millrace.models.dropout import Dropout
+from tests.helpers.trainings import in_replica
 
 SHAPE = (201, 333)  # an odd number of places
 

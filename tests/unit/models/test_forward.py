@@ -7,14 +7,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from formulas import smelu
 
 from millrace import models
 from millrace.config import complete
-from millrace.feature_columns import CategoricalInput, NumberInput
-from millrace.preprocessing import EncodedSpec
-from millrace.tasks import Task
+from millrace.features.feature_columns import CategoricalInput, NumberInput
+from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
 from millrace.training.recipe import Settings
+from tests.helpers.formulas import smelu
 
 SPEC = EncodedSpec(
     numbers=(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from millrace import examples
+from millrace.tfrecord import examples
 
 REPOSITORY = Path(__file__).parents[3]
 SCHEMA = {

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import sklearn.metrics as sk
 
-from millrace import runs
+from millrace.config import runs
 from millrace.errors import MillraceError
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "evaluate.py"
@@ -160,7 +160,7 @@ def test_settings_that_do_not_fit_are_refused(
 def test_a_model_that_predicts_nan_is_refused(
     evaluate: Callable[..., Path], made_job: Callable[[str], Any], tmp_path: Path
 ) -> None:
-    from millrace.serving import load_predictor
+    from millrace.export.serving import load_predictor
 
     results = made_job("binary").until("train").results
     trained, broken = results / "models" / "dnn" / "training", tmp_path / "training"

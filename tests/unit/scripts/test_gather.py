@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ingest_jobs import OUTPUTS, Job, contents, made
 
-from millrace import tfrecords
+from millrace.tfrecord import framing
+from tests.helpers.ingest_jobs import OUTPUTS, Job, contents, made
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_damaged_part_is_found(job: Job, capsys: pytest.CaptureFixture[str]) -
     files: dict[str, str | None] = {"table.csv": None}
     assert job.run(files, parts=[1, 2]) == 0
     shard = Path("parts/1/test-00000-of-00001.tfrecord")
-    (records,) = tfrecords.read(shard)
+    (records,) = framing.read(shard)
     data = shard.read_bytes()
     outputs = OUTPUTS | {"rejected": "rejected.csv"}
     options: dict[str, object] = {option: f"again/{name}" for option, name in outputs.items()}

@@ -11,11 +11,11 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 import pytest
-from ingest_jobs import SPLITS, Job, contents, made
 
-from millrace import examples
 from millrace.ingestion import delimited
 from millrace.ingestion.delimited import DelimitedTable
+from millrace.tfrecord import examples
+from tests.helpers.ingest_jobs import SPLITS, Job, contents, made
 
 
 @pytest.fixture

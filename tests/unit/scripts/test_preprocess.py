@@ -7,9 +7,10 @@ import shutil
 import numpy as np
 import pytest
 
-from millrace import encoded, tfrecords
 from millrace.errors import MillraceError
-from millrace.preprocessing import Preprocessing
+from millrace.features import encoded
+from millrace.features.preprocessing import Preprocessing
+from millrace.tfrecord import framing
 
 
 def test_every_example_is_encoded_in_its_order(made_job):
@@ -65,7 +66,7 @@ def test_a_split_that_has_lost_a_row_is_refused_and_nothing_is_left(made_job, tm
     job = made_job("binary")
     shutil.copytree(job.results / "examples", tmp_path / "examples")
     (cut,) = (tmp_path / "examples").glob("test-*")
-    (records,) = tfrecords.read(cut)
+    (records,) = framing.read(cut)
     cut.write_bytes(records.records(records.numbers[:-1]).tobytes())
     with pytest.raises(MillraceError, match=r"expected 400 examples .* found 399"):
         job.run(

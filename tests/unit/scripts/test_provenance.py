@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from millrace import config, provenance, runs
+from millrace import config
+from millrace.config import runs
+from millrace.report import provenance
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "provenance.py"
 

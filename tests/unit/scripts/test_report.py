@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from millrace import html
+from millrace.report import inline_html
 
 ROOT = Path(__file__).parents[3]
 
 pytestmark = pytest.mark.skipif(
-    not (html.WEB / "node_modules").is_dir(), reason="needs `npm ci --prefix web`"
+    not (inline_html.WEB / "node_modules").is_dir(), reason="needs `npm ci --prefix web`"
 )
 
 
@@ -63,7 +63,8 @@ def test_missing_artifact_is_one_error_and_leaves_nothing(
 
 def test_tensorflow_is_not_imported() -> None:
     code = (
-        "import sys, millrace.report, millrace.page, millrace.provenance; print(list(sys.modules))"
+        "import sys, millrace.report, millrace.report.page, millrace.report.provenance\n"
+        "print(list(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import yaml
 
-from millrace import encoded, runs
+from millrace.config import runs
 from millrace.errors import MillraceError
-from millrace.preprocessing import Preprocessing
-from millrace.serving import load_predictor
+from millrace.export.serving import load_predictor
+from millrace.features import encoded
+from millrace.features.preprocessing import Preprocessing
 
 ROOT = Path(__file__).parents[3]
 

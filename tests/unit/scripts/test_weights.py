@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import sklearn.metrics as sk
 
-from millrace import encoded
 from millrace.errors import MillraceError
-from millrace.preprocessing import Preprocessing
+from millrace.features import encoded
+from millrace.features.preprocessing import Preprocessing
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 

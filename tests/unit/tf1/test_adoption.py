@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from estimators import (
+
+from millrace import models
+from millrace.errors import MillraceError
+from millrace.features import preprocessing
+from millrace.features.raw_row import raw_columns
+from millrace.tf1 import adoption, proof
+from tests.helpers.estimators import (
     AGE,
     CITY_OOV,
     EMBEDDINGS,
@@ -20,11 +26,6 @@ from estimators import (
     learn,
     seen,
 )
-
-from millrace import models, preprocessing
-from millrace.errors import MillraceError
-from millrace.raw import raw_columns
-from millrace.tf1 import adoption, proof
 
 DEEP = {
     "age": AGE,

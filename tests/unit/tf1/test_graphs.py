@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from millrace import parity
 from millrace.errors import MillraceError
-from millrace.preprocessing import EncodedSpec, Preprocessing
-from millrace.raw import RawColumn
-from millrace.tasks import Task
-from millrace.tf1 import sources
+from millrace.export import parity
+from millrace.features.preprocessing import EncodedSpec, Preprocessing
+from millrace.features.raw_row import RawColumn
+from millrace.features.tasks import Task
+from millrace.tf1 import formats
+from millrace.tf1.formats import Source
 from millrace.tf1.predictor import OldPredictor, adopt
-from millrace.tf1.sources import Source
 
 # Elsewhere when test_live.py has just made them.
 FIXTURES = Path(os.environ.get("TF1_FIXTURES", Path(__file__).parents[2] / "fixtures" / "tf1"))
@@ -80,13 +80,13 @@ def learned(classes: tuple[Any, ...] = (0, 1)) -> Preprocessing:
 
 def settings_of(form: dict[str, Any]) -> dict[str, Any]:
     """Returns the settings as a config has them, the path being that of the fixture."""
-    named = sources.form_of(form)
+    named = formats.form_of(form)
     missing = {name: 0 for name, type_ in TYPES.items() if type_ != "string"}
     return {"missing": missing, **DEFAULTS, **form, named: str(FIXTURES / form[named])}
 
 
 def predictor_of(form: dict[str, Any], directory: Path, classes: tuple[Any, ...] = (0, 1)) -> Any:
-    copied = sources.copy(settings_of(form), directory / "old")
+    copied = formats.copy(settings_of(form), directory / "old")
     return OldPredictor("old", copied, directory / "old", learned(classes))
 
 
@@ -244,11 +244,11 @@ def test_what_does_not_fit_is_refused(
 )
 def test_a_damaged_file_is_one_error(name: str, file: str, expected: str, tmp_path: Path) -> None:
     old = tmp_path / "old"
-    copied = sources.copy(settings_of(FORMS[name][0]), old)
+    copied = formats.copy(settings_of(FORMS[name][0]), old)
     content = (old / file).read_bytes()
     (old / file).write_bytes(content[: len(content) // 3])
     with pytest.raises(MillraceError, match=expected):
-        sources.open_source(copied, old)
+        formats.open_source(copied, old)
 
 
 def changed_h5(directory: Path, **settings: Any) -> dict[str, Any]:
@@ -299,18 +299,18 @@ def test_a_table_whose_file_stayed_behind_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "cities.txt").unlink()
     settings = {"graph_def": "graph.pb", "inputs": {"city": "city"}, "output": "probability"}
     with pytest.raises(MillraceError, match=r"tables that can be filled.*cities\.txt"):
-        sources.open_source(settings, tmp_path)
+        formats.open_source(settings, tmp_path)
 
 
 def test_none_or_two_forms_are_refused() -> None:
     with pytest.raises(MillraceError, match="found none"):
-        sources.form_of({"kind": "tf1"})
+        formats.form_of({"kind": "tf1"})
     with pytest.raises(MillraceError, match="found saved_model and h5"):
-        sources.form_of({"saved_model": "a", "h5": "b"})
+        formats.form_of({"saved_model": "a", "h5": "b"})
 
 
 def test_variables_that_the_checkpoint_lacks_are_listed(tmp_path: Path) -> None:
-    copied = sources.copy(settings_of(FORMS["checkpoint"][0]), tmp_path / "old")
+    copied = formats.copy(settings_of(FORMS["checkpoint"][0]), tmp_path / "old")
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         other = tf.compat.v1.get_variable("hidden/kernel", [6, 6])
         session.run(other.initializer)
@@ -318,7 +318,7 @@ def test_variables_that_the_checkpoint_lacks_are_listed(tmp_path: Path) -> None:
             session, str(tmp_path / "old" / "model.ckpt"), write_meta_graph=False
         )
     with pytest.raises(MillraceError, match="found no hidden/bias, logit/bias, logit/kernel"):
-        sources.open_source(copied, tmp_path / "old")
+        formats.open_source(copied, tmp_path / "old")
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_ops_that_are_gone_are_named_with_their_node(op: str, note: str, tmp_pat
     graph.node.add(name="trees/predict", op=op)
     (tmp_path / "graph.pb").write_bytes(graph.SerializeToString())
     with pytest.raises(MillraceError, match=rf"(?s){op} \(node trees/predict\).*{note}"):
-        sources.open_source({"graph_def": "graph.pb", **SESSION}, tmp_path)
+        formats.open_source({"graph_def": "graph.pb", **SESSION}, tmp_path)
 
 
 def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -360,5 +360,5 @@ def test_rows_that_an_old_model_refuses_are_no_proof(tmp_path: Path) -> None:
 
 def test_a_source_keeps_the_tables_filled() -> None:
     form = FORMS["graph_def"][0]
-    source: Source = sources.open_source({**form, "graph_def": "frozen_graph.pb"}, FIXTURES)
+    source: Source = formats.open_source({**form, "graph_def": "frozen_graph.pb"}, FIXTURES)
     assert source.output.shape.as_list() == [None, 1]

@@ -7,10 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from estimators import AGE, CITIES, FIXTURES, HOURS, ORACLE, TEST, WIDE, encoded_test_rows, learn
 
 from millrace.errors import MillraceError
 from millrace.tf1 import tree_protos, trees
+from tests.helpers.estimators import (
+    AGE,
+    CITIES,
+    FIXTURES,
+    HOURS,
+    ORACLE,
+    TEST,
+    WIDE,
+    encoded_test_rows,
+    learn,
+)
 
 PLAIN = {"age_bucket": WIDE["age_bucket"], "city_id": WIDE["city_id"], "hours": HOURS}
 WITH_OOV = {

@@ -8,7 +8,12 @@ import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
-from estimators import (
+
+from millrace import models
+from millrace.errors import MillraceError
+from millrace.features.preprocessing import Preprocessing
+from millrace.tf1 import adoption
+from tests.helpers.estimators import (
     AGE,
     CITIES,
     EMBEDDINGS,
@@ -20,11 +25,6 @@ from estimators import (
     encoded_test_rows,
     learn,
 )
-
-from millrace import models
-from millrace.errors import MillraceError
-from millrace.preprocessing import Preprocessing
-from millrace.tf1 import adoption
 
 CITY = {"kind": "vocabulary", "values": CITIES, "num_oov_buckets": 1}
 # As the graph of tests/fixtures/make_tf1.py scales and joins them.

@@ -9,17 +9,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import trainings
-from trainings import make_examples, make_model
 
-from millrace import encoded
-from millrace.encoded import Blocks, Encoded
-from millrace.feature_columns import CategoricalInput, NumberInput
-from millrace.preprocessing import EncodedSpec
+from millrace.features import encoded
+from millrace.features.encoded import Blocks, Encoded
+from millrace.features.feature_columns import CategoricalInput, NumberInput
+from millrace.features.preprocessing import EncodedSpec
 from millrace.training import batches
 from millrace.training.batches import InMemory, OnDisk, Source, calls
 from millrace.training.checkpoints import Checkpoints
 from millrace.training.loop import Outcome, train
+from tests.helpers import trainings
+from tests.helpers.trainings import make_examples, make_model
 
 SPEC = EncodedSpec(
     tuple(NumberInput(name) for name in "xyz"), (CategoricalInput("c", 20, "indicator", 20),)

@@ -13,13 +13,13 @@ from typing import Any
 import keras
 import pytest
 import tensorflow as tf
-import trainings
-from trainings import make_model, run, same_weights
 
 from millrace.errors import MillraceError
 from millrace.files import read_json
 from millrace.training import loop
 from millrace.training.checkpoints import Checkpoints, Journal
+from tests.helpers import trainings
+from tests.helpers.trainings import make_model, run, same_weights
 
 RUN = {"training": {"epochs": 3, "learning_rate": 0.01}, "seed": 3}
 

@@ -6,14 +6,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import trainings
-from trainings import make_examples, make_model, run, same_weights
 
-from millrace.encoded import Encoded
 from millrace.errors import MillraceError
+from millrace.features.encoded import Encoded
 from millrace.training.batches import InMemory, permutation
 from millrace.training.debugging import Debug
 from millrace.training.loop import train
+from tests.helpers import trainings
+from tests.helpers.trainings import make_examples, make_model, run, same_weights
 
 # In the order of epoch 1, this example is in the batch with this number, counted from 1.
 PLANTED = 70

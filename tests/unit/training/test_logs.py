@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 import pytest
-from trainings import run
 
 from millrace.training.checkpoints import Checkpoints
 from millrace.training.logs import DVCLive
+from tests.helpers.trainings import run
 
 
 class Interrupted(Exception):

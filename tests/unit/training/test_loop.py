@@ -13,14 +13,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import trainings
 from sklearn.metrics import roc_auc_score
-from trainings import make_examples, make_model, run, same_weights
 
 from millrace.errors import MillraceError
 from millrace.training import recipe
 from millrace.training.batches import InMemory, permutation
 from millrace.training.loop import train
+from tests.helpers import trainings
+from tests.helpers.trainings import make_examples, make_model, run, same_weights
 
 
 def test_the_loop_computes_what_fit_computes() -> None:

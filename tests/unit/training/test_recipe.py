@@ -6,16 +6,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import trainings
 from sklearn.metrics import roc_auc_score
 
 from millrace.config import complete
 from millrace.errors import MillraceError
-from millrace.tasks import Task
+from millrace.features.tasks import Task
 from millrace.training import recipe
 from millrace.training.batches import InMemory
 from millrace.training.loop import train
 from millrace.training.recipe import MovingAverage, Settings
+from tests.helpers import trainings
 
 CONFIG: dict[str, Any] = {
     "name": "made",

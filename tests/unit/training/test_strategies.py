@@ -14,14 +14,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import trainings
-from trainings import in_replica
 
 from millrace.errors import MillraceError
 from millrace.models.dropout import Dropout
 from millrace.training import cluster, strategies
 from millrace.training.cluster import Cluster
 from millrace.training.steps import SEEDS_APART, replica_share, separate_seeds
+from tests.helpers import trainings
+from tests.helpers.trainings import in_replica
 
 SETTINGS = {"strategy": "auto", "replicas": "auto", "connect_seconds": 1}
 

@@ -1,0 +1,190 @@
+"""The runs of a job: every training of a model, each a job of its own in both drivers.
+
+A run is named by its folder under `models/`. The one with the model's name is the model: it is
+compared and exported. The others lie beside it and serve it:
+
+    tabm              the model
+    tabm/seeds/1      the same with another seed
+    tabm/folds/2      the same without a fold of the training examples, evaluated on that fold
+    tabm/rungs/0/3    a trial of other settings, trained for a share of the time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from millrace.config import tuning
+from millrace.errors import MillraceError
+
+# What is made of each run, in its folder.
+ARTIFACTS = ("training", "metrics.json", "diagnostics.json", "predictions.parquet")
+
+# What a model's config says about its runs; the rest is about the model.
+ABOUT_RUNS = ("seeds", "ensemble")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a model.
+
+    Attributes:
+        name: its folder under `models/`.
+        model: a name under `models` in the config.
+        seed: fixes what the training draws.
+        after: the folder of the runs that have to be done before: the lower rung of a search, whose
+            best trials go on; or the members of an ensemble. None where there are none.
+        fold: the fold of the training examples that it is evaluated on; None for the test.
+        rung: the rung of a search that it is on; None where it is no trial.
+        place: on a higher rung, the place that its trial took on the one below.
+        share: of the epochs, or of the trees, that the settings allow.
+        ensemble: whether it is the mean of other runs.
+    """
+
+    name: str
+    model: str
+    seed: int
+    after: str | None = None
+    fold: int | None = None
+    rung: int | None = None
+    place: int = 0
+    share: float = 1.0
+    ensemble: bool = False
+
+    def budget(self, most: int) -> int:
+        """Returns how many of `most` epochs or trees the run may take."""
+        return max(1, round(most * self.share))
+
+
+def plan(job: dict[str, Any]) -> dict[str, Run]:
+    """Returns the runs of a completed config by name, those of a model together."""
+    found = (
+        run
+        for model, settings in job["models"].items()
+        for run in _runs(model, settings, job["seed"], job["selection"]["folds"] or 0)
+    )
+    return {run.name: run for run in found}
+
+
+def _runs(model: str, settings: dict[str, Any], seed: int, folds: int) -> Iterator[Run]:
+    sizes = tuning.rungs(settings["tune"]["trials"]) if "tune" in settings else []
+    for rung, size in enumerate(sizes):
+        after = f"{model}/rungs/{rung - 1}" if rung else None
+        share = tuning.KEPT_OF ** (rung - len(sizes))
+        for place in range(size):
+            name = f"{model}/rungs/{rung}/{place}"
+            yield Run(name, model, seed, after, rung=rung, place=place, share=share)
+    tuned = f"{model}/rungs/{len(sizes) - 1}" if sizes else None
+    ensemble = settings.get("ensemble", False)
+    yield Run(model, model, seed, f"{model}/seeds" if ensemble else tuned, ensemble=ensemble)
+    # The model itself is the first seed, unless it is the mean of them all.
+    for place in range(0 if ensemble else 1, settings.get("seeds", 1)):
+        yield Run(f"{model}/seeds/{place}", model, seed + place, tuned)
+    for fold in range(folds):
+        yield Run(f"{model}/folds/{fold}", model, seed, tuned, fold=fold)
+
+
+def artifacts(runs: Iterable[Run]) -> list[str]:
+    """Returns what train and evaluate write, relative to `results/<name>/`.
+
+    A trial of a search is not evaluated.
+    """
+    return [
+        f"models/{run.name}/{artifact}"
+        for run in runs
+        for artifact in (ARTIFACTS if run.rung is None else ARTIFACTS[:1])
+    ]
+
+
+def named(job: dict[str, Any], name: str) -> Run:
+    """Returns a run of a completed config; raises MillraceError when there is none of that name."""
+    runs = plan(job)
+    if name not in runs:
+        raise MillraceError(
+            f"--model: expected one of {sorted(runs)}, found {name!r}.",
+            note="under DVC, `make runs` after a change of `models` in config/config.yaml.",
+        )
+    return runs[name]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a run is trained with.
+
+    Attributes:
+        job: the config as the run is to read it, with its seed and the settings of its model.
+        trial: where a search found the settings: its `number`, and what it changed; else empty.
+        tuned: the model with these settings as YAML, to be put into a config; else empty.
+    """
+
+    job: dict[str, Any]
+    trial: dict[str, Any]
+    tuned: str
+
+
+def settle(job: dict[str, Any], run: Run, models: Path) -> Settled:
+    """Returns what a run of a completed config, no ensemble, is trained with.
+
+    Args:
+        job: the completed config.
+        run: one of its runs.
+        models: the folder of all runs, those done that `run.after` names.
+    """
+    settings, trial, tuned = dict(job["models"][run.model]), {}, ""
+    if search := settings.pop("tune", None):
+        if run.rung == 0:
+            trial = tuning.proposed(search, job["seed"], run.place)
+        else:
+            assert run.after, "the settings come from the rung below"
+            trial = tuning.best(models / run.after)[run.place]
+        settings = tuning.override(settings, trial["settings"])
+        tuned = yaml.safe_dump({"models": {run.model: settings}}, sort_keys=False)
+    settings = {key: value for key, value in settings.items() if key not in ABOUT_RUNS}
+    trained = {**job["models"], run.model: settings}
+    return Settled({**job, "seed": run.seed, "models": trained}, trial, tuned)
+
+
+def fold_rows(labels: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
+    """Divides examples into folds in which the labels are distributed alike.
+
+    Args:
+        labels: float32 [n].
+        folds: how many.
+        seed: fixes which example comes where.
+
+    Returns:
+        The examples of each fold, ascending, int64 [about n / folds].
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_label = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    return [np.sort(by_label[fold::folds]) for fold in range(folds)]
+
+
+def for_dvc(job: dict[str, Any]) -> dict[str, Any]:
+    """Returns the runs of a completed config in the form that dvc.yaml repeats its stages over.
+
+    A stage of dvc.yaml has the same inputs for all that it is repeated over, so that the runs
+    which come after others are apart, and where a model has no file of the user's own the script
+    stands for it, which every training reads.
+    """
+    runs = plan(job).values()
+
+    def inputs(run: Run) -> dict[str, str]:
+        path = job["models"][run.model].get("path")
+        return {"model": run.model, "code": _file(path)}
+
+    return {
+        "first": {run.name: inputs(run) for run in runs if run.after is None},
+        "after": {run.name: inputs(run) | {"runs": run.after} for run in runs if run.after},
+        "evaluated": [run.name for run in runs if run.rung is None],
+        "callbacks": _file(job["training"].get("callbacks")),
+    }
+
+
+def _file(reference: str | None) -> str:
+    return reference.rpartition(":")[0] if reference else "scripts/train.py"

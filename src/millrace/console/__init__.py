@@ -1,0 +1,1 @@
+"""What people call and read: the summary of a run, costs, reproduction."""

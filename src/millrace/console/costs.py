@@ -1,0 +1,168 @@
+"""What each model of a job costs: to train, to ship, and to ask for one row.
+
+Run as `python -m millrace.console.costs --config FILE` once the job is done. What differs from run
+to run is in no artifact, so the table is written beside the logs, `logs/<name>/costs.csv`: the
+leaderboard with more columns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import resource
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from millrace import config
+from millrace.config import runs
+from millrace.errors import MillraceError, run
+from millrace.files import read_json, replacing
+from millrace.tfrecord.examples import shard_paths
+
+ROWS = 1000
+
+SPENT = re.compile(r"took ([\d.]+) CPU seconds, at most (\d+) MiB")
+
+
+def spent() -> str:
+    """Returns what this process has taken so far, as `training` finds it in a log."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds, mebibytes = used.ru_utime + used.ru_stime, used.ru_maxrss // 1024
+    return f"took {seconds:.1f} CPU seconds, at most {mebibytes} MiB"
+
+
+def training(logs: Path, model: str, plan: Iterable[runs.Run]) -> dict[str, float | None]:
+    """Returns what it took to train a model, from the logs of its runs.
+
+    Args:
+        logs: the folder of a job's logs.
+        model: its name in the config.
+        plan: all runs of the job.
+
+    Returns:
+        `cpu_seconds` of the model as it is compared, the members of an ensemble included;
+        `all_cpu_seconds` with its other seeds, folds and trials; `peak_mib`, of the largest process
+        of them all. None where a log does not tell, as after `dvc repro`.
+    """
+    own = [one for one in plan if one.model == model]
+    told = {one.name: _told(logs / "train" / f"{one.name}.log") for one in own}
+    (main,) = (one for one in own if one.name == model)
+    needed = [x for x in told if x == model or (main.ensemble and x.startswith(f"{main.after}/"))]
+    processes = [process for found in told.values() for process in found]
+    return {
+        "cpu_seconds": _total(told[name] for name in needed),
+        "all_cpu_seconds": _total(told.values()),
+        "peak_mib": max((mebibytes for _, mebibytes in processes), default=None),
+    }
+
+
+def _told(log: Path) -> list[tuple[float, int]]:
+    """Returns the CPU seconds and MiB of each process that wrote to a log."""
+    text = log.read_text(encoding="utf-8") if log.is_file() else ""
+    return [(float(seconds), int(mebibytes)) for seconds, mebibytes in SPENT.findall(text)]
+
+
+def _total(found: Iterable[list[tuple[float, int]]]) -> float | None:
+    parts = list(found)
+    return round(sum(s for part in parts for s, _ in part), 1) if all(parts) else None
+
+
+def told(logs: Path, job: dict[str, Any]) -> str | None:
+    """Returns in a line what the models of a completed config took to train; None without logs."""
+    plan = runs.plan(job).values()
+    took = {model: training(logs, model, plan)["cpu_seconds"] for model in job["models"]}
+    known = [f"{model} {seconds:.0f}" for model, seconds in took.items() if seconds is not None]
+    return f"Training: {', '.join(known)} CPU seconds" if known else None
+
+
+def leaderboard(results: Path) -> list[dict[str, str]]:
+    """Returns the rows of leaderboard.csv, best model first; refuses results without one."""
+    path = results / "leaderboard.csv"
+    if not path.is_file():
+        raise MillraceError(
+            f"{path}: expected a leaderboard, found no file.", note="run the job first."
+        )
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def serving(results: Path, models: Iterable[str], seed: int) -> Iterator[dict[str, Any]]:
+    """Yields what each model is as a float32 TF Lite model: `tflite_bytes`, `row_microseconds`.
+
+    Both are None of a model that TF Lite cannot run, and `tflite_lacks` says why. The rows are
+    drawn from the test.
+    """
+    # TensorFlow takes seconds to import, and those who only read logs have no need of it.
+    from millrace.export import conversion, serving
+    from millrace.features.raw_row import read_raw
+
+    shards = shard_paths(results / "examples", "test")
+    for model in models:
+        training = results / "models" / model / "training"
+        predictor = serving.load_predictor(results / "preprocessing.json", training)
+        with TemporaryDirectory() as folder:
+            serving.export_saved_model(predictor, Path(folder) / "1")
+            try:
+                tflite = conversion.convert_tflite(Path(folder) / "1")
+            except conversion.LackingOps as error:
+                yield {"tflite_bytes": None, "row_microseconds": None, "tflite_lacks": error.reason}
+                continue
+        columns = predictor.preprocessing.raw
+        took = conversion.time_tflite(tflite, read_raw(shards, columns, ROWS, seed), columns)
+        yield {"tflite_bytes": len(tflite), "row_microseconds": took, "tflite_lacks": None}
+
+
+def table(rows: list[dict[str, Any]], metric: str) -> str:
+    """Returns costs as text: a line each model, with its metric and the interval of that."""
+    titles = ["", "model", metric, "95 % interval", "CPU s", "all runs", "MiB", "parameters"]
+    lines = [[*titles, "TF Lite kB", "µs a row"]]
+    for row in rows:
+        value, low, high = (float(row[metric + end]) for end in ("", "_low", "_high"))
+        size = row["tflite_bytes"] and row["tflite_bytes"] / 1000
+        costs = [row["cpu_seconds"], row["all_cpu_seconds"], row["peak_mib"]]
+        costs += [int(row["parameters"]), size, row["row_microseconds"]]
+        measured = ["-" if cost is None else f"{cost:,.0f}" for cost in costs]
+        interval = f"{low:.4g} to {high:.4g}"
+        lines.append([row["rank"], row["model"], f"{value:.4g}", interval, *measured])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+
+
+def main() -> None:
+    """Measures the models of a finished job; writes and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", type=Path, required=True)
+    job = config.load(parser.parse_args().config)
+    results, logs = Path("results") / job["name"], Path("logs") / job["name"]
+    ranked = leaderboard(results)
+    names = [row["model"] for row in ranked]
+    if set(names) != set(job["models"]):
+        raise MillraceError(
+            f"{results / 'leaderboard.csv'}: expected the models of the config, "
+            f"{', '.join(job['models'])}; found {', '.join(names)}.",
+            note="run the job first.",
+        )
+    plan = list(runs.plan(job).values())
+    rows = [
+        row | training(logs, row["model"], plan) | served
+        for row, served in zip(ranked, serving(results, names, job["seed"]), strict=True)
+    ]
+    with replacing(logs / "costs.csv") as path, path.open("w", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    print(table(rows, read_json(results / "champion.json")["metric"]))
+    for row in rows:
+        if row["tflite_lacks"]:
+            print(f"{row['model']}: {row['tflite_lacks']}")
+    print(f"all columns: {logs / 'costs.csv'}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,162 @@
+"""Makes a job's results again, from its provenance.json and a clean clone, and compares them.
+
+Run as `python -m millrace.console.reproduce --provenance FILE`. The code is that of the commit, the
+config that of the file; raw data and other files come from where the config names them, or from
+this folder, and must have the checksums that were written down.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from millrace.errors import MillraceError, run
+from millrace.files import read_json, replacing, sha256
+from millrace.report.provenance import ROOT
+
+# What may differ without being a fault: it explains why something else does.
+CIRCUMSTANCES = ("python", "platform", "packages", "libraries", "hardware")
+SHOWN = 20
+
+
+def reproduce(recorded: dict[str, Any], clone: Path, cores: int) -> dict[str, Any]:
+    """Makes the results again in `clone`, a folder that is not there yet; returns its provenance.
+
+    Raises MillraceError when the commit, or a file that the job reads, is not to be had, and when
+    the workflow fails.
+    """
+    _clone(recorded, clone)
+    for file, checksum in _files(recorded).items():
+        _bring(Path(file), checksum, clone)
+    results = Path("results") / recorded["name"]
+    with replacing(clone / results / "config.yaml") as path:
+        path.write_text(yaml.safe_dump(recorded["config"], sort_keys=False), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        str(cores),
+        "--quiet",
+        "host",
+        "reason",
+    ]
+    done = subprocess.run(
+        [*command, "--configfile", str(results / "config.yaml")],
+        cwd=clone,
+        env=os.environ | {"PYTHONPATH": str(clone / "src")},
+        check=False,
+    )
+    if done.returncode != 0:
+        raise MillraceError(f"{clone}: expected the workflow to end well, it failed; see above.")
+    made: dict[str, Any] = read_json(clone / results / "provenance.json")
+    return made
+
+
+def _clone(recorded: dict[str, Any], clone: Path) -> None:
+    """Clones the commit, with the JavaScript libraries of this folder."""
+    if recorded["commit"] is None or recorded["modified"]:
+        raise MillraceError(
+            "provenance: expected results of a commit, found those of "
+            + ("uncommitted changes." if recorded["commit"] else "code outside a git repository."),
+            note="commit the code, and run the job again.",
+        )
+    for command in (
+        ["clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(clone)],
+        ["-C", str(clone), "checkout", "--quiet", recorded["commit"]],
+    ):
+        done = subprocess.run(["git", *command], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise MillraceError(
+                f"{ROOT}: expected the commit {recorded['commit']}; git: {done.stderr.strip()}",
+                note="fetch the branch that it is on.",
+            )
+    (clone / "web" / "node_modules").symlink_to(ROOT / "web" / "node_modules")
+
+
+def _files(recorded: dict[str, Any]) -> dict[str, str]:
+    """The files on this disk that the job reads, with their checksums; not what fetch makes."""
+    raw = [file for file in recorded["data"] if file["path"] == file["source"]]
+    return {**{file["path"]: file["sha256"] for file in raw}, **recorded["files"]}
+
+
+def _bring(file: Path, checksum: str, clone: Path) -> None:
+    """Links a file into the clone, unless the commit holds it or the path is absolute."""
+    source = clone / file if (clone / file).is_file() else ROOT / file
+    found = sha256(source) if source.is_file() else None
+    if found != checksum:
+        raise MillraceError(
+            f"{file}: expected the file with SHA-256 {checksum}, found "
+            + (f"one with {found}." if found else "none."),
+            note="`dvc pull` brings a file that DVC follows.",
+        )
+    if source == ROOT / file and not file.is_absolute():
+        (clone / file).parent.mkdir(parents=True, exist_ok=True)
+        (clone / file).symlink_to(source)
+
+
+def differences(recorded: dict[str, Any], made: dict[str, Any]) -> Iterator[str]:
+    """Yields a line for each raw file and artifact that is not as it was."""
+    for what in ("data", "artifacts"):
+        before, after = (_checksums(provenance[what]) for provenance in (recorded, made))
+        for path in sorted(before.keys() | after.keys()):
+            if path not in after:
+                yield f"{path}: was not made"
+            elif path not in before:
+                yield f"{path}: was not there before"
+            elif before[path] != after[path]:
+                yield f"{path}: SHA-256 {before[path][:12]}… before, {after[path][:12]}… now"
+
+
+def _checksums(files: dict[str, str] | list[dict[str, str]]) -> dict[str, str]:
+    if isinstance(files, dict):
+        return files
+    return {file["source"]: file["sha256"] for file in files}
+
+
+def circumstances(recorded: dict[str, Any], made: dict[str, Any]) -> Iterator[str]:
+    """Yields a line for each version and machine that is not as it was."""
+    for key in CIRCUMSTANCES:
+        before, after = recorded[key], made[key]
+        if not isinstance(before, dict):
+            before, after = {key: before}, {key: after}
+        for name in sorted(before.keys() | after.keys()):
+            if before.get(name) != after.get(name):
+                yield f"{name}: {before.get(name)} before, {after.get(name)} now"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--provenance", type=Path, required=True)
+    parser.add_argument("--cores", type=int, default=2)
+    arguments = parser.parse_args()
+    recorded = read_json(arguments.provenance)
+    temporary = Path(tempfile.mkdtemp(prefix="millrace-"))
+    # As deep as this folder, so that a raw file at ../table.csv has its place.
+    clone = temporary / ROOT.relative_to(ROOT.anchor)
+    made = reproduce(recorded, clone, arguments.cores)
+    for line in circumstances(recorded, made):
+        print(f"otherwise: {line}")
+    different = list(differences(recorded, made))
+    if different:
+        shown = [*different[:SHOWN], *(["…"] if len(different) > SHOWN else [])]
+        raise MillraceError(
+            f"{len(different)} of {len(recorded['artifacts'])} artifacts differ:\n"
+            + "\n".join(shown),
+            note=f"both are there to be compared: {arguments.provenance.parent} and {clone}",
+        )
+    shutil.rmtree(temporary)
+    print(
+        f"{len(recorded['artifacts'])} artifacts of {recorded['commit'][:12]}: all made again alike"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

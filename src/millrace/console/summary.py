@@ -1,0 +1,82 @@
+"""The last words of a run: who won, how well it does, whether all runtimes agree, what to open.
+
+Run as `python -m millrace.console.summary --config FILE`.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from millrace import config
+from millrace.console import costs
+from millrace.errors import run
+from millrace.files import read_json
+
+
+def summary(results: Path) -> str:
+    """Returns the summary of the results of a job, in lines of at most about 100 characters.
+
+    Raises MillraceError when an artifact is missing.
+    """
+    champion = read_json(results / "champion.json")
+    metrics = read_json(results / "models" / champion["model"] / "metrics.json")
+    parity = read_json(results / "parity.json")
+    not_reached = {runtime["runtime"] for runtime in parity["not_reached"]}
+    lines = [
+        *_champion(champion, metrics),
+        *_parity(parity),
+        *_files(results, not_reached),
+    ]
+    return "\n".join(lines)
+
+
+def _champion(champion: dict[str, Any], metrics: dict[str, Any]) -> Iterator[str]:
+    yield f"Champion: {champion['model']}, on {metrics['rows']:,} test rows (95 % interval)"
+    for name, metric in metrics["metrics"].items():
+        interval = f"({metric['low']:.4g} to {metric['high']:.4g})"
+        baseline = metrics["baseline"].get(name)
+        beside = "" if baseline is None else f"  a constant prediction: {baseline:.4g}"
+        yield f"  {name:<19}{metric['value']:<10.4g}{interval:<22}{beside}".rstrip()
+    if champion["runner_up"]:
+        runner_up = champion["runner_up"]
+        yield f"  next: {runner_up['model']}, {champion['metric']} {runner_up['value']:.4g}"
+
+
+def _parity(parity: dict[str, Any]) -> Iterator[str]:
+    runtimes = parity["runtimes"]
+    widest = max(runtimes, key=lambda runtime: runtime["max_difference"] / runtime["bound"])
+    flips = sum(runtime["class_flips"] for runtime in runtimes)
+    yield (
+        f"Parity: {'passed' if parity['passed'] else 'FAILED'}, {parity['rows']:,} rows through "
+        f"{len(runtimes)} runtimes; nearest to its bound: {widest['runtime']} {widest['variant']}, "
+        f"{widest['max_difference']:.1e} of {widest['bound']:.0e}; class flips: {flips}"
+    )
+    for runtime in parity["not_reached"]:
+        yield f"  not on {runtime['runtime']}: {runtime['reason']}"
+    for artifact in parity["not_shipped"]:
+        yield f"  not shipped: {artifact['artifact']}, {artifact['reason']}"
+
+
+def _files(results: Path, not_reached: set[str]) -> Iterator[str]:
+    yield "Open:"
+    yield f"  {results / 'report.html'}  the report"
+    if "tfjs" not in not_reached:
+        yield f"  {results / 'web' / 'index.html'}  a page that predicts"
+    yield "Use:"
+    for name in ("saved_model/1", "tflite", "tfjs"):
+        if name not in not_reached:
+            yield f"  {results / 'export' / name}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    job = config.load(parser.parse_args().config)
+    print(summary(Path("results") / job["name"]))
+    if took := costs.told(Path("logs") / job["name"], job):
+        print(f"{took}; `make costs` says what each model is like to serve.")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""How good each model is, with intervals, and which one is the champion."""

@@ -1,0 +1,191 @@
+"""What the metrics do not tell: curves, confusion, calibration, residuals, importance, slices."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from millrace.evaluation import metrics
+
+# A curve is drawn with no more points: the eye sees no difference, and files stay small.
+CURVE_POINTS = 200
+
+RESIDUAL_BINS = 40
+SLICE_VALUES = 20
+REPEATS = 3
+
+# Enough rows to permute for a stable order of the columns.
+ROWS_TO_PERMUTE = 5000
+
+Raw = Mapping[str, np.ndarray]
+
+
+def describe(
+    task: str,
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    classes: list[Any],
+    threshold: float = 0.5,
+) -> dict[str, Any]:
+    """Returns the diagnostics that need labels and predictions alone, by the task.
+
+    Binary: roc, pr, calibration, confusion. Multiclass: confusion. Regression: residuals and
+    predicted. Arguments as `metrics.measure` takes them; `classes` names them.
+    """
+    labels, predictions = np.asarray(labels, np.float64), np.asarray(predictions, np.float64)
+    if task == "binary":
+        return {
+            **curves(labels, predictions),
+            "calibration": calibration(labels, predictions),
+            "confusion": confusion(labels, predictions >= threshold, classes),
+        }
+    if task == "multiclass":
+        return {"confusion": confusion(labels, predictions.argmax(axis=1), classes)}
+    return residuals(labels, predictions)
+
+
+def curves(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+    """Returns the ROC and the precision-recall curve with the threshold of each point.
+
+    Both run from the highest threshold to the lowest. The first ROC point, where nothing is called
+    positive, is (0, 0) at threshold 1.
+    """
+    order = np.argsort(-probabilities, kind="stable")
+    y, p = labels[order], probabilities[order]
+    ends = np.flatnonzero(np.append(np.diff(p), -1.0))
+    true, called = np.cumsum(y)[ends], ends + 1.0
+    tpr = np.append(0.0, true / y.sum())
+    fpr = np.append(0.0, (called - true) / (1 - y).sum())
+    roc = _thin(tpr + fpr)
+    pr = _thin(true / y.sum())
+    return {
+        "roc": {
+            "fpr": fpr[roc].tolist(),
+            "tpr": tpr[roc].tolist(),
+            "threshold": np.append(1.0, p[ends])[roc].tolist(),
+        },
+        "pr": {
+            "recall": (true / y.sum())[pr].tolist(),
+            "precision": (true / called)[pr].tolist(),
+            "threshold": p[ends][pr].tolist(),
+        },
+    }
+
+
+def _thin(along: np.ndarray) -> np.ndarray:
+    """Picks points evenly along a rising coordinate, the first and the last among them."""
+    wanted = np.linspace(along[0], along[-1], CURVE_POINTS)
+    return np.unique(np.append(np.searchsorted(along, wanted), len(along) - 1))
+
+
+def calibration(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, list[float]]:
+    """Returns, by bin of about as many rows, the mean prediction and the observed share.
+
+    `low` and `high` hold the share's 95 % interval (Wilson's).
+    """
+    bins = metrics.calibration_bins(probabilities)
+    rows = np.bincount(bins)
+    used = rows > 0
+    n = rows[used]
+    observed = np.bincount(bins, labels)[used] / n
+    low, high = _wilson(observed, n)
+    return {
+        "predicted": (np.bincount(bins, probabilities)[used] / n).tolist(),
+        "observed": observed.tolist(),
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "rows": n.tolist(),
+    }
+
+
+def _wilson(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % score interval of a share (Wilson 1927)."""
+    z2 = 1.959964**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
+    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+
+
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: list[Any]) -> dict[str, Any]:
+    """Counts rows by true class (rows of `counts`) and predicted class (its columns)."""
+    cells = labels.astype(np.int64) * len(classes) + predicted
+    counts = np.bincount(cells, minlength=len(classes) ** 2).reshape(len(classes), -1)
+    return {"labels": classes, "counts": counts.tolist()}
+
+
+def residuals(labels: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
+    """Returns a histogram of prediction minus label, and pairs evenly along the labels."""
+    errors = predictions - labels
+    # Edges of our own: numpy refuses to make bins for errors that are nearly equal.
+    counts, edges = np.histogram(
+        errors, np.linspace(errors.min() - 1e-9, errors.max() + 1e-9, RESIDUAL_BINS + 1)
+    )
+    order = np.argsort(labels, kind="stable")
+    shown = order[np.unique(np.linspace(0, len(labels) - 1, CURVE_POINTS).astype(np.int64))]
+    return {
+        "residuals": {"edges": edges.tolist(), "counts": counts.tolist()},
+        "predicted": {"label": labels[shown].tolist(), "prediction": predictions[shown].tolist()},
+    }
+
+
+def draw(rows: int, seed: int) -> np.ndarray:
+    """Draws the rows for permutation importance, in their order."""
+    chosen = np.random.default_rng(seed).choice(rows, min(rows, ROWS_TO_PERMUTE), replace=False)
+    return np.sort(chosen)
+
+
+def importance(
+    predict: Callable[[Raw], np.ndarray], raw: Raw, score: Callable[[np.ndarray], float], seed: int
+) -> list[dict[str, Any]]:
+    """Returns how much worse the predictions get when one raw column's values change places.
+
+    Permutation importance (Breiman 2001): `drop` is the mean over three permutations, `low` and
+    `high` are the least and the most of them. The most important column comes first. Empty when
+    the score of these rows is not defined.
+
+    Args:
+        predict: from raw columns to predictions.
+        raw: the rows to permute, columns [n] by name.
+        score: from predictions to a figure that is higher for better ones.
+        seed: fixes the permutations.
+    """
+    rng = np.random.default_rng(seed)
+    whole = score(predict(raw))
+    if np.isnan(whole):
+        return []
+    found = []
+    for name, values in raw.items():
+        drops = [
+            whole - score(predict({**raw, name: rng.permutation(values)})) for _ in range(REPEATS)
+        ]
+        found.append(
+            {"column": name, "drop": sum(drops) / REPEATS, "low": min(drops), "high": max(drops)}
+        )
+    return sorted(found, key=lambda entry: (-entry["drop"], entry["column"]))
+
+
+def slices(columns: Raw, measure: Callable[[np.ndarray], dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the metrics of the rows with each of a column's 20 most frequent values.
+
+    Args:
+        columns: raw columns [n] by name; a missing value (NaN or "") is None in the result.
+        measure: from row numbers to metrics.
+    """
+    found = []
+    for name, column in columns.items():
+        values, places, counts = np.unique(column, return_inverse=True, return_counts=True)
+        for place in np.argsort(-counts, kind="stable")[:SLICE_VALUES]:
+            rows = np.flatnonzero(places == place)
+            value = _plain(values[place])
+            entry = {"column": name, "value": value, "rows": len(rows), "metrics": measure(rows)}
+            found.append(entry)
+    return found
+
+
+def _plain(value: Any) -> str | int | float | None:
+    """Returns a raw value as JSON knows it; models take whole numbers as floats too."""
+    if isinstance(value, str):
+        return value or None
+    if np.isnan(value):
+        return None
+    return int(value) if value == int(value) else float(value)

@@ -1,0 +1,228 @@
+"""Parity: the same raw row gives the same prediction in every runtime, measured.
+
+A difference is |a - b| of probabilities. For a regression it is counted in standard deviations of
+the label, or relative to the prediction where that is larger: float32 holds no more digits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from millrace.errors import MillraceError
+from millrace.features.raw_row import RawColumn, raw_columns
+from millrace.features.tasks import Task
+
+Columns = dict[str, np.ndarray]
+
+# The largest float32, a number too small for full precision, and the plain awkward ones.
+EXTREME_FLOATS = (3.4028235e38, -3.4028235e38, 1e-40, -1.0, 0.0, 1e9)
+# Powers of two: the same number as int64 and as float32.
+EXTREME_INTEGERS = (2.0**62, -(2.0**62), -1.0, 0.0, 2.0**24)
+# 1970, a leap day, the first and the last day that there is a date for.
+ODD_DAYS = (np.nan, 0.0, 11_016.0, -719_162.0, 2_932_896.0)
+ODD_SECONDS = (np.nan, 0.0, 86_399.0, 43_200.5, 1.0)
+ODD_STRINGS = ("", "never seen before", "Zürich ✈ 東京 🛫", " ", "NULL", "x" * 1000)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One artifact in one runtime.
+
+    Attributes:
+        runtime: saved_model, tflite or tfjs.
+        variant: the signature, precision or backend.
+        artifact: the path of what is run.
+        bound: the largest difference that passes.
+        reduced: whether the artifact trades accuracy for size. It was shipped for its differences
+            on real rows, so these count, and a decision may flip as far as the bound lets it.
+        predict: returns the predictions for a file of rows.
+    """
+
+    runtime: str
+    variant: str
+    artifact: str
+    bound: float
+    reduced: bool
+    predict: Callable[[Path], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far a runtime's predictions lie from the reference's.
+
+    Attributes:
+        differences: [n], the largest over the classes.
+        flips: [n], whether the decision differs outside the band around the threshold.
+        finite: whether every prediction is a finite number.
+    """
+
+    differences: np.ndarray
+    flips: np.ndarray
+    finite: bool
+
+
+def compare(
+    reference: np.ndarray,
+    predictions: np.ndarray,
+    task: Task,
+    threshold: float | None,
+    band: float,
+) -> Comparison:
+    """Compares predictions [n] or [n, classes] with the reference's.
+
+    Args:
+        reference: what Keras predicts.
+        predictions: what the runtime predicts.
+        task: what is predicted.
+        threshold: the probability from which on a row of a binary task counts as positive.
+        band: a decision nearer to its threshold than this may differ.
+    """
+    # float64, so that the comparison does not round.
+    a, b = reference.astype(np.float64), predictions.astype(np.float64)
+    finite = bool(np.isfinite(b).all())
+    with np.errstate(invalid="ignore"):
+        differences = np.abs(a - b)
+        if task.kind == "regression":
+            differences = differences / np.maximum(task.std, np.abs(a))
+            flips = np.zeros(len(a), bool)
+        elif task.kind == "binary":
+            assert threshold is not None, "a binary task has a threshold"
+            flips = ((a >= threshold) != (b >= threshold)) & (np.abs(a - threshold) > band)
+        else:
+            differences = differences.max(axis=1)
+            first, second = np.sort(a, axis=1)[:, [-1, -2]].T
+            flips = (a.argmax(axis=1) != b.argmax(axis=1)) & (first - second > band)
+    return Comparison(np.where(np.isnan(differences), np.inf, differences), flips, finite)
+
+
+def judge(
+    run: Run,
+    predictions: np.ndarray,
+    reference: np.ndarray,
+    raw: Columns,
+    real_rows: int,
+    task: Task,
+    threshold: float | None,
+) -> dict[str, Any]:
+    """Returns a run's entry in parity.json: its differences, its worst row, and whether it passed.
+
+    Args:
+        run: what was run.
+        predictions: what it predicted, [n] or [n, classes].
+        reference: what Keras predicts for the same rows.
+        raw: the rows; the first `real_rows` of them come from the test split.
+        real_rows: how many rows are real.
+        task: what is predicted.
+        threshold: see `compare`.
+    """
+    compared = compare(reference, predictions, task, threshold, run.bound)
+    counted = slice(real_rows) if run.reduced else slice(None)
+    differences, flips = compared.differences[counted], compared.flips[counted]
+    worst = int(differences.argmax())
+    return {
+        "runtime": run.runtime,
+        "variant": run.variant,
+        "artifact": run.artifact,
+        "reduced": run.reduced,
+        "rows": len(reference),
+        "max_difference": _json(differences.max()),
+        "mean_difference": _json(differences.mean()),
+        "class_flips": int(flips.sum()),
+        "finite": compared.finite,
+        "bound": run.bound,
+        "passed": bool(compared.finite and differences.max() <= run.bound and not flips.any()),
+        "worst_row": {
+            "index": worst,
+            "raw": {name: _json(column[worst]) for name, column in raw.items()},
+            "reference": _json(reference[worst]),
+            "prediction": _json(predictions[worst]),
+        },
+    }
+
+
+def _json(value: Any) -> Any:
+    """Returns a NumPy value as JSON has it: NaN as null (a missing number), infinity as text."""
+    if isinstance(value, np.ndarray):
+        return [_json(x) for x in value]
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    if math.isnan(number):
+        return None
+    return number if math.isfinite(number) else str(number)
+
+
+def made_rows(real: Columns, columns: tuple[RawColumn, ...]) -> Columns:
+    """Returns rows that no table holds: real rows with one cell, or every cell, replaced.
+
+    Every column is missing in turn; every string column is empty, unseen, non-ASCII and very long
+    in turn; every number is extreme, tiny, negative and zero in turn; then all at once.
+
+    Args:
+        real: at least one real row, by column.
+        columns: the raw columns that the model takes.
+    """
+    odd = {column.name: _odd_values(column) for column in columns}
+    base = {name: values[0] for name, values in real.items()}
+    rows = [{**base, name: value} for name, values in odd.items() for value in values]
+    # The first of the odd values is the missing one: here every cell is missing.
+    rows += [
+        {name: values[i % len(values)] for name, values in odd.items()}
+        for i in range(max(len(values) for values in odd.values()))
+    ]
+    return {
+        name: np.array([row[name] for row in rows], values.dtype) for name, values in real.items()
+    }
+
+
+def _odd_values(column: RawColumn) -> list[Any]:
+    """Returns values for one cell, the missing one first."""
+    if column.type == "date":
+        return list(ODD_DAYS)
+    if column.type == "timestamp":
+        return [np.array(pair, np.float32) for pair in zip(ODD_DAYS, ODD_SECONDS, strict=True)]
+    if column.type in ("int64", "bool"):
+        return [np.nan, *EXTREME_INTEGERS]
+    if column.is_number:
+        return [np.nan, *EXTREME_FLOATS]
+    if column.max_length:
+        # As a cell of the table is read: cut into its values, or its words.
+        return list(raw_columns(pd.DataFrame({column.name: ODD_STRINGS}), (column,))[column.name])
+    return list(ODD_STRINGS)
+
+
+def answered(rows: Columns, predict: Callable[[Columns], np.ndarray]) -> Columns:
+    """Returns the rows that a model answers.
+
+    An old model refuses some, such as an id that its embedding lacks.
+    """
+    try:
+        predict(rows)
+        return rows
+    except MillraceError:
+        count = len(next(iter(rows.values())))
+        kept = [
+            _answers({name: x[i : i + 1] for name, x in rows.items()}, predict)
+            for i in range(count)
+        ]
+        return {name: x[kept] for name, x in rows.items()}
+
+
+def _answers(row: Columns, predict: Callable[[Columns], np.ndarray]) -> bool:
+    try:
+        predict(row)
+    except MillraceError:
+        return False
+    return True
+
+
+def join(*parts: Columns) -> Columns:
+    """Returns the rows of several tables as one."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

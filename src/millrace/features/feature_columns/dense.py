@@ -1,0 +1,79 @@
+"""How models read the features: embedding, indicator and weighted columns, or a default by size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from millrace.errors import MillraceError
+from millrace.features.feature_columns.base import (
+    Categorical,
+    CategoricalInput,
+    Context,
+    NumberInput,
+)
+from millrace.features.feature_columns.sequence import Weighted
+
+# Up to so many ids a categorical feature enters a model one-hot, above as an embedding.
+LARGEST_INDICATOR = 64
+DEFAULT_EMBEDDING_DIMENSION = 16
+
+
+def number_inputs(context: Context) -> tuple[NumberInput, ...]:
+    """Returns what each place of an encoded example's `numbers` holds."""
+    return tuple(number for column in context.learned.values() for number in column.inputs)
+
+
+def categorical_inputs(
+    features: dict[str, dict[str, Any]], context: Context
+) -> tuple[CategoricalInput, ...]:
+    """Returns how models read each categorical feature.
+
+    A feature that an embedding or indicator column wraps enters through it; any other enters by
+    its size.
+
+    Raises:
+        MillraceError: an embedding or indicator is of a feature that has no ids.
+    """
+    inputs: list[CategoricalInput] = []
+    for name, settings in features.items():
+        if settings["kind"] == "indicator":
+            of = context.categorical(f"features.{name}.of", settings["of"])
+            inputs.append(_input(of, "indicator", of.cardinality))
+        elif settings["kind"] == "embedding":
+            inputs += _embeddings(name, settings, context)
+    wrapped = {entry.feature for entry in inputs}
+    wrapped |= {x.of for x in context.learned.values() if isinstance(x, Weighted)}
+    for column in context.learned.values():
+        if isinstance(column, Categorical) and column.name not in wrapped:
+            if column.cardinality <= LARGEST_INDICATOR:
+                inputs.append(_input(column, "indicator", column.cardinality))
+            else:
+                inputs.append(_input(column, "embedding", DEFAULT_EMBEDDING_DIMENSION))
+    return tuple(inputs)
+
+
+def _input(of: Categorical, representation: str, dimension: int, **more: str) -> CategoricalInput:
+    weight = of.name if isinstance(of, Weighted) else ""
+    return CategoricalInput(
+        of.name, of.cardinality, representation, dimension, of.length, weight=weight, **more
+    )
+
+
+def _embeddings(name: str, settings: dict[str, Any], context: Context) -> list[CategoricalInput]:
+    """An embedding of several features shares one table, so their ids must mean the same."""
+    names = settings["of"] if isinstance(settings["of"], list) else [settings["of"]]
+    columns = [context.categorical(f"features.{name}.of", of) for of in names]
+    dimension = settings.get("dimension", DEFAULT_EMBEDDING_DIMENSION)
+    first = columns[0]
+    for column in columns[1:]:
+        if column.cardinality != first.cardinality:
+            raise MillraceError(
+                f"features.{name}.of: expected features with the same ids, to share a table; found "
+                f"{first.name!r} with {first.cardinality} and {column.name!r} with "
+                f"{column.cardinality}.",
+                note="give them the same vocabulary with values or file.",
+            )
+    combiner = settings.get("combiner", "mean")
+    return [
+        _input(column, "embedding", dimension, combiner=combiner, table=name) for column in columns
+    ]

@@ -1,0 +1,114 @@
+"""Several values in one cell, and values that weigh more or less."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from collections.abc import Sequence as Cells
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import tensorflow as tf
+
+from millrace.errors import MillraceError
+from millrace.features.feature_columns.base import Categorical, Context, NumberInput, Raw
+from millrace.features.feature_columns.lookup import Vocabulary
+
+# What tf.strings.strip takes for spaces, in the graph that parses examples.
+SPACES = " \t\n\v\f\r"
+
+
+@dataclass(frozen=True)
+class Sequence(Vocabulary):
+    """A cell of delimited values, each looked up in one vocabulary; values beyond are cut off.
+
+    The raw column is a string tensor [n, max_length], filled up with "": no runtime but TensorFlow
+    can split a string. What fills up a cell has the missing id.
+    """
+
+    delimiter: str
+    max_length: int
+
+    kind: ClassVar[str] = "sequence"
+
+    @classmethod
+    def _counted(
+        cls, name: str, settings: dict[str, Any], context: Context
+    ) -> tuple[str, list[tuple[Any, int]]]:
+        column, statistics = context.column(name, settings)
+        if statistics["type"] != "string":
+            raise MillraceError(
+                f"features.{name}: expected a column of text, found {column!r} of type "
+                f"{statistics['type']}."
+            )
+        cells, times = zip(*statistics["values"], strict=True)
+        counts = Counter[str]()
+        for values, count in zip(cls._values(cells, settings), times, strict=True):
+            for value in values:
+                counts[value] += count
+        # By falling count and then by value, as vocabularies are.
+        return column, sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+    @classmethod
+    def _values(cls, cells: Cells[str], settings: dict[str, Any]) -> Iterable[list[str]]:
+        """Yields the values of each cell."""
+        return (split(cell, settings["delimiter"]) for cell in cells)
+
+    @classmethod
+    def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        return {key: settings[key] for key in ("delimiter", "max_length")}
+
+    @property
+    def length(self) -> int:
+        return self.max_length
+
+
+def split(cell: str, delimiter: str) -> list[str]:
+    """Returns a cell's values: cut at the delimiter, without spaces around them or empty ones."""
+    return [value for part in cell.split(delimiter) if (value := part.strip(SPACES))]
+
+
+@dataclass(frozen=True)
+class Weighted(Categorical):
+    """A categorical feature whose ids count as often as a column says.
+
+    As `weighted_categorical_column`; a missing weight counts once.
+    """
+
+    of: str
+    of_cardinality: int
+    of_length: int
+    weight: str
+
+    kind: ClassVar[str] = "weighted"
+    reads: ClassVar[str] = "of"
+
+    @classmethod
+    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
+        of = context.categorical(f"features.{name}.of", settings["of"])
+        weight, _ = context.number(f"{name}.weight", {"column": settings["weight"]})
+        return cls(name, of.name, of.cardinality, of.length, weight)
+
+    @property
+    def cardinality(self) -> int:
+        return self.of_cardinality
+
+    @property
+    def length(self) -> int:
+        return self.of_length
+
+    @property
+    def raw_columns(self) -> tuple[str, ...]:
+        return (self.weight,)
+
+    @property
+    def inputs(self) -> tuple[NumberInput, ...]:
+        return (NumberInput(self.name, "weight"),)
+
+    def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return ids[self.of]
+
+    def encode_numbers(self, raw: Raw) -> tf.Tensor:
+        """Returns the weights, float32 [n, 1]."""
+        x = tf.reshape(raw[self.weight], [-1, 1])
+        return tf.where(tf.not_equal(x, x), 1.0, x)

@@ -1,0 +1,248 @@
+"""Preprocessing: all feature columns of a job as one graph, from raw rows to encoded examples.
+
+In a notebook (millrace.features.dataframe.fit makes one without a job):
+
+    preprocessing = Preprocessing.load(Path("results/flights/preprocessing.json"))
+    encoded = preprocessing.transform(table)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from millrace.errors import MillraceError
+from millrace.features.auto import propose
+from millrace.features.feature_columns import (
+    Categorical,
+    CategoricalInput,
+    Context,
+    FeatureColumn,
+    NumberInput,
+    Raw,
+    Sequence,
+    categorical_inputs,
+    from_json,
+    kind_of,
+    number_inputs,
+)
+from millrace.features.feature_columns.base import nearest
+from millrace.features.raw_row import RawColumn, name_columns, raw_columns
+from millrace.features.tasks import Task
+from millrace.files import read_json, write_json
+
+# The smallest float32 that has all its digits.
+SMALLEST_NORMAL = 2.0**-126
+
+
+@dataclass(frozen=True)
+class EncodedSpec:
+    """What an encoded example holds.
+
+    Attributes:
+        numbers: what each place of the float32 `numbers` is.
+        ids: the categorical features; each takes `length` places of the int32 `ids`.
+    """
+
+    numbers: tuple[NumberInput, ...]
+    ids: tuple[CategoricalInput, ...]
+
+    @property
+    def ids_width(self) -> int:
+        """The number of places in `ids`."""
+        return sum(entry.length for entry in self.ids)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What the feature columns learned: enough to encode a raw row anywhere.
+
+    Attributes:
+        raw: the raw columns that the feature columns read, in the order of the table.
+        columns: the feature columns; a cross comes after its keys.
+        spec: what `encode` returns, and how models read it.
+        label_column: the raw column that holds the label.
+        task: what is predicted.
+        features: the features' settings, as given in the config or proposed.
+        left_out: raw columns that no feature reads, with the reason.
+    """
+
+    raw: tuple[RawColumn, ...]
+    columns: tuple[FeatureColumn, ...]
+    spec: EncodedSpec
+    label_column: RawColumn
+    task: Task
+    features: Mapping[str, dict[str, Any]]
+    left_out: Mapping[str, str]
+
+    def encode(self, raw: Raw) -> dict[str, tf.Tensor]:
+        """Runs the feature columns.
+
+        Args:
+            raw: a tensor or array [n, …] for each raw column: float32, NaN for missing; or string,
+                "" for missing; of the column's shape.
+
+        Returns:
+            `numbers`, float32 [n, len(spec.numbers)], and `ids`, int32 [n, spec.ids_width]; a part
+            of width 0 is left out, because TF Lite has no empty tensors.
+        """
+        raw = {column.name: _as_tensor(raw[column.name], column.dtype) for column in self.raw}
+        numbers: list[tf.Tensor] = []
+        ids: dict[str, tf.Tensor] = {}
+        for column in self.columns:
+            if isinstance(column, Categorical):
+                ids[column.name] = column.encode(raw, ids)
+            if column.inputs:
+                numbers.append(column.encode_numbers(raw))
+        encoded = {}
+        if numbers:
+            encoded["numbers"] = tf.concat(numbers, axis=1)
+        if self.spec.ids:
+            encoded["ids"] = tf.concat([ids[entry.feature] for entry in self.spec.ids], axis=1)
+        return encoded
+
+    def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Encodes the rows of a table; as `encode`, with arrays for tensors.
+
+        Raises MillraceError when the table lacks a column, or a column holds something else.
+        """
+        for column in self.raw:
+            if column.name not in table:
+                raise MillraceError(
+                    f"table: expected the column {column.name!r}, found none.",
+                    note=nearest(column.name, map(str, table.columns)),
+                )
+        try:
+            raw = raw_columns(table, self.raw)
+        except (ValueError, TypeError) as error:
+            types = {column.name: column.type for column in self.raw}
+            raise MillraceError(
+                f"table: expected columns of types {types}, found others ({error})."
+            ) from None
+        return {name: part.numpy() for name, part in self.encode(raw).items()}
+
+    def save(self, path: Path) -> None:
+        """Writes the state as JSON; `load` gives an equal Preprocessing."""
+        write_json(
+            path,
+            {
+                "raw": [asdict(column) for column in self.raw],
+                "columns": [column.to_json() for column in self.columns],
+                "spec": asdict(self.spec),
+                "label_column": asdict(self.label_column),
+                "task": asdict(self.task),
+                "features": dict(self.features),
+                "left_out": dict(self.left_out),
+            },
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Preprocessing:
+        """Reads what `save` wrote."""
+        state = read_json(path)
+        numbers = ({**entry, "edges": tuple(entry["edges"])} for entry in state["spec"]["numbers"])
+        return cls(
+            raw=tuple(RawColumn(**column) for column in state["raw"]),
+            columns=tuple(from_json(column) for column in state["columns"]),
+            spec=EncodedSpec(
+                numbers=tuple(NumberInput(**entry) for entry in numbers),
+                ids=tuple(CategoricalInput(**entry) for entry in state["spec"]["ids"]),
+            ),
+            label_column=RawColumn(**state["label_column"]),
+            task=Task.from_json(state["task"]),
+            features=state["features"],
+            left_out=state["left_out"],
+        )
+
+
+def _as_tensor(values: Any, dtype: tf.DType) -> tf.Tensor:
+    x = tf.convert_to_tensor(values, dtype)
+    if dtype == tf.string:
+        return x
+    # TensorFlow takes what is smaller for zero; TF Lite and TF.js do not, and find other ids.
+    return tf.where(tf.less(tf.abs(x), SMALLEST_NORMAL), 0.0, x)
+
+
+def learn(
+    features: dict[str, dict[str, Any]] | str,
+    schema: dict[str, Any],
+    statistics: dict[str, Any],
+) -> Preprocessing:
+    """Lets every feature column learn from the statistics of the training examples.
+
+    Args:
+        features: the `features` section of a completed config: `auto`, or settings by name.
+        schema: schema.json.
+        statistics: statistics.json.
+
+    Raises:
+        MillraceError: a feature names a column or feature that does not exist, or its kind does
+            not fit the column.
+    """
+    train = statistics["splits"]["train"]
+    label, weight = schema["label"], schema.get("weight")
+    available = {
+        name: column for name, column in train["columns"].items() if name not in (label, weight)
+    }
+    left_out: dict[str, str] = {}
+    if isinstance(features, str):
+        features, left_out = propose(available, train["rows"])
+
+    context = Context(available, label, weight=weight)
+    # A cross learns after its keys, wherever the config names it.
+    for name in sorted(features, key=lambda name: _depth(name, features)):
+        if kind := kind_of(features[name]):
+            context.learned[name] = kind.learn(name, features[name], context)
+
+    columns = tuple(context.learned.values())
+    used = {name for column in columns for name in column.raw_columns}
+    types = {column["name"]: column["type"] for column in schema["columns"]}
+    unnamed = {name: "no feature names it" for name in available if name not in used}
+    return Preprocessing(
+        raw=name_columns(
+            {name: type_ for name, type_ in types.items() if name in used}, _sequences(columns)
+        ),
+        columns=columns,
+        spec=EncodedSpec(number_inputs(context), categorical_inputs(features, context)),
+        label_column=name_columns({label: types[label]})[0],
+        task=Task.from_statistics(statistics),
+        features=features,
+        left_out=unnamed | left_out,
+    )
+
+
+def _depth(name: str, features: Mapping[str, Any], above: tuple[str, ...] = ()) -> int:
+    """Returns how many features stand below one, each read by the next; 0 for one of a column."""
+    kind = kind_of(features[name]) if name in features and name not in above else None
+    if kind is None or not kind.reads:
+        return 0
+    read = features[name][kind.reads]
+    below = read if isinstance(read, list) else [read]
+    return 1 + max(_depth(of, features, (*above, name)) for of in below)
+
+
+def _sequences(columns: tuple[FeatureColumn, ...]) -> dict[str, tuple[int, str]]:
+    """Returns the maximum length and the delimiter of each raw column that is a sequence.
+
+    Raises MillraceError when two features read such a column in different ways.
+    """
+    sequences = {x.column: (x.max_length, x.delimiter) for x in columns if isinstance(x, Sequence)}
+    for column in columns:
+        for name in set(column.raw_columns) & set(sequences):
+            alike = isinstance(column, Sequence) and sequences[name] == (
+                column.max_length,
+                column.delimiter,
+            )
+            if not alike:
+                raise MillraceError(
+                    f"features.{column.name}: expected every feature of column {name!r} to be a "
+                    f"sequence of the same max_length and delimiter, found another.",
+                    note="a model takes the column either as one cell or as its values.",
+                )
+    return sequences

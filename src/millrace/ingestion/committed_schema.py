@@ -1,0 +1,96 @@
+"""What a committed schema says about a table: its columns, their types and the values they take."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millrace.errors import MillraceError
+from millrace.tfrecord.examples import ARROW_TYPES
+
+Array = np.ndarray[Any, Any]
+
+KEYS = {"name", "type", "required", "missing_values", "min", "max", "values", "unique"}
+
+
+def read_schema(path: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Reads a schema.json that a person has looked over; returns column name → what it says.
+
+    A column may have `min`, `max`, `values`, the list of those allowed, and `unique`, whether no
+    value comes twice, beside what ingest writes. `names` are the table's columns. Raises
+    MillraceError when the file is no such schema, or names a column that the table does not have.
+    """
+    try:
+        columns = json.loads(path.read_text(encoding="utf-8"))["columns"]
+        found = {column["name"]: column for column in columns}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MillraceError(
+            f"{path}: expected a schema as ingest writes it, found another file ({error!r}).",
+            note="copy results/<name>/schema.json, edit it, and name the copy under data.schema.",
+        ) from None
+    for name, column in found.items():
+        if unknown := sorted(set(column) - KEYS):
+            raise MillraceError(
+                f"{path}: column {name!r}: expected keys out of {sorted(KEYS)}, found {unknown}."
+            )
+        if column.get("type") not in ARROW_TYPES:
+            raise MillraceError(
+                f"{path}: column {name!r}: expected a type out of {sorted(ARROW_TYPES)}, "
+                f"found {column.get('type')!r}."
+            )
+        if name not in names:
+            raise MillraceError(f"{path}: expected the columns of the table, found {name!r} too.")
+    return found
+
+
+class Domain:
+    """The values that a column may take: between two bounds, or out of a list.
+
+    Raises MillraceError when the bounds or the list are not of the column's type.
+    """
+
+    def __init__(self, column: dict[str, Any]) -> None:
+        type_ = ARROW_TYPES[column["type"]]
+        try:
+            self._bounds = {
+                key: _scalar(column[key], type_) for key in ("min", "max") if key in column
+            }
+            self._values = (
+                pa.array([_scalar(value, type_) for value in column["values"]], type_)
+                if "values" in column
+                else None
+            )
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            raise MillraceError(
+                f"data.schema: column {column['name']!r}: expected a domain of {column['type']} "
+                f"values, found another ({error})."
+            ) from None
+
+    def outside(self, values: pa.Array) -> Array:
+        """Says which values the column may not take: bool [rows]. Missing ones are not outside."""
+        outside = np.zeros(len(values), np.bool_)
+        for key, compare in (("min", pc.less), ("max", pc.greater)):
+            if key in self._bounds:
+                found = compare(values, self._bounds[key]).fill_null(False)
+                outside |= found.to_numpy(zero_copy_only=False)
+        if self._values is not None:
+            among = pc.or_(pc.is_in(values, self._values), values.is_null())
+            outside |= ~among.to_numpy(zero_copy_only=False)
+        return outside
+
+    def __str__(self) -> str:
+        parts = [f"{key} {bound}" for key, bound in self._bounds.items()]
+        if self._values is not None:
+            listed = ", ".join(str(value) for value in self._values[:5])
+            parts.append(f"out of {listed}{' …' if len(self._values) > 5 else ''}")
+        return " and ".join(parts)
+
+
+def _scalar(value: Any, type_: pa.DataType) -> pa.Scalar:
+    if isinstance(value, str):
+        return pa.scalar(value).cast(type_)
+    return pa.scalar(value, type_)

@@ -1,0 +1,147 @@
+"""What made a result: code, config, data, packages, machine; no dates, so it can come again."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from millrace import config as configs
+from millrace.errors import MillraceError
+from millrace.files import read_json, sha256
+
+ROOT = Path(__file__).parents[3]
+
+# What can change a number, or the bytes of an artifact.
+PACKAGES = [
+    "ai-edge-litert",
+    "ai-edge-quantizer",
+    "duckdb",
+    "keras",
+    "numba",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "snakemake",
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorflowjs",
+    "ydf",
+]
+
+# What a job makes, under results/<name>/, beside its models. Listed by name: a model that the
+# config no longer has may have left its files behind.
+ARTIFACTS = [
+    "examples",
+    "schema.json",
+    "ingest.json",
+    "rejected.csv",
+    "statistics.json",
+    "anomalies.json",
+    "suggested_schema.json",
+    "preprocessing.json",
+    "features.yaml",
+    "encoded",
+    "leaderboard.csv",
+    "scores.json",
+    "curves.csv",
+    "champion.json",
+    "export/saved_model/1",
+    "export/signature.json",
+    "export/tflite",
+    "export/tfjs",
+    "parity.json",
+    "report.html",
+    "model_card.md",
+    "web",
+]
+
+# The parts of a config that can name files: code, vocabularies, models, a schema, a database.
+NAME_FILES = ["data.schema", "data.database", "features", "models", "training"]
+
+# Tracked files that do not count as a change of the code. The first are recorded whole, the data
+# that the second stand for by checksum; DVC writes down in the others what was made, and where.
+RECORDED = [":!config/*.yaml", ":!config/runs.json", ":!*.dvc", ":!dvc.lock", ":!.dvc"]
+
+
+def collect(config: dict[str, Any], manifest: Path | None = None) -> dict[str, Any]:
+    """Returns what made the results of a job, as a JSON object.
+
+    Keys: `commit` (None outside a git repository), `modified` (whether the code differs from the
+    commit), `config_sha256`, `seed`, `python`, `platform`, `packages` and `libraries` (versions
+    by name, for Python and JavaScript), `data` (path, bytes, sha256 and source of each raw file).
+
+    Args:
+        config: the completed config.
+        manifest: the manifest.json of fetch; without it `data` is empty.
+    """
+    return {
+        **git_state(ROOT),
+        "config_sha256": configs.digest(config),
+        "seed": config["seed"],
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": _python_packages(),
+        "libraries": read_json(ROOT / "web" / "package.json")["dependencies"],
+        "data": read_json(manifest)["files"] if manifest and manifest.exists() else [],
+    }
+
+
+def artifacts(results: Path, made_of_runs: list[str]) -> dict[str, str]:
+    """Returns the SHA-256 of each file that a job has made, by its path relative to `results`.
+
+    Args:
+        results: the job's folder.
+        made_of_runs: what `runs.artifacts` returns.
+
+    Raises:
+        MillraceError: an artifact is missing.
+    """
+    return {
+        path.relative_to(results).as_posix(): sha256(path)
+        for name in (*ARTIFACTS, *made_of_runs)
+        for path in _files(results / name)
+    }
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise MillraceError(f"{path}: expected an artifact of an earlier stage, found none.")
+    if path.is_file():
+        return [path]
+    # Snakemake and interrupted runs leave hidden files, which are no part of an artifact.
+    inside = (file for file in path.rglob("*") if not file.name.startswith("."))
+    return sorted(file for file in inside if file.is_file())
+
+
+def git_state(root: Path) -> dict[str, Any]:
+    """Returns the `commit` of a git working tree and whether its code is `modified` since.
+
+    Both are None where there is no commit: no git, an unpacked archive, a new repository.
+    """
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is None:
+        return {"commit": None, "modified": None}
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *RECORDED)
+    return {"commit": commit, "modified": bool(changes)}
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _python_packages() -> dict[str, str]:
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

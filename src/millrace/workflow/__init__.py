@@ -1,0 +1,1 @@
+"""What Snakemake and DVC are told: the job, its resources, the two drivers."""

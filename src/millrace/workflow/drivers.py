@@ -1,0 +1,174 @@
+"""Two drivers, one DAG: tells DVC what Snakemake has made, and Snakemake what DVC has brought.
+
+Run as `python -m millrace.workflow.drivers to-dvc` or `to-snakemake`. Nothing is made again: both
+only write down that the files that lie here are current. `runs` writes config/runs.json, from which
+dvc.yaml takes the runs of the models. The job is the one in config/config.yaml.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from millrace import config
+from millrace.config import runs
+from millrace.errors import MillraceError, run
+from millrace.files import read_json, sha256, write_json
+from millrace.report import provenance
+from millrace.workflow.job import Job
+
+CONFIG = Path("config/config.yaml")
+SHOWN = 5
+
+
+def to_dvc() -> None:
+    """Makes DVC clean after `snakemake`.
+
+    Raises MillraceError when Snakemake has jobs to run, and when the results are of another config:
+    Snakemake knows that of its own last run alone.
+    """
+    _require_snakemake_done()
+    _require_config_as_made()
+    tell_runs()
+    _call("dvc", "commit", "--force")
+    # DVC has put each file back from its cache, as new.
+    _touch()
+    _require_dvc_done()
+
+
+def to_snakemake() -> None:
+    """Makes Snakemake clean after `dvc repro` or `dvc pull`.
+
+    Raises MillraceError when DVC has stages to run, and when a file is not the one that was made:
+    `dvc pull` believes a remote, unless it was told to verify.
+    """
+    _require_dvc_done()
+    _require_files_as_made()
+    _touch()
+
+
+def tell_runs() -> None:
+    """Writes the runs of the models for DVC, which cannot count them.
+
+    Raises MillraceError when dvc.yaml does not name a file that the config does.
+    """
+    job = Job(config.load(CONFIG), str(CONFIG))
+    write_json(CONFIG.with_name("runs.json"), runs.for_dvc(job.config))
+    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    lacking = [
+        f"{stage}: {file}"
+        for stage, file in sorted(_read_by(job))
+        if not any(map(Path(file).is_relative_to, stages[stage].get("do", stages[stage])["deps"]))
+    ]
+    if lacking:
+        raise MillraceError(
+            f"dvc.yaml: expected under `deps` the files that {CONFIG} names, did not find\n"
+            + "\n".join(lacking),
+            note="add a line for each file, or its folder; else DVC would not see it change.",
+        )
+
+
+def _read_by(job: Job) -> set[tuple[str, str]]:
+    """Returns each file that the config names with each stage that reads it, as in rules/."""
+    keys = [
+        ("fetch", "data.database"),
+        ("ingest", "data.schema"),
+        ("analyze", "data.previous"),
+        ("preprocess", "features"),
+        ("verify", "models"),
+    ]
+    for one in job.runs.values():
+        keys.append(("train_after" if one.after else "train", f"models.{one.model}"))
+    found = {(stage, file) for stage, key in keys for file in job.files_in(key)}
+    found |= {("fetch", file) for file in job.local_files}
+    # The user's own code is in runs.json, from where dvc.yaml has it.
+    return {(stage, file) for stage, file in found if not file.endswith(".py")}
+
+
+def _require_snakemake_done() -> None:
+    plan = _call("snakemake", "--dry-run", "--quiet", "host", "reason")
+    if "Nothing to be done" not in plan:
+        raise MillraceError(
+            f"snakemake: expected nothing to do, found jobs:\n{_table(plan)}",
+            note="run `snakemake --cores 2` first.",
+        )
+
+
+def _touch() -> None:
+    # All of them: without a record of its settings Snakemake would see no change of a job's.
+    quiet = ("--quiet", "host", "rules", "progress")
+    _call("snakemake", *quiet, "--cores", "1", "--touch", "--forceall")
+    _require_snakemake_done()
+
+
+def _table(plan: str) -> str:
+    """The lines of a dry run that count jobs by rule."""
+    lines = plan.partition("Job stats:\n")[2].partition("\n\n")[0].splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("all ", "total ", "---")))
+
+
+def _require_dvc_done() -> None:
+    changed = json.loads(_call("dvc", "status", "--json"))
+    if changed:
+        raise MillraceError(
+            f"dvc: expected every stage up to date, found changed: {', '.join(changed)}.",
+            note="run `dvc repro` first, or `dvc pull` for what others have made.",
+        )
+
+
+def _require_config_as_made() -> None:
+    job = config.load(CONFIG)
+    path = Path("results") / job["name"] / "provenance.json"
+    recorded = read_json(path)["config"]
+    other = [key for key, value in job.items() if recorded.get(key) != value]
+    if other:
+        raise MillraceError(
+            f"{path}: expected results of {CONFIG}, found those of another config, which differs "
+            f"in: {', '.join(other)}.",
+            note="put the config back, or run `dvc repro`, which makes again what is not of it.",
+        )
+
+
+def _require_files_as_made() -> None:
+    job = config.load(CONFIG)
+    results = Path("results") / job["name"]
+    recorded = read_json(results / "provenance.json")
+    found = provenance.artifacts(results, runs.artifacts(runs.plan(job).values()))
+    names = found.keys() | recorded["artifacts"].keys()
+    other = [
+        str(results / name) for name in names if found.get(name) != recorded["artifacts"].get(name)
+    ]
+    for file in recorded["data"]:
+        if sha256(Path(file["path"])) != file["sha256"]:
+            other.append(file["path"])
+    if other:
+        shown = ", ".join(sorted(other)[:SHOWN]) + (", …" if len(other) > SHOWN else "")
+        raise MillraceError(
+            f"{results}: expected the files that provenance.json lists, found {len(other)} other: "
+            f"{shown}.",
+            note="a remote may hold a damaged object: `dvc remote modify NAME verify true`, remove "
+            "the files and .dvc/cache, and `dvc pull` again.",
+        )
+
+
+def _call(program: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", program, *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise MillraceError(f"{program} {' '.join(arguments)} failed:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = {"to-dvc": to_dvc, "to-snakemake": to_snakemake, "runs": tell_runs}
+    parser.add_argument("command", choices=commands)
+    commands[parser.parse_args().command]()
+
+
+if __name__ == "__main__":
+    run(main)

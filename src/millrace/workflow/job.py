@@ -1,0 +1,229 @@
+"""What the Snakefile knows of a job: its config, the files that it is about, what it takes."""
+
+import glob
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from snakemake.io import get_flag_value, local
+
+from millrace.config import complete, load, runs
+from millrace.errors import MillraceError
+from millrace.fetching import sources
+from millrace.files import replacing
+from millrace.training import workers
+
+
+@dataclass(frozen=True)
+class Job:
+    """A checked config with its defaults, and where it lies.
+
+    Attributes:
+        config: the config.
+        path: the file that stages read it from.
+        project: the folder of the Snakefile, absolute; "" when that is the working directory.
+    """
+
+    config: dict[str, Any]
+    path: str
+    project: str = ""
+
+    @property
+    def name(self) -> str:
+        return str(self.config["name"])
+
+    @property
+    def results(self) -> str:
+        return f"results/{self.name}"
+
+    @cached_property
+    def runs(self) -> dict[str, runs.Run]:
+        """The trainings, by name."""
+        return runs.plan(self.config)
+
+    @property
+    def trained(self) -> list[str]:
+        """What train and evaluate write of all runs; a trial of a search is not evaluated."""
+        return [f"{self.results}/{path}" for path in runs.artifacts(self.runs.values())]
+
+    def earlier(self, run: str) -> list[str]:
+        """What of it has to be there before a run is trained."""
+        folder = f"{self.results}/models/{self.runs[run].after}/"
+        return [path for path in self.trained if path.startswith(folder)]
+
+    def ours(self, path: str) -> str:
+        """Returns the path of this project's file; the project may be a module of another."""
+        return os.path.join(self.project, path)
+
+    def workers(self, run: str) -> int | None:
+        """Returns how many processes do a run together, None for one."""
+        one = self.runs[run]
+        count = 1 if one.ensemble else workers.needed(self.config, one.model)
+        return count if count > 1 else None
+
+    @property
+    def parts(self) -> list[int]:
+        """The parts in which the raw files are ingested, each by a job of its own."""
+        return list(self.config["data"]["parts"])
+
+    @property
+    def local_files(self) -> list[str]:
+        """The raw files on this disk. One that is missing is left to `fetch`, which explains it.
+
+        In a module it is named all the same: a rule of the importing workflow may make it, and the
+        module's prefix is for what is made here.
+        """
+        named = [source.name for source in sources.named(self.config["data"]["files"])]
+        if self.project:
+            return [local(name) for name in named if not sources.is_elsewhere(name)]
+        return [name for name in named if Path(name).is_file()]
+
+    def files_in(self, *keys: str) -> list[str]:
+        """The files on this disk that parts of the config name: a schema, a vocabulary, a model."""
+        texts = {text for key in keys for text in _texts(_look_up(self.config, key))}
+        paths = sorted({str(path) for text in texts for path in _files(text)})
+        return [local(path) for path in paths] if self.project else paths
+
+    def file(self, wildcards: object, input: object) -> str:
+        """The config file, as a rule's `params`.
+
+        Snakemake does not compare a parameter that is a function of `input`: which file holds the
+        config is no reason to run anything again, what the config says (`depends_on`) is.
+        """
+        return self.path
+
+    def depends_on(self, *keys: str) -> dict[str, Any]:
+        """Returns the part of the config under each dotted key, None for what is left out.
+
+        As a rule's `params` it makes Snakemake run the rule again when that part has changed.
+        """
+        return {key: _look_up(self.config, key) for key in keys}
+
+    def run_depends_on(self, run: str, *keys: str) -> dict[str, Any]:
+        """Returns what of these parts of the config decides on a run, as `depends_on`.
+
+        Of `models` that is the run's own model. What only says how many other runs there are is
+        left out: with more seeds or folds, those that are trained stay as they are.
+        """
+        one, parts = self.runs[run], self.depends_on(*keys)
+        model = parts.pop("models")[one.model]
+        parts[f"models.{one.model}"] = {
+            key: value for key, value in model.items() if key not in ("seeds", "ensemble")
+        }
+        if one.fold is None:
+            parts["selection.folds"] = None
+        return parts
+
+
+def prepare(
+    merged: dict[str, Any], configfiles: Sequence[str | Path], folder: str | Path = ""
+) -> Job:
+    """Checks the config that Snakemake merged from its config files and its command line.
+
+    Stages read a file: the one config file where that says it all, else
+    `results/<name>/config.yaml`, written here. Ends the process with the error's text when the
+    config breaks the schema or a glob in it matches nothing.
+
+    Args:
+        merged: the config.
+        configfiles: where it is from; in a module, where the importing workflow's config is from.
+        folder: the Snakefile's.
+    """
+    project = "" if os.path.abspath(folder) == os.getcwd() else os.path.abspath(folder)
+    try:
+        # Snakemake's YAML turns dates into objects, which the schema knows as strings.
+        plain = json.loads(json.dumps(merged, default=str))
+        config = complete(plain, source=" + ".join(map(_relative, configfiles)) or "config")
+        list(sources.named(config["data"]["files"]))
+        if len(configfiles) == 1 and _holds(Path(configfiles[0]), config):
+            return Job(config, _relative(configfiles[0]), project)
+    except MillraceError as error:
+        # Snakemake would show any exception with the place in the Snakefile, which is not at fault.
+        sys.exit(f"error: {error}")
+    path = Path("results") / config["name"] / "config.yaml"
+    # As JSON, 1e-05 would be read back as a string.
+    _write_if_new(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    return Job(config, str(path), project)
+
+
+def grows(base: float, per_mb: float = 0) -> Callable[[object, Iterable[str], int], int]:
+    """Returns a rule's resource that grows with the size of its input, and with each retry.
+
+    A job that was killed for want of memory or time gets as much again. Snakemake's own size of a
+    folder is that of its list of files.
+
+    Args:
+        base: for no input at all.
+        per_mb: added for each megabyte of input.
+    """
+
+    def resource(wildcards: object, input: Iterable[str], attempt: int) -> int:
+        size = sum(map(_megabytes, input)) if per_mb else 0
+        return round(attempt * (base + per_mb * size))
+
+    return resource
+
+
+def _megabytes(path: str) -> float:
+    """Returns the size of a file or a folder; FileNotFoundError tells Snakemake to ask later.
+
+    What is in a storage that is a folder, as the pods of Kubernetes have it, is measured there.
+    """
+    stored = get_flag_value(path, "storage_object")
+    place = stored.query if stored else path
+    inside = (str(item) for item in Path(place).rglob("*"))
+    return sum(os.path.getsize(name) for name in (place, *inside)) / 1e6
+
+
+def _holds(path: Path, config: dict[str, Any]) -> bool:
+    """Whether a config file says what the config says."""
+    try:
+        return load(path) == config
+    except MillraceError:  # it is another workflow's, or the command line has mended it
+        return False
+
+
+def _write_if_new(path: Path, text: str) -> None:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _relative(path: str | Path) -> str:
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _look_up(config: dict[str, Any], key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yields every string within a part of a config."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _files(text: str) -> list[Path]:
+    """Returns the files that a string of a config stands for, if it is a path at all."""
+    path = Path(re.sub(r"\.py:\w+$", ".py", text))
+    if path.is_dir() and "/" in text:
+        return [item for item in path.rglob("*") if item.is_file()]
+    if path.name and path.with_name(f"{path.name}.index").is_file():
+        # A checkpoint of TensorFlow goes by the name that its files begin with.
+        return list(path.parent.glob(f"{glob.escape(path.name)}.*"))
+    return [path] if path.name and path.is_file() else []

@@ -1,0 +1,128 @@
+"""Diagnostics against scikit-learn and hand-worked values."""
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+from sklearn.calibration import calibration_curve
+
+from millrace.evaluation import diagnostics
+
+
+def scores(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, rows)
+    return y.astype(float), np.round(1 / (1 + np.exp(-rng.normal(size=rows) - y)), 4)
+
+
+def test_small_curves_are_scikit_learns() -> None:
+    y, p = scores(60)
+    found = diagnostics.curves(y, p)
+    fpr, tpr, thresholds = sk.roc_curve(y, p, drop_intermediate=False)
+    np.testing.assert_allclose(found["roc"]["fpr"], fpr)
+    np.testing.assert_allclose(found["roc"]["tpr"], tpr)
+    np.testing.assert_allclose(found["roc"]["threshold"][1:], thresholds[1:])
+    assert found["roc"]["threshold"][0] == 1.0
+    precision, recall, _ = sk.precision_recall_curve(y, p)
+    expected = set(zip(recall.round(9), precision.round(9), strict=True))
+    pr = found["pr"]
+    points = zip(np.round(pr["recall"], 9), np.round(pr["precision"], 9), strict=True)
+    assert set(points) <= expected
+
+
+def test_large_curves_keep_their_area_in_200_points() -> None:
+    y, p = scores(20_000)
+    found = diagnostics.curves(y, p)
+    roc, pr = found["roc"], found["pr"]
+    assert len(roc["fpr"]) <= 201
+    assert len(pr["recall"]) <= 201
+    assert sk.auc(roc["fpr"], roc["tpr"]) == pytest.approx(sk.roc_auc_score(y, p), abs=1e-3)
+    area = np.trapezoid(pr["precision"], pr["recall"])
+    assert area == pytest.approx(sk.average_precision_score(y, p), abs=5e-3)
+    assert [roc["fpr"][-1], roc["tpr"][-1], pr["recall"][-1]] == [1.0, 1.0, 1.0]
+
+
+def test_calibration_is_scikit_learns() -> None:
+    y, p = scores(3000)
+    found = diagnostics.calibration(y, p)
+    observed, predicted = calibration_curve(y, p, n_bins=10, strategy="quantile")
+    np.testing.assert_allclose(found["observed"], observed)
+    np.testing.assert_allclose(found["predicted"], predicted)
+    assert sum(found["rows"]) == 3000
+    assert all(
+        low < share < high
+        for low, share, high in zip(found["low"], observed, found["high"], strict=True)
+    )
+
+
+def test_wilsons_interval() -> None:
+    # Newcombe (1998), table I: 81 of 263 gives .2553 to .3662.
+    low, high = diagnostics._wilson(np.array([81 / 263]), np.array([263]))
+    assert (round(low[0], 4), round(high[0], 4)) == (0.2553, 0.3662)
+
+
+def test_confusion_is_scikit_learns() -> None:
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 3, 100), rng.dirichlet([1, 1, 1, 1], 100)
+    found = diagnostics.describe("multiclass", y, p, ["a", "b", "c", "d"])["confusion"]
+    assert found["labels"] == ["a", "b", "c", "d"]
+    assert found["counts"] == sk.confusion_matrix(y, p.argmax(1), labels=range(4)).tolist()
+
+
+def test_confusion_at_the_threshold() -> None:
+    found = diagnostics.describe(
+        "binary", np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.3, 0.2]), ["no", "yes"], 0.3
+    )
+    assert found["confusion"] == {"labels": ["no", "yes"], "counts": [[1, 1], [1, 1]]}
+
+
+@pytest.mark.parametrize("size", [1.0, 1e12])
+def test_residuals_that_are_all_alike_are_counted(size: float) -> None:
+    y = np.random.default_rng(0).normal(0, size, 1000)
+    found = diagnostics.describe("regression", y, y + 1, [])
+    assert sum(found["residuals"]["counts"]) == 1000
+    assert len(found["residuals"]["edges"]) == len(found["residuals"]["counts"]) + 1
+    shown = found["predicted"]
+    assert len(shown["label"]) == 200
+    np.testing.assert_allclose(np.subtract(shown["prediction"], shown["label"]), 1)
+
+
+def test_importance_finds_the_column_that_counts() -> None:
+    rng = np.random.default_rng(0)
+    raw = {"noise": rng.normal(size=500), "signal": rng.normal(size=500)}
+    target = raw["signal"].copy()
+    before = {name: values.copy() for name, values in raw.items()}
+    found = diagnostics.importance(
+        lambda columns: columns["signal"], raw, lambda p: -((p - target) ** 2).mean(), seed=0
+    )
+    assert [entry["column"] for entry in found] == ["signal", "noise"]
+    # Of independent values with variance 1, the squared difference is 2 on average.
+    assert found[0]["drop"] == pytest.approx(2, abs=0.3)
+    assert found[0]["low"] <= found[0]["drop"] <= found[0]["high"]
+    assert (found[1]["drop"], found[1]["low"], found[1]["high"]) == (0, 0, 0)
+    for name, values in raw.items():
+        np.testing.assert_array_equal(values, before[name])
+
+
+def test_importance_needs_a_score() -> None:
+    raw = {"x": np.zeros(3)}
+    assert diagnostics.importance(lambda columns: columns["x"], raw, lambda p: np.nan, seed=0) == []
+
+
+def test_slices_by_frequency_with_missing_values() -> None:
+    carrier = np.array(["UA", "", "AA", "UA", ""], dtype=object)
+    seats = np.array([2.0, np.nan, np.nan, 2.5, np.nan], np.float32)
+    found = diagnostics.slices({"carrier": carrier, "seats": seats}, lambda rows: rows.tolist())
+    assert [(e["column"], e["value"], e["rows"], e["metrics"]) for e in found] == [
+        ("carrier", None, 2, [1, 4]),
+        ("carrier", "UA", 2, [0, 3]),
+        ("carrier", "AA", 1, [2]),
+        ("seats", None, 3, [1, 2, 4]),
+        ("seats", 2, 1, [0]),
+        ("seats", 2.5, 1, [3]),
+    ]
+
+
+def test_slices_show_the_20_most_frequent_values() -> None:
+    values = np.repeat(np.arange(30.0), np.arange(1, 31))
+    found = diagnostics.slices({"x": values}, lambda rows: {})
+    assert [entry["value"] for entry in found] == list(range(29, 9, -1))

@@ -1,0 +1,106 @@
+"""Preprocessing as a whole, on the made job."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from millrace.errors import MillraceError
+from millrace.features import preprocessing
+from millrace.features.raw_row import raw_columns
+
+
+def inputs_of(job):
+    schema, statistics = (
+        json.loads((job.results / f"{name}.json").read_text()) for name in ("schema", "statistics")
+    )
+    return schema, statistics
+
+
+def test_encoding_matches_pandas(made_job):
+    job = made_job("binary").until("preprocess")
+    learned = preprocessing.Preprocessing.load(job.results / "preprocessing.json")
+    train, test = job.tables["train"], job.tables["test"]
+    encoded = {x: y.numpy() for x, y in learned.encode(raw_columns(test, learned.raw)).items()}
+
+    size = train["size (mm)"].astype(np.float64)
+    z = (test["size (mm)"].fillna(size.median()) - size.median()) / (
+        size.quantile(0.75) - size.quantile(0.25)
+    )
+    expected = np.stack([z / np.sqrt(1 + z**2 / 9), test["size (mm)"].isna()], axis=1)
+    np.testing.assert_allclose(encoded["numbers"], expected, atol=1e-6)
+
+    places = {entry.feature: place for place, entry in enumerate(learned.spec.ids)}
+    counts = train["city"].value_counts()
+    # Most frequent first, then by name; the missing id is the last of the column's ids.
+    order = sorted(counts.index, key=lambda city: (-counts[city], city))
+    codes = pd.Categorical(test["city"], categories=order).codes
+    expected = np.where(codes < 0, len(order) + 1, codes)
+    np.testing.assert_array_equal(encoded["ids"][:, places["city"]], expected)
+
+    edges = size.quantile([0.25, 0.5, 0.75]).to_numpy()
+    bucket = np.where(test["size (mm)"].isna(), 4, np.digitize(test["size (mm)"], edges))
+    crossed = (expected * 5 + bucket) % 20
+    np.testing.assert_array_equal(encoded["ids"][:, places["city_by_size"]], crossed)
+
+
+def test_it_comes_back_from_disk_as_it_was(made_job, tmp_path):
+    job = made_job("binary").until("preprocess")
+    learned = preprocessing.Preprocessing.load(job.results / "preprocessing.json")
+    learned.save(tmp_path / "again.json")
+    assert preprocessing.Preprocessing.load(tmp_path / "again.json") == learned
+
+
+def test_auto_uses_every_useful_column(made_job):
+    schema, statistics = inputs_of(made_job("regression"))
+    learned = preprocessing.learn("auto", schema, statistics)
+    assert {column.name: column.kind for column in learned.columns} == {
+        "size (mm)": "numeric",
+        "count": "vocabulary",
+        "city": "vocabulary",
+    }
+    assert learned.left_out == {}
+
+
+def test_a_cross_may_stand_before_its_keys(made_job):
+    schema, statistics = inputs_of(made_job("binary"))
+    features = {
+        "cross": {"kind": "crossed", "keys": ["city", "count"]},
+        "city": {"kind": "vocabulary"},
+        "count": {"kind": "vocabulary"},
+    }
+    learned = preprocessing.learn(features, schema, statistics)
+    assert [column.name for column in learned.columns] == ["city", "count", "cross"]
+    assert learned.left_out == {"size (mm)": "no feature names it"}
+
+
+def test_a_cross_of_crosses_may_stand_before_them_and_not_in_a_circle(made_job):
+    schema, statistics = inputs_of(made_job("binary"))
+    features = {
+        "outer": {"kind": "crossed", "keys": ["inner", "listed"]},
+        "listed": {"kind": "vocabulary", "column": "city", "values": ["Oslo"]},
+        "inner": {"kind": "crossed", "keys": ["city", "count"]},
+        "city": {"kind": "vocabulary"},
+        "count": {"kind": "vocabulary"},
+    }
+    learned = preprocessing.learn(features, schema, statistics)
+    assert [x.name for x in learned.columns] == ["listed", "city", "count", "inner", "outer"]
+    features["inner"]["keys"] = ["city", "outer"]
+    with pytest.raises(MillraceError, match=r"features\.\w+\.keys: .*, which is no feature"):
+        preprocessing.learn(features, schema, statistics)
+
+
+@pytest.mark.parametrize(
+    "feature, message",
+    [
+        ({"kind": "numeric", "column": "sise (mm)"}, r"found 'sise \(mm\)'.*did you mean 'size"),
+        ({"kind": "numeric", "column": "city"}, "of type string"),
+        ({"kind": "embedding", "of": "city"}, r"\.of: .*'city', which is no feature"),
+        ({"kind": "vocabulary", "column": "label"}, "found the label"),
+    ],
+)
+def test_a_feature_that_cannot_be_is_named(made_job, feature, message):
+    schema, statistics = inputs_of(made_job("binary"))
+    with pytest.raises(MillraceError, match=f"(?s)features.new.*{message}"):
+        preprocessing.learn({"new": feature}, schema, statistics)

@@ -1,0 +1,286 @@
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace import config, report
+from millrace.errors import MillraceError
+from millrace.report import contents, data_section, inline_html, models_section
+
+pytestmark = pytest.mark.skipif(
+    not (inline_html.WEB / "node_modules").is_dir(), reason="needs `npm ci --prefix web`"
+)
+
+TASKS = ["binary", "multiclass", "regression"]
+VOID = {"meta", "link", "input", "br", "hr", "img"}
+
+
+def job() -> dict[str, Any]:
+    data_section = {"files": "x.csv", "label": "late"}
+    return config.complete({"name": "made", "data": data_section, "models": ["linear", "dnn"]})
+
+
+MADE_BY = {
+    "commit": "c0ffee",
+    "modified": True,
+    "config_sha256": "ab" * 32,
+    "seed": 0,
+    "python": "3.11.7",
+    "platform": "Linux x86_64",
+    "packages": {"keras": "3.15.1"},
+    "libraries": {"d3": "7.9.0"},
+    "data": [
+        {"path": "x.csv", "split": None, "sha256": "cd" * 32, "bytes": 4096, "source": "x.csv"}
+    ],
+}
+
+
+class Document(HTMLParser):
+    """The text of each section by its id; checks on the way that every tag is closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.charts: list[str] = []
+        self.sections: dict[str, str] = {}
+        self.section = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        if identifier := attributes.get("id"):
+            self.ids.append(identifier)
+        if tag == "section":
+            self.section = attributes["id"] or ""
+        if tag == "a":
+            self.links.append(attributes["href"] or "")
+        if chart := attributes.get("data-chart"):
+            self.charts.append(chart)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, text: str) -> None:
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.sections[self.section] = f"{self.sections.get(self.section, '')} {text}"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_report_is_sound_html_with_every_section(
+    make_results: Callable[[str], Path], task: str
+) -> None:
+    text = report.build(job(), make_results(task), MADE_BY)
+    document = Document(text)
+    assert len(document.ids) == len(set(document.ids))
+    inside = {link.removeprefix("#") for link in document.links if link.startswith("#")}
+    assert inside == set(report.SECTIONS)
+    assert inside <= set(document.ids)
+    assert not re.search(r'(src|href)="(https?:)?//', text)
+    assert len(text) < 4_000_000
+
+
+CHARTS = {
+    "binary": {"roc", "pr", "calibration", "confusion"},
+    "multiclass": {"confusion"},
+    "regression": {"residuals", "predicted"},
+}
+EVERYWHERE = {
+    "account", "distribution", "leaderboard", "history", "importance", "slices", "parity",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_has_its_charts(make_results: Callable[[str], Path], task: str) -> None:
+    text = report.build(job(), make_results(task), MADE_BY)
+    assert set(Document(text).charts) == EVERYWHERE | CHARTS[task]
+    script = "".join((inline_html.WEB / "report" / file).read_text() for file in report.SCRIPTS)
+    for chart in EVERYWHERE | CHARTS[task]:
+        assert f"function {chart}(" in script
+
+
+def test_report_tells_what_the_stages_found(make_results: Callable[[str], Path]) -> None:
+    sections = Document(report.build(job(), make_results("binary"), MADE_BY)).sections
+    words = {name: " ".join(text.split()) for name, text in sections.items()}
+    assert "dnn predicts late : AUC 0.7100" in words[""]
+    assert "late Task binary classification" in words["question"]
+    assert "the account closes" in words["rows"]
+    assert "5 × expected a number" in words["rows"]
+    assert "in test than in train: <b>0.3</b>" in words["anomalies"]
+    assert "passed better than the baseline: expected 0.5, found 0.71" in words["leaderboard"]
+    assert "TF.js wasm 1,100 1.2e-07 1e-08 5e-05 0 yes passed" in words["parity"]
+    assert "int8.tflite : differs by 0.3, more than 0.02" in words["parity"]
+    assert "c0ffee with uncommitted changes" in words["provenance"]
+    assert "cd" * 32 in words["provenance"]
+
+
+def test_account_that_does_not_close_is_told(make_results: Callable[[str], Path]) -> None:
+    results = make_results("binary")
+    ingest = json.loads((results / "ingest.json").read_text())
+    ingest["rows_read"] += 1
+    (results / "ingest.json").write_text(json.dumps(ingest))
+    document = Document(report.build(job(), results, MADE_BY))
+    assert "the account does not close" in document.sections["rows"]
+
+
+def test_same_results_give_the_same_bytes(make_results: Callable[[str], Path]) -> None:
+    results = make_results("multiclass")
+    first = report.build(job(), results, MADE_BY)
+    (results / "report.html").write_text(first)
+    (results / "web").mkdir()
+    (results / "web" / "index.html").write_text("the page of an earlier run")
+    assert report.build(job(), results, MADE_BY) == first
+
+
+def test_optional_parts_that_are_absent_have_a_clear_line(
+    make_results: Callable[[str], Path],
+) -> None:
+    results = make_results("binary")
+    for model in ("linear", "dnn"):
+        path = results / "models" / model / "diagnostics.json"
+        diagnostics = json.loads(path.read_text()) | {"slices": [], "importance": []}
+        path.write_text(json.dumps(diagnostics))
+    (results / "anomalies.json").write_text('{"anomalies": []}')
+    nothing_known = MADE_BY | {"commit": None, "modified": None, "data": []}
+    sections = Document(report.build(job(), results, nothing_known)).sections
+    assert "None were asked for" in sections["slices"]
+    assert "Not computed" in sections["importance"]
+    assert "None was found" in sections["anomalies"]
+    assert "not in a git repository" in sections["provenance"]
+    assert "No manifest" in sections["provenance"]
+
+
+def test_a_model_that_was_trained_elsewhere_has_no_losses(
+    make_results: Callable[[str], Path],
+) -> None:
+    results = make_results("binary")
+    (results / "models" / "linear" / "training" / "history.csv").write_text("epoch,loss,val_loss\n")
+    document = Document(report.build(job(), results, MADE_BY))
+    assert "linear0" in re.sub(r"\s", "", document.sections["training"])
+    assert "history" in document.charts
+
+
+def test_an_old_model_in_the_certificate_is_told(make_results: Callable[[str], Path]) -> None:
+    results = make_results("binary")
+    path = results / "parity.json"
+    parity = json.loads(path.read_text())
+    old = {**parity["runtimes"][0], "runtime": "tf1"}
+    parity |= {"reference": "tf.compat.v1 session", "runtimes": [*parity["runtimes"], old]}
+    parity["rows_with_unseen_text"] = 33
+    path.write_text(json.dumps(parity))
+    text = " ".join(Document(report.build(job(), results, MADE_BY)).sections["parity"].split())
+    assert "33 of 1,000 test rows (3.3%) hold a text that training never saw" in text
+    assert "went through tf.compat.v1 session and through every exported form" in text
+
+
+def test_a_runtime_that_the_model_does_not_reach_is_told(
+    make_results: Callable[[str], Path],
+) -> None:
+    results = make_results("binary")
+    path = results / "parity.json"
+    reason = "TF.js lacks Bucketize (node b)"
+    not_reached = {"not_reached": [{"runtime": "tfjs", "reason": reason}]}
+    path.write_text(json.dumps(json.loads(path.read_text()) | not_reached))
+    text = report.build(job(), results, MADE_BY)
+    told = Document(text).sections["parity"]
+    assert f"The model does not reach TF.js: {reason}." in told
+    assert "Try the model in your browser" not in text
+    assert f"- not on TF.js: {reason}" in report.build_model_card(job(), results, MADE_BY)
+
+
+def test_missing_artifact_is_named(make_results: Callable[[str], Path]) -> None:
+    results = make_results("binary")
+    (results / "models" / "linear" / "training" / "history.csv").unlink()
+    with pytest.raises(MillraceError, match=r"linear/training/history\.csv: expected an artifact"):
+        report.build(job(), results, MADE_BY)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_model_card_holds_the_figures(make_results: Callable[[str], Path], task: str) -> None:
+    results = make_results(task)
+    card = report.build_model_card(job(), results, MADE_BY)
+    metrics = json.loads((results / "models" / "dnn" / "metrics.json").read_text())["metrics"]
+    rows = [line for line in card.splitlines() if line.startswith("| ")]
+    assert len(rows) == 1 + len(metrics)
+    for name, metric in metrics.items():
+        label = models_section.METRIC_NAMES[name]
+        assert any(row.startswith(f"| {label} | {metric['value']:.4f} |") for row in rows)
+    assert "{{" not in card
+    assert "{%" not in card
+
+
+def test_listing_sums_directories_without_hidden_files(tmp_path: Path) -> None:
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "train").write_bytes(b"12345")
+    (tmp_path / "examples" / ".snakemake_timestamp").write_bytes(b"123")
+    listed = {entry["path"]: entry["bytes"] for entry in contents.listing(tmp_path)}
+    own = dict.fromkeys(["web/index.html", "model_card.md", "provenance.json"])
+    assert listed == {**own, "examples": 5}
+
+
+def test_leaderboard_knows_which_way_is_better(make_results: Callable[[str], Path]) -> None:
+    results = make_results("regression")
+    evaluated = models_section.read(results, ["linear", "dnn"])
+    path = results / "leaderboard.csv"
+    path.write_text(
+        "rank,model,kind,rmse,rmse_low,rmse_high,r2,r2_low,r2_high,over\n"
+        "1,dnn,dnn,2.5,2.2,2.8,0.5,0.4,0.6,seeds\n"
+        "2,linear,linear,3.5,3.2,3.8,0.7,,,rows\n"
+    )
+    board = models_section.leaderboard(path, evaluated)
+    assert board["metrics"] == ["rmse", "r2"]
+    assert board["best"] == {"rmse": 2.5, "r2": 0.7}
+    assert board["baseline"] == {"rmse": 3.5, "r2": 0.0}
+    assert board["over"] == ["rows", "seeds"]
+
+
+def test_drift_and_missing_shares_are_those_of_the_statistics(
+    make_results: Callable[[str], Path],
+) -> None:
+    statistics = json.loads((make_results("binary") / "statistics.json").read_text())
+    age, carrier, late = data_section.columns(statistics)
+    assert age["missing"] == pytest.approx(0.1)
+    # Train: 350, 175, 87, 43 of 700 and 45 missing; test: 2, 1 of 5 and 2 missing.
+    assert carrier["drift"]["value"] == pytest.approx(2 / 5 - 45 / 700)
+    assert carrier["splits"]["test"]["values"][:2] == [["UA", 0.4], ["AA", 0.2]]
+    assert late["is_label"]
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [
+        ({}, "By a hash of each row (validation: 0.15, test: 0.15)."),
+        ({"folds": 5, "fold": 2}, "By a hash of each row (validation: fold 2 of 5, test: 0.15)."),
+        (
+            {"by": "group", "column": "customer"},
+            "By customer: rows with equal values are never in two splits "
+            "(validation: 0.15, test: 0.15).",
+        ),
+        (
+            {"by": "stratum"},
+            "By a hash of each row, with equal shares of each late (validation: 0.15, test: 0.15).",
+        ),
+        (
+            {"by": "time", "column": "day", "gap": 7, "validation": 0.1},
+            "By time, in the order of day: the test rows are the latest "
+            "(validation: 0.1, test: 0.15, gap: 7).",
+        ),
+    ],
+)
+def test_the_split_in_words(split: dict[str, Any], expected: str) -> None:
+    made = job()
+    made["data"]["split"] |= split
+    assert data_section.split_in_words(made) == expected
+    made["data"]["files"] = {"train": "a.csv", "test": "b.csv"}
+    assert data_section.split_in_words(made) == "The files name the splits."

@@ -1,0 +1,35 @@
+"""Every chart of a report draws in a real browser, on a desk and on a phone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from millrace import config, report
+from millrace.report import provenance
+from tests.helpers.browser import needs_chromium, run_driver
+
+TASKS = ["binary", "multiclass", "regression"]
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1280, 360])
+def test_every_chart_draws_and_nothing_overflows(
+    make_results: Callable[[str], Path], width: int
+) -> None:
+    data = {"files": "x.csv", "label": "late"}
+    job = config.complete({"name": "made", "data": data, "models": ["linear", "dnn"]})
+    paths = []
+    for task in TASKS:
+        results = make_results(task)
+        paths.append(results / "report.html")
+        text = report.build(job, results, provenance.collect(job))
+        paths[-1].write_text(text, encoding="utf-8")
+    urls = [path.as_uri() for path in paths]
+    pages = run_driver(Path(__file__).with_name("open_report.mjs"), width, *urls)
+    for task, url, found in zip(TASKS, urls, pages, strict=True):
+        assert found["errors"] == [], task
+        assert found["requests"] == [url]
+        assert not found["overflows"], task
+        assert len(found["charts"]) > 8
+        assert all(marks > 1 for _, marks in found["charts"]), (task, found["charts"])

@@ -1,0 +1,221 @@
+"""Anomalies of hand-made statistics."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import jensenshannon
+
+from millrace.statistics import anomalies
+from millrace.statistics.statistics import describe_numbers
+
+
+def text(values: list[list[Any]], missing: int = 0, **more: Any) -> dict[str, Any]:
+    rows = sum(count for _, count in values) + missing
+    return {
+        "type": "string",
+        "rows": rows,
+        "missing": missing,
+        "distinct": len(values),
+        "values": values,
+        **more,
+    }
+
+
+def number(counts: list[int], missing: int = 0) -> dict[str, Any]:
+    values = [[float(i), count] for i, count in enumerate(counts) if count]
+    edges = list(range(len(counts) + 1))
+    column = text(values, missing, histogram={"edges": edges, "counts": counts})
+    column["quantiles"] = np.repeat(range(len(counts)), counts).tolist()
+    return column | {"type": "float32"}
+
+
+def statistics(
+    train: dict[str, Any],
+    test: dict[str, Any],
+    alone: float | None = 0.5,
+    task: str = "binary",
+) -> dict[str, Any]:
+    label = number([train["rows"] // 2, train["rows"] - train["rows"] // 2])
+    return {
+        "splits": {
+            "train": {"rows": train["rows"], "columns": {"x": train, "y": label}},
+            "test": {"rows": test["rows"], "columns": {"x": test, "y": label}},
+        },
+        "label": {"name": "y", "task": task, "classes": [0.0, 1.0], "alone": {"x": alone}},
+    }
+
+
+def kinds(found: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    return [(a["severity"], a["kind"], a["split"]) for a in found]
+
+
+def test_equal_splits_have_no_anomaly() -> None:
+    column = text([["a", 300], ["b", 200]], missing=10)
+    assert anomalies.find(statistics(column, column)) == []
+
+
+def test_l_infinity_by_hand() -> None:
+    train, test = text([["a", 60], ["b", 30]], missing=10), text([["a", 10], ["c", 40]])
+    # a: .6 and .2; b: .3 and 0; c: 0 and .8; missing: .1 and 0.
+    assert anomalies.l_infinity(train, test) == pytest.approx(0.8)
+
+
+def test_jensen_shannon_is_scipys_squared_distance() -> None:
+    train, test = number([10, 20, 30, 0], missing=5), number([40, 0, 1, 9], missing=50)
+    expected = jensenshannon([10, 20, 30, 0, 5], [40, 0, 1, 9, 50], base=2) ** 2
+    assert anomalies.jensen_shannon(train, test) == pytest.approx(expected)
+
+
+def test_drift_is_a_warning() -> None:
+    found = anomalies.find(statistics(number([500, 500]), number([990, 10])))
+    assert kinds(found) == [("warning", "drift", "test")]
+    assert "Jensen-Shannon divergence" in found[0]["message"]
+    found = anomalies.find(statistics(text([["a", 900], ["b", 100]]), text([["a", 1000]])))
+    assert kinds(found) == []
+    found = anomalies.find(statistics(text([["a", 800], ["b", 200]]), text([["a", 1000]])))
+    assert kinds(found) == [("warning", "drift", "test")]
+
+
+def test_a_column_that_goes_missing_drifts() -> None:
+    found = anomalies.find(statistics(number([500, 500]), number([200, 200], missing=600)))
+    assert kinds(found) == [("warning", "drift", "test")]
+
+
+def test_few_rows_show_no_drift() -> None:
+    assert anomalies.find(statistics(number([500, 500]), number([150, 0]))) == []
+
+
+def test_columns_that_say_nothing() -> None:
+    constant = text([["a", 500]])
+    assert kinds(anomalies.find(statistics(constant, constant))) == [
+        ("warning", "constant", "train")
+    ]
+    empty = text([], missing=500)
+    assert kinds(anomalies.find(statistics(empty, empty))) == [("warning", "all_missing", "train")]
+    flag = text([["a", 300]], missing=200)
+    assert anomalies.find(statistics(flag, flag)) == []
+
+
+@pytest.mark.parametrize(("unseen", "severity"), [(1, "info"), (50, "warning")])
+def test_new_categories(unseen: int, severity: str) -> None:
+    train, test = text([["a", 1000], ["b", 9]]), text([["a", 1000 - unseen], ["z", unseen]])
+    found = anomalies.find(statistics(train, test | {"unseen": unseen}))
+    assert kinds(found) == [(severity, "new_categories", "test")]
+    assert found[0]["value"] == unseen / 1000
+
+
+@pytest.mark.parametrize("in_train, in_test, told", [(0, 3, True), (0, 0, False), (5, 3, False)])
+def test_whole_numbers_that_lose_digits(in_train: int, in_test: int, told: bool) -> None:
+    train, test = number([150, 50]), number([150, 50])
+    whole = {"type": "int64"}
+    found = anomalies.find(
+        statistics(train | whole | {"rounded": in_train}, test | whole | {"rounded": in_test})
+    )
+    assert kinds(found) == ([("warning", "rounded", "test")] if told else [])
+    assert [anomaly["value"] for anomaly in found] == ([3 / 200] if told else [])
+
+
+def test_later_dates_are_no_anomaly() -> None:
+    train, test = text([["2013-01-01", 500]]), text([["2013-01-02", 500]], unseen=500)
+    train["values"].append(["2013-01-03", 500])
+    made = statistics(
+        train | {"type": "date", "distinct": 2, "rows": 1000}, test | {"type": "date"}
+    )
+    assert anomalies.find(made) == []
+
+
+def test_a_leak_is_a_warning() -> None:
+    column = number([500, 500])
+    found = anomalies.find(statistics(column, column, alone=0.9999))
+    assert kinds(found) == [("warning", "label_leak", "validation")]
+    assert anomalies.find(statistics(column, column, alone=0.98)) == []
+    assert anomalies.find(statistics(column, column, alone=None)) == []
+
+
+def test_accuracy_on_a_lopsided_label_is_no_leak() -> None:
+    column = number([500, 500])
+    made = statistics(column, column, alone=0.995, task="multiclass")
+    assert kinds(anomalies.find(made)) == [("warning", "label_leak", "validation")]
+    made["splits"]["train"]["columns"]["y"]["values"] = [[0.0, 995], [1.0, 5]]
+    assert anomalies.find(made) == []
+
+
+def test_the_config_says_how_severe_a_kind_is() -> None:
+    found = anomalies.find(statistics(text([["a", 500]]), text([["b", 500]])))
+    before = kinds(found)
+    assert before == [("warning", "constant", "train"), ("warning", "drift", "test")]
+    assert anomalies.graded(found, {}) == found
+    graded = anomalies.graded(found, {"drift": "error", "constant": "ignore", "label_leak": "info"})
+    assert graded == [found[1] | {"severity": "error"}]
+    assert kinds(found) == before
+
+
+def test_rows_in_two_splits_are_told_by_their_share() -> None:
+    column = text([["a", 300]])
+    found = statistics(column, column)
+    for repeated, severity in ((0, None), (3, "info"), (4, "warning")):
+        found["splits"]["test"]["repeated"] = repeated
+        repeats = [a for a in anomalies.find(found) if a["kind"] == "repeated_rows"]
+        assert [a["severity"] for a in repeats] == ([severity] if severity else [])
+    assert (
+        "4 of the 300 rows of test are equal to a row of an earlier split" in repeats[0]["message"]
+    )
+
+
+def since(before: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
+    found = anomalies.find(statistics(now, now), statistics(before, before))
+    return [anomaly for anomaly in found if anomaly["kind"] == "previous_drift"]
+
+
+def test_drift_of_categories_since_the_previous_run() -> None:
+    before, now = text([["a", 600], ["b", 400]]), text([["a", 450], ["b", 550]])
+    (found,) = since(before, now)
+    assert found["value"] == pytest.approx(0.15)
+    assert found["message"].startswith(
+        "'x' is distributed otherwise than in the previous run: L-inf"
+    )
+    assert since(before, before) == []
+
+
+def sampled(values: np.ndarray, missing: int = 0) -> dict[str, Any]:
+    """A number's statistics, its histogram over its own range."""
+    values, counts = np.unique(values, return_counts=True)
+    described = describe_numbers("x", values, counts, None)
+    return text([[1.0, int(counts.sum())]], missing) | described | {"type": "float32"}
+
+
+def test_drift_of_numbers_since_the_previous_run() -> None:
+    """scipy judges the rows themselves, of which the anomaly saw only the quantiles."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=20_000)
+    for later, missing in ((rows + 1.5, 0), (rows, 9000), (np.round(rows), 0)):
+        before, now = sampled(rows), sampled(later, missing)
+        edges = before["histogram"]["edges"]
+        p = np.append(np.histogram(rows, edges)[0], 0) / len(rows)
+        q = np.append(np.histogram(np.clip(later, edges[0], edges[-1]), edges)[0], missing)
+        expected = jensenshannon(p, q / q.sum(), base=2) ** 2
+        (found,) = since(before, now)
+        assert found["value"] == pytest.approx(expected, abs=0.01)
+    assert since(sampled(rows), sampled(rng.normal(size=5000))) == []
+    empty = sampled(rows) | {"quantiles": [], "histogram": {"edges": [], "counts": []}}
+    empty |= {"missing": 20_000, "rows": 20_000}
+    assert since(empty, empty) == []
+    assert len(since(sampled(rows), empty)) == 1
+
+
+def test_columns_that_come_go_or_change_their_type() -> None:
+    column = text([["a", 300]])
+    assert (
+        "'x' was string in the previous run, and is float32"
+        in (since(column, number([150, 150]))[0]["message"])
+    )
+    before = statistics(column, column)
+    before["splits"]["train"]["columns"]["old"] = column
+    del before["splits"]["train"]["columns"]["x"]
+    found = anomalies.find(statistics(column, column), before)
+    messages = [a["message"] for a in found if a["kind"] == "previous_drift"]
+    assert messages == [
+        "'x' was not there in the previous run, and is string",
+        "'old' was string in the previous run, and is not there",
+    ]

@@ -1,0 +1,180 @@
+"""The workflow's description: it is clean, cheap to read, and says what depends on what."""
+
+import os
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+STAGES = {
+    "fetch",
+    "ingest",
+    "gather",
+    "analyze",
+    "preprocess",
+    "train",
+    "evaluate",
+    "select",
+    "export",
+    "convert_tflite",
+    "convert_tfjs",
+    "verify",
+    "report",
+    "provenance",
+}
+# Scripts that are no stages.
+TOOLS = {"upgrade"}
+
+
+def call(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["snakemake", "--lint"],
+        ["snakefmt", "--check", "Snakefile", "rules"],
+        ["ruff", "check"],
+        ["ruff", "format", "--check"],
+        ["mypy"],
+    ],
+    ids=" ".join,
+)
+def test_sources_are_clean(command: list[str]) -> None:
+    done = call(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def plan(
+    folder: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Asks Snakemake, in an empty folder, what there would be to do."""
+    for name in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "web"):
+        if not (folder / name).exists():
+            (folder / name).symlink_to(ROOT / name)
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--dry-run", *arguments],
+        cwd=folder,
+        env=os.environ | (environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_plan_holds_every_stage_and_every_model(tmp_path: Path) -> None:
+    done = plan(tmp_path)
+    assert done.returncode == 0, done.stderr
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
+    models = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["models"]
+    assert set(counts) == STAGES | {"all", "total"}
+    for stage in STAGES:
+        expected = len(models) if stage in ("train", "evaluate") else 1
+        assert int(counts[stage]) == expected
+
+
+def test_planning_imports_nothing_slow(tmp_path: Path) -> None:
+    """TensorFlow alone costs seconds, and a plan is asked for often."""
+    spy = tmp_path / "spy"
+    spy.mkdir()
+    for name in ("tensorflow", "keras", "numba", "duckdb"):
+        (spy / f"{name}.py").write_text(f"raise ImportError('{name} was imported')")
+    done = plan(tmp_path, environment={"PYTHONPATH": f"{spy}:{ROOT / 'src'}"})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_rule_declares_what_lint_and_a_cluster_want() -> None:
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        text = path.read_text()
+        for rule in re.split(r"^rule ", text, flags=re.MULTILINE)[1:]:
+            for directive in ("input", "output", "log", "benchmark", "conda", "resources"):
+                assert f"\n    {directive}:" in rule, f"{path.name}: {rule.split(':')[0]}"
+            assert "mem_mb=" in rule
+            assert "runtime=" in rule
+
+
+def test_every_stage_has_one_script_and_its_tests() -> None:
+    scripts = {path.stem for path in (ROOT / "scripts").glob("*.py")}
+    assert scripts - TOOLS == STAGES - {"select"} | {"select_champion"}
+    tested = {path.stem for path in (ROOT / "tests" / "unit" / "scripts").glob("test_*.py")}
+    assert {f"test_{script}" for script in scripts - TOOLS} <= tested
+
+
+def test_every_stage_declares_the_settings_that_it_reads() -> None:
+    """A setting that a rule does not name would change without the stage running again."""
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    for rule in re.split(r"^rule ", rules, flags=re.MULTILINE)[1:]:
+        stage = rule.split(":")[0]
+        script = "select_champion" if stage == "select" else stage
+        text = (ROOT / "scripts" / f"{script}.py").read_text()
+        read = set(re.findall(r'(?:\bjob|config\.load\([^)]*\))\["(\w+)"\]', text)) - {"name"}
+        uses = "".join(re.findall(r"uses=(.*?\n)(?:    message|        \w+=)", rule, re.DOTALL))
+        declared = {key.split(".")[0] for key in re.findall(r'"([\w.{}]+)"', uses)}
+        assert "job.config" in uses or read <= declared, stage
+
+
+def test_no_script_hides_a_module_of_the_standard_library() -> None:
+    """A script's own folder comes first in its path: a select.py would break subprocess."""
+    scripts = {path.stem for path in (ROOT / "scripts").glob("*.py")}
+    assert not scripts & set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (
+            "name: a\ndata: {files: t.csv}\n",
+            "error: job.yaml: data: expected the key 'label', found none.",
+        ),
+        ("name: a\ncolour: red\ndata: {files: t.csv, label: y}\n", "found ['colour']"),
+        (
+            "name: a\ndata: {files: t.csv, label: y}\ntraining: {learning_rate: 1e-3}\n",
+            'found "1e-3".\nNote: YAML reads 1e-3 as a string; write 1.0e-3.',
+        ),
+        (
+            "name: a\ndata: {files: 'none/*.csv', label: y}\n",
+            "error: data.files: expected files that match none/*.csv, found none.",
+        ),
+    ],
+    ids=["no label", "unknown key", "1e-3", "glob"],
+)
+def test_a_bad_config_ends_in_one_error_before_anything_runs(
+    tmp_path: Path, config: str, expected: str
+) -> None:
+    (tmp_path / "job.yaml").write_text(config)
+    done = plan(tmp_path, "--configfile", "job.yaml")
+    assert done.returncode != 0
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "File " not in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_another_config_inherits_nothing_from_the_default_one(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n1,0\n")
+    (tmp_path / "job.yaml").write_text("name: mine\ndata: {files: t.csv, label: y}\n")
+    done = plan(tmp_path, "--configfile", "job.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "--config job.yaml " in done.stdout
+    assert "results/mine/" in done.stdout
+    assert "flights" not in done.stdout
+
+
+def test_a_profile_says_why_for_each_of_its_entries() -> None:
+    for path in (ROOT / "profiles").glob("*/config.yaml"):
+        lines = path.read_text().splitlines()
+        for before, line in pairwise(lines):
+            if re.match(r"[a-z]", line):
+                assert before.startswith("#"), f"{path}: {line}"
