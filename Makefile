@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run costs reproduce upgrade slurm test test-fast test-slurm to-dvc to-snakemake format docs runs lock clean
+.PHONY: help install run costs reproduce upgrade slurm test test-unit test-fast test-slurm to-dvc to-snakemake format lint docs site runs lock clean
 
 help: ## List the targets and the variables
 	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
@@ -49,10 +49,13 @@ upgrade: $(INSTALLED) ## Upgrade a copy of TensorFlow 1 code: make upgrade SRC=o
 
 slurm: $(VENV)/slurm ## Add what `snakemake --profile profiles/slurm` needs
 
-test: $(INSTALLED) $(VENV)/plugins/kubernetes ## Run all tests (about 25 minutes on 2 cores)
+test: $(INSTALLED) $(VENV)/docs $(VENV)/plugins/kubernetes ## Run all tests (about 25 minutes on 2 cores)
 	$(PYTEST)
 
-test-fast: $(INSTALLED) ## Run the tests that take less than 3 minutes together
+test-unit: $(INSTALLED) $(VENV)/docs ## Run the unit tests, the slow ones too (about 10 minutes)
+	$(PYTEST) -m 'not end_to_end'
+
+test-fast: $(INSTALLED) $(VENV)/docs ## Run the tests that take less than 3 minutes together
 	$(PYTEST) -m 'not slow and not end_to_end'
 # The tests of a file share what they make. Those with whole jobs come first, by name.
 PYTEST = pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -69,6 +72,12 @@ to-snakemake: $(INSTALLED) ## After `dvc repro` or `dvc pull`: tell Snakemake so
 format: $(INSTALLED) ## Format the sources
 	ruff check --fix && ruff format && snakefmt Snakefile rules
 
+lint: $(INSTALLED) $(VENV)/docs ## Check the sources: style, types, spelling
+	ruff check && ruff format --check && snakefmt --check Snakefile rules && mypy && typos
+
+site: $(INSTALLED) $(VENV)/docs ## Build the documentation into site/
+	zensical build --clean --strict
+
 docs: $(INSTALLED) ## Write config/REFERENCE.md from the schema
 	python -m millrace.config.reference > config/REFERENCE.md
 
@@ -79,7 +88,7 @@ lock: $(INSTALLED) ## Pin the newest versions that envs/*.in allow (for maintain
 	pip install --quiet --disable-pip-version-check uv
 	$(COMPILE) --upgrade envs/millrace.in -o envs/millrace.lock
 	$(COMPILE) --upgrade -c envs/millrace.lock envs/millrace-gpu.in -o envs/millrace-gpu.lock
-	for name in slurm kubernetes; do \
+	for name in slurm kubernetes docs; do \
 	    $(COMPILE) --upgrade -c envs/millrace.lock envs/$$name.in -o envs/$$name.lock || exit; done
 	$(MAKE) envs/millrace.yaml envs/millrace-gpu.yaml
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -90,7 +99,7 @@ envs/%.yaml: envs/%.lock
 	sed -n 's/^\([a-z].*[^ ]\) *\\$$/      - \1/p' $<; } > $@
 
 clean: ## Remove results, logs and fetched data; the environment stays
-	rm -rf results logs data/raw .snakemake
+	rm -rf results logs data/raw .snakemake site
 
 $(INSTALLED): $(LOCK) envs/tfjs.lock envs/data.lock pyproject.toml web/package-lock.json
 	@command -v $(PYTHON) >/dev/null || { echo 'Expected Python 3.11, 3.12 or 3.13 as $(PYTHON), found none: install it, or name it, as in `make run PYTHON=python3.12`.'; exit 1; }

@@ -1,6 +1,7 @@
 """What the documentation tells people to write and to type."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,11 @@ import pytest
 from millrace.config import load
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("config/*.md")])
+PAGES = sorted(
+    page
+    for folder in (".", "docs", "docs/reference", "config", "data")
+    for page in ROOT.glob(f"{folder}/*.md")
+)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -64,3 +69,9 @@ def test_help_lists_every_target() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(re.findall(r"^  ([a-z-]+) ", done.stdout, re.MULTILINE)) == set(phony.split())
+
+
+@pytest.mark.skipif(not shutil.which("typos"), reason="needs `make lint`, which installs it")
+def test_words_are_spelled_right() -> None:
+    done = subprocess.run(["typos"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
