@@ -18,17 +18,17 @@ if not workflow.configfiles:
 
 job = prepare(config, workflow.configfiles, workflow.current_basedir)
 R = job.results
-LOGS = f"logs/{job.name}"
+LOGS = job.logs
 
 
 # First, so that it is the target; in a module it leaves the importing workflow its own.
 rule all:
     input:
-        f"{R}/parity.json",
-        f"{R}/report.html",
-        f"{R}/model_card.md",
-        f"{R}/web",
-        f"{R}/provenance.json",
+        R.parity,
+        R.report,
+        R.model_card,
+        R.web,
+        R.provenance,
     localrule: True
 
 

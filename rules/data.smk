@@ -7,11 +7,11 @@ rule fetch:
         job.files_in("data.database"),
         script=job.ours("scripts/fetch.py"),
     output:
-        directory(f"data/raw/{job.name}"),
+        directory(job.raw.folder),
     log:
-        f"{LOGS}/fetch.log",
+        LOGS.log("fetch"),
     benchmark:
-        f"{LOGS}/fetch.tsv"
+        LOGS.benchmark("fetch")
     localrule: True  # the nodes of a cluster may have no network
     conda:
         "../envs/millrace.yaml"
@@ -32,13 +32,13 @@ rule ingest:
     input:
         job.files_in("data.schema"),
         script=job.ours("scripts/ingest.py"),
-        raw=f"data/raw/{job.name}",
+        raw=job.raw.folder,
     output:
-        directory(f"{R}/parts/{{part}}"),
+        directory(R.part("{part}")),
     log:
-        f"{LOGS}/ingest.{{part}}.log",
+        LOGS.log("ingest.{part}"),
     benchmark:
-        f"{LOGS}/ingest.{{part}}.tsv"
+        LOGS.benchmark("ingest.{part}")
     conda:
         "../envs/millrace.yaml"
     resources:
@@ -56,27 +56,27 @@ rule ingest:
 
 rule gather:
     input:
-        expand(f"{R}/parts/{{part}}", part=job.parts),
+        [R.part(part) for part in job.parts],
         script=job.ours("scripts/gather.py"),
     output:
-        examples=directory(f"{R}/examples"),
-        schema=f"{R}/schema.json",
+        examples=directory(R.examples),
+        schema=R.schema,
         account=report(
-            f"{R}/ingest.json",
+            R.account,
             caption="captions/account.rst",
             category="Data",
             labels={"file": "rows"},
         ),
         rejected=report(
-            f"{R}/rejected.csv",
+            R.rejected,
             caption="captions/rejected.rst",
             category="Data",
             labels={"file": "rejected rows"},
         ),
     log:
-        f"{LOGS}/gather.log",
+        LOGS.log("gather"),
     benchmark:
-        f"{LOGS}/gather.tsv"
+        LOGS.benchmark("gather")
     conda:
         "../envs/millrace.yaml"
     resources:

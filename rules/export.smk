@@ -5,16 +5,16 @@
 rule export:
     input:
         script=job.ours("scripts/export.py"),
-        champion=f"{R}/champion.json",
-        preprocessing=f"{R}/preprocessing.json",
+        champion=R.champion,
+        preprocessing=R.preprocessing,
         models=MODELS,
     output:
-        saved_model=directory(f"{R}/export/saved_model/1"),
-        signature=f"{R}/export/signature.json",
+        saved_model=directory(R.saved_model),
+        signature=R.signature,
     log:
-        f"{LOGS}/export.log",
+        LOGS.log("export"),
     benchmark:
-        f"{LOGS}/export.tsv"
+        LOGS.benchmark("export")
     group:
         "export"
     conda:
@@ -35,16 +35,16 @@ rule export:
 rule convert_tflite:
     input:
         script=job.ours("scripts/convert_tflite.py"),
-        saved_model=f"{R}/export/saved_model/1",
-        signature=f"{R}/export/signature.json",
-        preprocessing=f"{R}/preprocessing.json",
-        examples=f"{R}/examples",
+        saved_model=R.saved_model,
+        signature=R.signature,
+        preprocessing=R.preprocessing,
+        examples=R.examples,
     output:
-        directory(f"{R}/export/tflite"),
+        directory(R.tflite),
     log:
-        f"{LOGS}/convert_tflite.log",
+        LOGS.log("convert_tflite"),
     benchmark:
-        f"{LOGS}/convert_tflite.tsv"
+        LOGS.benchmark("convert_tflite")
     group:
         "export"
     conda:
@@ -66,13 +66,13 @@ rule convert_tflite:
 rule convert_tfjs:
     input:
         script=job.ours("scripts/convert_tfjs.py"),
-        saved_model=f"{R}/export/saved_model/1",
+        saved_model=R.saved_model,
     output:
-        directory(f"{R}/export/tfjs"),
+        directory(R.tfjs),
     log:
-        f"{LOGS}/convert_tfjs.log",
+        LOGS.log("convert_tfjs"),
     benchmark:
-        f"{LOGS}/convert_tfjs.tsv"
+        LOGS.benchmark("convert_tfjs")
     group:
         "export"
     conda:
@@ -95,25 +95,25 @@ rule verify:
         job.files_in("models"),
         script=job.ours("scripts/verify.py"),
         runner=job.ours("web/predict.mjs"),
-        champion=f"{R}/champion.json",
+        champion=R.champion,
         models=MODELS,
-        preprocessing=f"{R}/preprocessing.json",
-        examples=f"{R}/examples",
-        saved_model=f"{R}/export/saved_model/1",
-        signature=f"{R}/export/signature.json",
-        tflite=f"{R}/export/tflite",
-        tfjs=f"{R}/export/tfjs",
+        preprocessing=R.preprocessing,
+        examples=R.examples,
+        saved_model=R.saved_model,
+        signature=R.signature,
+        tflite=R.tflite,
+        tfjs=R.tfjs,
     output:
         report(
-            f"{R}/parity.json",
+            R.parity,
             caption="captions/parity.rst",
             category="Proof",
             labels={"file": "certificate"},
         ),
     log:
-        f"{LOGS}/verify.log",
+        LOGS.log("verify"),
     benchmark:
-        f"{LOGS}/verify.tsv"
+        LOGS.benchmark("verify")
     group:
         "export"
     conda:

@@ -5,22 +5,22 @@ rule analyze:
     input:
         job.files_in("data.previous"),
         script=job.ours("scripts/analyze.py"),
-        examples=f"{R}/examples",
-        schema=f"{R}/schema.json",
-        account=f"{R}/ingest.json",
+        examples=R.examples,
+        schema=R.schema,
+        account=R.account,
     output:
-        statistics=f"{R}/statistics.json",
+        statistics=R.statistics,
         anomalies=report(
-            f"{R}/anomalies.json",
+            R.anomalies,
             caption="captions/anomalies.rst",
             category="Data",
             labels={"file": "anomalies"},
         ),
-        suggestion=f"{R}/suggested_schema.json",
+        suggestion=R.suggestion,
     log:
-        f"{LOGS}/analyze.log",
+        LOGS.log("analyze"),
     benchmark:
-        f"{LOGS}/analyze.tsv"
+        LOGS.benchmark("analyze")
     conda:
         "../envs/millrace.yaml"
     threads: 2
@@ -42,17 +42,17 @@ rule preprocess:
     input:
         job.files_in("features"),
         script=job.ours("scripts/preprocess.py"),
-        examples=f"{R}/examples",
-        schema=f"{R}/schema.json",
-        statistics=f"{R}/statistics.json",
+        examples=R.examples,
+        schema=R.schema,
+        statistics=R.statistics,
     output:
-        preprocessing=f"{R}/preprocessing.json",
-        features=f"{R}/features.yaml",
-        encoded=directory(f"{R}/encoded"),
+        preprocessing=R.preprocessing,
+        features=R.features,
+        encoded=directory(R.encoded),
     log:
-        f"{LOGS}/preprocess.log",
+        LOGS.log("preprocess"),
     benchmark:
-        f"{LOGS}/preprocess.tsv"
+        LOGS.benchmark("preprocess")
     conda:
         "../envs/millrace.yaml"
     threads: 2

@@ -16,15 +16,15 @@ rule train:
         ),
         lambda wildcards: job.earlier(wildcards.model),
         script=job.ours("scripts/train.py"),
-        preprocessing=f"{R}/preprocessing.json",
-        encoded=f"{R}/encoded",
+        preprocessing=R.preprocessing,
+        encoded=R.encoded,
     output:
-        training=directory(f"{R}/models/{{model}}/training"),
-        hardware=f"{R}/hardware/{{model}}.json",
+        training=directory(R.run("{model}").training),
+        hardware=R.hardware_of("{model}"),
     log:
-        f"{LOGS}/train/{{model}}.log",
+        LOGS.log("train/{model}"),
     benchmark:
-        f"{LOGS}/train/{{model}}.tsv"
+        LOGS.benchmark("train/{model}")
     conda:
         "../envs/millrace.yaml"
     # TensorFlow uses every core it finds; two models at a time would only share them.
@@ -54,24 +54,24 @@ rule train:
 rule evaluate:
     input:
         script=job.ours("scripts/evaluate.py"),
-        training=f"{R}/models/{{model}}/training",
-        preprocessing=f"{R}/preprocessing.json",
-        encoded=f"{R}/encoded",
-        examples=f"{R}/examples",
-        schema=f"{R}/schema.json",
+        training=R.run("{model}").training,
+        preprocessing=R.preprocessing,
+        encoded=R.encoded,
+        examples=R.examples,
+        schema=R.schema,
     output:
         metrics=report(
-            f"{R}/models/{{model}}/metrics.json",
+            R.run("{model}").metrics,
             caption="captions/metrics.rst",
             category="Models",
             labels={"model": "{model}", "file": "metrics"},
         ),
-        diagnostics=f"{R}/models/{{model}}/diagnostics.json",
-        predictions=f"{R}/models/{{model}}/predictions.parquet",
+        diagnostics=R.run("{model}").diagnostics,
+        predictions=R.run("{model}").predictions,
     log:
-        f"{LOGS}/evaluate/{{model}}.log",
+        LOGS.log("evaluate/{model}"),
     benchmark:
-        f"{LOGS}/evaluate/{{model}}.tsv"
+        LOGS.benchmark("evaluate/{model}")
     conda:
         "../envs/millrace.yaml"
     threads: 2
@@ -99,18 +99,18 @@ rule select:
         models=MODELS,
     output:
         leaderboard=report(
-            f"{R}/leaderboard.csv",
+            R.leaderboard,
             caption="captions/leaderboard.rst",
             category="Models",
             labels={"model": "all", "file": "leaderboard"},
         ),
-        scores=f"{R}/scores.json",
-        curves=f"{R}/curves.csv",
-        champion=f"{R}/champion.json",
+        scores=R.scores,
+        curves=R.curves,
+        champion=R.champion,
     log:
-        f"{LOGS}/select.log",
+        LOGS.log("select"),
     benchmark:
-        f"{LOGS}/select.tsv"
+        LOGS.benchmark("select")
     localrule: True
     conda:
         "../envs/millrace.yaml"

@@ -1,45 +1,44 @@
 # What people read: the report, the model card, the page that predicts; and what made all this.
-from millrace.report.provenance import ARTIFACTS
 
 
 rule report:
     input:
         script=job.ours("scripts/report.py"),
-        ingest=f"{R}/ingest.json",
-        schema=f"{R}/schema.json",
-        statistics=f"{R}/statistics.json",
-        anomalies=f"{R}/anomalies.json",
-        leaderboard=f"{R}/leaderboard.csv",
-        champion=f"{R}/champion.json",
+        ingest=R.account,
+        schema=R.schema,
+        statistics=R.statistics,
+        anomalies=R.anomalies,
+        leaderboard=R.leaderboard,
+        champion=R.champion,
         models=MODELS,
-        signature=f"{R}/export/signature.json",
-        tflite=f"{R}/export/tflite",
-        tfjs=f"{R}/export/tfjs",
-        parity=f"{R}/parity.json",
+        signature=R.signature,
+        tflite=R.tflite,
+        tfjs=R.tfjs,
+        parity=R.parity,
     output:
         report=report(
-            f"{R}/report.html",
+            R.report,
             caption="captions/report.rst",
             category="Result",
             labels={"file": "report"},
         ),
         model_card=report(
-            f"{R}/model_card.md",
+            R.model_card,
             caption="captions/model_card.rst",
             category="Result",
             labels={"file": "model card"},
         ),
         web=report(
-            directory(f"{R}/web"),
+            directory(R.web),
             htmlindex="index.html",
             caption="captions/page.rst",
             category="Result",
             labels={"file": "page that predicts"},
         ),
     log:
-        f"{LOGS}/report.log",
+        LOGS.log("report"),
     benchmark:
-        f"{LOGS}/report.tsv"
+        LOGS.benchmark("report")
     group:
         "export"
     conda:
@@ -62,21 +61,21 @@ rule report:
 rule provenance:
     input:
         script=job.ours("scripts/provenance.py"),
-        raw=f"data/raw/{job.name}",
-        hardware=expand(f"{R}/hardware/{{model}}.json", model=job.runs),
-        artifacts=expand(f"{R}/{{artifact}}", artifact=ARTIFACTS),
+        raw=job.raw.folder,
+        hardware=[R.hardware_of(run) for run in job.runs],
+        artifacts=R.recorded(),
         models=MODELS,
     output:
         provenance=report(
-            f"{R}/provenance.json",
+            R.provenance,
             caption="captions/provenance.rst",
             category="Result",
             labels={"file": "provenance"},
         ),
     log:
-        f"{LOGS}/provenance.log",
+        LOGS.log("provenance"),
     benchmark:
-        f"{LOGS}/provenance.tsv"
+        LOGS.benchmark("provenance")
     group:
         "export"
     conda:

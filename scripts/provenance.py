@@ -7,6 +7,7 @@ from millrace import config, errors
 from millrace.config import runs
 from millrace.files import read_json, sha256, write_json
 from millrace.report import provenance
+from millrace.results import RawFolder, Results
 from millrace.workflow.job import Job
 
 
@@ -19,14 +20,15 @@ def main() -> None:
 
     job = config.load(arguments.config)
     plan = runs.plan(job)
-    made_by = provenance.collect(job, arguments.raw / "manifest.json")
+    made_by = provenance.collect(job, RawFolder(arguments.raw).manifest)
     queries = {
         file["source"]
         for file in made_by["data"]
         if file["source"] != file["path"] and Path(file["source"]).is_file()
     }
     named = Job(job, str(arguments.config)).files_in(*provenance.NAME_FILES)
-    artifacts = provenance.artifacts(arguments.results, runs.artifacts(plan.values()))
+    results = Results(arguments.results)
+    artifacts = provenance.artifacts(results, runs.artifacts(plan.values(), results))
     write_json(
         arguments.provenance,
         {
@@ -34,9 +36,7 @@ def main() -> None:
             **made_by,
             "config": job,
             "files": {file: sha256(Path(file)) for file in sorted({*queries, *named})},
-            "hardware": {
-                run: read_json(arguments.results / "hardware" / f"{run}.json") for run in plan
-            },
+            "hardware": {run: read_json(results.hardware_of(run)) for run in plan},
             "artifacts": artifacts,
         },
     )

@@ -7,6 +7,7 @@ from millrace import config, report
 from millrace.errors import run
 from millrace.files import replacing
 from millrace.report import page, provenance
+from millrace.results import RawFolder, Results
 
 
 def main() -> None:
@@ -17,19 +18,19 @@ def main() -> None:
     arguments = parser.parse_args()
 
     job = config.load(arguments.config)
-    manifest = Path("data") / "raw" / job["name"] / "manifest.json"
-    made_by = provenance.collect(job, manifest)
+    results = Results(arguments.results)
+    made_by = provenance.collect(job, RawFolder.of(job["name"]).manifest)
     texts = {
-        arguments.report: report.build(job, arguments.results, made_by),
-        arguments.model_card: report.build_model_card(job, arguments.results, made_by),
+        arguments.report: report.build(job, results, made_by),
+        arguments.model_card: report.build_model_card(job, results, made_by),
     }
-    form = page.build(arguments.results, job["name"])
+    form = page.build(results, job["name"])
     for path, text in texts.items():
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     with replacing(arguments.web) as directory:
         directory.mkdir()
-        (directory / "index.html").write_text(form, encoding="utf-8")
+        (directory / Results.web.opens).write_text(form, encoding="utf-8")
     print(f"{arguments.report}: {arguments.report.stat().st_size:,} bytes")
 
 

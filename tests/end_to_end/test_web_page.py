@@ -11,6 +11,7 @@ import pytest
 
 from millrace.export.runtimes import NODE
 from millrace.report import page
+from millrace.results import Results
 from tests.helpers.browser import drive, needs_chromium
 
 SIZE, CITY, COUNT = "size (mm)", "city", "count"
@@ -21,7 +22,9 @@ pytestmark = [pytest.mark.end_to_end, needs_chromium]
 
 def write_page(job: Any, folder: Path) -> Path:
     path = folder / "index.html"
-    path.write_text(page.build(job.until("convert_tfjs").results, "made"), encoding="utf-8")
+    path.write_text(
+        page.build(Results(job.until("convert_tfjs").results), "made"), encoding="utf-8"
+    )
     return path
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from millrace.results import ConvertedFolder, Results, RunFolder, TrainingFolder
 from millrace.tfrecord import examples
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -67,14 +68,14 @@ def fixture_model(row: dict[str, Any]) -> float:
 
 
 @pytest.fixture
-def make_results(tmp_path: Path) -> Callable[[str], Path]:
+def make_results(tmp_path: Path) -> Callable[[str], Results]:
     """Returns a function that writes the results of a job with the given task."""
 
     def make(task: str) -> Path:
-        results = tmp_path / "results" / task
+        results = Results(tmp_path / "results" / task)
         _write_data(results, task)
         for model in ("linear", "dnn"):
-            _write_model(results / "models" / model, model, task)
+            _write_model(results.run(model), model, task)
         _write_selection(results, task)
         _write_export(results, task)
         return results
@@ -87,7 +88,7 @@ def _json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value))
 
 
-def _write_data(results: Path, task: str) -> None:
+def _write_data(results: Results, task: str) -> None:
     schema = {
         "columns": [
             {"name": "age", "type": "float32"},
@@ -96,16 +97,16 @@ def _write_data(results: Path, task: str) -> None:
         ],
         "label": "late",
     }
-    _json(results / "schema.json", schema)
+    _json(results.schema, schema)
     table = pa.Table.from_pylist(
         [row | {"late": label} for row, label in zip(ROWS, LABELS[task], strict=True)],
         schema=examples.arrow_schema(schema),
     )
-    (results / "examples").mkdir()
-    shard = results / "examples" / examples.shard_name("test", 0, 1)
+    results.examples.mkdir()
+    shard = results.examples / examples.shard_name("test", 0, 1)
     shard.write_bytes(examples.encode(table.to_batches()[0]).tobytes())
     _json(
-        results / "ingest.json",
+        results.account,
         {
             "rows_read": 900,
             "written": SPLIT_ROWS,
@@ -120,14 +121,14 @@ def _write_data(results: Path, task: str) -> None:
             "reasons": {"expected a number": 5},
         },
     )
-    (results / "rejected.csv").write_text("file,row,byte_offset,column,reason,raw\n")
+    results.rejected.write_text("file,row,byte_offset,column,reason,raw\n")
     splits = {split: _split(rows, task) for split, rows in SPLIT_ROWS.items()}
     label = {"name": "late", "task": task, "classes": CLASSES[task] or None}
     label["alone"] = {"age": 0.61, "carrier": 0.52}
-    _json(results / "statistics.json", {"splits": splits, "label": label})
+    _json(results.statistics, {"splits": splits, "label": label})
     message = "'carrier' is distributed otherwise in test than in train: <b>0.3</b>"
     anomaly = {"severity": "warning", "kind": "drift", "column": "carrier", "split": "test"}
-    _json(results / "anomalies.json", {"anomalies": [anomaly | {"message": message, "value": 0.3}]})
+    _json(results.anomalies, {"anomalies": [anomaly | {"message": message, "value": 0.3}]})
 
 
 def _split(rows: int, task: str) -> dict[str, Any]:
@@ -177,14 +178,14 @@ def _text(rows: int, values: list[str]) -> dict[str, Any]:
     }
 
 
-def _write_model(directory: Path, model: str, task: str) -> None:
+def _write_model(run: RunFolder, model: str, task: str) -> None:
     metrics = {
         name: {"value": value, "low": low, "high": high}
         for name, (value, low, high) in METRICS[task].items()
     }
     training = {"parameters": 1234, "epochs": 3, "best_epoch": 2, "cpu_seconds": 1.5}
     _json(
-        directory / "metrics.json",
+        run.metrics,
         {
             "model": model,
             "kind": model,
@@ -197,20 +198,20 @@ def _write_model(directory: Path, model: str, task: str) -> None:
             "training": training,
         },
     )
-    _json(directory / "diagnostics.json", _diagnostics(task))
-    training_directory = directory / "training"
-    training_directory.mkdir()
+    _json(run.diagnostics, _diagnostics(task))
+    folder = TrainingFolder(run.training)
+    folder.folder.mkdir()
     history = "epoch,learning_rate,loss,val_loss\n0,0.001,.6,.61\n1,0.001,.5,.55\n2,0.001,.45,.56\n"
-    (training_directory / "history.csv").write_text(history)
+    folder.history.write_text(history)
     fitted = {"settings": {"kind": model}, "parameters": 1234, "epochs": 3, "best_epoch": 2}
-    _json(training_directory / "training.json", fitted)
+    _json(folder.description, fitted)
     predictions: dict[str, list[Any]] = {"row": list(range(5)), "label": LABELS[task]}
     if task == "multiclass":
         for name, value in zip(CLASSES[task], (0.5, 0.25, 0.25), strict=True):
             predictions[f"prediction_{name}"] = [value] * 5
     else:
         predictions["prediction"] = [fixture_model(row) for row in ROWS]
-    pq.write_table(pa.table(predictions), directory / "predictions.parquet")
+    pq.write_table(pa.table(predictions), run.predictions)
 
 
 def _diagnostics(task: str) -> dict[str, Any]:
@@ -256,17 +257,17 @@ def _diagnostics(task: str) -> dict[str, Any]:
     }
 
 
-def _write_selection(results: Path, task: str) -> None:
+def _write_selection(results: Results, task: str) -> None:
     metric, (value, low, high) = next(iter(METRICS[task].items()))
     columns = ["rank", "model", "kind", metric, f"{metric}_low", f"{metric}_high", "over"]
-    with (results / "leaderboard.csv").open("w", newline="") as file:
+    with results.leaderboard.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerow([1, "dnn", "dnn", value, low, high, "rows"])
         writer.writerow([2, "linear", "linear", value, low, high, "rows"])
     check = {"check": "better than the baseline", "expected": 0.5, "found": value, "passed": True}
     _json(
-        results / "champion.json",
+        results.champion,
         {
             "model": "dnn",
             "kind": "dnn",
@@ -281,14 +282,14 @@ def _write_selection(results: Path, task: str) -> None:
     )
 
 
-def _write_export(results: Path, task: str) -> None:
+def _write_export(results: Results, task: str) -> None:
     inputs = [
         {"name": name, "key": name, "type": type_, "column_type": type_}
         | {"max_length": 0, "delimiter": ""}
         for name, type_ in {"age": "float32", "carrier": "string"}.items()
     ]
     _json(
-        results / "export" / "signature.json",
+        results.signature,
         {
             "model": "dnn",
             "inputs": inputs,
@@ -300,8 +301,8 @@ def _write_export(results: Path, task: str) -> None:
             "threshold": 0.5 if task == "binary" else None,
         },
     )
-    shutil.copytree(FIXTURES / "tfjs", results / "export" / "tfjs")
-    saved_model = results / "export" / "saved_model" / "1"
+    shutil.copytree(FIXTURES / "tfjs", results.tfjs)
+    saved_model = results.saved_model
     saved_model.mkdir(parents=True)
     (saved_model / "saved_model.pb").write_bytes(b"graph")
     artifact = {
@@ -315,9 +316,9 @@ def _write_export(results: Path, task: str) -> None:
         "metric": 0.7,
         "metric_cost": 0.01,
     }
-    _json(results / "export" / "tflite" / "conversion.json", {"artifacts": [artifact]})
+    _json(ConvertedFolder(results.tflite).description, {"artifacts": [artifact]})
     _json(
-        results / "parity.json",
+        results.parity,
         {
             "passed": True,
             "reference": "keras",

@@ -21,9 +21,7 @@ import yaml
 
 from millrace.config import tuning
 from millrace.errors import MillraceError
-
-# What is made of each run, in its folder.
-ARTIFACTS = ("training", "metrics.json", "diagnostics.json", "predictions.parquet")
+from millrace.results import Results
 
 # What a model's config says about its runs; the rest is about the model.
 ABOUT_RUNS = ("seeds", "ensemble")
@@ -89,16 +87,9 @@ def _runs(model: str, settings: dict[str, Any], seed: int, folds: int) -> Iterat
         yield Run(f"{model}/folds/{fold}", model, seed, tuned, fold=fold)
 
 
-def artifacts(runs: Iterable[Run]) -> list[str]:
-    """Returns what train and evaluate write, relative to `results/<name>/`.
-
-    A trial of a search is not evaluated.
-    """
-    return [
-        f"models/{run.name}/{artifact}"
-        for run in runs
-        for artifact in (ARTIFACTS if run.rung is None else ARTIFACTS[:1])
-    ]
+def artifacts(runs: Iterable[Run], results: Results) -> list[Path]:
+    """Returns what train and evaluate make. A trial of a search is not evaluated."""
+    return [path for run in runs for path in results.run(run.name).made(evaluated=run.rung is None)]
 
 
 def named(job: dict[str, Any], name: str) -> Run:

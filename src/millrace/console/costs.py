@@ -20,6 +20,7 @@ from millrace import config
 from millrace.config import runs
 from millrace.errors import MillraceError, run
 from millrace.files import read_json, replacing
+from millrace.results import Logs, Results
 from millrace.tfrecord.examples import shard_paths
 
 ROWS = 1000
@@ -34,11 +35,11 @@ def spent() -> str:
     return f"took {seconds:.1f} CPU seconds, at most {mebibytes} MiB"
 
 
-def training(logs: Path, model: str, plan: Iterable[runs.Run]) -> dict[str, float | None]:
+def training(logs: Logs, model: str, plan: Iterable[runs.Run]) -> dict[str, float | None]:
     """Returns what it took to train a model, from the logs of its runs.
 
     Args:
-        logs: the folder of a job's logs.
+        logs: the job's logs.
         model: its name in the config.
         plan: all runs of the job.
 
@@ -48,7 +49,7 @@ def training(logs: Path, model: str, plan: Iterable[runs.Run]) -> dict[str, floa
         of them all. None where a log does not tell, as after `dvc repro`.
     """
     own = [one for one in plan if one.model == model]
-    told = {one.name: _told(logs / "train" / f"{one.name}.log") for one in own}
+    told = {one.name: _told(logs.log(f"train/{one.name}")) for one in own}
     (main,) = (one for one in own if one.name == model)
     needed = [x for x in told if x == model or (main.ensemble and x.startswith(f"{main.after}/"))]
     processes = [process for found in told.values() for process in found]
@@ -70,7 +71,7 @@ def _total(found: Iterable[list[tuple[float, int]]]) -> float | None:
     return round(sum(s for part in parts for s, _ in part), 1) if all(parts) else None
 
 
-def told(logs: Path, job: dict[str, Any]) -> str | None:
+def told(logs: Logs, job: dict[str, Any]) -> str | None:
     """Returns in a line what the models of a completed config took to train; None without logs."""
     plan = runs.plan(job).values()
     took = {model: training(logs, model, plan)["cpu_seconds"] for model in job["models"]}
@@ -78,9 +79,9 @@ def told(logs: Path, job: dict[str, Any]) -> str | None:
     return f"Training: {', '.join(known)} CPU seconds" if known else None
 
 
-def leaderboard(results: Path) -> list[dict[str, str]]:
+def leaderboard(results: Results) -> list[dict[str, str]]:
     """Returns the rows of leaderboard.csv, best model first; refuses results without one."""
-    path = results / "leaderboard.csv"
+    path = results.leaderboard
     if not path.is_file():
         raise MillraceError(
             f"{path}: expected a leaderboard, found no file.", note="run the job first."
@@ -89,7 +90,7 @@ def leaderboard(results: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def serving(results: Path, models: Iterable[str], seed: int) -> Iterator[dict[str, Any]]:
+def serving(results: Results, models: Iterable[str], seed: int) -> Iterator[dict[str, Any]]:
     """Yields what each model is as a float32 TF Lite model: `tflite_bytes`, `row_microseconds`.
 
     Both are None of a model that TF Lite cannot run, and `tflite_lacks` says why. The rows are
@@ -99,10 +100,9 @@ def serving(results: Path, models: Iterable[str], seed: int) -> Iterator[dict[st
     from millrace.export import conversion, serving
     from millrace.features.raw_row import read_raw
 
-    shards = shard_paths(results / "examples", "test")
+    shards = shard_paths(results.examples, "test")
     for model in models:
-        training = results / "models" / model / "training"
-        predictor = serving.load_predictor(results / "preprocessing.json", training)
+        predictor = serving.load_predictor(results.preprocessing, results.run(model).training)
         with TemporaryDirectory() as folder:
             serving.export_saved_model(predictor, Path(folder) / "1")
             try:
@@ -139,12 +139,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, required=True)
     job = config.load(parser.parse_args().config)
-    results, logs = Path("results") / job["name"], Path("logs") / job["name"]
+    results, logs = Results.of(job["name"]), Logs.of(job["name"])
     ranked = leaderboard(results)
     names = [row["model"] for row in ranked]
     if set(names) != set(job["models"]):
         raise MillraceError(
-            f"{results / 'leaderboard.csv'}: expected the models of the config, "
+            f"{results.leaderboard}: expected the models of the config, "
             f"{', '.join(job['models'])}; found {', '.join(names)}.",
             note="run the job first.",
         )
@@ -153,15 +153,15 @@ def main() -> None:
         row | training(logs, row["model"], plan) | served
         for row, served in zip(ranked, serving(results, names, job["seed"]), strict=True)
     ]
-    with replacing(logs / "costs.csv") as path, path.open("w", encoding="utf-8") as file:
+    with replacing(logs.costs) as path, path.open("w", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    print(table(rows, read_json(results / "champion.json")["metric"]))
+    print(table(rows, read_json(results.champion)["metric"]))
     for row in rows:
         if row["tflite_lacks"]:
             print(f"{row['model']}: {row['tflite_lacks']}")
-    print(f"all columns: {logs / 'costs.csv'}")
+    print(f"all columns: {logs.costs}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import yaml
 from millrace.errors import MillraceError, run
 from millrace.files import read_json, replacing, sha256
 from millrace.report.provenance import ROOT
+from millrace.results import Results
 
 # What may differ without being a fault: it explains why something else does.
 CIRCUMSTANCES = ("python", "platform", "packages", "libraries", "hardware")
@@ -35,8 +36,8 @@ def reproduce(recorded: dict[str, Any], clone: Path, cores: int) -> dict[str, An
     _clone(recorded, clone)
     for file, checksum in _files(recorded).items():
         _bring(Path(file), checksum, clone)
-    results = Path("results") / recorded["name"]
-    with replacing(clone / results / "config.yaml") as path:
+    config = Results.of(recorded["name"]).config
+    with replacing(clone / config) as path:
         path.write_text(yaml.safe_dump(recorded["config"], sort_keys=False), encoding="utf-8")
     command = [
         sys.executable,
@@ -49,14 +50,14 @@ def reproduce(recorded: dict[str, Any], clone: Path, cores: int) -> dict[str, An
         "reason",
     ]
     done = subprocess.run(
-        [*command, "--configfile", str(results / "config.yaml")],
+        [*command, "--configfile", str(config)],
         cwd=clone,
         env=os.environ | {"PYTHONPATH": str(clone / "src")},
         check=False,
     )
     if done.returncode != 0:
         raise MillraceError(f"{clone}: expected the workflow to end well, it failed; see above.")
-    made: dict[str, Any] = read_json(clone / results / "provenance.json")
+    made: dict[str, Any] = read_json(clone / Results.of(recorded["name"]).provenance)
     return made
 
 

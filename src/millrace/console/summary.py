@@ -12,16 +12,17 @@ from millrace import config
 from millrace.console import costs
 from millrace.errors import run
 from millrace.files import read_json
+from millrace.results import Logs, Results
 
 
-def summary(results: Path) -> str:
+def summary(results: Results) -> str:
     """Returns the summary of the results of a job, in lines of at most about 100 characters.
 
     Raises MillraceError when an artifact is missing.
     """
-    champion = read_json(results / "champion.json")
-    metrics = read_json(results / "models" / champion["model"] / "metrics.json")
-    parity = read_json(results / "parity.json")
+    champion = read_json(results.champion)
+    metrics = read_json(results.run(champion["model"]).metrics)
+    parity = read_json(results.parity)
     not_reached = {runtime["runtime"] for runtime in parity["not_reached"]}
     lines = [
         *_champion(champion, metrics),
@@ -58,23 +59,23 @@ def _parity(parity: dict[str, Any]) -> Iterator[str]:
         yield f"  not shipped: {artifact['artifact']}, {artifact['reason']}"
 
 
-def _files(results: Path, not_reached: set[str]) -> Iterator[str]:
+def _files(results: Results, not_reached: set[str]) -> Iterator[str]:
     yield "Open:"
-    yield f"  {results / 'report.html'}  the report"
+    yield f"  {results.report}  the report"
     if "tfjs" not in not_reached:
-        yield f"  {results / 'web' / 'index.html'}  a page that predicts"
+        yield f"  {results.web / Results.web.opens}  a page that predicts"
     yield "Use:"
-    for name in ("saved_model/1", "tflite", "tfjs"):
-        if name not in not_reached:
-            yield f"  {results / 'export' / name}"
+    for exported in (results.saved_model, results.tflite, results.tfjs):
+        if exported.name not in not_reached:
+            yield f"  {exported}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     job = config.load(parser.parse_args().config)
-    print(summary(Path("results") / job["name"]))
-    if took := costs.told(Path("logs") / job["name"], job):
+    print(summary(Results.of(job["name"])))
+    if took := costs.told(Logs.of(job["name"]), job):
         print(f"{took}; `make costs` says what each model is like to serve.")
 
 

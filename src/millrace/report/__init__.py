@@ -1,12 +1,12 @@
 """The report and the model card: what was asked, what was found, and what made it."""
 
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from millrace.files import read_json
 from millrace.report import contents, data_section, inline_html, models_section
+from millrace.results import Results
 
 __all__ = ["build", "build_model_card"]
 
@@ -35,12 +35,12 @@ SECTIONS = {
 }
 
 
-def build(config: dict[str, Any], results: Path, provenance: dict[str, Any]) -> str:
+def build(config: dict[str, Any], results: Results, provenance: dict[str, Any]) -> str:
     """Returns the report of a job as one HTML file that needs neither network nor other files.
 
     Args:
         config: the completed config.
-        results: the job's folder, with what the other stages wrote.
+        results: the job's results, with what the other stages wrote.
         provenance: what `provenance.collect` returns.
 
     Raises:
@@ -68,28 +68,28 @@ def build(config: dict[str, Any], results: Path, provenance: dict[str, Any]) -> 
     )
 
 
-def build_model_card(config: dict[str, Any], results: Path, provenance: dict[str, Any]) -> str:
+def build_model_card(config: dict[str, Any], results: Results, provenance: dict[str, Any]) -> str:
     """Returns the champion's model card as Markdown; arguments and errors as for `build`."""
     facts = _facts(config, results)
     return inline_html.template("report/model_card.md").render(provenance=provenance, **facts)
 
 
-def _facts(config: dict[str, Any], results: Path) -> dict[str, Any]:
+def _facts(config: dict[str, Any], results: Results) -> dict[str, Any]:
     """Returns everything that the templates tell, most of it as the stages wrote it."""
-    statistics = read_json(results / "statistics.json")
-    champion = read_json(results / "champion.json")
+    statistics = read_json(results.statistics)
+    champion = read_json(results.champion)
     evaluated = models_section.read(results, list(config["models"]))
     return {
         "config": config,
         "question": data_section.question(config, statistics, results),
-        "account": data_section.account(read_json(results / "ingest.json")),
+        "account": data_section.account(read_json(results.account)),
         "columns": data_section.columns(statistics),
-        "anomalies": read_json(results / "anomalies.json")["anomalies"],
+        "anomalies": read_json(results.anomalies)["anomalies"],
         "champion": champion | {"metric_name": models_section.METRIC_NAMES[champion["metric"]]},
-        "leaderboard": models_section.leaderboard(results / "leaderboard.csv", evaluated),
+        "leaderboard": models_section.leaderboard(results.leaderboard, evaluated),
         "models": evaluated,
         "best": evaluated[champion["model"]],
-        "parity": read_json(results / "parity.json"),
+        "parity": read_json(results.parity),
         "files": contents.listing(results),
         "metric_names": models_section.METRIC_NAMES,
         "runtime_names": RUNTIME_NAMES,

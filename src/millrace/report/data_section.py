@@ -1,10 +1,10 @@
 """What the report tells of the question and of the data."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from millrace.files import read_json
+from millrace.results import Results
 from millrace.statistics.anomalies import jensen_shannon, l_infinity
 
 # More values of a column than so many do not fit into a chart that is read at a glance.
@@ -13,17 +13,19 @@ SHOWN_VALUES = 20
 ALONE = {"binary": "AUC", "multiclass": "accuracy", "regression": "R²"}
 
 
-def question(config: dict[str, Any], statistics: dict[str, Any], results: Path) -> dict[str, Any]:
+def question(
+    config: dict[str, Any], statistics: dict[str, Any], results: Results
+) -> dict[str, Any]:
     """Returns what was asked: label, task, classes with their shares, split, inputs."""
     label = statistics["label"]
-    preprocessing = results / "preprocessing.json"
-    left_out = read_json(preprocessing)["left_out"] if preprocessing.exists() else {}
+    learned = results.preprocessing
+    left_out = read_json(learned)["left_out"] if learned.exists() else {}
     return {
         "label": label["name"],
         "task": label["task"],
         "classes": _classes(statistics),
         "split": split_in_words(config),
-        "inputs": read_json(results / "export" / "signature.json")["inputs"],
+        "inputs": read_json(results.signature)["inputs"],
         "left_out": left_out,
         "alone": ALONE[label["task"]],
         "rows": {split: part["rows"] for split, part in statistics["splits"].items()},

@@ -7,6 +7,7 @@ from typing import Any
 from millrace.errors import MillraceError
 from millrace.evaluation.metrics import LOWER_IS_BETTER
 from millrace.files import read_json
+from millrace.results import Results, RunFolder, TrainingFolder
 
 METRIC_NAMES = {
     "auc": "AUC",
@@ -37,18 +38,18 @@ DIAGNOSTICS = [
 ]
 
 
-def read(results: Path, names: list[str]) -> dict[str, dict[str, Any]]:
+def read(results: Results, names: list[str]) -> dict[str, dict[str, Any]]:
     """Returns each model's metrics, diagnostics, history and training, by its name."""
-    return {name: _read(results / "models" / name) for name in names}
+    return {name: _read(results.run(name)) for name in names}
 
 
-def _read(directory: Path) -> dict[str, Any]:
-    diagnostics = read_json(directory / "diagnostics.json")
+def _read(run: RunFolder) -> dict[str, Any]:
+    diagnostics, training = read_json(run.diagnostics), TrainingFolder(run.training)
     return {
-        **read_json(directory / "metrics.json"),
+        **read_json(run.metrics),
         "diagnostics": {name: diagnostics.get(name) for name in DIAGNOSTICS},
-        "history": _history(directory / "training" / "history.csv"),
-        "fitted": read_json(directory / "training" / "training.json"),
+        "history": _history(training.history),
+        "fitted": read_json(training.description),
     }
 
 

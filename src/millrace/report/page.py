@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from millrace.files import read_json
 from millrace.report import inline_html
+from millrace.results import ConvertedFolder, Results
 from millrace.tfrecord import examples
 
 # So many values of a text column are offered; any other can be typed.
@@ -27,21 +28,21 @@ QUESTIONS = {
 }
 
 
-def build(results: Path, name: str) -> str:
+def build(results: Results, name: str) -> str:
     """Returns the page of the job `name` as HTML that needs neither network nor other files.
 
     Where the model does not reach TF.js, the page says so, and why.
 
     Args:
-        results: the job's folder, with schema, statistics, champion and export.
+        results: the job's results, with schema, statistics, champion and export.
 
     Raises:
         MillraceError: an artifact or a JavaScript library is missing.
     """
-    signature = read_json(results / "export" / "signature.json")
-    statistics = read_json(results / "statistics.json")
-    champion = read_json(results / "champion.json")
-    left_out = read_json(results / "export" / "tfjs" / "conversion.json")["left_out"]
+    signature = read_json(results.signature)
+    statistics = read_json(results.statistics)
+    champion = read_json(results.champion)
+    left_out = read_json(ConvertedFolder(results.tfjs).description)["left_out"]
     splits = [split["columns"] for split in statistics["splits"].values()]
     job = {
         "name": name,
@@ -57,7 +58,7 @@ def build(results: Path, name: str) -> str:
             for item in signature["inputs"]
         ],
         "samples": samples(results, signature, champion["model"]),
-        "model": None if left_out else _model(results / "export" / "tfjs"),
+        "model": None if left_out else _model(results.tfjs),
     }
     return inline_html.render(
         "page",
@@ -153,13 +154,13 @@ def _rounded(value: float, step: float) -> float | int:
     return round(value, digits) if digits else round(value)
 
 
-def samples(results: Path, signature: dict[str, Any], model: str) -> list[dict[str, Any]]:
+def samples(results: Results, signature: dict[str, Any], model: str) -> list[dict[str, Any]]:
     """Returns test rows as the form takes them, each with its label and what Keras predicted.
 
     They are spread evenly over the test rows. Without examples or predictions there are none.
     """
-    predicted = results / "models" / model / "predictions.parquet"
-    if not predicted.exists() or not (results / "examples").is_dir():
+    predicted = results.run(model).predictions
+    if not predicted.exists() or not results.examples.is_dir():
         return []
     table = pq.read_table(predicted)
     chosen = np.unique(np.linspace(0, table.num_rows - 1, SAMPLES).round().astype(np.int64))
@@ -180,9 +181,9 @@ def samples(results: Path, signature: dict[str, Any], model: str) -> list[dict[s
 
 
 def _test_rows(
-    results: Path, signature: dict[str, Any], chosen: np.ndarray
+    results: Results, signature: dict[str, Any], chosen: np.ndarray
 ) -> list[dict[str, Any]]:
-    schema = read_json(results / "schema.json")
+    schema = read_json(results.schema)
     wanted = {item["name"] for item in signature["inputs"]} | {signature["label"]}
     # Dates stay the text that the examples hold, as the model takes them.
     schema["columns"] = [
@@ -191,7 +192,7 @@ def _test_rows(
         if column["name"] in wanted
     ]
     found, start = [], 0
-    for batch in examples.read_batches(examples.shard_paths(results / "examples", "test"), schema):
+    for batch in examples.read_batches(examples.shard_paths(results.examples, "test"), schema):
         here = chosen[(chosen >= start) & (chosen < start + batch.num_rows)] - start
         found += pa.RecordBatch.take(batch, pa.array(here)).to_pylist()
         start += batch.num_rows

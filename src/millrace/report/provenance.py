@@ -9,6 +9,7 @@ from typing import Any
 from millrace import config as configs
 from millrace.errors import MillraceError
 from millrace.files import read_json, sha256
+from millrace.results import Results
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,33 +29,6 @@ PACKAGES = [
     "tensorflow-cpu",
     "tensorflowjs",
     "ydf",
-]
-
-# What a job makes, under results/<name>/, beside its models. Listed by name: a model that the
-# config no longer has may have left its files behind.
-ARTIFACTS = [
-    "examples",
-    "schema.json",
-    "ingest.json",
-    "rejected.csv",
-    "statistics.json",
-    "anomalies.json",
-    "suggested_schema.json",
-    "preprocessing.json",
-    "features.yaml",
-    "encoded",
-    "leaderboard.csv",
-    "scores.json",
-    "curves.csv",
-    "champion.json",
-    "export/saved_model/1",
-    "export/signature.json",
-    "export/tflite",
-    "export/tfjs",
-    "parity.json",
-    "report.html",
-    "model_card.md",
-    "web",
 ]
 
 # The parts of a config that can name files: code, vocabularies, models, a schema, a database.
@@ -88,20 +62,20 @@ def collect(config: dict[str, Any], manifest: Path | None = None) -> dict[str, A
     }
 
 
-def artifacts(results: Path, made_of_runs: list[str]) -> dict[str, str]:
-    """Returns the SHA-256 of each file that a job has made, by its path relative to `results`.
+def artifacts(results: Results, of_runs: list[Path]) -> dict[str, str]:
+    """Returns the SHA-256 of each file that a job has made, by its path within the results.
 
     Args:
-        results: the job's folder.
-        made_of_runs: what `runs.artifacts` returns.
+        results: the job's results.
+        of_runs: what `runs.artifacts` returns.
 
     Raises:
         MillraceError: an artifact is missing.
     """
     return {
-        path.relative_to(results).as_posix(): sha256(path)
-        for name in (*ARTIFACTS, *made_of_runs)
-        for path in _files(results / name)
+        path.relative_to(results.folder).as_posix(): sha256(path)
+        for made in (*results.recorded(), *of_runs)
+        for path in _files(made)
     }
 
 

@@ -18,6 +18,7 @@ from millrace.config import runs
 from millrace.errors import MillraceError, run
 from millrace.files import read_json, sha256, write_json
 from millrace.report import provenance
+from millrace.results import Results
 from millrace.workflow.job import Job
 
 CONFIG = Path("config/config.yaml")
@@ -121,7 +122,7 @@ def _require_dvc_done() -> None:
 
 def _require_config_as_made() -> None:
     job = config.load(CONFIG)
-    path = Path("results") / job["name"] / "provenance.json"
+    path = Results.of(job["name"]).provenance
     recorded = read_json(path)["config"]
     other = [key for key, value in job.items() if recorded.get(key) != value]
     if other:
@@ -134,12 +135,14 @@ def _require_config_as_made() -> None:
 
 def _require_files_as_made() -> None:
     job = config.load(CONFIG)
-    results = Path("results") / job["name"]
-    recorded = read_json(results / "provenance.json")
-    found = provenance.artifacts(results, runs.artifacts(runs.plan(job).values()))
+    results = Results.of(job["name"])
+    recorded = read_json(results.provenance)
+    found = provenance.artifacts(results, runs.artifacts(runs.plan(job).values(), results))
     names = found.keys() | recorded["artifacts"].keys()
     other = [
-        str(results / name) for name in names if found.get(name) != recorded["artifacts"].get(name)
+        str(results.folder / name)
+        for name in names
+        if found.get(name) != recorded["artifacts"].get(name)
     ]
     for file in recorded["data"]:
         if sha256(Path(file["path"])) != file["sha256"]:
@@ -147,8 +150,8 @@ def _require_files_as_made() -> None:
     if other:
         shown = ", ".join(sorted(other)[:SHOWN]) + (", …" if len(other) > SHOWN else "")
         raise MillraceError(
-            f"{results}: expected the files that provenance.json lists, found {len(other)} other: "
-            f"{shown}.",
+            f"{results.folder}: expected the files that provenance.json lists, "
+            f"found {len(other)} other: {shown}.",
             note="a remote may hold a damaged object: `dvc remote modify NAME verify true`, remove "
             "the files and .dvc/cache, and `dvc pull` again.",
         )

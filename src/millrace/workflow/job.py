@@ -18,6 +18,7 @@ from millrace.config import complete, load, runs
 from millrace.errors import MillraceError
 from millrace.fetching import sources
 from millrace.files import replacing
+from millrace.results import Logs, RawFolder, Results
 from millrace.training import workers
 
 
@@ -40,8 +41,16 @@ class Job:
         return str(self.config["name"])
 
     @property
-    def results(self) -> str:
-        return f"results/{self.name}"
+    def results(self) -> Results:
+        return Results.of(self.name)
+
+    @property
+    def raw(self) -> RawFolder:
+        return RawFolder.of(self.name)
+
+    @property
+    def logs(self) -> Logs:
+        return Logs.of(self.name)
 
     @cached_property
     def runs(self) -> dict[str, runs.Run]:
@@ -49,14 +58,15 @@ class Job:
         return runs.plan(self.config)
 
     @property
-    def trained(self) -> list[str]:
-        """What train and evaluate write of all runs; a trial of a search is not evaluated."""
-        return [f"{self.results}/{path}" for path in runs.artifacts(self.runs.values())]
+    def trained(self) -> list[Path]:
+        """What train and evaluate make of all runs."""
+        return runs.artifacts(self.runs.values(), self.results)
 
-    def earlier(self, run: str) -> list[str]:
+    def earlier(self, run: str) -> list[Path]:
         """What of it has to be there before a run is trained."""
-        folder = f"{self.results}/models/{self.runs[run].after}/"
-        return [path for path in self.trained if path.startswith(folder)]
+        if not (after := self.runs[run].after):
+            return []
+        return [path for path in self.trained if path.is_relative_to(self.results.models / after)]
 
     def ours(self, path: str) -> str:
         """Returns the path of this project's file; the project may be a module of another."""
@@ -147,7 +157,7 @@ def prepare(
     except MillraceError as error:
         # Snakemake would show any exception with the place in the Snakefile, which is not at fault.
         sys.exit(f"error: {error}")
-    path = Path("results") / config["name"] / "config.yaml"
+    path = Results.of(config["name"]).config
     # As JSON, 1e-05 would be read back as a string.
     _write_if_new(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
     return Job(config, str(path), project)

@@ -13,6 +13,7 @@ from millrace.config import complete, runs
 from millrace.console import costs
 from millrace.errors import MillraceError
 from millrace.export import conversion
+from millrace.results import Logs, Results
 
 SAID = "took {} CPU seconds, at most {} MiB\n"
 
@@ -48,7 +49,7 @@ def logs(folder: Path, said: dict[str, str]) -> Path:
 
 
 def trained(folder: Path, said: dict[str, str], **model: Any) -> list[float | None]:
-    found = costs.training(logs(folder, said), "m", runs.plan(job(**model)).values())
+    found = costs.training(Logs(logs(folder, said)), "m", runs.plan(job(**model)).values())
     return [found[key] for key in ("cpu_seconds", "all_cpu_seconds", "peak_mib")]
 
 
@@ -77,9 +78,9 @@ def test_what_no_log_tells_is_not_known(tmp_path: Path) -> None:
 
 
 def test_a_line_tells_of_all_models(tmp_path: Path) -> None:
-    assert costs.told(logs(tmp_path, {}), job()) is None
+    assert costs.told(Logs(logs(tmp_path, {})), job()) is None
     logs(tmp_path, {"m": SAID.format("20.6", 900)})
-    assert costs.told(tmp_path, job()) == "Training: m 21 CPU seconds"
+    assert costs.told(Logs(tmp_path), job()) == "Training: m 21 CPU seconds"
 
 
 @pytest.fixture
@@ -144,4 +145,4 @@ def test_a_leaderboard_of_other_models_is_refused(finished):
 
 def test_a_job_that_has_not_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(MillraceError, match=r"leaderboard\.csv: expected a leaderboard"):
-        costs.leaderboard(tmp_path)
+        costs.leaderboard(Results(tmp_path))

@@ -8,16 +8,17 @@ import pytest
 
 from millrace.console.summary import summary
 from millrace.errors import MillraceError
+from millrace.results import Results
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_says_who_won_how_well_and_what_to_open(
-    make_results: Callable[[str], Path], task: str
+    make_results: Callable[[str], Results], task: str
 ) -> None:
     results = make_results(task)
     text = summary(results)
     assert text.startswith("Champion: dnn, on 5 test rows")
-    metrics = json.loads((results / "models" / "dnn" / "metrics.json").read_text())["metrics"]
+    metrics = json.loads(results.run("dnn").metrics.read_text())["metrics"]
     for name, metric in metrics.items():
         line = next(line for line in text.splitlines() if line.strip().startswith(f"{name} "))
         assert f"{metric['value']:.4g}" in line
@@ -26,39 +27,39 @@ def test_says_who_won_how_well_and_what_to_open(
     assert "Parity: passed, 1,100 rows through 2 runtimes" in text
     assert "not shipped: int8.tflite, differs by 0.3, more than 0.02" in text
     for made in ("report.html", "export/saved_model/1", "export/tfjs"):
-        assert str(results / made) in text
+        assert str(results.folder / made) in text
 
 
 def test_a_certificate_that_failed_is_not_called_passed(
-    make_results: Callable[[str], Path],
+    make_results: Callable[[str], Results],
 ) -> None:
     results = make_results("binary")
-    parity = json.loads((results / "parity.json").read_text())
-    (results / "parity.json").write_text(json.dumps(parity | {"passed": False}))
+    parity = json.loads(results.parity.read_text())
+    results.parity.write_text(json.dumps(parity | {"passed": False}))
     assert "Parity: FAILED" in summary(results)
 
 
 def test_a_runtime_that_is_left_out_is_told_and_not_offered(
-    make_results: Callable[[str], Path],
+    make_results: Callable[[str], Results],
 ) -> None:
     results = make_results("binary")
-    parity = json.loads((results / "parity.json").read_text())
+    parity = json.loads(results.parity.read_text())
     parity["not_reached"] = [{"runtime": "tfjs", "reason": "export.tfjs is false"}]
-    (results / "parity.json").write_text(json.dumps(parity))
+    results.parity.write_text(json.dumps(parity))
     text = summary(results)
     assert "not on tfjs: export.tfjs is false" in text
     assert "export/tfjs" not in text
     assert "web/index.html" not in text
 
 
-def test_unfinished_results_are_named(make_results: Callable[[str], Path]) -> None:
+def test_unfinished_results_are_named(make_results: Callable[[str], Results]) -> None:
     results = make_results("binary")
-    (results / "parity.json").unlink()
+    results.parity.unlink()
     with pytest.raises(MillraceError, match=r"parity\.json: expected an artifact"):
         summary(results)
 
 
-def test_runs_as_a_module(make_results: Callable[[str], Path], tmp_path: Path) -> None:
+def test_runs_as_a_module(make_results: Callable[[str], Results], tmp_path: Path) -> None:
     make_results("binary")
     (tmp_path / "job.yaml").write_text("name: binary\ndata: {files: t.csv, label: late}\n")
     done = subprocess.run(

@@ -2,7 +2,6 @@ import base64
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from millrace.errors import MillraceError
 from millrace.report import inline_html, page
+from millrace.results import Results
 
 pytestmark = pytest.mark.skipif(
     not (inline_html.WEB / "node_modules").is_dir(), reason="needs `npm ci --prefix web`"
@@ -28,23 +28,23 @@ def embedded(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_page_holds_the_model_and_needs_nothing_else(
-    make_results: Callable[[str], Path], task: str
+    make_results: Callable[[str], Results], task: str
 ) -> None:
     results = make_results(task)
     text = page.build(results, "flights")
     model = embedded(text)["model"]
-    assert model["topology"] == json.loads((results / "export/tfjs/model.json").read_text())
-    weights = next((results / "export" / "tfjs").glob("*.bin")).read_bytes()
+    assert model["topology"] == json.loads((results.tfjs / "model.json").read_text())
+    weights = next(results.tfjs.glob("*.bin")).read_bytes()
     assert base64.b64decode(model["weights"]) == weights
     assert not re.search(r'(src|href)="(?!data:)', text)
 
 
-def test_same_results_give_the_same_page(make_results: Callable[[str], Path]) -> None:
+def test_same_results_give_the_same_page(make_results: Callable[[str], Results]) -> None:
     results = make_results("binary")
     assert page.build(results, "flights") == page.build(results, "flights")
 
 
-def test_form_follows_signature_and_statistics(make_results: Callable[[str], Path]) -> None:
+def test_form_follows_signature_and_statistics(make_results: Callable[[str], Results]) -> None:
     age, carrier = embedded(page.build(make_results("binary"), "flights"))["columns"]
     # 98 % of the made ages, which are even between 20 and 80, lie between 20.6 and 79.4.
     assert age["low"] <= 20.6 < age["low"] + 2 * age["step"]
@@ -56,11 +56,11 @@ def test_form_follows_signature_and_statistics(make_results: Callable[[str], Pat
 
 @pytest.mark.parametrize("task", TASKS)
 def test_samples_are_test_rows_with_what_keras_predicted(
-    make_results: Callable[[str], Path], task: str
+    make_results: Callable[[str], Results], task: str
 ) -> None:
     results = make_results(task)
     samples = embedded(page.build(results, "flights"))["samples"]
-    predicted = pq.read_table(results / "models/dnn/predictions.parquet").to_pylist()
+    predicted = pq.read_table(results.run("dnn").predictions).to_pylist()
     assert [sample["index"] for sample in samples] == [0, 1, 2, 3, 4]
     assert samples[1]["row"] == {"age": None, "carrier": "AA"}
     assert samples[3]["row"] == {"age": 33.25, "carrier": None}
@@ -69,29 +69,29 @@ def test_samples_are_test_rows_with_what_keras_predicted(
         assert sample["prediction"] == [row[name] for name in row if name.startswith("prediction")]
 
 
-def test_without_predictions_there_are_no_samples(make_results: Callable[[str], Path]) -> None:
+def test_without_predictions_there_are_no_samples(make_results: Callable[[str], Results]) -> None:
     results = make_results("binary")
-    (results / "models" / "dnn" / "predictions.parquet").unlink()
+    results.run("dnn").predictions.unlink()
     text = page.build(results, "flights")
     assert embedded(text)["samples"] == []
     assert "A real test row" not in text
 
 
 def test_a_model_that_does_not_run_in_a_browser_has_a_page_that_says_why(
-    make_results: Callable[[str], Path],
+    make_results: Callable[[str], Results],
 ) -> None:
     results = make_results("binary")
-    conversion = results / "export" / "tfjs" / "conversion.json"
+    conversion = results.tfjs / "conversion.json"
     conversion.write_text('{"left_out": "TF.js lacks Bucketize (node b)"}')
-    (results / "export" / "tfjs" / "model.json").unlink()
+    (results.tfjs / "model.json").unlink()
     text = page.build(results, "flights")
     assert "does not run in a browser: TF.js lacks Bucketize (node b)." in text
     assert "<form" not in text
 
 
-def test_missing_model_is_named(make_results: Callable[[str], Path]) -> None:
+def test_missing_model_is_named(make_results: Callable[[str], Results]) -> None:
     results = make_results("binary")
-    (results / "export" / "tfjs" / "model.json").unlink()
+    (results.tfjs / "model.json").unlink()
     with pytest.raises(MillraceError, match=r"tfjs/model\.json: expected an artifact"):
         page.build(results, "flights")
 

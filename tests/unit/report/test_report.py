@@ -10,6 +10,7 @@ import pytest
 from millrace import config, report
 from millrace.errors import MillraceError
 from millrace.report import contents, data_section, inline_html, models_section
+from millrace.results import Results, TrainingFolder
 
 pytestmark = pytest.mark.skipif(
     not (inline_html.WEB / "node_modules").is_dir(), reason="needs `npm ci --prefix web`"
@@ -79,7 +80,7 @@ class Document(HTMLParser):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_report_is_sound_html_with_every_section(
-    make_results: Callable[[str], Path], task: str
+    make_results: Callable[[str], Results], task: str
 ) -> None:
     text = report.build(job(), make_results(task), MADE_BY)
     document = Document(text)
@@ -102,7 +103,7 @@ EVERYWHERE = {
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_each_task_has_its_charts(make_results: Callable[[str], Path], task: str) -> None:
+def test_each_task_has_its_charts(make_results: Callable[[str], Results], task: str) -> None:
     text = report.build(job(), make_results(task), MADE_BY)
     assert set(Document(text).charts) == EVERYWHERE | CHARTS[task]
     script = "".join((inline_html.WEB / "report" / file).read_text() for file in report.SCRIPTS)
@@ -110,7 +111,7 @@ def test_each_task_has_its_charts(make_results: Callable[[str], Path], task: str
         assert f"function {chart}(" in script
 
 
-def test_report_tells_what_the_stages_found(make_results: Callable[[str], Path]) -> None:
+def test_report_tells_what_the_stages_found(make_results: Callable[[str], Results]) -> None:
     sections = Document(report.build(job(), make_results("binary"), MADE_BY)).sections
     words = {name: " ".join(text.split()) for name, text in sections.items()}
     assert "dnn predicts late : AUC 0.7100" in words[""]
@@ -125,33 +126,33 @@ def test_report_tells_what_the_stages_found(make_results: Callable[[str], Path])
     assert "cd" * 32 in words["provenance"]
 
 
-def test_account_that_does_not_close_is_told(make_results: Callable[[str], Path]) -> None:
+def test_account_that_does_not_close_is_told(make_results: Callable[[str], Results]) -> None:
     results = make_results("binary")
-    ingest = json.loads((results / "ingest.json").read_text())
+    ingest = json.loads(results.account.read_text())
     ingest["rows_read"] += 1
-    (results / "ingest.json").write_text(json.dumps(ingest))
+    results.account.write_text(json.dumps(ingest))
     document = Document(report.build(job(), results, MADE_BY))
     assert "the account does not close" in document.sections["rows"]
 
 
-def test_same_results_give_the_same_bytes(make_results: Callable[[str], Path]) -> None:
+def test_same_results_give_the_same_bytes(make_results: Callable[[str], Results]) -> None:
     results = make_results("multiclass")
     first = report.build(job(), results, MADE_BY)
-    (results / "report.html").write_text(first)
-    (results / "web").mkdir()
-    (results / "web" / "index.html").write_text("the page of an earlier run")
+    results.report.write_text(first)
+    results.web.mkdir()
+    (results.web / "index.html").write_text("the page of an earlier run")
     assert report.build(job(), results, MADE_BY) == first
 
 
 def test_optional_parts_that_are_absent_have_a_clear_line(
-    make_results: Callable[[str], Path],
+    make_results: Callable[[str], Results],
 ) -> None:
     results = make_results("binary")
     for model in ("linear", "dnn"):
-        path = results / "models" / model / "diagnostics.json"
+        path = results.run(model).diagnostics
         diagnostics = json.loads(path.read_text()) | {"slices": [], "importance": []}
         path.write_text(json.dumps(diagnostics))
-    (results / "anomalies.json").write_text('{"anomalies": []}')
+    results.anomalies.write_text('{"anomalies": []}')
     nothing_known = MADE_BY | {"commit": None, "modified": None, "data": []}
     sections = Document(report.build(job(), results, nothing_known)).sections
     assert "None were asked for" in sections["slices"]
@@ -162,18 +163,18 @@ def test_optional_parts_that_are_absent_have_a_clear_line(
 
 
 def test_a_model_that_was_trained_elsewhere_has_no_losses(
-    make_results: Callable[[str], Path],
+    make_results: Callable[[str], Results],
 ) -> None:
     results = make_results("binary")
-    (results / "models" / "linear" / "training" / "history.csv").write_text("epoch,loss,val_loss\n")
+    TrainingFolder(results.run("linear").training).history.write_text("epoch,loss,val_loss\n")
     document = Document(report.build(job(), results, MADE_BY))
     assert "linear0" in re.sub(r"\s", "", document.sections["training"])
     assert "history" in document.charts
 
 
-def test_an_old_model_in_the_certificate_is_told(make_results: Callable[[str], Path]) -> None:
+def test_an_old_model_in_the_certificate_is_told(make_results: Callable[[str], Results]) -> None:
     results = make_results("binary")
-    path = results / "parity.json"
+    path = results.parity
     parity = json.loads(path.read_text())
     old = {**parity["runtimes"][0], "runtime": "tf1"}
     parity |= {"reference": "tf.compat.v1 session", "runtimes": [*parity["runtimes"], old]}
@@ -185,10 +186,10 @@ def test_an_old_model_in_the_certificate_is_told(make_results: Callable[[str], P
 
 
 def test_a_runtime_that_the_model_does_not_reach_is_told(
-    make_results: Callable[[str], Path],
+    make_results: Callable[[str], Results],
 ) -> None:
     results = make_results("binary")
-    path = results / "parity.json"
+    path = results.parity
     reason = "TF.js lacks Bucketize (node b)"
     not_reached = {"not_reached": [{"runtime": "tfjs", "reason": reason}]}
     path.write_text(json.dumps(json.loads(path.read_text()) | not_reached))
@@ -199,18 +200,18 @@ def test_a_runtime_that_the_model_does_not_reach_is_told(
     assert f"- not on TF.js: {reason}" in report.build_model_card(job(), results, MADE_BY)
 
 
-def test_missing_artifact_is_named(make_results: Callable[[str], Path]) -> None:
+def test_missing_artifact_is_named(make_results: Callable[[str], Results]) -> None:
     results = make_results("binary")
-    (results / "models" / "linear" / "training" / "history.csv").unlink()
+    TrainingFolder(results.run("linear").training).history.unlink()
     with pytest.raises(MillraceError, match=r"linear/training/history\.csv: expected an artifact"):
         report.build(job(), results, MADE_BY)
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_model_card_holds_the_figures(make_results: Callable[[str], Path], task: str) -> None:
+def test_model_card_holds_the_figures(make_results: Callable[[str], Results], task: str) -> None:
     results = make_results(task)
     card = report.build_model_card(job(), results, MADE_BY)
-    metrics = json.loads((results / "models" / "dnn" / "metrics.json").read_text())["metrics"]
+    metrics = json.loads(results.run("dnn").metrics.read_text())["metrics"]
     rows = [line for line in card.splitlines() if line.startswith("| ")]
     assert len(rows) == 1 + len(metrics)
     for name, metric in metrics.items():
@@ -224,15 +225,15 @@ def test_listing_sums_directories_without_hidden_files(tmp_path: Path) -> None:
     (tmp_path / "examples").mkdir()
     (tmp_path / "examples" / "train").write_bytes(b"12345")
     (tmp_path / "examples" / ".snakemake_timestamp").write_bytes(b"123")
-    listed = {entry["path"]: entry["bytes"] for entry in contents.listing(tmp_path)}
-    own = dict.fromkeys(["web/index.html", "model_card.md", "provenance.json"])
+    listed = {entry["path"]: entry["bytes"] for entry in contents.listing(Results(tmp_path))}
+    own = dict.fromkeys(["provenance.json", "web/index.html", "model_card.md"])
     assert listed == {**own, "examples": 5}
 
 
-def test_leaderboard_knows_which_way_is_better(make_results: Callable[[str], Path]) -> None:
+def test_leaderboard_knows_which_way_is_better(make_results: Callable[[str], Results]) -> None:
     results = make_results("regression")
     evaluated = models_section.read(results, ["linear", "dnn"])
-    path = results / "leaderboard.csv"
+    path = results.leaderboard
     path.write_text(
         "rank,model,kind,rmse,rmse_low,rmse_high,r2,r2_low,r2_high,over\n"
         "1,dnn,dnn,2.5,2.2,2.8,0.5,0.4,0.6,seeds\n"
@@ -246,9 +247,9 @@ def test_leaderboard_knows_which_way_is_better(make_results: Callable[[str], Pat
 
 
 def test_drift_and_missing_shares_are_those_of_the_statistics(
-    make_results: Callable[[str], Path],
+    make_results: Callable[[str], Results],
 ) -> None:
-    statistics = json.loads((make_results("binary") / "statistics.json").read_text())
+    statistics = json.loads((make_results("binary").statistics).read_text())
     age, carrier, late = data_section.columns(statistics)
     assert age["missing"] == pytest.approx(0.1)
     # Train: 350, 175, 87, 43 of 700 and 45 missing; test: 2, 1 of 5 and 2 missing.

@@ -7,6 +7,7 @@ import pytest
 
 from millrace import config, report
 from millrace.report import provenance
+from millrace.results import Results
 from tests.helpers.browser import needs_chromium, run_driver
 
 TASKS = ["binary", "multiclass", "regression"]
@@ -15,14 +16,14 @@ TASKS = ["binary", "multiclass", "regression"]
 @needs_chromium
 @pytest.mark.parametrize("width", [1280, 360])
 def test_every_chart_draws_and_nothing_overflows(
-    make_results: Callable[[str], Path], width: int
+    make_results: Callable[[str], Results], width: int
 ) -> None:
     data = {"files": "x.csv", "label": "late"}
     job = config.complete({"name": "made", "data": data, "models": ["linear", "dnn"]})
     paths = []
     for task in TASKS:
         results = make_results(task)
-        paths.append(results / "report.html")
+        paths.append(results.report)
         text = report.build(job, results, provenance.collect(job))
         paths[-1].write_text(text, encoding="utf-8")
     urls = [path.as_uri() for path in paths]

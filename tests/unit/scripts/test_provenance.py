@@ -9,8 +9,32 @@ from pathlib import Path
 import pytest
 
 from millrace import config
-from millrace.config import runs
-from millrace.report import provenance
+
+MADE = [
+    "examples",
+    "schema.json",
+    "ingest.json",
+    "rejected.csv",
+    "statistics.json",
+    "anomalies.json",
+    "suggested_schema.json",
+    "preprocessing.json",
+    "features.yaml",
+    "encoded",
+    "leaderboard.csv",
+    "scores.json",
+    "curves.csv",
+    "champion.json",
+    "export/saved_model/1",
+    "export/signature.json",
+    "export/tflite",
+    "export/tfjs",
+    "parity.json",
+    "report.html",
+    "model_card.md",
+    "web",
+]
+MADE_OF_A_RUN = ["training", "metrics.json", "diagnostics.json", "predictions.parquet"]
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "provenance.py"
 
@@ -19,8 +43,8 @@ SCRIPT = Path(__file__).parents[3] / "scripts" / "provenance.py"
 def folder(tmp_path: Path) -> Path:
     """A job whose artifacts hold their own names, with a query, a table and a user's model."""
     results = tmp_path / "results" / "made"
-    models = [f"models/mine/{name}" for name in runs.ARTIFACTS]
-    for name in [*provenance.ARTIFACTS, *models]:
+    models = [f"models/mine/{name}" for name in MADE_OF_A_RUN]
+    for name in [*MADE, *models]:
         # A folder stands for what has no suffix.
         path = results / name if "." in name else results / name / "part"
         path.parent.mkdir(parents=True, exist_ok=True)
