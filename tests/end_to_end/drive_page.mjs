@@ -2,9 +2,12 @@
 //   node drive_page.mjs CHROMIUM URL STEPS
 //
 // STEPS is JSON, a list of [action, …arguments]; an action is one of ACTIONS. Prints JSON: what the
-// page showed after each step, and what it should not have done (requests, errors).
+// page showed after each step, what it should not have done (requests, errors), and what axe-core
+// finds wrong, 1,280 and 390 pixels wide.
 
 import { createRequire } from "node:module";
+
+import { violations } from "../helpers/accessibility.mjs";
 
 const require = createRequire(new URL("../../web/package.json", import.meta.url));
 const { chromium } = require("playwright-core");
@@ -54,5 +57,8 @@ for (const [action, ...values] of JSON.parse(steps)) {
   await ACTIONS[action](...values);
   states.push(await shown());
 }
-console.log(JSON.stringify({ states, requests: [...new Set(requests)], errors }));
+const inaccessible = await violations(page);
+await page.setViewportSize({ width: 390, height: 860 });
+inaccessible.push(...(await violations(page)));
+console.log(JSON.stringify({ states, requests: [...new Set(requests)], errors, inaccessible }));
 await browser.close();

@@ -29,7 +29,9 @@ def write_page(job: Any, folder: Path) -> Path:
 
 
 def drive_page(path: Path, steps: list[list[Any]]) -> dict[str, Any]:
-    return drive("drive_page.mjs", path, json.dumps(steps))
+    found = drive("drive_page.mjs", path, json.dumps(steps))
+    assert found["inaccessible"] == []
+    return found
 
 
 def keras_predictions(job: Any, rows: list[dict[str, Any]]) -> np.ndarray:

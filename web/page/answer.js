@@ -154,7 +154,7 @@ function show(row, values) {
   $("answer-caption").textContent = task.caption();
   $("answer-detail").replaceChildren(...task.detail(values));
   $("decision").textContent = task.decision(values);
-  $("row").textContent = JSON.stringify(row, null, 1).replace(/\n */g, " ");
+  $("row").textContent = JSON.stringify(row, null, 2);
   $("command").textContent = command(row);
   compare(row, values);
 }

@@ -44,6 +44,11 @@ function plot(width, label, options) {
   });
   chart.setAttribute("role", "img");
   chart.setAttribute("aria-label", label);
+  // An image is named as a whole; names within it are invalid on plain groups.
+  for (const part of chart.querySelectorAll("[aria-label], [aria-description]")) {
+    part.removeAttribute("aria-label");
+    part.removeAttribute("aria-description");
+  }
   return chart;
 }
 

@@ -22,7 +22,7 @@ for (const button of document.querySelectorAll("[data-sort]")) {
     const key = button.dataset.sort;
     const list = document.querySelector(".columns");
     const direction = key === "order" ? 1 : -1;
-    const entries = [...list.querySelectorAll("details")];
+    const entries = [...list.children];
     list.append(...entries.sort((a, b) => direction * (a.dataset[key] - b.dataset[key]) || a.dataset.order - b.dataset.order));
     document.querySelectorAll("[data-sort]").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
   });

@@ -1,11 +1,13 @@
 // Opens reports in headless Chromium, cut off from the network, at a given width:
 //   node open_report.mjs CHROMIUM WIDTH URL…
-// Prints JSON, for each report: charts (name and how many marks each drew), requests, errors, and
-// whether the page is wider than the window.
+// Prints JSON, for each report: charts (name and how many marks each drew), requests, errors, what
+// axe-core finds wrong, and whether the page is wider than the window.
 
 import { createRequire } from "node:module";
 
-const require = createRequire(new URL("../../web/package.json", import.meta.url));
+import { violations } from "../../helpers/accessibility.mjs";
+
+const require = createRequire(new URL("../../../web/package.json", import.meta.url));
 const { chromium } = require("playwright-core");
 
 const [executablePath, width, ...urls] = process.argv.slice(2);
@@ -30,8 +32,9 @@ async function open(browser, url) {
     ]),
   );
   const overflows = await page.evaluate("document.documentElement.scrollWidth > innerWidth");
+  const inaccessible = await violations(page);
   await page.close();
-  return { charts, requests, errors, overflows };
+  return { charts, requests, errors, inaccessible, overflows };
 }
 
 const browser = await chromium.launch({ executablePath, args });

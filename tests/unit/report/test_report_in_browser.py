@@ -14,8 +14,8 @@ TASKS = ["binary", "multiclass", "regression"]
 
 
 @needs_chromium
-@pytest.mark.parametrize("width", [1280, 360])
-def test_every_chart_draws_and_nothing_overflows(
+@pytest.mark.parametrize("width", [1280, 390, 360])
+def test_every_chart_draws_for_everyone_and_nothing_overflows(
     make_results: Callable[[str], Results], width: int
 ) -> None:
     data = {"files": "x.csv", "label": "late"}
@@ -32,5 +32,6 @@ def test_every_chart_draws_and_nothing_overflows(
         assert found["errors"] == [], task
         assert found["requests"] == [url]
         assert not found["overflows"], task
+        assert found["inaccessible"] == [], task
         assert len(found["charts"]) > 8
         assert all(marks > 1 for _, marks in found["charts"]), (task, found["charts"])
