@@ -92,7 +92,7 @@ class Preprocessing:
             `numbers`, float32 [n, len(spec.numbers)], and `ids`, int32 [n, spec.ids_width]; a part
             of width 0 is left out, because TF Lite has no empty tensors.
         """
-        raw = {column.name: _as_tensor(raw[column.name], column.dtype) for column in self.raw}
+        raw = {column.name: _as_tensor(raw[column.name], column) for column in self.raw}
         numbers: list[tf.Tensor] = []
         ids: dict[str, tf.Tensor] = {}
         for column in self.columns:
@@ -148,25 +148,28 @@ class Preprocessing:
         state = read_json(path)
         numbers = ({**entry, "edges": tuple(entry["edges"])} for entry in state["spec"]["numbers"])
         return cls(
-            raw=tuple(RawColumn(**column) for column in state["raw"]),
+            raw=tuple(RawColumn.from_json(column) for column in state["raw"]),
             columns=tuple(from_json(column) for column in state["columns"]),
             spec=EncodedSpec(
                 numbers=tuple(NumberInput(**entry) for entry in numbers),
                 ids=tuple(CategoricalInput(**entry) for entry in state["spec"]["ids"]),
             ),
-            label_column=RawColumn(**state["label_column"]),
+            label_column=RawColumn.from_json(state["label_column"]),
             task=Task.from_json(state["task"]),
             features=state["features"],
             left_out=state["left_out"],
         )
 
 
-def _as_tensor(values: Any, dtype: tf.DType) -> tf.Tensor:
-    x = tf.convert_to_tensor(values, dtype)
-    if dtype == tf.string:
+def _as_tensor(values: Any, column: RawColumn) -> tf.Tensor:
+    x = tf.convert_to_tensor(values, column.dtype)
+    if column.dtype == tf.string:
         return x
     # TensorFlow takes what is smaller for zero; TF Lite and TF.js do not, and find other ids.
-    return tf.where(tf.less(tf.abs(x), SMALLEST_NORMAL), 0.0, x)
+    x = tf.where(tf.less(tf.abs(x), SMALLEST_NORMAL), 0.0, x)
+    for number in column.missing_numbers:
+        x = tf.where(tf.equal(x, number), float("nan"), x)
+    return x
 
 
 def learn(
@@ -194,7 +197,12 @@ def learn(
     if isinstance(features, str):
         features, left_out = propose(available, train["rows"])
 
-    context = Context(available, label, weight=weight)
+    missing = {
+        column["name"]: tuple(column["missing_values"])
+        for column in schema["columns"]
+        if "missing_values" in column
+    }
+    context = Context(available, label, weight=weight, missing=missing)
     # A cross learns after its keys, wherever the config names it.
     for name in sorted(features, key=lambda name: _depth(name, features)):
         if kind := kind_of(features[name]):
@@ -206,7 +214,9 @@ def learn(
     unnamed = {name: "no feature names it" for name in available if name not in used}
     return Preprocessing(
         raw=name_columns(
-            {name: type_ for name, type_ in types.items() if name in used}, _sequences(columns)
+            {name: type_ for name, type_ in types.items() if name in used},
+            _sequences(columns),
+            missing,
         ),
         columns=columns,
         spec=EncodedSpec(number_inputs(context), categorical_inputs(features, context)),

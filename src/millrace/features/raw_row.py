@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import keyword
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,6 +37,7 @@ class RawColumn:
         key: its name in the exported models' signature, which takes only identifiers.
         max_length: how many values a cell of a sequence has at most; 0 for any other column.
         delimiter: what stands between them; "" in a text, whose values are its words.
+        missing: the texts that stand for a missing value in the column's file.
     """
 
     name: str
@@ -41,6 +45,20 @@ class RawColumn:
     key: str
     max_length: int = 0
     delimiter: str = ""
+    missing: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> RawColumn:
+        """Builds the column again from its fields."""
+        return cls(**{**state, "missing": tuple(state["missing"])})
+
+    @property
+    def missing_numbers(self) -> tuple[float, ...]:
+        """The numbers that stand for a missing value, such as -1 or 999."""
+        if self.type not in ("int64", "float32", "float64"):
+            return ()
+        numbers = (_number(text) for text in self.missing)
+        return tuple(sorted({x for x in numbers if math.isfinite(x)}))
 
     @property
     def is_number(self) -> bool:
@@ -64,28 +82,43 @@ class RawColumn:
         return (self.max_length,) if self.max_length else ()
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def name_columns(
-    types: Mapping[str, str], sequences: Mapping[str, tuple[int, str]] | None = None
+    types: Mapping[str, str],
+    sequences: Mapping[str, tuple[int, str]] = MappingProxyType({}),
+    missing: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> tuple[RawColumn, ...]:
     """Gives each column, name and type, a key: its name where that is an identifier, or near it.
 
-    `sequences` gives the maximum length and the delimiter of the columns that are sequences.
+    A signature's keys become parameters of a Python function, so no keyword is one. TensorFlow
+    tells names of nodes apart without regard to case, so no two keys differ in case alone.
 
-    TensorFlow tells names of nodes apart without regard to case, so no two keys differ in case
-    alone.
+    Args:
+        types: the type of each column by name.
+        sequences: the maximum length and the delimiter of the columns that are sequences.
+        missing: the texts that stand for a missing value in a column's file.
     """
     columns: list[RawColumn] = []
     taken: set[str] = set()
     for name, type_ in types.items():
         identifier = re.sub(r"[^A-Za-z0-9_]", "_", name)
-        if not identifier[:1].isalpha():
+        is_parameter = identifier[:1].isalpha() and not keyword.iskeyword(identifier)
+        if not is_parameter or identifier == "self":
             identifier = f"column_{identifier}"
         key, count = identifier, 1
         while key.lower() in taken:
             count += 1
             key = f"{identifier}_{count}"
         taken.add(key.lower())
-        columns.append(RawColumn(name, type_, key, *(sequences or {}).get(name, ())))
+        max_length, delimiter = sequences.get(name, (0, ""))
+        texts = missing.get(name, ())
+        columns.append(RawColumn(name, type_, key, max_length, delimiter, texts))
     return tuple(columns)
 
 

@@ -41,12 +41,14 @@ BASE = 4096
 # Of a number, or of a number above 1, as a share of it.
 LARGEST_DIFFERENCE = 1e-6
 
+MARKERS = ["", "NA", "null", "-1", "16777216"]
+
 AWKWARD = {
     "string": [
         *("7", "007", "7.0", " 7", "7 ", "1e5", "-0", "9007199254740993", "NaN", "nan", "null"),
         *("é", "e\u0301", "ß", "SS", "Å", "\u212b", "東京", "🛫", "👩‍👩‍👧", "\u200b", "\u202e"),
         *("\ufeff", "\ufeff7", "\x00", "a\x00b", "\n", "\r\n", "\t", " ", "a,b", '"', "\\"),
-        *("</script>", "x" * 5000),
+        *("</script>", "x" * 5000, "NA", " NA", "null ", " 7 ", "  7", "  "),
     ],
     "delimited": ["|", "a|", "|a", " a | b ", "a|b|a", "007|7", "é|e\u0301", "|".join("x" * 50)],
     "float32": [
@@ -280,7 +282,14 @@ def described(cases: list[Case]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The schema and the statistics of all cases' training values, as one table."""
     types = {name: x.replace("delimited", "string") for c in cases for name, x in c.types.items()}
     types["label"] = "string"
-    schema = {"columns": [{"name": n, "type": t} for n, t in types.items()], "label": "label"}
+    # Half of the columns come from a file, whose cells have spaces and markers.
+    schema = {
+        "columns": [
+            {"name": name, "type": type_} | ({"missing_values": MARKERS} if place % 2 else {})
+            for place, (name, type_) in enumerate(types.items())
+        ],
+        "label": "label",
+    }
     # A row where every value is missing.
     columns = {name: [*repeated(x, ROWS), None] for c in cases for name, x in c.seen.items()}
     columns["label"] = [f"class {row % 2}" for row in range(ROWS + 1)]

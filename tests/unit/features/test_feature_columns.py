@@ -503,6 +503,56 @@ class TestCrossed:
             kind.learn("c", settings, Context({}, "label", keys))
 
 
+class TestCellsAsTheyStand:
+    """A text column's own cells, spaces and markers included, against Python's strip."""
+
+    MARKERS = ("", "NA", "?")
+    CELLS = ["a", "b", "b", "7", "NA", "?", "", "never seen"]
+
+    @pytest.mark.parametrize(
+        ("kind", "settings"),
+        [
+            (Vocabulary, {}),
+            (Vocabulary, {"values": ["b", "NA", " a", "a"]}),
+            (Vocabulary, {"min_count": 2, "num_oov_buckets": 3}),
+            (Vocabulary, {"default_value": 0}),
+            (Hashed, {"buckets": 5}),
+        ],
+    )
+    def test_markers_and_spaces_mean_what_they_mean_in_the_file(self, kind, settings):
+        clean = [cell for cell in self.CELLS if cell not in self.MARKERS]
+        statistics = {"x": text_statistics(clean)}
+        context = Context(statistics, "label", missing={"x": self.MARKERS})
+        column = kind.learn("x", settings, context)
+        assert column.takes_cells
+        cells = [f"{a}{cell}{b}" for cell in self.CELLS for a in ("", " ") for b in ("", " ")]
+        meant = [cell.strip() for cell in cells]
+        meant = ["" if text in self.MARKERS else text for text in meant]
+        plain = kind.learn("x", settings, Context(statistics, "label"))
+        np.testing.assert_array_equal(encode(column, cells), encode(plain, meant))
+        assert (encode(column, ["NA", " ", " ? "]) == column.cardinality - 1).all()
+
+    def test_a_hashed_text_does_not_enter_as_it_stands(self):
+        context = Context({"x": text_statistics(["a"])}, "label", missing={"x": ("NA",)})
+        column = Hashed.learn("x", {"buckets": 9, "unseen": "hash"}, context)
+        assert not column.takes_cells
+        assert encode(column, ["NA", ""]).ravel().tolist() == [10, 10]
+
+    def test_a_cross_reads_cells_as_its_keys_do(self):
+        context = Context(
+            {"x": text_statistics(["a", "b"]), "n": number_statistics([1.0, 2.0])},
+            "label",
+            missing={"x": ("NA",)},
+        )
+        context.learned["n"] = Bucketized("n", "n", (1.5,))
+        settings = {"keys": ["x", "n"], "compat": "tf1", "buckets": 50}
+        column = CrossedTf1.learn("c", settings, context)
+        ids = {"n": tf.constant([[0]] * 4)}
+        found = column.encode({"x": tf.constant([" a", "a", " NA ", ""])}, ids).numpy().ravel()
+        assert found[0] == found[1]
+        assert found[2] == found[3] == 51
+
+
 class TestSequence:
     CELLS = ["a|b|a", " b | c", "", "d|a||a|b|c|a", "z"]
 

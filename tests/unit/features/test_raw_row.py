@@ -1,11 +1,21 @@
 """Raw columns against TensorFlow's own protos and pandas."""
 
+import json
+import keyword
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
 
-from millrace.features.raw_row import name_columns, parse_examples, raw_columns, read_raw
+from millrace.features.raw_row import (
+    RawColumn,
+    name_columns,
+    parse_examples,
+    raw_columns,
+    read_raw,
+)
 
 COLUMNS = name_columns({"n": "int64", "x": "float32", "yes": "bool", "s": "string", "d": "date"})
 
@@ -74,8 +84,31 @@ def test_a_pandas_table_becomes_what_models_take():
         (["age", "Culmen Length (mm)"], ["age", "Culmen_Length__mm_"]),
         (["1st", "größe", "_x"], ["column_1st", "gr__e", "column__x"]),
         (["a b", "a_b", "A b"], ["a_b", "a_b_2", "A_b_3"]),
+        (["class", "None", "match"], ["column_class", "column_None", "match"]),
+        (["self", "Self", "column_self"], ["column_self", "Self", "column_self_2"]),
     ],
 )
 def test_keys_are_identifiers_and_differ_in_more_than_case(names, keys):
     columns = name_columns(dict.fromkeys(names, "string"))
     assert [column.key for column in columns] == keys
+
+
+def test_every_name_that_python_reserves_is_a_parameter_of_a_signature():
+    names = [*keyword.kwlist, *keyword.softkwlist, "self", "name", "args", "kwargs", "__proto__"]
+    columns = name_columns(dict.fromkeys([*names, "a b", "\U0001f6eb", "x" * 300], "float32"))
+    spec = [{c.key: tf.TensorSpec([None], tf.float32, name=c.key) for c in columns}]
+    module = tf.Module()
+    module.f = tf.function(lambda x: {"y": tf.add_n([*x.values()])}, input_signature=spec)
+    signature = module.f.get_concrete_function()
+    assert len(signature.structured_input_signature[0][0]) == len(names) + 3
+
+
+@pytest.mark.parametrize(
+    "type_, numbers",
+    [("int64", (-1.0, 999.0)), ("float32", (-1.0, 999.0)), ("bool", ()), ("string", ())],
+)
+def test_markers_that_are_numbers_are_those_of_columns_of_numbers(type_, numbers):
+    texts = ("", "NA", "nan", "inf", "999", " -1 ", "-1.0")
+    (column,) = name_columns({"n": type_}, missing={"n": texts})
+    assert column.missing_numbers == numbers
+    assert RawColumn.from_json(json.loads(json.dumps(asdict(column)))) == column

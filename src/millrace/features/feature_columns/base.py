@@ -81,12 +81,15 @@ class Context:
         label: the label's column.
         learned: the feature columns that have learned before, by name.
         weight: the column that says how much an example counts, if there is one.
+        missing: by raw column, the texts that stand for a missing value in its file; a column that
+            is not there comes from no file.
     """
 
     statistics: Mapping[str, dict[str, Any]]
     label: str
     learned: dict[str, FeatureColumn] = field(default_factory=dict)
     weight: str | None = None
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def column(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Returns the raw column that a feature reads, and its statistics.
@@ -206,6 +209,11 @@ class FeatureColumn:
     @property
     def portable(self) -> bool:
         return True
+
+    @property
+    def takes_cells(self) -> bool:
+        """Whether a text enters as its cell stands in the file, missing markers and all."""
+        return False
 
     @property
     def tables(self) -> list[Any]:

@@ -45,6 +45,7 @@ class CrossedTf1(Categorical):
         buckets: the number of hashes.
         dense: whether the old model was fed dense tensors, where a missing text is the empty text,
             and texts are hashed after ids. Parsed from tf.train.Example it is absent.
+        missing: of each key, the texts that mean a missing value; see `Lookup`.
     """
 
     keys: tuple[str, ...]
@@ -52,6 +53,7 @@ class CrossedTf1(Categorical):
     ids: tuple[tuple[int | None, ...], ...]
     buckets: int
     dense: bool
+    missing: tuple[tuple[str, ...] | None, ...]
 
     kind: ClassVar[str] = "crossed_tf1"
     reads: ClassVar[str] = "keys"
@@ -74,7 +76,13 @@ class CrossedTf1(Categorical):
                 ids.append(_hashed_ids(context.key(f"features.{name}.keys", key)))
         dense = settings["compat"] == "tf1_dense"
         crossed = cls(
-            name, tuple(settings["keys"]), tuple(values), tuple(ids), settings["buckets"], dense
+            name,
+            tuple(settings["keys"]),
+            tuple(values),
+            tuple(ids),
+            settings["buckets"],
+            dense,
+            tuple(context.missing.get(key) for key in settings["keys"]),
         )
         if math.prod(crossed.cardinalities) > MOST_COMBINATIONS:
             raise MillraceError(
@@ -101,10 +109,14 @@ class CrossedTf1(Categorical):
     @cached_property
     def _texts(self) -> dict[str, Vocabulary]:
         return {
-            key: Vocabulary(key, key, values)
-            for key, values in zip(self.keys, self.values, strict=True)
+            key: Vocabulary(key, key, values, missing=missing)
+            for key, values, missing in zip(self.keys, self.values, self.missing, strict=True)
             if values
         }
+
+    @property
+    def takes_cells(self) -> bool:
+        return all(text.takes_cells for text in self._texts.values())
 
     @property
     def tables(self) -> list[Any]:

@@ -19,6 +19,9 @@ from millrace.files import lines
 # So many different numbers can be looked up: the graph compares with each of them.
 MOST_NUMBERS = 1024
 
+# What ingestion strips from the cells of a table.
+SPACES = " \t"
+
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -34,10 +37,18 @@ class Lookup(CategoricalOfColumn):
         unseen: what becomes of a value that is not in the table: `bucket`, it is
             out-of-vocabulary, the same in every runtime; or `hash`, TensorFlow hashes it, and the
             model cannot become TF Lite.
+        missing: the texts that stand for a missing value in the column's file; None where texts do
+            not come from a file, and stand for themselves.
     """
 
     values: tuple[str, ...] | tuple[float, ...]
     unseen: str = field(default="bucket", kw_only=True)
+    missing: tuple[str, ...] | None = field(default=None, kw_only=True)
+
+    @property
+    def takes_cells(self) -> bool:
+        # A text that is hashed is hashed with the spaces around it.
+        return self.missing is not None and self.unseen == "bucket"
 
     @property
     def portable(self) -> bool:
@@ -76,11 +87,31 @@ class Lookup(CategoricalOfColumn):
             return None
         # Outside of whatever graph asks for it first, so that every graph shares one table.
         with tf.init_scope():
-            # The missing value is one more key, so that one look-up serves all.
-            keys = tf.constant([*self.known, ""], tf.string)
-            ids = tf.constant([*self.known_ids, self.cardinality - 1], tf.int64)
-            initializer = tf.lookup.KeyValueTensorInitializer(keys, ids)
+            entries = self._entries()
+            initializer = tf.lookup.KeyValueTensorInitializer(
+                tf.constant([*entries], tf.string), tf.constant([*entries.values()], tf.int64)
+            )
             return tf.lookup.StaticHashTable(initializer, default_value=self.oov_id)
+
+    def _entries(self) -> dict[str, int]:
+        """Returns the keys of the table and their ids; missing is one, so that one look-up serves.
+
+        No runtime but TensorFlow can strip a text, so each text that a file may hold is there with
+        a space before it, behind it, and both.
+        """
+        missing_id = self.cardinality - 1
+        known = dict(zip(self.known, self.known_ids.tolist(), strict=True))
+        if not self.takes_cells:
+            return {**known, **dict.fromkeys((self.missing or ()), missing_id), "": missing_id}
+        # What has spaces around it, or means missing, is never found in a file.
+        entries = {text: id_ for text, id_ in known.items() if text == text.strip(SPACES)}
+        markers = {text.strip(SPACES) for text in self.missing or ()}
+        entries |= dict.fromkeys(("", *sorted(markers)), missing_id)
+        return {
+            spelled: id_
+            for text, id_ in entries.items()
+            for spelled in (text, f" {text}", f"{text} ", f" {text} ")
+        }
 
     @property
     def tables(self) -> list[Any]:
@@ -205,6 +236,7 @@ class Vocabulary(Lookup):
             num_oov_buckets=buckets,
             default_value=default,
             unseen=unseen,
+            missing=cls._missing(column, context),
             **cls._own(settings),
         )
 
@@ -214,6 +246,11 @@ class Vocabulary(Lookup):
     ) -> tuple[str, list[tuple[Any, int]]]:
         """Returns the column and its values with their counts, most frequent first."""
         return _counted_values(name, settings, context)
+
+    @classmethod
+    def _missing(cls, column: str, context: Context) -> tuple[str, ...] | None:
+        """Returns the texts that mean missing; see `Lookup`."""
+        return context.missing.get(column)
 
     @classmethod
     def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
@@ -314,7 +351,14 @@ class Hashed(Lookup):
         values = tuple(value for value, _ in counted)
         _require_whole(name, column, values)
         unseen = settings.get("unseen", "bucket")
-        return cls(name, column, values, settings["buckets"], unseen=unseen)
+        return cls(
+            name,
+            column,
+            values,
+            settings["buckets"],
+            unseen=unseen,
+            missing=context.missing.get(column),
+        )
 
     @property
     def cardinality(self) -> int:

@@ -55,6 +55,11 @@ class Sequence(Vocabulary):
         return (split(cell, settings["delimiter"]) for cell in cells)
 
     @classmethod
+    def _missing(cls, column: str, context: Context) -> None:
+        # A marker is a whole cell, never one of its values.
+        return None
+
+    @classmethod
     def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
         return {key: settings[key] for key in ("delimiter", "max_length")}
 
