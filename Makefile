@@ -98,8 +98,8 @@ envs/%.yaml: envs/%.lock
 	{ printf 'channels: [conda-forge, nodefaults]\ndependencies:\n  - python=3.12\n  - pip\n  - pip:\n'; \
 	sed -n 's/^\([a-z].*[^ ]\) *\\$$/      - \1/p' $<; } > $@
 
-clean: ## Remove results, logs and fetched data; the environment stays
-	rm -rf results logs data/raw .snakemake site
+clean: ## Remove results and logs, fetched data among them; the environment stays
+	rm -rf results logs .snakemake site
 
 $(INSTALLED): $(LOCK) envs/tfjs.lock envs/data.lock pyproject.toml web/package-lock.json
 	@command -v $(PYTHON) >/dev/null || { echo 'Expected Python 3.11, 3.12 or 3.13 as $(PYTHON), found none: install it, or name it, as in `make run PYTHON=python3.12`.'; exit 1; }

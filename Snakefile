@@ -16,7 +16,9 @@ if not workflow.configfiles:
     configfile: "config/config.yaml"
 
 
-job = prepare(config, workflow.configfiles, workflow.current_basedir)
+job = prepare(
+    config, workflow.configfiles, workflow.current_basedir, workflow.modifier.modify_path
+)
 R = job.results
 LOGS = job.logs
 

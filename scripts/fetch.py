@@ -6,8 +6,9 @@ from typing import Any
 
 from millrace import config
 from millrace.errors import MillraceError, run
-from millrace.fetching import sources
+from millrace.fetching import own_inputs, sources
 from millrace.files import replacing, write_json
+from millrace.results import Results
 
 
 def main() -> None:
@@ -16,7 +17,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="directory for the manifest")
     arguments = parser.parse_args()
 
-    data = config.load(arguments.config)["data"]
+    job = config.load(arguments.config)
+    own_inputs.refuse_own(job, [arguments.output, Results.of(job["name"]).folder])
+    data = job["data"]
     named = list(sources.named(data["files"]))
     checksums = data["sha256"]
     if unused := sorted(set(checksums) - {source.name for source in named}):

@@ -19,7 +19,7 @@ def main() -> None:
 
     job = config.load(arguments.config)
     results = Results(arguments.results)
-    made_by = provenance.collect(job, RawFolder.of(job["name"]).manifest)
+    made_by = provenance.collect(job, RawFolder(results.raw).manifest)
     texts = {
         arguments.report: report.build(job, results, made_by),
         arguments.model_card: report.build_model_card(job, results, made_by),

@@ -12,19 +12,29 @@ from typing import Any
 
 from millrace.errors import MillraceError
 
+# A directory that holds one of these was made by Millrace, or by Snakemake for it, and may be
+# replaced. The content is constant, as an artifact's is.
+MARKERS = (".millrace", ".snakemake_timestamp")
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; what is written there becomes `path` on success.
 
     Works for a file and for a directory. On an error the temporary path is removed and what stood
-    at `path` before stays as it was, so no reader ever meets a half-written artifact.
+    at `path` before stays as it was, so no reader ever meets a half-written artifact. A directory
+    gets a marker, without which it would not be replaced the next time.
+
+    Raises MillraceError when `path` is a directory with files that Millrace did not make.
     """
+    refuse_foreign(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield temporary
+        if temporary.is_dir():
+            (temporary / MARKERS[0]).touch()
         if path.is_dir():
             _remove(path)
         os.replace(temporary, path)
@@ -34,6 +44,19 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         _remove(temporary)
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raises MillraceError when `path` is a directory with files that Millrace did not make."""
+    if not path.is_dir() or any((path / marker).exists() for marker in MARKERS):
+        return
+    if found := next(path.iterdir(), None):
+        raise MillraceError(
+            f"{path}: expected a directory that Millrace made, found {found.name} in it and no "
+            f"file {MARKERS[0]}.",
+            note="it would be replaced, and what is in it deleted: move that to another place, or "
+            "write to another directory; a job's name says where its results go.",
+        )
 
 
 def _sweep(path: Path) -> None:
@@ -46,7 +69,7 @@ def _sweep(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

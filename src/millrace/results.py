@@ -60,7 +60,7 @@ class RawFolder(Folder):
     @classmethod
     def of(cls, job: str) -> Self:
         """Returns the folder of the job with this name, relative to the working directory."""
-        return cls(Path("data", "raw", job))
+        return cls(Results.of(job).raw)
 
 
 class PartFolder(Folder):
@@ -104,6 +104,7 @@ class Results(Folder):
     """The results of a job, `results/<name>`."""
 
     config = Entry("config.yaml")
+    raw = Entry("raw")
     parts = Entry("parts")
     examples = Entry("examples", "The validated TFRecords, one tf.train.Example per row")
     schema = Entry("schema.json", "The columns and their types")

@@ -67,7 +67,7 @@ def test_a_module_makes_what_the_importing_workflow_asks_for(tmp_path: Path) -> 
 def test_all_of_a_module_is_a_target_too_also_under_a_prefix(tmp_path: Path) -> None:
     folder = make_workflow(tmp_path / "theirs", prefix="flights")
     plan = snakemake(folder, "--dry-run", "--printshellcmds", "millrace_all")
-    assert "--output flights/data/raw/made " in plan
+    assert "--output flights/results/made/raw " in plan
     assert "--models flights/results/made/models " in plan
     assert "--results flights/results/made " in plan
     assert f"python {ROOT}/scripts/verify.py" in plan

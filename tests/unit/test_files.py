@@ -28,13 +28,39 @@ def test_a_file_appears_whole_under_its_name(tmp_path: Path) -> None:
 
 def test_a_directory_replaces_another_with_all_that_is_in_it(tmp_path: Path) -> None:
     path = tmp_path / "shards"
+    for name in ("old", "new"):
+        with replacing(path) as temporary:
+            temporary.mkdir()
+            (temporary / name).write_text(name)
+    assert names(path) == {"new", ".millrace"}
+    assert names(tmp_path) == {"shards"}
+
+
+def test_a_directory_that_millrace_did_not_make_stays(tmp_path: Path) -> None:
+    path = tmp_path / "shards"
     path.mkdir()
-    (path / "old").write_text("old")
+    (path / "theirs").write_text("kept")
+    with (
+        pytest.raises(MillraceError, match="expected a directory that Millrace made, found theirs"),
+        replacing(path),
+    ):
+        pass
+    assert names(tmp_path) == {"shards"}
+    # Snakemake makes directories too, and marks them.
+    (path / ".snakemake_timestamp").touch()
     with replacing(path) as temporary:
         temporary.mkdir()
-        (temporary / "new").write_text("new")
-    assert names(path) == {"new"}
-    assert names(tmp_path) == {"shards"}
+    assert names(path) == {".millrace"}
+
+
+def test_what_a_link_points_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / ".millrace").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "theirs")
+    with replacing(tmp_path / "link") as temporary:
+        temporary.mkdir()
+    assert names(tmp_path / "theirs") == {".millrace"}
+    assert not (tmp_path / "link").is_symlink()
 
 
 @pytest.mark.parametrize("kind", ["file", "directory"])

@@ -90,7 +90,6 @@ def complete(config: Any, source: str = "config") -> dict[str, Any]:
         }
     completed: dict[str, Any] = _fill(config, schema, schema["$defs"])
     _refuse_what_tflite_cannot_run(completed, source)
-    _refuse_own_results(completed, source)
     _refuse_passwords(completed, source)
     _refuse_impossible_runs(completed, schema["$defs"], source)
     return completed
@@ -145,18 +144,6 @@ def _check_space(model: dict[str, Any], definitions: dict[str, Any], where: str)
         trial = tuning.override(model, {key: value})
         if error := _most_relevant(validator.iter_errors(trial)):
             raise MillraceError(*_explain(_within_the_meant_form(error), f"{where}.tune.space"))
-
-
-def _refuse_own_results(config: dict[str, Any], source: str) -> None:
-    """A job that read what it writes would find something else each time."""
-    for key in ("schema", "previous"):
-        path, results = config["data"].get(key), f"results/{config['name']}"
-        if path and Path(path).is_relative_to(results):
-            raise MillraceError(
-                f"{source}: data.{key}: expected a file that this job does not write, "
-                f"found {path}.",
-                note="copy it to another place, and name the copy.",
-            )
 
 
 def _refuse_passwords(config: dict[str, Any], source: str) -> None:

@@ -61,7 +61,9 @@ def upgrade(source: Path, target: Path) -> Upgrade:
     """
     _check(source, target)
     with replacing(target) as copy:
-        shutil.copytree(source, copy, ignore=shutil.ignore_patterns(".git", "__pycache__"))
+        # A link stays one: what it points to may be anything, of any size, outside of the tree.
+        ignored = shutil.ignore_patterns(".git", "__pycache__")
+        shutil.copytree(source, copy, symlinks=True, ignore=ignored)
         result = _upgrade_files(copy)
         (copy / REPORT).write_text(report(result), encoding="utf-8")
     return result
@@ -86,9 +88,12 @@ def _check(source: Path, target: Path) -> None:
 def _upgrade_files(root: Path) -> Upgrade:
     upgrader = ASTCodeUpgrader(TFAPIChangeSpec())
     result = Upgrade(0, [], [], {})
-    paths = sorted(path for path in root.rglob("*.py") if path.is_file())
+    paths = sorted(path for path in root.rglob("*.py") if path.is_file() or path.is_symlink())
     for path in paths:
         name = path.relative_to(root).as_posix()
+        if path.is_symlink():
+            result.unread[name] = "a link; upgrade the file that it points to"
+            continue
         try:
             text = path.read_text(encoding="utf-8")
             # It prints what it logs, without the file's name.

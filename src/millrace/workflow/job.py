@@ -16,7 +16,7 @@ from snakemake.io import get_flag_value, local
 
 from millrace.config import complete, load, runs
 from millrace.errors import MillraceError
-from millrace.fetching import sources
+from millrace.fetching import own_inputs, sources
 from millrace.files import replacing
 from millrace.results import Logs, RawFolder, Results
 from millrace.training import workers
@@ -133,25 +133,33 @@ class Job:
 
 
 def prepare(
-    merged: dict[str, Any], configfiles: Sequence[str | Path], folder: str | Path = ""
+    merged: dict[str, Any],
+    configfiles: Sequence[str | Path],
+    folder: str | Path = "",
+    place: Callable[[str], str] = str,
 ) -> Job:
     """Checks the config that Snakemake merged from its config files and its command line.
 
     Stages read a file: the one config file where that says it all, else
     `results/<name>/config.yaml`, written here. Ends the process with the error's text when the
-    config breaks the schema or a glob in it matches nothing.
+    config breaks the schema, a glob in it matches nothing, or the job would delete what is not its
+    own: Snakemake empties the directories that a rule writes before any script of ours runs.
 
     Args:
         merged: the config.
         configfiles: where it is from; in a module, where the importing workflow's config is from.
         folder: the Snakefile's.
+        place: where a path that the job writes comes to lie; a module may have a prefix.
     """
     project = "" if os.path.abspath(folder) == os.getcwd() else os.path.abspath(folder)
     try:
         # Snakemake's YAML turns dates into objects, which the schema knows as strings.
         plain = json.loads(json.dumps(merged, default=str))
         config = complete(plain, source=" + ".join(map(_relative, configfiles)) or "config")
-        list(sources.named(config["data"]["files"]))
+        results = Results(Path(place(str(Results.of(config["name"]).folder))))
+        logs = place(str(Logs.of(config["name"]).folder))
+        own_inputs.refuse_own(config, [results.folder, logs])
+        own_inputs.refuse_foreign(results)
         if len(configfiles) == 1 and _holds(Path(configfiles[0]), config):
             return Job(config, _relative(configfiles[0]), project)
     except MillraceError as error:

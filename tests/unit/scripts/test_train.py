@@ -78,6 +78,7 @@ def test_it_writes_weights_history_and_what_they_are(made_job: Any, tmp_path: Pa
     job = made_job("binary").until("preprocess")
     output = train(job, tmp_path)
     assert sorted(path.name for path in output.iterdir()) == [
+        ".millrace",
         "history.csv",
         "model.weights.h5",
         "training.json",

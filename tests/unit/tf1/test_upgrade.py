@@ -29,6 +29,21 @@ def test_the_old_tree_is_left_as_it_is(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in OLD.rglob("*.py")} == before
 
 
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    old, outside = tmp_path / "old", tmp_path / "outside"
+    for folder in (old, outside):
+        folder.mkdir()
+        (folder / "net.py").write_text("import tensorflow as tf\nx = tf.placeholder(tf.int32)\n")
+    (old / "linked.py").symlink_to(outside / "net.py")
+    (old / "folder").symlink_to(outside)
+    before = (outside / "net.py").read_bytes()
+    result = upgrade(old, tmp_path / "new")
+    assert (outside / "net.py").read_bytes() == before
+    assert (tmp_path / "new" / "folder").is_symlink()
+    assert result.unread == {"linked.py": "a link; upgrade the file that it points to"}
+    assert "compat.v1" in (tmp_path / "new" / "net.py").read_text()
+
+
 def test_names_are_rewritten_in_the_copy_and_reported(tmp_path: Path) -> None:
     result = upgrade(OLD, tmp_path / "new")
     text = (tmp_path / "new" / "session.py").read_text(encoding="utf-8")

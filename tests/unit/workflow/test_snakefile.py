@@ -6,9 +6,13 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+
+from millrace.fetching.own_inputs import directories
+from millrace.results import RawFolder, Results
 
 ROOT = Path(__file__).parents[3]
 STAGES = {
@@ -60,12 +64,14 @@ def test_sources_are_clean(command: list[str]) -> None:
 def plan(
     folder: Path, *arguments: str, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Asks Snakemake, in an empty folder, what there would be to do."""
+    """Asks Snakemake, in an empty folder, what there would be to do; or to do it."""
     for name in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "web"):
         if not (folder / name).exists():
             (folder / name).symlink_to(ROOT / name)
+    if "--cores" not in arguments:
+        arguments = ("--dry-run", *arguments)
     return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--dry-run", *arguments],
+        [sys.executable, "-m", "snakemake", *arguments],
         cwd=folder,
         env=os.environ | (environment or {}),
         capture_output=True,
@@ -178,3 +184,36 @@ def test_a_profile_says_why_for_each_of_its_entries() -> None:
         for before, line in pairwise(lines):
             if re.match(r"[a-z]", line):
                 assert before.startswith("#"), f"{path}: {line}"
+
+
+@pytest.mark.parametrize(
+    ("table", "files", "message"),
+    [
+        ("raw", "results/own/raw/table.csv", "expected a path outside results/own"),
+        ("web", "results/*/web/*.csv", "which takes in that folder"),
+        ("examples", "other.csv", "examples: expected a directory that Millrace made, found"),
+    ],
+)
+def test_nobody_elses_file_is_deleted(tmp_path: Path, table: str, files: str, message: str) -> None:
+    """Snakemake empties a rule's output directory before the script that could refuse."""
+    theirs = tmp_path / "results" / "own" / table / "table.csv"
+    theirs.parent.mkdir(parents=True)
+    for path in (theirs, tmp_path / "other.csv"):
+        path.write_text("x,y\n1,0\n")
+    (tmp_path / "job.yaml").write_text(f"name: own\ndata: {{files: '{files}', label: y}}\n")
+    targets = ["results/own/raw", "results/own/examples"]
+    done = plan(tmp_path, "--configfile", "job.yaml", "--cores", "1", *targets)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert theirs.read_text() == "x,y\n1,0\n"
+
+
+def test_the_guard_knows_every_directory_that_a_rule_writes(tmp_path: Path) -> None:
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    declared = re.findall(r"\bdirectory\((.+)\),", rules)
+    known = {"R": Results(tmp_path), "job": SimpleNamespace(raw=RawFolder(Results(tmp_path).raw))}
+    made = [str(eval(name, known)).format(part=1, model="tabm/seeds/1") for name in declared]
+    for path in made:
+        Path(path).mkdir(parents=True)
+    assert len(made) == len(re.findall(r"\bdirectory\(", rules))
+    assert sorted(made) == sorted(map(str, directories(Results(tmp_path))))
