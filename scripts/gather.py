@@ -76,7 +76,7 @@ def total(accounts: list[dict[str, Any]], written: dict[str, Any]) -> dict[str, 
         "files": files,
         "shards": written,
         "reasons": dict(sorted(reasons.items())),
-        "mixed_columns": accounts[0]["mixed_columns"],
+        "taken": accounts[0]["taken"],
     }
 
 
@@ -115,15 +115,12 @@ def check(account: dict[str, Any], max_rejected: float, rejected: Path) -> None:
 
 def summary(account: dict[str, Any]) -> str:
     written = ", ".join(f"{rows:,} {split}" for split, rows in account["written"].items())
-    mixed = "".join(
-        f"\n{name!r} is text, though most of its cells are numbers; data.types can make it one"
-        for name in account["mixed_columns"]
-    )
+    taken = "".join(f"\n{taken['severity']}: {taken['message']}" for taken in account["taken"])
     return (
         f"{account['rows_read']:,} rows = {written}, "
         f"{account['unlabelled']:,} without a label, {account['rejected']:,} rejected, "
         f"{account['duplicates_dropped']:,} duplicates dropped, "
-        f"{account['in_gap']:,} in a gap between splits{mixed}"
+        f"{account['in_gap']:,} in a gap between splits{taken}"
     )
 
 

@@ -8,6 +8,7 @@ import csv
 import shutil
 from collections import Counter
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def main() -> None:
     mine = share(files, data["parts"].index(arguments.part), len(data["parts"]))
     with replacing(arguments.output) as folder:
         plan, account = ingested(files, mine, job, folder)
-        account["mixed_columns"] = plan.mixed
+        account["taken"] = [asdict(taken) for taken in plan.taken]
         write_json(folder / "schema.json", plan.schema())
         write_json(folder / "ingest.json", account)
     print(f"{sum(file['rows_read'] for file in account['files']):,} rows of {len(mine)} files")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from millrace.errors import MillraceError
-from millrace.ingestion import blocks, dialects, tables
+from millrace.ingestion import blocks, dialects, inference, tables
 from millrace.ingestion.blocks import Markers
 
 TABLE = Path(__file__).parents[1] / "fixtures" / "messy.csv"
@@ -44,7 +44,7 @@ def outcome(path: Path, name: str) -> dict[str, Any]:
         counts = tables.census([table], MARKERS)
     except MillraceError as error:
         return row | {"reason": "refused: " + str(error).split("\n")[0].removeprefix(f"{path}: ")}
-    types = {name: tables.column_type(counts[name], 0.001) for name in table.names}
+    types = {name: inference.column_type(counts[name], 0.001) for name in table.names}
     good, rejected = 0, []
     for block in table.blocks(MARKERS, types):
         batch, _, bad = blocks.typed(block, table.names, types)

@@ -159,6 +159,13 @@ def _refuse_passwords(config: dict[str, Any], source: str) -> None:
             )
 
 
+def usual_markers() -> list[str]:
+    """Returns the default of `data.missing_values`."""
+    schema = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
+    found: list[str] = schema["$defs"]["data"]["properties"]["missing_values"]["default"]
+    return found
+
+
 def digest(config: dict[str, Any]) -> str:
     """Returns the SHA-256 of a completed config; equal configs give equal digests."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()

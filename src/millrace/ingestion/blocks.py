@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from millrace.ingestion import cells, csv_kernels
 from millrace.ingestion.committed_schema import Domain
+from millrace.ingestion.formats import Format
 from millrace.tfrecord.examples import ARROW_TYPES, strings
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -106,11 +107,13 @@ def typed(
     types: dict[str, str],
     required: Collection[str] = (),
     domains: Mapping[str, Domain] = MappingProxyType({}),
+    formats: Mapping[str, Format] = MappingProxyType({}),
 ) -> tuple[pa.RecordBatch, Array, list[Reject]]:
     """Returns a block's good rows with the columns of `types`, which rows those are, and the bad.
 
     `names` are the block's columns, `required` those without which a row is bad, `domains` the
-    values that columns may take. Which rows are good comes as bool [rows].
+    values that columns may take, `formats` how the text of columns is to be read. Which rows are
+    good comes as bool [rows].
     """
     wrong_count = block.counts != len(names)
     good = ~wrong_count
@@ -121,16 +124,17 @@ def typed(
     columns, places = {}, {name: index for index, name in enumerate(names)}
     for name, kind in types.items():
         index = places[name]
-        classes = block.classes[index]
-        columns[name], bad = _arrow_column(
-            kind, block.data, block.spans[index], classes, block.values[index]
-        )
+        spans, classes, values = block.spans[index], block.classes[index], block.values[index]
         expected = kind
+        if name in formats:
+            classes, values = formats[name].read(block.data, spans, classes)
+            expected = f"{kind} written as {formats[name]}"
+        columns[name], bad = _arrow_column(kind, block.data, spans, classes, values)
         if name in required:
             bad |= classes == cells.MISSING
         if name in domains:
             bad |= domains[name].outside(columns[name])
-            expected = f"{kind} {domains[name]}"
+            expected = f"{expected} {domains[name]}"
         for row in np.flatnonzero(bad & good).tolist():
             found = "none" if classes[row] == cells.MISSING else quoted(block, index, row)
             rejects.append(rejected(block, row, name, f"expected {expected}, found {found}"))

@@ -14,7 +14,10 @@ from millrace.tfrecord.examples import ARROW_TYPES
 
 Array = np.ndarray[Any, Any]
 
-KEYS = {"name", "type", "required", "missing_values", "min", "max", "values", "unique"}
+KEYS = {
+    *("name", "type", "required", "missing_values", "min", "max", "values", "unique"),
+    *("decimal", "thousands", "format"),
+}
 
 
 def read_schema(path: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -24,6 +24,8 @@ class DelimitedTable:
     Raises MillraceError when there is no first row.
     """
 
+    has_types = False
+
     def __init__(self, path: Path, dialect: Dialect, header: bool | list[str]) -> None:
         self.path = path
         self.dialect = dialect

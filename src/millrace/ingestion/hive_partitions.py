@@ -27,7 +27,7 @@ class PartitionedTable:
     """A table with the keys of its folders as columns behind its own. `names` are both."""
 
     def __init__(self, table: "Table", constants: dict[str, str]) -> None:
-        self.path = table.path
+        self.path, self.has_types = table.path, table.has_types
         self.names = [*table.names, *constants]
         self._table, self._constants = table, constants
 

@@ -25,6 +25,8 @@ class JsonLinesTable:
     they look like, as a CSV's cells are; one that is a list or an object is text.
     """
 
+    has_types = False
+
     def __init__(self, path: Path, dialect: Dialect) -> None:
         self.path, self._dialect = path, dialect
         keys: dict[str, None] = {}

@@ -37,6 +37,8 @@ class ParquetTable:
     something else than numbers, text or times.
     """
 
+    has_types = True
+
     def __init__(self, path: Path, exclude: Collection[str]) -> None:
         self.path = path
         with _damage_named(str(path)):

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from millrace import config
 from millrace.errors import MillraceError
-from millrace.ingestion import blocks, cells, splits, tables
+from millrace.ingestion import blocks, cells, formats, inference, splits, tables
 from millrace.ingestion.blocks import Block, Markers, Reject
 from millrace.ingestion.committed_schema import Domain, read_schema
 from millrace.ingestion.tables import Table
@@ -32,8 +33,8 @@ class Outcome(NamedTuple):
 class Plan:
     """How the raw files of a job become examples.
 
-    `rows` is how many there are, where that is known; `mixed` names the columns that became text
-    though most of their cells are numbers; `keys` holds what has come before in unique columns.
+    `rows` is how many there are, where that is known; `taken` says what was found in the cells that
+    a person should look at; `keys` holds what has come before in unique columns.
 
     Args:
       files: the entries of fetch's manifest.
@@ -58,17 +59,22 @@ class Plan:
         self._file_splits: list[str | None] = [file["split"] for file in files]
         self._check_columns()
         self.rows: int | None = None
-        self.mixed: list[str] = []
+        self.taken: list[inference.Taken] = []
+        self._given = inference.Given.of(data)
+        self._formats: dict[str, formats.Format] = {}
         self._census: tables.Census | None = None  # of a guess, which is still to be checked
         columns = self._committed() if "schema" in data else self._inferred(guess)
         self.types: dict[str, str] = {
-            name: data["types"].get(name) or columns[name]["type"]
+            name: self._given.types.get(name) or columns[name]["type"]
             for name in self.tables[0].names
             if name not in data["exclude"] or name == self._time_column
         }
         self._columns = columns
-        # A column that is only guessed to be text is looked at in full.
-        self._read_as = data["types"] if guess else self.types
+        # A column that is only guessed to be text is looked at in full; one with a format is text
+        # until it is read by that.
+        self._read_as = dict(self._given.types if guess else self.types) | dict.fromkeys(
+            self._given.formats if guess else self._formats, "string"
+        )
         if self._weight:
             self._require_weights(self._weight)
         if self._time_column:
@@ -81,41 +87,46 @@ class Plan:
 
     def _inferred(self, guess: bool) -> dict[str, dict[str, Any]]:
         """Returns what schema.json will say about each column, from the table."""
-        found = tables.census(self.tables, self._markers, first=guess)
+        separators = self._given.separators
+        found = tables.census(self.tables, self._markers, guess, separators)
         if not found.rows:
             raise MillraceError(f"{self.tables[0].path}: expected rows, found a header only.")
         self._required: list[str] = []
         self._domains: dict[str, Domain] = {}
         if guess:
-            self._census = tables.Census(self.tables[0].names)
+            self._census = tables.Census(self.tables[0].names, separators)
         else:
             self.rows = found.rows
         return self._described(found)
 
     def _described(self, census: tables.Census) -> dict[str, dict[str, Any]]:
-        columns = {
+        data = self._data
+        looked_at = [name for name in self.tables[0].names if name not in data["exclude"]]
+        if (divided_by := data["split"].get("column")) and divided_by not in looked_at:
+            looked_at.append(divided_by)
+        found = inference.infer(census, looked_at, self._given, data["max_rejected"])
+        confirmed = data["missing_values"] != config.usual_markers()
+        self._formats = found.formats
+        self.taken = [*found.taken, *inference.marked(census, self._label, looked_at, confirmed)]
+        return {
             name: {
-                "type": tables.column_type(census[name], self._data["max_rejected"]),
+                "type": found.types[name],
                 "required": name in (self._label, self._weight) or not census[name][cells.MISSING],
-                "missing_values": self._data["missing_values"],
+                "missing_values": data["missing_values"],
             }
-            for name in self.tables[0].names
+            | (found.formats[name].to_json() if name in found.formats else {})
+            for name in looked_at
         }
-        self.mixed = [
-            name
-            for name, column in columns.items()
-            if column["type"] == "string"
-            and name not in {*self._data["types"], *self._data["exclude"]}
-            and tables.is_mixed(census[name])
-        ]
-        return columns
 
     def holds(self) -> bool:
         """Says whether the types are those of the whole table, all of whose rows are out."""
         if self._census is None:
             return True
-        guessed, self._columns = self._columns, self._described(self._census)
-        return all(self._columns[name]["type"] == guessed[name]["type"] for name in self.types)
+        guessed, formats_guessed = self._columns, self._formats
+        self._columns = self._described(self._census)
+        return self._formats == formats_guessed and all(
+            self._columns[name]["type"] == guessed[name]["type"] for name in self.types
+        )
 
     def _committed(self) -> dict[str, dict[str, Any]]:
         """Returns what the committed schema says, against which rows are then checked."""
@@ -127,6 +138,9 @@ class Plan:
                 f"{path}: expected all columns of the table, found none of {more}.",
                 note="add them to the schema, or leave them out with data.exclude.",
             )
+        self._formats = {
+            name: found for name in wanted if (found := formats.of_column(columns[name]))
+        } | dict(self._given.formats)
         self._domains = {
             name: Domain(columns[name])
             for name in wanted
@@ -198,7 +212,7 @@ class Plan:
         """Returns the good rows that have a label, which these are (bool [rows]), the bad rows, and
         how many of the good ones have no label."""
         batch, kept, rejected = blocks.typed(
-            block, table.names, self.types, required, self._domains
+            block, table.names, self.types, required, self._domains, self._formats
         )
         labelled = batch[self._label].is_valid().to_numpy(zero_copy_only=False)
         kept[kept] = labelled
@@ -330,7 +344,7 @@ class Plan:
         found, strata, hashes = [], [], []
         for table, file_split in zip(self.tables, self._file_splits, strict=True):
             if file_split in (None, "train"):
-                for block in table.blocks(self._markers, self.types):
+                for block in table.blocks(self._markers, self._read_as):
                     _, kept, _, _ = self._labelled(table, block, self._required)
                     found.append((table.path, block.first_row))
                     values = self._stratum_hashes(table, block, column)[kept]
@@ -352,11 +366,12 @@ class Plan:
     def _times(self, column: str) -> pa.ChunkedArray:
         """Returns the values of the time column in the files that are to be divided."""
         kinds = {name: self.types[name] for name in (column, self._label)}
+        read_as = kinds | dict.fromkeys(kinds.keys() & self._formats.keys(), "string")
         found = []
         for table, file_split in zip(self.tables, self._file_splits, strict=True):
             if file_split in (None, "train"):
-                for block in table.blocks(self._markers, kinds):
-                    batch, _, _ = blocks.typed(block, table.names, kinds)
+                for block in table.blocks(self._markers, read_as):
+                    batch, _, _ = blocks.typed(block, table.names, kinds, formats=self._formats)
                     found.append(batch.drop_null()[column])
         return pa.chunked_array(found, ARROW_TYPES[self.types[column]])
 

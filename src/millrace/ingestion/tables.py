@@ -16,9 +16,11 @@ from millrace.errors import MillraceError
 from millrace.ingestion import cells, dialects
 from millrace.ingestion.blocks import Block, Markers
 from millrace.ingestion.delimited import DelimitedTable
+from millrace.ingestion.formats import Evidence
 from millrace.ingestion.hive_partitions import PartitionedTable, keys
 from millrace.ingestion.json_lines import JsonLinesTable
 from millrace.ingestion.parquet import ParquetTable
+from millrace.tfrecord.examples import strings
 
 Array = np.ndarray[Any, Any]
 
@@ -28,6 +30,7 @@ class Table(Protocol):
 
     path: Path
     names: list[str]
+    has_types: bool  # whether the file says what a column holds; else its cells' text does
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
         """Yields all rows. `types` are those that columns will get, as far as they are known."""
@@ -101,12 +104,22 @@ def check_column(name: str, names: Sequence[str], where: str) -> None:
 class Census:
     """Counts what the cells of each column are, over the rows with the right number of cells.
 
-    `rows` is how many rows there are, of any number of cells.
+    `rows` is how many rows there are, of any number of cells. `evidence` says, for columns of cells
+    that are no plain numbers or times, how they may be written; `markers` how many cells of a
+    column hold which text that stands for a missing value, empty cells left out.
+
+    Args:
+      given: the separators of decimals and thousands that the config gives, or None each.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(
+        self, names: Sequence[str], given: tuple[str | None, str | None] = (None, None)
+    ) -> None:
         self._counts = {name: np.zeros(cells.CLASSES, np.int64) for name in names}
+        self._given = given
         self.rows = 0
+        self.evidence: dict[str, Evidence] = {}
+        self.markers: dict[str, Counter[str]] = {}
 
     def __getitem__(self, name: str) -> Array:
         """Returns how many cells of a column are of each class: int64 [cells.CLASSES]."""
@@ -114,49 +127,50 @@ class Census:
 
     def add(self, table: Table, block: Block) -> None:
         seen = np.zeros((len(table.names), cells.CLASSES), np.int64)
-        cells.count_classes(block.classes, block.counts == len(table.names), seen)
-        for name, row in zip(table.names, seen, strict=True):
-            self._counts[name] += row
+        whole_rows = block.counts == len(table.names)
+        cells.count_classes(block.classes, whole_rows, seen)
+        for index, name in enumerate(table.names):
+            if not table.has_types:
+                self._look(name, block, index, whole_rows, seen[index])
+            if seen[index, cells.MISSING]:
+                self._count_markers(name, block, index, whole_rows)
+            self._counts[name] += seen[index]
         self.rows += len(block.counts)
 
+    def _look(self, name: str, block: Block, index: int, taken: Array, seen: Array) -> None:
+        if name not in self.evidence:
+            odd = seen[cells.TEXT]
+            if self._given != (None, None):  # by which a plain 1.234 may be another number
+                odd += seen[cells.FLOAT] + seen[cells.PRECISE]
+            if not odd:
+                return
+            self.evidence[name] = Evidence(self._given)
+            before = self._counts[name]
+            fractions = int(before[cells.FLOAT] + before[cells.PRECISE])
+            self.evidence[name].add_plain(int(before[cells.INT]), fractions)
+        self.evidence[name].add(block.data, block.spans[index], block.classes[index], taken)
 
-def census(tables: Sequence[Table], markers: Markers, first: bool = False) -> Census:
+    def _count_markers(self, name: str, block: Block, index: int, taken: Array) -> None:
+        spans = block.spans[index]
+        marked = taken & (block.classes[index] == cells.MISSING) & (spans[:, 1] > spans[:, 0])
+        if marked.any():
+            texts = strings(block.data, spans, marked).drop_null()
+            counted = texts.value_counts().to_pylist()
+            found = self.markers.setdefault(name, Counter())
+            found.update({entry["values"]: entry["counts"] for entry in counted})
+
+
+def census(
+    tables: Sequence[Table],
+    markers: Markers,
+    first: bool = False,
+    given: tuple[str | None, str | None] = (None, None),
+) -> Census:
     """Counts the cells of all tables, or of the `first` block that has rows."""
-    found = Census(tables[0].names)
+    found = Census(tables[0].names, given)
     for table in tables:
         for block in table.blocks(markers, {}):
             found.add(table, block)
             if first and found.rows:
                 return found
     return found
-
-
-def is_mixed(counts: Array) -> bool:
-    """Says whether most cells of a column (int64 [cells.CLASSES]) are numbers, yet not all."""
-    present = counts.sum() - counts[cells.MISSING]
-    numbers = counts[[cells.INT, cells.FLOAT, cells.PRECISE]].sum()
-    # Digits behind a zero are no numbers gone wrong: they are ids.
-    others = present - numbers - counts[cells.CODE] - counts[cells.LONG]
-    return bool(others > 0 and 2 * numbers > present)
-
-
-def column_type(counts: Array, tolerated: float) -> str:
-    """Returns the narrowest type that all cells of a column have, or all but a few.
-
-    `counts` is int64 [cells.CLASSES]; `tolerated` how many cells may be of no number or time and
-    still leave the column one: a share when below 1, else a count. Their rows will be rejected.
-    """
-    present = counts.sum() - counts[cells.MISSING]
-    floats = counts[[cells.FLOAT, cells.PRECISE, cells.INFINITE]].sum()
-    # Integers beyond 64 bits are ids, unless they lie among floats.
-    long = counts[cells.LONG] if floats else 0
-    fitting = {
-        "bool": counts[cells.BOOL],
-        "int64": counts[cells.INT],
-        "float64": counts[cells.INT] + floats + long,
-        "date": counts[cells.DATE],
-        "timestamp": counts[cells.DATE] + counts[cells.TIMESTAMP],
-    }
-    best = max(fitting, key=lambda name: int(fitting[name]))
-    limit = tolerated * present if tolerated < 1 else tolerated
-    return best if fitting[best] and present - fitting[best] <= limit else "string"

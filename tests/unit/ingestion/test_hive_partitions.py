@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from millrace.ingestion import blocks, hive_partitions, tables
+from millrace.ingestion import blocks, hive_partitions, inference, tables
 from millrace.ingestion.blocks import Markers
 
 DATA = {"header": True, "exclude": []}
@@ -16,7 +16,7 @@ MARKERS = Markers.of(["", "NA"])
 def rows(paths: list[Path]) -> tuple[pd.DataFrame, dict[str, str]]:
     opened = tables.open_tables(paths, DATA)
     counts = tables.census(opened, MARKERS)
-    types = {name: tables.column_type(counts[name], 0.001) for name in opened[0].names}
+    types = {name: inference.column_type(counts[name], 0.001) for name in opened[0].names}
     batches = [
         blocks.typed(block, table.names, types)[0].to_pandas()
         for table in opened

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from millrace.errors import MillraceError
-from millrace.ingestion import blocks, tables
+from millrace.ingestion import blocks, inference, tables
 from millrace.ingestion.blocks import Markers
 
 DATA = {"header": True, "exclude": []}
@@ -28,7 +28,7 @@ def accounted(path: Path, **data: Any) -> tuple[int, int]:
     """Returns how many rows are good and how many rejected; together they are all there are."""
     table = tables.open_table(path, DATA | data)
     counts = tables.census([table], MARKERS)
-    types = {name: tables.column_type(counts[name], 0.001) for name in table.names}
+    types = {name: inference.column_type(counts[name], 0.001) for name in table.names}
     good = rejected = 0
     for block in table.blocks(MARKERS, types):
         batch, _, bad = blocks.typed(block, table.names, types)

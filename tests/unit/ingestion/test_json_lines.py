@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace.errors import MillraceError
-from millrace.ingestion import blocks, json_lines, tables
+from millrace.ingestion import blocks, inference, json_lines, tables
 from millrace.ingestion.blocks import Markers
 
 MARKERS = Markers.of(["NA"])
@@ -24,7 +24,7 @@ ROWS: list[dict[str, Any]] = [
 def read(path: Path) -> tuple[list[dict[str, Any]], list[blocks.Reject], dict[str, str]]:
     table = tables.open_table(path, {"header": True, "exclude": []})
     counts = tables.census([table], MARKERS)
-    types = {name: tables.column_type(counts[name], 0.001) for name in table.names}
+    types = {name: inference.column_type(counts[name], 0.001) for name in table.names}
     good, rejects = [], []
     for block in table.blocks(MARKERS, types):
         batch, _, bad = blocks.typed(block, table.names, types)

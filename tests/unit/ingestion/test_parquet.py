@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace.errors import MillraceError
-from millrace.ingestion import blocks, parquet, tables
+from millrace.ingestion import blocks, inference, parquet, tables
 from millrace.ingestion.blocks import Markers
 
 COLUMNS: dict[str, pa.Array] = {
@@ -60,7 +60,7 @@ def read(
     table = tables.open_table(path, {"exclude": exclude})
     counts = tables.census([table], MARKERS)
     found = {
-        name: (types or {}).get(name) or tables.column_type(counts[name], 0.001)
+        name: (types or {}).get(name) or inference.column_type(counts[name], 0.001)
         for name in table.names
         if name not in exclude
     }

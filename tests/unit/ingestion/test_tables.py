@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace.errors import MillraceError
-from millrace.ingestion import blocks, cells, delimited, dialects, tables
+from millrace.ingestion import blocks, cells, delimited, dialects, inference, tables
 from millrace.ingestion.blocks import Markers
 from millrace.ingestion.delimited import DelimitedTable
 
@@ -34,7 +34,7 @@ def read(
     markers = Markers.of(MARKERS)
     counts = tables.census([table], markers)
     found = {
-        name: (types or {}).get(name) or tables.column_type(counts[name], tolerated)
+        name: (types or {}).get(name) or inference.column_type(counts[name], tolerated)
         for name in table.names
     }
     good, rejects, seen = [], [], 0
@@ -264,7 +264,7 @@ def test_column_types(counts: dict[int, int], expected: str) -> None:
     array = np.zeros(cells.CLASSES, np.int64)
     for kind, count in counts.items():
         array[kind] = count
-    assert tables.column_type(array, 0.001) == expected
+    assert inference.column_type(array, 0.001) == expected
 
 
 def test_columns_have_the_arrow_types_of_examples(path: Path) -> None:

@@ -264,10 +264,13 @@ def test_a_column_of_numbers_and_texts_is_text_and_that_is_said(
     rows = "".join(f"{n},00{n},{'none so far' if n % 9 == 0 else n},{n % 2}\n" for n in range(300))
     files = written(f"a,code,mixed,label\n{rows}")
     assert job.run(files) == 0
-    assert job.account()["mixed_columns"] == ["mixed"]
-    assert "'mixed' is text, though most of its cells are numbers" in capsys.readouterr().out
+    (taken,) = job.account()["taken"]
+    assert (taken["kind"], taken["column"]) == ("mixed", "mixed")
+    assert (
+        "warning: 'mixed' is text, though 266 of its 300 cells are numb" in capsys.readouterr().out
+    )
     assert job.run(files, types={"mixed": "string"}) == 0
-    assert job.account()["mixed_columns"] == []
+    assert job.account()["taken"] == []
 
 
 def commit_schema(**changes: dict[str, Any]) -> None:

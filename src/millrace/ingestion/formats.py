@@ -1,0 +1,272 @@
+"""How a column's numbers or times are written, where that is not as programs write them.
+
+A format is given in the config or found in the cells: of all ways to write a number or a time,
+the one that all cells of the column fit. Two ways that fit and mean different values are told
+apart by the rest of the table, or refused.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from millrace.errors import MillraceError
+from millrace.ingestion import cells, format_kernels
+
+Array = np.ndarray[Any, Any]
+
+# Names of months and weekdays are read whole or short, whichever of the two is written.
+_ALIKE = {"b": "B", "A": "a"}
+
+TIME_DIRECTIVES = frozenset("HIMSfpzZsQ")
+
+# So many different cells of a column show how it is written.
+SAMPLES = 50
+
+# A way to write that fits fewer of them is not looked at in the rest of the table.
+LEAST_SHARE = 0.25
+
+_THOUSANDS = {"": 0, ",": 44, ".": 46, " ": format_kernels.SPACE, "'": format_kernels.APOSTROPHE}
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """How numbers are written, with or without a currency, a percent sign, or brackets for a minus.
+
+    `decimal` separates the fraction, `thousands` the groups of digits: nothing, a comma, a point,
+    a space (of any kind) or an apostrophe.
+    """
+
+    decimal: str
+    thousands: str
+
+    def read(self, data: Array, spans: Array, classes: Array) -> tuple[Array, Array]:
+        """Returns the classes and values of cells, as cells.classify does: uint8, int64 [rows].
+
+        Args:
+          data: the bytes of the cells; `spans`, int64 [rows, 2], says where each is.
+          classes: uint8 [rows], of which only cells.MISSING is looked at.
+        """
+        found, values = classes.copy(), np.zeros(len(classes), np.int64)
+        signs = ord(self.decimal), _THOUSANDS[self.thousands]
+        format_kernels.read_numbers(data, spans, *signs, found, values)
+        for row in np.flatnonzero(found == cells.PRECISE).tolist():
+            number = self._precise(data[slice(*spans[row])].tobytes().decode())
+            values[row : row + 1] = np.array([number]).view(np.int64)
+            found[row] = cells.FLOAT
+        return found, values
+
+    def _precise(self, text: str) -> float:
+        """Reads a number of more digits than the kernel can."""
+        kept = [letter for letter in text if letter in f"0123456789eE-{self.decimal}"]
+        digits = "".join(kept).replace(self.decimal, ".")
+        negative = "(" in text or "−" in text or digits.endswith("-")
+        return -abs(float(digits.rstrip("-"))) if negative else float(digits)
+
+    def __str__(self) -> str:
+        return f"1{self.thousands}000{self.decimal}5"
+
+    def to_json(self) -> dict[str, str]:
+        """Returns the keys that a column of schema.json gets."""
+        return {"decimal": self.decimal, "thousands": self.thousands}
+
+
+@dataclass(frozen=True)
+class TimeFormat:
+    """How times are written: a pattern of strptime's directives.
+
+    `%s` and `%Q` are seconds and milliseconds since 1970, `%Z` is UTC, GMT or Z. Raises
+    MillraceError when the pattern has others, or says no day.
+    """
+
+    pattern: str
+
+    def __post_init__(self) -> None:
+        known = [letter for directive, letter in _parts(self.pattern) if directive]
+        allowed = format_kernels.OPS + "".join(_ALIKE)
+        if unknown := [letter for letter in known if letter not in allowed]:
+            raise MillraceError(
+                f"format {self.pattern!r}: expected directives out of "
+                f"{', '.join('%' + letter for letter in allowed)}, found %{unknown[0]}."
+            )
+        if not ({"Y", "y"} & set(known) and {"m", "b", "B"} & set(known)) and not (
+            {"s", "Q"} & set(known)
+        ):
+            raise MillraceError(
+                f"format {self.pattern!r}: expected a year and a month, found none.",
+                note="write it as in Python's strptime, such as %d/%m/%Y or %m/%d/%Y %H:%M.",
+            )
+
+    @property
+    def kind(self) -> str:
+        """date, or timestamp where the pattern has a time of day."""
+        directives = {letter for directive, letter in _parts(self.pattern) if directive}
+        return "timestamp" if directives & TIME_DIRECTIVES else "date"
+
+    @cached_property
+    def ops(self) -> Array:
+        """What the kernels do: int64 [ops, 2]."""
+        found: list[tuple[int, int]] = []
+        for directive, letter in _parts(self.pattern):
+            if directive:
+                op = format_kernels.OPS.index(_ALIKE.get(letter, letter))
+                found.append((op, 0))
+            else:
+                found += [(format_kernels.LITERAL, byte) for byte in letter.encode()]
+        return np.array(found, np.int64).reshape(-1, 2)
+
+    def read(self, data: Array, spans: Array, classes: Array) -> tuple[Array, Array]:
+        """As NumberFormat.read."""
+        found, values = classes.copy(), np.zeros(len(classes), np.int64)
+        kind = cells.DATE if self.kind == "date" else cells.TIMESTAMP
+        format_kernels.read_times(data, spans, self.ops, kind, found, values)
+        return found, values
+
+    def __str__(self) -> str:
+        return self.pattern
+
+    def to_json(self) -> dict[str, str]:
+        """Returns the key that a column of schema.json gets."""
+        return {"format": self.pattern}
+
+
+Format = NumberFormat | TimeFormat
+
+
+def of_column(settings: Mapping[str, Any]) -> Format | None:
+    """Returns the format that an entry of `data.types`, or a column of schema.json, has, if any."""
+    if "format" in settings:
+        return TimeFormat(settings["format"])
+    if "decimal" in settings or "thousands" in settings:
+        thousands = settings.get("thousands", "")
+        decimal = settings.get("decimal") or ("," if thousands == "." else ".")
+        if decimal == thousands:
+            raise MillraceError(
+                f"decimal and thousands: expected different characters, found {decimal!r} for both."
+            )
+        return NumberFormat(decimal, thousands)
+    return None
+
+
+def _parts(pattern: str) -> list[tuple[bool, str]]:
+    """Returns the directives of a pattern, as (True, letter), and what stands between them."""
+    found, rest = [], iter(pattern)
+    for letter in rest:
+        following = next(rest, "") if letter == "%" else ""
+        found.append((False, following or letter) if following in ("", "%") else (True, following))
+    return found
+
+
+NUMBERS = tuple(
+    NumberFormat(decimal, thousands)
+    for decimal, others in ((".", ",' "), (",", ".' "))
+    for thousands in ("", *others)
+)
+
+_DATES = (
+    *("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%Y{0}%m{0}%d", "%Y{0}%d{0}%m"),
+    *("%d{0}%m{0}%y", "%m{0}%d{0}%y", "%d{0}%b{0}%Y", "%d{0}%b{0}%y"),
+)
+_MONTHS = ("%m{0}%Y", "%Y{0}%m", "%b{0}%Y", "%Y{0}%b")
+_NAMED = ("%b %d, %Y", "%b %d %Y", "%a, %d %b %Y", "%a %b %d %Y", "%b, %Y", "%b-%y", "%b %y")
+_TIMES = (
+    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S", "T%H:%M", "T%H:%M:%S.%f"),
+    *(" %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I %p"),
+)
+_ZONES = ("", " %Z", " %z", "%z")
+_OTHERS = ("%a, %d %b %Y %H:%M:%S %Z", "%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %Y")
+
+
+def _time_patterns() -> list[str]:
+    dates = [date.format(sign) for date in _DATES for sign in "/-. "]
+    dates += [date for date in _NAMED if "%d" in date]
+    moments = [
+        date + time + zone
+        for date, time, zone in itertools.product(dates, _TIMES, _ZONES)
+        if time or not zone
+    ]
+    months = [month.format(sign) for month in _MONTHS for sign in "/-. "]
+    return [*moments, *months, *(date for date in _NAMED if "%d" not in date), *_OTHERS]
+
+
+class Evidence:
+    """What the cells of one column show about how it is written.
+
+    Args:
+      given: the decimal separator and that of thousands which the config gives, or None each.
+    """
+
+    def __init__(self, given: tuple[str | None, str | None] = (None, None)) -> None:
+        self._is_given = given != (None, None)
+        self.samples: dict[bytes, None] = {}
+        self.numbers = [way for way in NUMBERS if _agrees(way, given)]
+        self.times: list[TimeFormat] = []
+        self.number_counts = np.zeros((len(self.numbers), format_kernels.COUNTS), np.int64)
+        self.currencies = np.zeros(len(self.numbers), np.int64)
+        self.time_counts: list[int] = []
+        self._looked = False
+
+    def add(self, data: Array, spans: Array, classes: Array, taken: Array) -> None:
+        """Counts the cells of a block (spans: int64 [rows, 2], classes: uint8 [rows]) whose rows
+        are `taken`, bool [rows]."""
+        wanted = taken & (classes != cells.MISSING)
+        odd = (cells.TEXT, cells.FLOAT, cells.PRECISE) if self._is_given else (cells.TEXT,)
+        self._sample(data, spans, wanted & np.isin(classes, odd))
+        if not self._looked:
+            self._look()
+        if self.numbers:
+            signs = _signs(self.numbers)
+            format_kernels.count_numbers(
+                data, spans, wanted, *signs, self.number_counts, self.currencies
+            )
+        for place, way in enumerate(self.times):
+            self.time_counts[place] += format_kernels.count_times(data, spans, wanted, way.ops)
+
+    def add_plain(self, whole: int, fractions: int) -> None:
+        """Counts cells of earlier blocks, all of them numbers as programs write them."""
+        with_point = np.array([way.decimal == "." for way in self.numbers], np.int64)
+        self.number_counts[:, format_kernels.FITS] += whole + fractions * with_point
+        self.number_counts[:, format_kernels.WHOLE] += whole
+        self.number_counts[:, format_kernels.DECIMAL] += fractions * with_point
+
+    def _sample(self, data: Array, spans: Array, texts: Array) -> None:
+        if len(self.samples) < SAMPLES:
+            rows = np.flatnonzero(texts)[: 4 * SAMPLES]
+            found = [data[slice(*spans[row])].tobytes() for row in rows.tolist()]
+            self.samples |= dict.fromkeys(found[: SAMPLES - len(self.samples)])
+
+    def _look(self) -> None:
+        """Decides by the first cells that are text which ways to write are worth counting."""
+        self._looked = True
+        texts = [text for text in self.samples if len(text) < 64]
+        data = np.frombuffer(b"".join(texts) + b"\0", np.uint8)
+        ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+        spans, wanted = np.stack([ends[:-1], ends[1:]], axis=1), np.ones(len(texts), np.bool_)
+        least = max(1, LEAST_SHARE * len(self.samples))
+        counts, currencies = np.zeros_like(self.number_counts), np.zeros_like(self.currencies)
+        format_kernels.count_numbers(data, spans, wanted, *_signs(self.numbers), counts, currencies)
+        kept = np.flatnonzero(counts[:, format_kernels.FITS] >= least)
+        self.numbers = [self.numbers[place] for place in kept.tolist()]
+        self.number_counts, self.currencies = self.number_counts[kept], self.currencies[kept]
+        if any(letter in text for text in texts for letter in b"0123456789"):
+            self.times = [
+                way
+                for way in map(TimeFormat, _time_patterns())
+                if format_kernels.count_times(data, spans, wanted, way.ops) >= least
+            ]
+        self.time_counts = [0] * len(self.times)
+
+
+def _agrees(way: NumberFormat, given: tuple[str | None, str | None]) -> bool:
+    decimal, thousands = given
+    return (decimal is None or way.decimal == decimal) and (
+        thousands is None or way.thousands in ("", thousands)
+    )
+
+
+def _signs(ways: Sequence[NumberFormat]) -> tuple[Array, Array]:
+    decimals = np.array([ord(way.decimal) for way in ways], np.uint8)
+    return decimals, np.array([_THOUSANDS[way.thousands] for way in ways], np.uint8)

@@ -1,0 +1,360 @@
+"""What the columns of a table are, decided from the counts of their cells: types and formats."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from millrace.errors import MillraceError
+from millrace.ingestion import cells, format_kernels
+from millrace.ingestion.formats import Evidence, Format, NumberFormat, TimeFormat, of_column
+from millrace.ingestion.tables import Census
+
+NUMBERS = ("int64", "float32", "float64")
+TIMES = ("date", "timestamp")
+
+# A text for a missing value in more of the label's cells than this may be a class.
+MANY_MARKED = 0.01
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a column's cells were taken for, where a person might have meant something else."""
+
+    severity: str
+    kind: str
+    column: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the config says about types and formats: `data.types`, `decimal`, `thousands`."""
+
+    types: Mapping[str, str]
+    formats: Mapping[str, Format]
+    separators: tuple[str | None, str | None]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "Given":
+        """Reads the part `data` of a config; raises MillraceError when a format is no such."""
+        types, formats = {}, {}
+        for name, entry in data["types"].items():
+            settings = {"kind": entry} if isinstance(entry, str) else entry
+            types[name] = settings["kind"]
+            try:
+                found = of_column(settings)
+            except MillraceError as error:
+                raise MillraceError(f"data.types.{name}: {error}") from None
+            if found:
+                _check_kind(name, types[name], found)
+                formats[name] = found
+        return cls(types, formats, (data.get("decimal"), data.get("thousands")))
+
+
+def _check_kind(name: str, kind: str, found: Format) -> None:
+    if isinstance(found, NumberFormat):
+        fitting: tuple[str, ...] = NUMBERS
+    else:
+        fitting = TIMES if found.kind == "date" else ("timestamp",)
+    if kind not in fitting:
+        raise MillraceError(
+            f"data.types.{name}: expected a kind out of {', '.join(fitting)} with this format, "
+            f"found {kind}."
+        )
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """Types and formats by column, and what a person should know about how they were found."""
+
+    types: dict[str, str]
+    formats: dict[str, Format]
+    taken: list[Taken]
+
+
+def infer(census: Census, names: Sequence[str], given: Given, tolerated: float) -> Inferred:
+    """Returns what the columns are.
+
+    Args:
+      census: the counts of all cells.
+      names: the columns that are looked at.
+      given: what the config says, which comes first.
+      tolerated: how many cells may not fit; see `column_type`.
+
+    Raises MillraceError when a column may be written in two ways that mean different values.
+    """
+    types = {name: column_type(census[name], tolerated) for name in names}
+    formats = dict(given.formats)
+    taken: list[Taken] = []
+    open_ones: dict[str, list[int]] = {}
+    for name in names:
+        if name in formats or name not in census.evidence or given.types.get(name) == "string":
+            continue
+        if types[name] != "string" and given.separators == (None, None):
+            continue
+        ways = _fitting_numbers(census.evidence[name], census[name], tolerated)
+        if ways and given.types.get(name, "float64") in NUMBERS:
+            open_ones[name] = ways
+        elif given.types.get(name, "date") in TIMES and types[name] not in TIMES:
+            found = _time(name, census.evidence[name], census[name], tolerated, taken)
+            if found:
+                types[name], formats[name] = found.kind, found
+    decimals = _decimals(census, names, types, open_ones)
+    for name, ways in open_ones.items():
+        way = _number(name, census.evidence[name], ways, decimals, taken)
+        formats[name] = census.evidence[name].numbers[way]
+        counts = census.evidence[name].number_counts[way]
+        whole = counts[format_kernels.WHOLE] == counts[format_kernels.FITS]
+        types[name] = "int64" if whole else "float64"
+    types |= {name: given.types[name] for name in names if name in given.types}
+    for name in names:
+        if name not in formats and name not in given.types and types[name] == "string":
+            taken += _mixed(name, census)
+    taken += _shown(census, {name: formats[name] for name in names if name in formats}, given)
+    return Inferred(types, {name: formats[name] for name in names if name in formats}, taken)
+
+
+def column_type(counts: Array, tolerated: float) -> str:
+    """Returns the narrowest type that all cells of a column have, or all but a few.
+
+    `counts` is int64 [cells.CLASSES]; `tolerated` how many cells may be of no number or time and
+    still leave the column one: a share when below 1, else a count. Their rows will be rejected.
+    """
+    present = counts.sum() - counts[cells.MISSING]
+    floats = counts[[cells.FLOAT, cells.PRECISE, cells.INFINITE]].sum()
+    # Integers beyond 64 bits are ids, unless they lie among floats.
+    long = counts[cells.LONG] if floats else 0
+    fitting = {
+        "bool": counts[cells.BOOL],
+        "int64": counts[cells.INT],
+        "float64": counts[cells.INT] + floats + long,
+        "date": counts[cells.DATE],
+        "timestamp": counts[cells.DATE] + counts[cells.TIMESTAMP],
+    }
+    best = max(fitting, key=lambda name: int(fitting[name]))
+    return best if _fits(int(fitting[best]), int(present), tolerated) else "string"
+
+
+def _fits(fitting: int, present: int, tolerated: float) -> bool:
+    limit = tolerated * present if tolerated < 1 else tolerated
+    return bool(fitting and present - fitting <= limit)
+
+
+def _present(counts: Array) -> int:
+    return int(counts.sum() - counts[cells.MISSING])
+
+
+def _fitting_numbers(evidence: Evidence, counts: Array, tolerated: float) -> list[int]:
+    """Returns the ways to write a number that most cells fit, none if too few do.
+
+    Numbers of two currencies, or some in percent, are not of one unit: no numbers.
+    """
+    present, found = _present(counts), evidence.number_counts
+    fits = found[:, format_kernels.FITS]
+    if not len(fits) or not _fits(int(fits.max()), present, tolerated):
+        return []
+    return [
+        way
+        for way in np.flatnonzero(fits == fits.max()).tolist()
+        if found[way, format_kernels.PERCENT] in (0, fits[way])
+        and int(evidence.currencies[way]).bit_count() <= 1
+    ]
+
+
+def _meaning(evidence: Evidence, way: int) -> tuple[tuple[str, int], ...]:
+    """Returns what each separator stands for in how many cells: alike for ways that mean alike."""
+    counts, format_ = evidence.number_counts[way], evidence.numbers[way]
+    uses = {
+        format_.decimal: ("decimal", counts[format_kernels.DECIMAL]),
+        format_.thousands: ("thousands", counts[format_kernels.GROUPED]),
+    }
+    return tuple(
+        (f"{separator} {use}", int(count))
+        for separator, (use, count) in sorted(uses.items())
+        if count
+    )
+
+
+def _decimals(
+    census: Census,
+    names: Sequence[str],
+    types: Mapping[str, str],
+    open_ones: Mapping[str, list[int]],
+) -> set[str]:
+    """Returns the decimal separators that the table shows in columns which leave no doubt."""
+    found = set()
+    for name in names:
+        if types[name] == "float64" and name not in open_ones:
+            found |= {"."} if census[name][[cells.FLOAT, cells.PRECISE]].any() else set()
+    for name, ways in open_ones.items():
+        evidence = census.evidence[name]
+        meanings = {_meaning(evidence, way) for way in ways}
+        if len(meanings) == 1 and any(meanings):
+            found.add(evidence.numbers[ways[0]].decimal)
+    return found
+
+
+def _number(
+    name: str, evidence: Evidence, ways: list[int], decimals: set[str], taken: list[Taken]
+) -> int:
+    """Returns the way in which a column's numbers are written, out of those that fit."""
+    if len({_meaning(evidence, way) for way in ways}) == 1:
+        return ways[0]
+    text = next(iter(evidence.samples)).decode(errors="replace")
+    commas = any("," in use for way in ways for use, _ in _meaning(evidence, way))
+    likely = decimals or (set() if commas else {"."})
+    left = [way for way in ways if evidence.numbers[way].decimal in likely]
+    if not left or len({_meaning(evidence, way) for way in left}) > 1:
+        raise MillraceError(
+            f"column {name!r}: expected numbers that can be read in one way, found {text!r}, whose"
+            " comma may separate thousands or decimals.",
+            note=f"say which under data.decimal, or as data.types: {{{name}: {{kind: float64, "
+            'decimal: ",", thousands: "."}}, or leave them text with kind: string.',
+        )
+    by = "as other columns have it" if decimals else "as programs write numbers"
+    format_ = evidence.numbers[left[0]]
+    message = (
+        f"{name!r} has cells such as {text!r}, in which {format_.decimal!r} was taken for the"
+        f" decimal separator, {by}; data.decimal or data.types can say otherwise"
+    )
+    taken.append(Taken("warning", "number_format", name, message))
+    return left[0]
+
+
+def _time(
+    name: str, evidence: Evidence, counts: Array, tolerated: float, taken: list[Taken]
+) -> TimeFormat | None:
+    """Returns how a column's times are written, if they are times.
+
+    Raises MillraceError when a day cannot be told from a month.
+    """
+    most = max(evidence.time_counts, default=0)
+    if not _fits(most, _present(counts), tolerated):
+        return None
+    ways = [
+        way
+        for way, count in zip(evidence.times, evidence.time_counts, strict=True)
+        if count == most
+    ]
+    readings = {tuple(_values(way, evidence)) for way in ways}
+    if len(readings) == 1:
+        return ways[0]
+    text = next(iter(evidence.samples)).decode(errors="replace")
+    patterns = ", ".join(way.pattern for way in ways)
+    if any("%y" in way.pattern for way in ways):  # which may be no date at all
+        message = (
+            f"{name!r} has cells such as {text!r} that may be dates, written as one of {patterns};"
+            " it is left text: data.types can give the format"
+        )
+        taken.append(Taken("warning", "time_format", name, message))
+        return None
+    raise MillraceError(
+        f"column {name!r}: expected dates that can be read in one way, found {text!r}, which may"
+        f" be {patterns}.",
+        note=f"give it as data.types: {{{name}: {{kind: {ways[0].kind}, "
+        f'format: "{ways[0].pattern}"}}}}, or leave it text with kind: string.',
+    )
+
+
+def _values(way: Format, evidence: Evidence) -> list[Any]:
+    """Returns what the samples of a column mean when they are written so: None for no value."""
+    texts = list(evidence.samples)
+    ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    spans = np.stack([ends[:-1], ends[1:]], axis=1)
+    data = np.frombuffer(b"".join(texts) + b"\0", np.uint8)
+    classes, values = way.read(data, spans, np.full(len(texts), cells.TEXT, np.uint8))
+    return [
+        {
+            cells.INT: lambda value=value: int(value),
+            cells.FLOAT: lambda value=value: float(value.view(np.float64)),
+            cells.DATE: lambda value=value: str(value.astype("datetime64[D]")),
+            cells.TIMESTAMP: lambda value=value: str(value.astype("datetime64[us]")),
+        }.get(int(kind), lambda: None)()
+        for kind, value in zip(classes, values, strict=True)
+    ]
+
+
+def _mixed(name: str, census: Census) -> Iterator[Taken]:
+    """Tells of a column that is text though most of its cells are numbers."""
+    counts, evidence = census[name], census.evidence.get(name)
+    numbers = int(counts[[cells.INT, cells.FLOAT, cells.PRECISE]].sum())
+    unfit: list[str] = []
+    if evidence and len(evidence.numbers):
+        fits = evidence.number_counts[:, format_kernels.FITS]
+        numbers = max(numbers, int(fits.max()))
+        values = _values(evidence.numbers[int(fits.argmax())], evidence)
+        pairs = zip(evidence.samples, values, strict=True)
+        unfit = [text.decode(errors="replace") for text, value in pairs if value is None]
+    elif evidence:
+        unfit = [text.decode(errors="replace") for text in evidence.samples]
+    # Digits behind a zero are no numbers gone wrong: they are ids.
+    others = _present(counts) - numbers - int(counts[[cells.CODE, cells.LONG]].sum())
+    if 2 * numbers <= _present(counts) or (others <= 0 and not evidence):
+        return
+    if evidence and others <= 0:
+        message = f"{name!r} is text: its numbers are of several currencies, or some in percent"
+    elif unfit:
+        message = (
+            f"{name!r} is text, though {numbers:,} of its {_present(counts):,} cells are numbers; "
+            f"cells such as {', '.join(map(repr, unfit[:5]))} are none: where they stand for a"
+            " missing value, list them under data.missing_values"
+        )
+    else:
+        message = (
+            f"{name!r} is text, though {numbers:,} of its {_present(counts):,} cells are numbers;"
+            " data.types can make it a number, and rejects the rows that have none"
+        )
+    yield Taken("warning", "mixed", name, message)
+
+
+def _shown(census: Census, formats: Mapping[str, Format], given: Given) -> Iterator[Taken]:
+    """Shows how the cells of each column with a format that was found are read."""
+    for name, format_ in formats.items():
+        if name in given.formats:
+            continue
+        evidence = census.evidence[name]
+        pairs = zip(evidence.samples, _values(format_, evidence), strict=True)
+        text, value = next(((t, v) for t, v in pairs if v is not None), (b"", None))
+        what = "numbers" if isinstance(format_, NumberFormat) else format_.pattern
+        message = f"{name!r} is read as {what}: {text.decode(errors='replace')!r} is {value}"
+        kind = "number_format" if isinstance(format_, NumberFormat) else "time_format"
+        yield Taken("info", kind, name, message)
+
+
+def marked(census: Census, label: str, names: Collection[str], confirmed: bool) -> Iterator[Taken]:
+    """Tells of texts that count as missing where they may be values.
+
+    Args:
+      census: the counts of all cells.
+      label: the label's column.
+      names: the columns that are looked at.
+      confirmed: whether the config itself lists the texts that stand for a missing value.
+
+    Raises MillraceError when many cells of the label hold such a text and none is empty.
+    """
+    for name in names:
+        texts = census.markers.get(name, Counter())
+        missing = int(census[name][cells.MISSING])
+        if confirmed or not texts or sum(texts.values()) < missing or not census.rows:
+            continue
+        share = missing / census.rows
+        listed = ", ".join(f"{text!r} ({count:,})" for text, count in sorted(texts.items()))
+        if name == label and share > MANY_MARKED:
+            raise MillraceError(
+                f"label {label!r}: expected labels, found {listed} in {share:.1%} of the rows,"
+                " which counts as missing, and no empty cell.",
+                note="if it is a class, list under data.missing_values only what stands for a"
+                ' missing value, such as [""]; if such rows have no label, list it there.',
+            )
+        letters = [text for text in texts if text.strip("/.").isalpha()]
+        if name != label and letters and share > MANY_MARKED:
+            message = (
+                f"{name!r} has no empty cell; {listed} counts as missing: if it is a value, set"
+                " data.missing_values without it"
+            )
+            yield Taken("warning", "marker", name, message)
