@@ -22,7 +22,9 @@ class Job:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch
 
-    def run(self, files: dict[str, str | None], results: str = "results", **data: Any) -> int:
+    def run(
+        self, files: dict[str, str | None], results: str = "results", seed: int = 0, **data: Any
+    ) -> int:
         """Runs the scripts in this process; returns the exit code of the last that ran."""
         entries = [
             {"path": path, "split": split, "sha256": "ab" * 32, "bytes": 1, "source": path}
@@ -31,7 +33,8 @@ class Job:
         Path("raw").mkdir(exist_ok=True)
         Path("raw/manifest.json").write_text(json.dumps({"files": entries}))
         data = {"files": list(files), "label": "label"} | data
-        Path("config.yaml").write_text(json.dumps({"name": "made", "data": data}))
+        config = {"name": "made", "seed": seed, "data": data}
+        Path("config.yaml").write_text(json.dumps(config))
         for part in data.get("parts", [1]):
             options = {"raw": "raw", "part": part, "output": f"parts/{part}"}
             if code := self.call("ingest", options):

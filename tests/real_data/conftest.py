@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[3] / "shared"
+DATA = SHARED / "data"
+CASES = SHARED / "cases"
 
 
 @pytest.fixture(scope="session")

@@ -81,9 +81,7 @@ class Plan:
             self._cuts = self._time_cuts(self._time_column)
         else:
             self._shares = self._checked_shares()
-        self._divided: dict[tuple[Path, int], Array] = {}
-        if data["split"]["by"] == "stratum":
-            self._divided = self._by_stratum(data["split"].get("column", self._label))
+            self._first_rows: dict[int, int] = {}
 
     def _inferred(self, guess: bool) -> dict[str, dict[str, Any]]:
         """Returns what schema.json will say about each column, from the table."""
@@ -187,23 +185,32 @@ class Plan:
     def outcomes(self, index: int) -> Iterator[tuple[int, Outcome]]:
         """Yields what becomes of each block of a file, with how many rows it has."""
         table = self.tables[index]
+        draw = None
         for block in table.blocks(self._markers, self._read_as):
+            if draw is None and self._time_column is None:
+                self._first_rows[index] = self._row_hash(table, block)
+                by_stratum = self._data["split"]["by"] == "stratum"
+                key = self._file_key(index)
+                draw = splits.Draw(key, self._shares, self._most_strata, by_stratum)
             if self._census:
                 self._census.add(table, block)
-            yield len(block.counts), self._outcome(table, block, self._file_splits[index])
+            yield len(block.counts), self._outcome(table, block, self._file_splits[index], draw)
 
-    def _outcome(self, table: Table, block: Block, file_split: str | None) -> Outcome:
+    def _outcome(
+        self, table: Table, block: Block, file_split: str | None, draw: splits.Draw | None
+    ) -> Outcome:
         divided_by = self._time_column if file_split in (None, "train") else None
         required = [*self._required, divided_by] if divided_by else self._required
         batch, kept, rejected, unlabelled = self._labelled(table, block, required)
-        found = self._assign(table, block, kept, batch, file_split)
         fresh = self._first_of_their_kind(table, block, kept)
         kept[kept] = fresh
-        batch, found = _only(batch, fresh), found[fresh]
+        batch = _only(batch, fresh)
         if self.keys:
             own, repeated = self._keys_of_their_own(table, block, kept, batch)
-            batch, found = _only(batch, own), found[own]
+            kept[kept] = own
+            batch = _only(batch, own)
             rejected = sorted(rejected + repeated, key=lambda reject: reject.row)
+        found = self._assign(table, block, kept, batch, file_split, draw)
         return Outcome(batch.select(self.columns), found, rejected, unlabelled, int((~fresh).sum()))
 
     def _labelled(
@@ -264,6 +271,7 @@ class Plan:
         kept: Array,
         batch: pa.RecordBatch,
         file_split: str | None,
+        draw: splits.Draw | None,
     ) -> Array:
         """Returns the split of each kept row of a block, which `batch` holds: int8 [rows]."""
         if file_split in ("validation", "test"):
@@ -271,16 +279,55 @@ class Plan:
         if self._time_column:
             no_cut: dict[str, Any] = dict.fromkeys(self._splits_of_files)
             return splits.by_time(batch[self._time_column], self._cuts._replace(**no_cut))
-        if self._divided:
-            return self._divided[table.path, block.first_row]
-        hashes = self._hashes(table, block, self.tables[0].names)
+        assert draw is not None
+        found = draw.splits(self._strata(table, block)[kept])
+        together = self._kept_together(table, block)
+        if together is not None:
+            hashes, by_hash = together[0][kept], together[1][kept]
+            found[by_hash] = splits.by_place(hashes[by_hash] / 2.0**64, self._shares)
+        return found
+
+    def _strata(self, table: Table, block: Block) -> Array:
+        """Returns a hash of what each row is to be stratified by: uint64 [rows]."""
+        column = self._label
+        if self._data["split"]["by"] == "stratum":
+            column = self._data["split"].get("column", self._label)
+        present = block.classes[table.names.index(column)] != cells.MISSING
+        return np.where(present, self._hashes(table, block, [column]), 0)
+
+    @property
+    def _most_strata(self) -> int:
+        """How many values of the label, or of `by: stratum`, make strata; more are a quantity."""
+        task, type_ = self._data["task"], self.types[self._label]
+        if self._data["split"]["by"] == "stratum" or type_ in ("bool", "string"):
+            return splits.MOST_STRATA
+        return {"regression": 0, "auto": splits.FEW_CLASSES}.get(task, splits.MOST_STRATA)
+
+    def _kept_together(self, table: Table, block: Block) -> tuple[Array, Array] | None:
+        """Returns a hash of what rows that stay together have in common (uint64 [rows]), and which
+        rows those are (bool [rows]); None if each row is by itself."""
+        if self._data["split"]["copies"] == "together":
+            left_out = {*self._data["exclude"], self._label, self._weight}
+            names = [name for name in self.tables[0].names if name not in left_out]
+            return self._hashes(table, block, names), np.ones(len(block.counts), np.bool_)
         if self._group_column:
-            index = table.names.index(self._group_column)
             # Rows without a group are no group.
-            grouped = block.classes[index] != cells.MISSING
-            groups = self._hashes(table, block, [self._group_column])
-            hashes = np.where(grouped, groups, hashes)
-        return splits.by_row(hashes[kept], self._shares)
+            grouped = block.classes[table.names.index(self._group_column)] != cells.MISSING
+            return self._hashes(table, block, [self._group_column]), grouped
+        return None
+
+    def _file_key(self, index: int) -> np.uint64:
+        for other in range(index):
+            if other not in self._first_rows:
+                self._first_rows[other] = self._first_row(self.tables[other])
+        earlier = [self._first_rows[other] for other in range(index)]
+        return splits.file_key(self._first_rows[index], earlier, self._seed)
+
+    def _first_row(self, table: Table) -> int:
+        return next((self._row_hash(table, block) for block in table.blocks(self._markers, {})), 0)
+
+    def _row_hash(self, table: Table, block: Block) -> int:
+        return int(self._hashes(table, block, self.tables[0].names)[0])
 
     @property
     def _splits_of_files(self) -> list[str]:
@@ -317,6 +364,10 @@ class Plan:
             raise MillraceError("data.split.folds: expected none with `by: time`, found some.")
         if data["split"]["gap"] and by != "time":
             raise MillraceError(f"data.split.gap: expected none with `by: {by}`, found one.")
+        if data["split"]["copies"] == "together" and by != "row":
+            raise MillraceError(
+                f"data.split.copies: expected `separate` with `by: {by}`, found `together`."
+            )
         if by in ("group", "time") and "column" not in data["split"]:
             raise MillraceError(
                 f"data.split: expected the key 'column' with `by: {by}`, found none.",
@@ -334,30 +385,6 @@ class Plan:
             )
         no_share: dict[str, Any] = dict.fromkeys(self._splits_of_files, 0.0)
         return shares._replace(**no_share)
-
-    def _by_stratum(self, column: str) -> dict[tuple[Path, int], Array]:
-        """Reads the files that are to be divided, and returns the split of each row with a label.
-
-        The rows come by the block that they are in: its file and first row; int8 [rows].
-        """
-        known = splits.Strata()
-        found, strata, hashes = [], [], []
-        for table, file_split in zip(self.tables, self._file_splits, strict=True):
-            if file_split in (None, "train"):
-                for block in table.blocks(self._markers, self._read_as):
-                    _, kept, _, _ = self._labelled(table, block, self._required)
-                    found.append((table.path, block.first_row))
-                    values = self._stratum_hashes(table, block, column)[kept]
-                    strata.append(known.numbers(values))
-                    hashes.append(self._hashes(table, block, self.tables[0].names)[kept])
-        ends = np.cumsum([len(rows) for rows in hashes])
-        divided = splits.by_stratum(np.concatenate(strata), np.concatenate(hashes), self._shares)
-        return dict(zip(found, np.split(divided, ends[:-1]), strict=True))
-
-    def _stratum_hashes(self, table: Table, block: Block, column: str) -> Array:
-        index = table.names.index(column)
-        present = block.classes[index] != cells.MISSING
-        return np.where(present, self._hashes(table, block, [column]), 0)
 
     def _time_cuts(self, column: str) -> splits.Cuts:
         arrow_type = ARROW_TYPES[self.types[column]]

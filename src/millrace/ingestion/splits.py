@@ -1,6 +1,7 @@
 """Which split a row belongs to: train, validation or test."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.errors import MillraceError
+from millrace.ingestion import draw_kernels
 
 SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
@@ -16,6 +18,12 @@ LEFT_OUT = -1
 
 # More values than these are no strata to hold equal shares of, they are an id or a quantity.
 MOST_STRATA = 1024
+
+# `task: auto` takes an integer label with at most so many values for classes, with more for a
+# quantity.
+FEW_CLASSES = 12
+
+_SLOTS = 4 * MOST_STRATA
 
 Array = np.ndarray[Any, Any]
 
@@ -69,16 +77,11 @@ def shares(split: dict[str, Any]) -> Shares:
     return found
 
 
-def by_row(hashes: Array, wanted: Shares) -> Array:
-    """Returns the split of each row by its hash alone (uint64 [rows]): int8 [rows].
-
-    A row stays in its split when others come, and equal rows are never in different splits.
-    """
-    return by_place(hashes / 2.0**64, wanted)
-
-
 def by_place(places: Array, wanted: Shares) -> Array:
-    """Returns the split of each row by its place between 0 and 1 (float64 [rows]): int8 [rows]."""
+    """Returns the split of each row by its place between 0 and 1 (float64 [rows]): int8 [rows].
+
+    Rows at one place, which a hash of what they have in common gives them, are in one split.
+    """
     if wanted.folds is None:
         validation = places < wanted.test + wanted.validation
     else:
@@ -88,49 +91,99 @@ def by_place(places: Array, wanted: Shares) -> Array:
     return np.select([places < wanted.test, validation], [TEST, VALIDATION], TRAIN).astype(np.int8)
 
 
-class Strata:
-    """Numbers the values of a column that is to have the same shares in all splits."""
+class Draw:
+    """Divides the rows of one file by their positions in it, each row a draw of its own.
 
-    def __init__(self) -> None:
-        self._numbers: dict[int, int] = {}
-
-    def numbers(self, values: Array) -> Array:
-        """Returns the number of each row's value, by a hash of it (uint64 [rows]): uint16 [rows].
-
-        Raises MillraceError when there are too many values.
-        """
-        found, places = np.unique(values, return_inverse=True)
-        own = [self._numbers.setdefault(value, len(self._numbers)) for value in found.tolist()]
-        if len(self._numbers) > MOST_STRATA:
-            raise MillraceError(
-                f"data.split: expected a column of at most {MOST_STRATA:,} values to stratify by, "
-                f"found at least {len(self._numbers):,}.",
-                note="`by: row` gives every value about the same share in all splits.",
-            )
-        return np.array(own, np.uint16)[places]
-
-
-def by_stratum(strata: Array, hashes: Array, wanted: Shares) -> Array:
-    """Returns the split of each row of a table: int8 [rows].
-
-    The rows of a stratum stand in the order of their hashes, at equal distances from 0 to 1; equal
-    rows at one place.
+    The rows of a stratum are counted in the order in which they come. The test is drawn first, in
+    blocks of a few rows, from what is left validation, or the folds. So shares are right to a row
+    or two in every stratum, wherever the file ends, and rows that follow later move no earlier one.
 
     Args:
-      strata: the number of each row's stratum, uint16 [rows].
-      hashes: a hash of each row, uint64 [rows].
+      key: what tells the file from others, see `file_key`.
+      wanted: the shares.
+      most_strata: from more values than so many on, all rows are in one stratum.
+      must_stratify: whether that is an error, a MillraceError.
     """
-    found = np.empty(len(hashes), np.int8)
-    ends = np.cumsum(np.bincount(strata))
-    # Numbers of 16 bits are sorted by counting.
-    for rows in np.split(np.argsort(strata, kind="stable"), ends[:-1]):
-        rows = rows[np.argsort(hashes[rows])]
-        ordered = hashes[rows]
-        first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-        equal = np.diff(np.append(first, len(rows)))
-        places = (2 * first + equal) / (2 * len(rows))
-        found[rows] = np.repeat(by_place(places, wanted), equal)
-    return found
+
+    def __init__(
+        self, key: np.uint64, wanted: Shares, most_strata: int, must_stratify: bool = False
+    ) -> None:
+        self._wanted, self._most, self._must_stratify = wanted, most_strata, must_stratify
+        self._slots, self._known = np.zeros(_SLOTS, np.uint64), np.zeros(1, np.int64)
+        self._test = _Part(key, 0, wanted.test)
+        rest = 0.0 if wanted.folds else wanted.validation / (1 - wanted.test)
+        self._validation = _Part(key, 1, rest)
+        self._deal_key = mixed(key, np.uint64(2))
+        self._dealt = np.zeros(_SLOTS + 1, np.int64)
+        self._hands = np.zeros((_SLOTS + 1, wanted.folds or 1), np.int64)
+
+    def splits(self, values: Array) -> Array:
+        """Returns the split of each of the file's next rows: int8 [rows].
+
+        `values` is a hash of what the rows are to be stratified by, uint64 [rows].
+        """
+        strata = np.empty(len(values), np.int64)
+        draw_kernels.strata(values, self._most, self._slots, self._known, strata)
+        if self._must_stratify and self._known[0] > self._most:
+            raise MillraceError(
+                f"data.split: expected a column of at most {self._most:,} values to stratify by, "
+                f"found more.",
+                note="`by: row` has the same shares of each class of the label.",
+            )
+        test = self._test.drawn(strata)
+        found = np.where(test, TEST, TRAIN).astype(np.int8)
+        if self._wanted.folds:
+            folds = np.empty(len(strata[~test]), np.int64)
+            draw_kernels.deal(self._deal_key, strata[~test], self._dealt, self._hands, folds)
+            validation = folds == self._wanted.fold
+        else:
+            validation = self._validation.drawn(strata[~test])
+        found[np.flatnonzero(~test)[validation]] = VALIDATION
+        return found
+
+
+class _Part:
+    """A share of a file's rows, drawn as they come; `number` tells its draws from other parts'."""
+
+    def __init__(self, key: np.uint64, number: int, share: float) -> None:
+        self._key, self._share = mixed(key, np.uint64(number)), share
+        self._state = np.zeros((_SLOTS + 1, 3), np.int64)
+
+    def drawn(self, strata: Array) -> Array:
+        """Says which of the next rows, whose strata these are, belong to the part: bool [rows]."""
+        found = np.zeros(len(strata), np.bool_)
+        if self._share > 0:
+            size = block_size(self._share)
+            draw_kernels.draw(self._key, self._share, size, strata, self._state, found)
+        return found
+
+
+def mixed(key: np.uint64, number: np.uint64) -> np.uint64:
+    """Returns a hash of two numbers; numba's own integers would have one sign or the other."""
+    return np.uint64(draw_kernels.mix(key, number))
+
+
+def block_size(share: float) -> int:
+    """Returns in how long blocks a share of the rows is drawn.
+
+    They are as short as they can be, so that shares are right early, with one row to draw in each
+    on average, and room for two more, which a random rounding may ask for.
+    """
+    return math.ceil(max(1 / share, 2 / (1 - share)))
+
+
+def file_key(first_row: int, earlier: Sequence[int], seed: int) -> np.uint64:
+    """Returns what tells a file from others in a draw.
+
+    A file is known by its first row, so that it may be renamed, moved, compressed or grow. Files
+    with the same first row are told apart by their order.
+
+    Args:
+      first_row: a hash of the file's first row.
+      earlier: those of the files before it.
+      seed: the job's seed.
+    """
+    return mixed(mixed(np.uint64(seed), np.uint64(first_row)), np.uint64(earlier.count(first_row)))
 
 
 def by_time(column: pa.Array, cuts: Cuts) -> Array:

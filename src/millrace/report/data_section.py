@@ -62,9 +62,11 @@ def split_in_words(config: dict[str, Any]) -> str:
             return f"By {split['column']}: rows with equal values are never in two splits ({how})."
         case "stratum":
             column = split.get("column", config["data"]["label"])
-            return f"By a hash of each row, with equal shares of each {column} ({how})."
+            return f"Each row at random, with equal shares of each {column} ({how})."
+        case _ if split["copies"] == "together":
+            return f"By a hash of the features: rows with equal ones stay together ({how})."
         case _:
-            return f"By a hash of each row ({how})."
+            return f"Each row at random, with equal shares of each class ({how})."
 
 
 def account(ingest: dict[str, Any]) -> dict[str, Any]:

@@ -179,8 +179,9 @@ def _repeated_rows(splits: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if repeated:
             severity = "warning" if repeated / rows > REPEATED else "info"
             message = (
-                f"{repeated:,} of the {rows:,} rows of {split} are equal to a row of an earlier"
-                " split; a split by row keeps equal rows together"
+                f"{repeated:,} of the {rows:,} rows of {split} ({repeated / rows:.1%}) have the"
+                " same features as a row of an earlier split; if those are copies of one row, set"
+                " data.split.copies to together, or data.drop_duplicates"
             )
             share = round(repeated / rows, 6)
             yield _anomaly(severity, "repeated_rows", "", split, message, share)

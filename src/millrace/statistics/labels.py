@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from millrace.errors import MillraceError
-
-# `auto` takes an integer label with at most so many values for classes, with more for a quantity.
-FEW_CLASSES = 12
+from millrace.ingestion.splits import FEW_CLASSES
 
 # A label with more values than this is an id or free text, not something to choose from.
 MOST_CLASSES = 1024

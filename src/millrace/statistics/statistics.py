@@ -54,8 +54,8 @@ def compute(
         positive: `data.positive` of the config, or None.
 
     Returns:
-        `splits`: by split `rows`, `repeated` (how many of them an earlier split has too, equal in
-        all columns) and `columns`. A column has type, rows, missing, distinct and
+        `splits`: by split `rows`, `repeated` (how many of them are equal to a row of an
+        earlier split in all features) and `columns`. A column has type, rows, missing, distinct and
         values ([value, count], by falling count); a number also min, max, mean, std (of the
         population), median, quantiles (linear interpolation at 0, 1/1024 … 1) and histogram (the
         edges are train's; what lies outside counts in the outer bins); a whole number also
@@ -81,9 +81,11 @@ def compute(
         for split in batches:
             _load(database, split, watched[split], columns)
         described = _describe(tallies, schema, task, positive)
+        not_features = (label, schema.get("weight"))
+        features = [i for i, column in enumerate(columns) if column["name"] not in not_features]
         for place, split in enumerate(batches):
             earlier = list(batches)[:place]
-            repeated = _repeated(database, split, earlier, len(columns))
+            repeated = _repeated(database, split, earlier, features)
             described["splits"][split]["repeated"] = repeated
         described["unique"] = suggested_schema.unique(database, schema, described["splits"])
         places = {column["name"]: i for i, column in enumerate(columns)}
@@ -217,12 +219,12 @@ def _by_count(values: np.ndarray, counts: np.ndarray) -> list[tuple[Any, int]]:
 
 
 def _repeated(
-    database: duckdb.DuckDBPyConnection, split: str, earlier: list[str], columns: int
+    database: duckdb.DuckDBPyConnection, split: str, earlier: list[str], features: list[int]
 ) -> int:
-    """Counts the rows of a split that earlier ones hold, told apart by 64 bits."""
-    if not earlier:
+    """Counts the rows of a split whose features an earlier one has too, told apart by 64 bits."""
+    if not earlier or not features:
         return 0
-    row = f"hash({', '.join(f'c{i}' for i in range(columns))})"
+    row = f"hash({', '.join(f'c{i}' for i in features)})"
     held = " UNION ALL ".join(f"SELECT {row} FROM {other}" for other in earlier)
     (rows,) = database.execute(f"SELECT count(*) FROM {split} WHERE {row} IN ({held})").fetchall()[
         0

@@ -3,7 +3,6 @@
 from datetime import date
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -11,29 +10,78 @@ from millrace.errors import MillraceError
 from millrace.ingestion import splits
 from millrace.ingestion.splits import TEST, TRAIN, VALIDATION, Cuts, Shares
 
-
-def hashes(rows: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 2**64, rows, dtype=np.uint64)
+KEY = np.uint64(7)
 
 
-def test_rows_are_divided_by_the_shares() -> None:
-    found = splits.by_row(hashes(100_000), Shares(0.1, 0.2))
-    shares = np.bincount(found, minlength=3) / 100_000
-    assert shares == pytest.approx([0.7, 0.1, 0.2], abs=0.005)
+def drawn(values: np.ndarray, wanted: Shares, key: np.uint64 = KEY, most: int = 1024) -> np.ndarray:
+    return splits.Draw(key, wanted, most).splits(values)
 
 
-def test_each_row_is_placed_by_itself() -> None:
-    values = hashes(1000)
-    found = splits.by_row(values, Shares(0.3, 0.3))
-    assert (
-        splits.by_row(values[::-1][:100], Shares(0.3, 0.3)).tolist() == found[::-1][:100].tolist()
-    )
+def classes(rows: int, shares: list[float]) -> np.ndarray:
+    names = np.array([3, 2**63, 5, 77][: len(shares)], np.uint64)
+    return np.random.default_rng(0).choice(names, rows, p=shares)
+
+
+@pytest.mark.parametrize("wanted", [Shares(0.15, 0.15), Shares(0.1, 0.37), Shares(0.02, 0.005)])
+@pytest.mark.parametrize("rows", [60, 1000, 12_345])
+def test_shares_are_right_to_a_row_or_two_in_every_stratum(wanted: Shares, rows: int) -> None:
+    values = classes(rows, [0.6, 0.37, 0.03])
+    for key in range(50):
+        found = drawn(values, wanted, np.uint64(key))
+        for value in np.unique(values):
+            counts = np.bincount(found[values == value], minlength=3)
+            expected = (values == value).sum() * np.array([wanted.validation, wanted.test])
+            assert counts[1:] == pytest.approx(expected, abs=2.5)
+
+
+def test_every_row_has_the_same_chance() -> None:
+    found = [drawn(np.zeros(40, np.uint64), Shares(0.2, 0.15), np.uint64(n)) for n in range(4000)]
+    for split, share in ((VALIDATION, 0.2), (TEST, 0.15)):
+        rates = np.mean(np.array(found) == split, axis=0)
+        assert rates == pytest.approx([share] * 40, abs=4.5 * np.sqrt(share * (1 - share) / 4000))
+
+
+@pytest.mark.parametrize("period", [2, 3, 5, 6, 7, 8, 20, 50, 100])
+def test_no_period_of_the_table_is_one_of_the_draw(period: int) -> None:
+    rows = 1000 * period
+    found = drawn(np.zeros(rows, np.uint64), Shares(0.15, 0.15))
+    for split in (VALIDATION, TEST):
+        rates = (found == split).reshape(-1, period).mean(axis=0)
+        assert rates == pytest.approx([0.15] * period, abs=4.5 * np.sqrt(0.15 * 0.85 / 1000))
+
+
+@pytest.mark.parametrize("wanted", [Shares(0.15, 0.15), Shares(0.15, 0.15, 4, 1)])
+def test_rows_that_follow_move_none_and_blocks_do_not_matter(wanted: Shares) -> None:
+    values = classes(5000, [0.7, 0.2, 0.05, 0.05])
+    whole = drawn(values, wanted)
+    for end in (1, 17, 1234, 4999):
+        assert drawn(values[:end], wanted).tolist() == whole[:end].tolist()
+    draw = splits.Draw(KEY, wanted, 1024)
+    in_blocks = [draw.splits(values[first : first + 700]) for first in range(0, 5000, 700)]
+    assert np.concatenate(in_blocks).tolist() == whole.tolist()
 
 
 def test_without_a_test_share_only_validation_is_taken() -> None:
-    found = splits.by_row(hashes(10_000), Shares(0.25, 0.0))
-    assert np.bincount(found, minlength=3)[TEST] == 0
-    assert (found == VALIDATION).mean() == pytest.approx(0.25, abs=0.02)
+    found = drawn(np.zeros(10_000, np.uint64), Shares(0.25, 0.0))
+    assert np.bincount(found, minlength=3) == pytest.approx([7500, 2500, 0], abs=2)
+
+
+def test_more_values_than_classes_are_one_stratum() -> None:
+    values = np.random.default_rng(0).integers(1, 2**63, 3000).astype(np.uint64)
+    found = drawn(values, Shares(0.15, 0.15), most=12)
+    assert np.bincount(found, minlength=3)[1:] == pytest.approx([450, 450], abs=8)
+    one = drawn(values, Shares(0.15, 0.15), most=0)
+    assert np.bincount(one, minlength=3)[1:] == pytest.approx([450, 450], abs=2)
+
+
+def test_files_are_known_by_their_first_row() -> None:
+    key = splits.file_key(5, [1, 2], 0)
+    assert key == splits.file_key(5, [3, 2, 1], 0)
+    others = [splits.file_key(5, [5, 2], 0), splits.file_key(6, [1], 0), splits.file_key(5, [], 1)]
+    assert len({key, *others}) == 4
+    rows = np.zeros(10_000, np.uint64)
+    ours, theirs = (drawn(rows, Shares(0.15, 0.2), k) == TEST for k in (key, others[0]))
+    assert (ours & theirs).mean() == pytest.approx(0.2**2, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -103,18 +151,23 @@ def test_cuts_that_cannot_be(split: dict, message: str) -> None:
 
 
 def test_folds_divide_what_is_not_for_the_test() -> None:
-    rows = hashes(20_000)
-    parts = [splits.by_row(rows, Shares(0.15, 0.2, 5, fold)) for fold in range(5)]
+    values = classes(20_000, [0.5, 0.45, 0.05])
+    parts = [drawn(values, Shares(0.15, 0.2, 5, fold)) for fold in range(5)]
     tests = {tuple(np.flatnonzero(part == TEST)) for part in parts}
-    assert tests == {tuple(np.flatnonzero(splits.by_row(rows, Shares(0.15, 0.2)) == TEST))}
+    assert tests == {tuple(np.flatnonzero(drawn(values, Shares(0.15, 0.2)) == TEST))}
     validated = np.stack([part == VALIDATION for part in parts])
     assert (validated.sum(axis=0) == (parts[0] != TEST)).all()
-    assert validated.mean(axis=1) == pytest.approx([0.16] * 5, abs=0.01)
+    for value in np.unique(values):
+        sizes = validated[:, values == value].sum(axis=1)
+        assert sizes.max() - sizes.min() <= 1
+    for period in (5, 10):
+        rates = validated.reshape(5, -1, period).mean(axis=1)
+        assert rates == pytest.approx(np.full((5, period), 0.16), abs=0.04)
 
 
 def test_the_last_place_is_in_the_last_fold() -> None:
-    last = np.array([2**64 - 1], np.uint64)
-    found = [splits.by_row(last, Shares(0.15, 0.1, 3, fold)).item() for fold in range(3)]
+    last = np.array([1.0])
+    found = [splits.by_place(last, Shares(0.15, 0.1, 3, fold)).item() for fold in range(3)]
     assert found == [TRAIN, TRAIN, VALIDATION]
 
 
@@ -123,44 +176,11 @@ def test_a_fold_that_is_not_there() -> None:
         splits.shares({"validation": 0.1, "test": 0.1, "folds": 3, "fold": 3})
 
 
-def test_each_stratum_has_the_same_shares() -> None:
-    rows = hashes(1300)
-    strata = np.repeat(np.array([7, 2**63, 5], np.uint64), [1000, 200, 100])
-    found = splits.by_stratum(splits.Strata().numbers(strata), rows, Shares(0.1, 0.2))
-    for name, size in ((7, 1000), (2**63, 200), (5, 100)):
-        counts = np.bincount(found[strata == name], minlength=3)
-        assert counts.tolist() == [0.7 * size, 0.1 * size, 0.2 * size]
-
-
-def test_a_stratum_is_divided_by_the_ranks_of_its_rows() -> None:
-    rows = hashes(500) >> np.uint64(56)  # some are equal
-    strata = (rows % np.uint64(3)).astype(np.uint16)
-    order = np.random.default_rng(1).permutation(500)
-    found = splits.by_stratum(strata, rows, Shares(0.1, 0.2))
-    turned = splits.by_stratum(strata[order], rows[order], Shares(0.1, 0.2))
-    assert turned.tolist() == found[order].tolist()
-    ranks = pd.Series(rows).groupby(strata).rank(method="average")  # from 1
-    sizes = pd.Series(rows).groupby(strata).transform("size")
-    places = (ranks - 0.5) / sizes
-    expected = np.where(places < 0.2, TEST, np.where(places < 0.2 + 0.1, VALIDATION, TRAIN))
-    assert found.tolist() == expected.tolist()
-
-
-def test_strata_are_numbered_as_they_come() -> None:
-    known = splits.Strata()
-    values = hashes(6)
-    assert len(set(known.numbers(values[[0, 1, 0, 2]]).tolist())) == 3
-    again, more = known.numbers(values[:3]), known.numbers(values[[3, 0]])
-    assert sorted(again.tolist()) == [0, 1, 2]
-    assert more.tolist() == [3, again[0]]
-
-
 def test_too_many_strata() -> None:
-    known = splits.Strata()
-    known.numbers(np.arange(1024, dtype=np.uint64))
-    message = "at most 1,024 values to stratify by, found at least 1,025"
-    with pytest.raises(MillraceError, match=message):
-        known.numbers(np.array([2000], np.uint64))
+    draw = splits.Draw(KEY, Shares(0.1, 0.2), 1024, must_stratify=True)
+    draw.splits(np.arange(1, 1025, dtype=np.uint64))
+    with pytest.raises(MillraceError, match="at most 1,024 values to stratify by, found more"):
+        draw.splits(np.array([2000], np.uint64))
 
 
 @pytest.mark.parametrize(

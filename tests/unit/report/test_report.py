@@ -261,8 +261,17 @@ def test_drift_and_missing_shares_are_those_of_the_statistics(
 @pytest.mark.parametrize(
     ("split", "expected"),
     [
-        ({}, "By a hash of each row (validation: 0.15, test: 0.15)."),
-        ({"folds": 5, "fold": 2}, "By a hash of each row (validation: fold 2 of 5, test: 0.15)."),
+        ({}, "Each row at random, with equal shares of each class (validation: 0.15, test: 0.15)."),
+        (
+            {"folds": 5, "fold": 2},
+            "Each row at random, with equal shares of each class "
+            "(validation: fold 2 of 5, test: 0.15).",
+        ),
+        (
+            {"copies": "together"},
+            "By a hash of the features: rows with equal ones stay together "
+            "(validation: 0.15, test: 0.15).",
+        ),
         (
             {"by": "group", "column": "customer"},
             "By customer: rows with equal values are never in two splits "
@@ -270,7 +279,7 @@ def test_drift_and_missing_shares_are_those_of_the_statistics(
         ),
         (
             {"by": "stratum"},
-            "By a hash of each row, with equal shares of each late (validation: 0.15, test: 0.15).",
+            "Each row at random, with equal shares of each late (validation: 0.15, test: 0.15).",
         ),
         (
             {"by": "time", "column": "day", "gap": 7, "validation": 0.1},

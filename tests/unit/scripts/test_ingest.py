@@ -78,9 +78,15 @@ def test_ydf_reads_the_examples(job: Job, compression: str) -> None:
     table = job.table("train")
     learner = ydf.CartLearner(label="label", features=["size", "city"], num_threads=1)
     model = learner.train(f"{kind}:{','.join(paths)}")
-    same = learner.train(table[["size", "city", "label"]])
     assert model.describe("text")
-    np.testing.assert_allclose(model.predict(table), same.predict(table))
+    columns = {column.name: column for column in model.data_spec().columns}
+    size = columns["size"].numerical
+    found = [size.mean, size.min_value, size.max_value, size.standard_deviation]
+    expected = [table["size"].mean(), table["size"].min(), table["size"].max()]
+    np.testing.assert_allclose(found, [*expected, table["size"].std(ddof=0)], rtol=1e-5)
+    items = columns["city"].categorical.items
+    counts = {city: item.count for city, item in items.items() if item.count}
+    assert counts == table["city"].value_counts().to_dict()
 
 
 def test_the_schema_names_what_examples_hold(job: Job) -> None:
@@ -115,19 +121,56 @@ def placed(job: Job, results: str) -> dict[int, str]:
     }
 
 
-def test_a_row_stays_in_its_split(job: Job) -> None:
+def test_shares_are_exact_and_every_class_has_its_share(job: Job) -> None:
     source = made().dropna(subset="label")
+    source["label"] = np.where(source["id"] % 10 == 0, "rare", "usual")
     source.to_csv("table.csv", index=False)
-    job.run({"table.csv": None}, results="all")
-    shuffled = source.sample(frac=0.5, random_state=1)
-    shuffled[:300].to_csv("a.csv", index=False)
-    shuffled[300:].to_csv("b.csv", index=False)
-    options = {"examples_per_shard": 100, "exclude": ["city"]}
-    job.run({"b.csv": None, "a.csv": None}, results="half", **options)
-    everything = placed(job, "all")
-    half = placed(job, "half")
-    assert len(half) == len(shuffled)
-    assert half == {number: everything[number] for number in half}
+    assert job.run({"table.csv": None}, split={"test": 0.2}) == 0
+    counts = source.assign(split=source["id"].map(placed(job, "results")))
+    counts = counts.groupby("label")["split"].value_counts()
+    for label, rows in source["label"].value_counts().items():
+        assert counts[label]["validation"] == pytest.approx(0.15 * rows, abs=2)
+        assert counts[label]["test"] == pytest.approx(0.2 * rows, abs=2)
+
+
+@pytest.mark.parametrize("parts", [[1], [1, 2, 3]])
+def test_rows_stay_in_their_splits_when_others_follow(job: Job, parts: list[int]) -> None:
+    source = made(3000).dropna(subset="label")
+    source[:600].to_csv("a.csv", index=False)
+    source[600:1000].to_csv("b.csv", index=False)
+    assert job.run({"a.csv": None, "b.csv": None}, results="before", parts=parts) == 0
+    before = placed(job, "before")
+    assert len(before) == 1000
+    # Renamed, compressed, in another order, with rows at their ends, columns left out, a new file.
+    pd.concat([source[:600], source[1500:1800]]).to_csv("z.csv.gz", index=False)
+    source[600:1500].to_csv("c.csv", index=False)
+    source[1800:].to_csv("new.csv", index=False)
+    files: dict[str, str | None] = {"c.csv": None, "new.csv": None, "z.csv.gz": None}
+    options = {"examples_per_shard": 100, "exclude": ["city"], "parts": parts}
+    assert job.run(files, results="after", **options) == 0
+    after = placed(job, "after")
+    assert len(after) == len(source)
+    assert before == {number: after[number] for number in before}
+
+
+def test_copies_stay_together_if_that_is_asked_for(job: Job) -> None:
+    rng = np.random.default_rng(0)
+    source = pd.DataFrame({"a": rng.integers(0, 40, 4000), "b": rng.integers(0, 5, 4000)})
+    source["label"] = rng.integers(0, 2, 4000)
+    source["id"] = range(4000)
+    source.to_csv("table.csv", index=False)
+    options: dict[str, Any] = {"exclude": ["id"]}
+
+    def splits_of_a_copy(results: str) -> pd.Series:
+        found = pd.concat([job.table(split, results).assign(split=split) for split in SPLITS])
+        assert len(found) == 4000
+        return found.groupby(["a", "b"])["split"].nunique()
+
+    assert job.run({"table.csv": None}, results="separate", **options) == 0
+    assert (splits_of_a_copy("separate") > 1).mean() > 0.9
+    options["split"] = {"copies": "together"}
+    assert job.run({"table.csv": None}, results="together", **options) == 0
+    assert (splits_of_a_copy("together") == 1).all()
 
 
 def test_files_with_splits_keep_them(job: Job) -> None:
@@ -253,7 +296,6 @@ def test_duplicates_are_dropped_if_that_is_asked_for(job: Job) -> None:
     assert job.account("all")["duplicates_dropped"] == 0
     assert job.run(files, results="unique", drop_duplicates=True) == 0
     assert job.account("unique")["duplicates_dropped"] == 500
-    assert placed(job, "unique") == placed(job, "all")
     found = [number for split in SPLITS for number in job.table(split, "unique")["id"]]
     assert sorted(found) == source["id"].tolist()
 

@@ -234,8 +234,9 @@ def test_rows_of_two_splits_are_counted_as_pandas_counts_them(
     found = compute(splits, FLIGHT_TYPES, "late")["splits"]
     earlier: list[pd.DataFrame] = []
     for split, table in splits.items():
+        features = table.drop(columns="late")
         known = {tuple(map(str, row)) for part in earlier for row in part.itertuples(index=False)}
-        expected = sum(tuple(map(str, row)) in known for row in table.itertuples(index=False))
+        expected = sum(tuple(map(str, row)) in known for row in features.itertuples(index=False))
         assert found[split]["repeated"] == expected
-        earlier.append(table)
+        earlier.append(features)
     assert found["validation"]["repeated"] >= 40
