@@ -8,8 +8,6 @@ A process of its own: what the benchmark itself holds in memory would count as i
 import sys
 from pathlib import Path
 
-from millrace.export.serving import load_predictor
-
 import numpy as np
 
 
@@ -18,7 +16,7 @@ def main() -> None:
     directory, *models = (Path(argument) for argument in sys.argv[1:])
     encoded, examples = directory / "encoded", directory / "examples"
     for model in models:
-        predictor = load_predictor(directory / "preprocessing.json", model / "training")
+        predictor = models.load(directory / "preprocessing.json", model / "training")
         np.save(model / "predictions.npy", predictor.predict_split(encoded, examples, "test"))
 
 

@@ -15,10 +15,11 @@ from typing import Any
 
 from millrace import config, models
 from millrace.export import conversion, parity, runtimes
-from millrace.export.serving import Predictor, export_saved_model
+from millrace.export.serving import export_saved_model
 from millrace.features import dataframe
 from millrace.features.encoded import Encoded
 from millrace.models import boosted_trees
+from millrace.models.keras_predictor import KerasPredictor
 from millrace.training import loop, recipe
 from millrace.training.batches import InMemory
 
@@ -52,7 +53,7 @@ def main() -> None:
     raw = parity.join(raw, parity.made_rows(raw, preprocessing.raw))
     found = {}
     for kind in KINDS:
-        predictor = Predictor(preprocessing, fit(kind, preprocessing, data))
+        predictor = KerasPredictor(preprocessing, fit(kind, preprocessing, data))
         with tempfile.TemporaryDirectory() as directory:
             found[kind] = measure(predictor, raw, Path(directory))
         print(kind, found[kind], flush=True)
@@ -86,7 +87,7 @@ def fit(kind: str, preprocessing: Any, data: tuple[Encoded, Encoded]) -> Any:
     return model
 
 
-def measure(predictor: Predictor, raw: dict[str, Any], directory: Path) -> dict[str, Any]:
+def measure(predictor: KerasPredictor, raw: dict[str, Any], directory: Path) -> dict[str, Any]:
     """Returns the bytes of each form, the microseconds of a row, the largest difference."""
     columns, task = predictor.preprocessing.raw, predictor.preprocessing.task
     saved_model, tfjs = directory / "1", directory / "tfjs"

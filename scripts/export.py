@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from millrace import models
 from millrace.errors import run
 from millrace.evaluation import selection
 from millrace.export import serving
@@ -20,11 +21,11 @@ def main() -> None:
 
     champion = read_json(arguments.champion)
     selection.require_gate(champion)
-    model = arguments.models / champion["model"]
-    predictor = serving.load_predictor(arguments.preprocessing, model / "training")
+    folder = arguments.models / champion["model"]
+    predictor = models.load(arguments.preprocessing, folder / "training")
     with replacing(arguments.saved_model) as directory:
         serving.export_saved_model(predictor, directory)
-    metrics = read_json(model / "metrics.json")
+    metrics = read_json(folder / "metrics.json")
     preprocessing = predictor.preprocessing
     write_json(
         arguments.signature,

@@ -7,12 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from millrace import config
+from millrace import config, models
 from millrace.errors import MillraceError, run
-from millrace.export import parity, runtimes, serving
+from millrace.export import parity, runtimes
 from millrace.features.raw_row import read_raw
 from millrace.files import read_json, write_json
-from millrace.tf1 import proof
 from millrace.tfrecord.examples import shard_paths
 from millrace.training import devices
 
@@ -32,9 +31,7 @@ def main() -> None:
     job = config.load(arguments.config)
     threshold = read_json(arguments.signature)["threshold"]
     champion = read_json(arguments.champion)["model"]
-    predictor = serving.load_predictor(
-        arguments.preprocessing, arguments.models / champion / "training"
-    )
+    predictor = models.load(arguments.preprocessing, arguments.models / champion / "training")
     columns, task = predictor.preprocessing.raw, predictor.preprocessing.task
     shards = shard_paths(arguments.examples, "test")
     real = read_raw(shards, columns, job["parity"]["rows"], job["seed"])
@@ -53,13 +50,11 @@ def main() -> None:
             result = parity.judge(planned, predictions, reference, raw, real_rows, task, threshold)
             results.append(result)
             tell(result)
-    settings, learned = job["models"][champion], predictor.preprocessing
-    asked_for = proof.asked_for(settings, learned)
-    unseen = proof.has_unseen_text(settings, learned, real) if asked_for else None
-    if unseen is not None and (old := settings.get("adopt", {}).get("reference")):
-        said = reference[:real_rows]
-        results.append(proof.compare(old, learned, real, said, unseen, threshold))
-        tell(results[-1])
+    settings, said = job["models"][champion], reference[:real_rows]
+    unseen, proofs = models.prove(settings, predictor.preprocessing, real, said, threshold)
+    for result in proofs:
+        results.append(result)
+        tell(result)
 
     failed = [result for result in results if not result["passed"]]
     if failed:
@@ -77,7 +72,7 @@ def main() -> None:
             "real_rows": real_rows,
             "made_rows": made_rows,
             "refused_rows": all_made - made_rows,
-            "rows_with_unseen_text": None if unseen is None else int(unseen.sum()),
+            "rows_with_unseen_text": unseen,
             "tolerance": job["parity"]["tolerance"],
             "runtimes": results,
             "not_reached": [

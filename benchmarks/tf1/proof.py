@@ -154,7 +154,7 @@ def snakemake(job: Path, *targets: str) -> None:
 
 def compare() -> dict[str, Any]:
     """Compares logits and buckets of the test rows with what TensorFlow 1.15 said."""
-    from millrace.export import serving
+    from millrace import models
     from millrace.features import encoded
     from millrace.features.raw_row import read_raw
     from millrace.tf1.proof import has_unseen_text
@@ -166,7 +166,7 @@ def compare() -> dict[str, Any]:
     results = Path("results/adult_tf1")
     logits = {}
     for model, said in oracle["logits"].items():
-        predictor = serving.load_predictor(
+        predictor = models.load(
             results / "preprocessing.json", results / "models" / model / "training"
         )
         learned = predictor.preprocessing

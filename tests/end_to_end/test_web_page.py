@@ -36,10 +36,10 @@ def drive_page(path: Path, steps: list[list[Any]]) -> dict[str, Any]:
 
 def keras_predictions(job: Any, rows: list[dict[str, Any]]) -> np.ndarray:
     """Returns what Keras predicts for rows as the page shows them: null is missing."""
-    from millrace.export.serving import load_predictor
+    from millrace import models
 
     training = job.results / "models" / "dnn" / "training"
-    predictor = load_predictor(job.results / "preprocessing.json", training)
+    predictor = models.load(job.results / "preprocessing.json", training)
     raw = {
         column.name: (
             np.array([np.nan if (v := row[column.name]) is None else v for row in rows], np.float32)

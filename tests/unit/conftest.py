@@ -192,6 +192,7 @@ def _write_model(run: RunFolder, model: str, task: str) -> None:
             "task": task,
             "split": "test",
             "rows": 5,
+            "too_small": None,
             "threshold": 0.5 if task == "binary" else None,
             "metrics": metrics,
             "baseline": BASELINES[task],

@@ -27,7 +27,7 @@ function leaderboard(width, _, container) {
       baseline === undefined ? null : Plot.text(["a constant prediction"], { x: [baseline], frameAnchor: "top", textAnchor: baseline < best[0].value ? "start" : "end", dy: -10, fill: "var(--soft)" }),
       Plot.ruleY(data, { y: "model", x1: "low", x2: "high", stroke: (row) => modelColor(row.model), strokeWidth: 3 }),
       Plot.dot(data, { y: "model", x: "value", fill: (row) => modelColor(row.model), r: 6 }),
-      Plot.tip(data, Plot.pointerY({ y: "model", x: "value", title: (row) => `${row.model}\n${short(row.value)}\n${short(row.low)} to ${short(row.high)}` })),
+      Plot.tip(data, Plot.pointerY({ y: "model", x: "value", title: (row) => [row.model, short(row.value), ...(row.low === null ? [] : [`${short(row.low)} to ${short(row.high)}`])].join("\n") })),
     ],
   });
   return [metrics.length > 1 ? element("div", { class: "choice" }, "Metric ", select) : "", chart];

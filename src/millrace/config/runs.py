@@ -119,14 +119,19 @@ class Settled:
 
 
 def settle(job: dict[str, Any], run: Run, models: Path) -> Settled:
-    """Returns what a run of a completed config, no ensemble, is trained with.
+    """Returns what a run of a completed config is trained with.
 
     Args:
         job: the completed config.
         run: one of its runs.
         models: the folder of all runs, those done that `run.after` names.
     """
-    settings, trial, tuned = dict(job["models"][run.model]), {}, ""
+    settings = dict(job["models"][run.model])
+    trial: dict[str, Any] = {}
+    tuned = ""
+    if run.ensemble:
+        ensemble = {"kind": "ensemble", "seeds": settings["seeds"]}
+        return Settled({**job, "models": {**job["models"], run.model: ensemble}}, trial, tuned)
     if search := settings.pop("tune", None):
         if run.rung == 0:
             trial = tuning.proposed(search, job["seed"], run.place)

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from millrace import config
+from millrace import config, models
 from millrace.config import runs
 from millrace.errors import MillraceError, run
 from millrace.files import read_json, replacing
@@ -90,7 +90,7 @@ def leaderboard(results: Results) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def serving(results: Results, models: Iterable[str], seed: int) -> Iterator[dict[str, Any]]:
+def serving(results: Results, names: Iterable[str], seed: int) -> Iterator[dict[str, Any]]:
     """Yields what each model is as a float32 TF Lite model: `tflite_bytes`, `row_microseconds`.
 
     Both are None of a model that TF Lite cannot run, and `tflite_lacks` says why. The rows are
@@ -101,8 +101,8 @@ def serving(results: Results, models: Iterable[str], seed: int) -> Iterator[dict
     from millrace.features.raw_row import read_raw
 
     shards = shard_paths(results.examples, "test")
-    for model in models:
-        predictor = serving.load_predictor(results.preprocessing, results.run(model).training)
+    for name in names:
+        predictor = models.load(results.preprocessing, results.run(name).training)
         with TemporaryDirectory() as folder:
             serving.export_saved_model(predictor, Path(folder) / "1")
             try:
@@ -120,13 +120,13 @@ def table(rows: list[dict[str, Any]], metric: str) -> str:
     titles = ["", "model", metric, "95 % interval", "CPU s", "all runs", "MiB", "parameters"]
     lines = [[*titles, "TF Lite kB", "µs a row"]]
     for row in rows:
-        value, low, high = (float(row[metric + end]) for end in ("", "_low", "_high"))
+        low, high = row[f"{metric}_low"], row[f"{metric}_high"]
         size = row["tflite_bytes"] and row["tflite_bytes"] / 1000
         costs = [row["cpu_seconds"], row["all_cpu_seconds"], row["peak_mib"]]
         costs += [int(row["parameters"]), size, row["row_microseconds"]]
         measured = ["-" if cost is None else f"{cost:,.0f}" for cost in costs]
-        interval = f"{low:.4g} to {high:.4g}"
-        lines.append([row["rank"], row["model"], f"{value:.4g}", interval, *measured])
+        interval = f"{float(low):.4g} to {float(high):.4g}" if low else "-"
+        lines.append([row["rank"], row["model"], f"{float(row[metric]):.4g}", interval, *measured])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))

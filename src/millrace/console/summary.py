@@ -33,9 +33,14 @@ def summary(results: Results) -> str:
 
 
 def _champion(champion: dict[str, Any], metrics: dict[str, Any]) -> Iterator[str]:
-    yield f"Champion: {champion['model']}, on {metrics['rows']:,} test rows (95 % interval)"
+    intervals = "" if metrics["too_small"] else " (95 % interval)"
+    yield f"Champion: {champion['model']}, on {metrics['rows']:,} test rows{intervals}"
+    if reason := metrics["too_small"]:
+        yield f"  warning: the test has {reason}: too few to trust a metric"
     for name, metric in metrics["metrics"].items():
-        interval = f"({metric['low']:.4g} to {metric['high']:.4g})"
+        if metric is None:
+            continue  # not defined on these rows
+        interval = f"({metric['low']:.4g} to {metric['high']:.4g})" if intervals else ""
         baseline = metrics["baseline"].get(name)
         beside = "" if baseline is None else f"  a constant prediction: {baseline:.4g}"
         yield f"  {name:<19}{metric['value']:<10.4g}{interval:<22}{beside}".rstrip()

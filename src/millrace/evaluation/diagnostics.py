@@ -1,4 +1,4 @@
-"""What the metrics do not tell: curves, confusion, calibration, residuals, importance, slices."""
+"""What the metrics do not tell: curves, confusion, calibration, residuals, slices."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,10 +12,6 @@ CURVE_POINTS = 200
 
 RESIDUAL_BINS = 40
 SLICE_VALUES = 20
-REPEATS = 3
-
-# Enough rows to permute for a stable order of the columns.
-ROWS_TO_PERMUTE = 5000
 
 Raw = Mapping[str, np.ndarray]
 
@@ -126,42 +122,6 @@ def residuals(labels: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
         "residuals": {"edges": edges.tolist(), "counts": counts.tolist()},
         "predicted": {"label": labels[shown].tolist(), "prediction": predictions[shown].tolist()},
     }
-
-
-def draw(rows: int, seed: int) -> np.ndarray:
-    """Draws the rows for permutation importance, in their order."""
-    chosen = np.random.default_rng(seed).choice(rows, min(rows, ROWS_TO_PERMUTE), replace=False)
-    return np.sort(chosen)
-
-
-def importance(
-    predict: Callable[[Raw], np.ndarray], raw: Raw, score: Callable[[np.ndarray], float], seed: int
-) -> list[dict[str, Any]]:
-    """Returns how much worse the predictions get when one raw column's values change places.
-
-    Permutation importance (Breiman 2001): `drop` is the mean over three permutations, `low` and
-    `high` are the least and the most of them. The most important column comes first. Empty when
-    the score of these rows is not defined.
-
-    Args:
-        predict: from raw columns to predictions.
-        raw: the rows to permute, columns [n] by name.
-        score: from predictions to a figure that is higher for better ones.
-        seed: fixes the permutations.
-    """
-    rng = np.random.default_rng(seed)
-    whole = score(predict(raw))
-    if np.isnan(whole):
-        return []
-    found = []
-    for name, values in raw.items():
-        drops = [
-            whole - score(predict({**raw, name: rng.permutation(values)})) for _ in range(REPEATS)
-        ]
-        found.append(
-            {"column": name, "drop": sum(drops) / REPEATS, "low": min(drops), "high": max(drops)}
-        )
-    return sorted(found, key=lambda entry: (-entry["drop"], entry["column"]))
 
 
 def slices(columns: Raw, measure: Callable[[np.ndarray], dict[str, Any]]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ regression. A metric that is not defined, such as the AUC of one class, is NaN.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -38,6 +38,11 @@ DEFAULT_METRIC = {"binary": "auc", "multiclass": "log_loss", "regression": "rmse
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error", "rmse", "mae"})
 
 CALIBRATION_BINS = 10
+
+# Below these the bootstrap says nothing: of two rows that are ranked rightly, every sample is
+# perfect too, and the interval would claim certainty.
+LEAST_ROWS = 30
+LEAST_ROWS_OF_A_CLASS = 5
 
 # Keras' epsilon: a float32 probability of exactly 0 or 1 stands for one this close to it.
 SMALLEST_PROBABILITY = 1e-7
@@ -108,9 +113,32 @@ def measure(
     return _regression(labels, predictions)
 
 
+def too_small(task: str, labels: np.ndarray) -> str | None:
+    """Returns why some rows are too few for intervals, or None when they suffice.
+
+    Args:
+        task: binary, multiclass or regression.
+        labels: [n], as encoded.
+    """
+    if len(labels) < LEAST_ROWS:
+        return f"{len(labels)} rows, fewer than {LEAST_ROWS}"
+    rarest = int(np.bincount(labels.astype(np.int64), minlength=2).min()) if task == "binary" else 0
+    if task == "binary" and rarest < LEAST_ROWS_OF_A_CLASS:
+        return f"{rarest} rows of one class, fewer than {LEAST_ROWS_OF_A_CLASS}"
+    return None
+
+
+def without_intervals(values: Mapping[str, float]) -> dict[str, dict[str, float | None] | None]:
+    """Returns metrics in the form of `intervals`, of rows that are too few for them."""
+    return {
+        name: None if math.isnan(value) else {"value": value, "low": None, "high": None}
+        for name, value in values.items()
+    }
+
+
 def intervals(
     measure: Measure, rows: int, samples: int, seed: int, weights: np.ndarray | None = None
-) -> dict[str, dict[str, float] | None]:
+) -> dict[str, dict[str, float | None] | None]:
     """Returns each metric's value with its 95 % interval: the percentile bootstrap over rows.
 
     Args:
@@ -134,7 +162,7 @@ def intervals(
     return {name: _interval(value, np.array(drawn[name])) for name, value in values.items()}
 
 
-def _interval(value: float, drawn: np.ndarray) -> dict[str, float] | None:
+def _interval(value: float, drawn: np.ndarray) -> dict[str, float | None] | None:
     # A sample in which the metric is not defined (few positives, none drawn) says nothing.
     drawn = drawn[~np.isnan(drawn)]
     if math.isnan(value) or not len(drawn):

@@ -8,7 +8,7 @@ In a notebook (millrace.features.dataframe.fit makes one without a job):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -92,20 +92,40 @@ class Preprocessing:
             `numbers`, float32 [n, len(spec.numbers)], and `ids`, int32 [n, spec.ids_width]; a part
             of width 0 is left out, because TF Lite has no empty tensors.
         """
-        raw = {column.name: _as_tensor(raw[column.name], column) for column in self.raw}
-        numbers: list[tf.Tensor] = []
-        ids: dict[str, tf.Tensor] = {}
-        for column in self.columns:
-            if isinstance(column, Categorical):
-                ids[column.name] = column.encode(raw, ids)
-            if column.inputs:
-                numbers.append(column.encode_numbers(raw))
+        numbers, ids = self.encode_columns(self.columns, self.tensors(raw), {})
         encoded = {}
         if numbers:
-            encoded["numbers"] = tf.concat(numbers, axis=1)
+            encoded["numbers"] = tf.concat([*numbers.values()], axis=1)
         if self.spec.ids:
             encoded["ids"] = tf.concat([ids[entry.feature] for entry in self.spec.ids], axis=1)
         return encoded
+
+    def tensors(self, raw: Raw) -> dict[str, tf.Tensor]:
+        """Returns the raw columns that the feature columns read, as tensors [n, …] by name."""
+        return {column.name: _as_tensor(raw[column.name], column) for column in self.raw}
+
+    def encode_columns(
+        self, columns: Iterable[FeatureColumn], raw: Raw, ids: Mapping[str, tf.Tensor]
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Runs some of the feature columns.
+
+        Args:
+            columns: the feature columns to run; one that reads others comes after them.
+            raw: what `tensors` returns.
+            ids: the ids of feature columns that ran before, by name.
+
+        Returns:
+            The numbers, float32 [n, …], and the ids, int32 [n, length], of each by its name; `ids`
+            included.
+        """
+        numbers: dict[str, tf.Tensor] = {}
+        ids = dict(ids)
+        for column in columns:
+            if isinstance(column, Categorical):
+                ids[column.name] = column.encode(raw, ids)
+            if column.inputs:
+                numbers[column.name] = column.encode_numbers(raw)
+        return numbers, ids
 
     def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
         """Encodes the rows of a table; as `encode`, with arrays for tensors.

@@ -1,22 +1,91 @@
-"""The models: each kind is a module whose `build` returns a Keras model of encoded examples."""
+"""The models: how each kind is built, trained and loaded, and by which code.
 
-from typing import Any
+A kind's code is named, not imported: planning asks for kinds without TensorFlow, and what adopts
+models of TensorFlow 1 lies in a room after this one.
+"""
 
-import keras
+from __future__ import annotations
 
-from millrace.features.preprocessing import EncodedSpec
-from millrace.features.tasks import Task
-from millrace.models import boosted_trees, custom, dcn, dnn, ensemble, linear, tabm, wide_deep
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-KINDS: dict[str, Any] = {
-    "linear": linear,
-    "dnn": dnn,
-    "wide_deep": wide_deep,
-    "dcn": dcn,
-    "tabm": tabm,
-    "boosted_trees": boosted_trees,
-    "custom": custom,
+from millrace.files import read_json
+from millrace.results import TrainingFolder
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from millrace.features.preprocessing import EncodedSpec, Preprocessing
+    from millrace.features.tasks import Task
+    from millrace.models.predictor import Predictor
+
+GRADIENT = "millrace.training.gradient:train"
+ADOPTED_NETWORK = "millrace.tf1.trainers:adopt_network"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Where the code of a kind of model is, as `module` or `module:function`.
+
+    Attributes:
+        module: has `build`, and where the kind needs them `training_defaults` and `pinned`; "" for
+            a model that Millrace does not build.
+        trainer: trains a run, a `millrace.training.trainers.Trainer`.
+        adopter: the trainer where the settings have `adopt`; "" for a kind that cannot.
+        load: returns the `Predictor` of what the trainer wrote, as `millrace.models.keras_model`.
+        by_batches: whether a loop over batches trains it, which several processes can share.
+    """
+
+    module: str = ""
+    trainer: str = GRADIENT
+    adopter: str = ""
+    load: str = "millrace.models.keras_predictor:load"
+    by_batches: bool = True
+
+
+KINDS = {
+    "linear": Kind("millrace.models.linear", adopter=ADOPTED_NETWORK),
+    "dnn": Kind("millrace.models.dnn", adopter=ADOPTED_NETWORK),
+    "wide_deep": Kind("millrace.models.wide_deep", adopter=ADOPTED_NETWORK),
+    "dcn": Kind("millrace.models.dcn"),
+    "tabm": Kind("millrace.models.tabm"),
+    "boosted_trees": Kind(
+        "millrace.models.boosted_trees",
+        trainer="millrace.training.trees:train",
+        adopter="millrace.tf1.trainers:adopt_trees",
+        by_batches=False,
+    ),
+    "custom": Kind("millrace.models.custom"),
+    "ensemble": Kind(
+        "millrace.models.ensemble", trainer="millrace.training.joined:train", by_batches=False
+    ),
+    "tf1": Kind(
+        trainer="millrace.tf1.trainers:copy",
+        load="millrace.tf1.predictor:load",
+        by_batches=False,
+    ),
 }
+
+# Compares a model with the old one that it stands for.
+PROOF = "millrace.tf1.proof:prove"
+
+# Gives a new model the weights of an old one that `warm_start` names.
+WARM_START = "millrace.tf1.adoption:start"
+
+
+def trainer(settings: Mapping[str, Any]) -> Any:
+    """Returns the `millrace.training.trainers.Trainer` of a model's settings."""
+    kind = KINDS[settings["kind"]]
+    return _function(kind.adopter if "adopt" in settings else kind.trainer)
+
+
+def is_trained_by_batches(settings: Mapping[str, Any]) -> bool:
+    """Whether a loop over batches trains the model, which several processes can share."""
+    return KINDS[settings["kind"]].by_batches and "adopt" not in settings
 
 
 def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
@@ -32,18 +101,80 @@ def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Mode
         A model from {`numbers`: float32 [n, …], `ids`: int32 [n, …]} to logits [n, task.outputs],
         or [n, members, task.outputs] of a model with members.
     """
-    if settings["kind"] == "ensemble":
-        return ensemble.join([build(member, spec, task) for member in settings["members"]], spec)
-    model: keras.Model = KINDS[settings["kind"]].build(settings, spec, task)
+    model: keras.Model = _module(settings).build(settings, spec, task)
     return model
+
+
+def start(
+    model: keras.Model, settings: Mapping[str, Any], preprocessing: Preprocessing
+) -> dict[str, Any]:
+    """Gives a new model the weights that `warm_start` names; returns what was taken, or nothing."""
+    if "warm_start" not in settings:
+        return {}
+    told: dict[str, Any] = _function(WARM_START)(model, settings, preprocessing)
+    return told
+
+
+def prove(
+    settings: Mapping[str, Any],
+    preprocessing: Preprocessing,
+    raw: Mapping[str, np.ndarray],
+    predictions: np.ndarray,
+    threshold: float | None,
+) -> tuple[int | None, list[dict[str, Any]]]:
+    """Compares a model that is to answer as an old one did with that one.
+
+    Args:
+        settings: the model's entry in the config.
+        preprocessing: the feature columns.
+        raw: real rows.
+        predictions: what the model predicts for them.
+        threshold: see `millrace.export.parity.compare`.
+
+    Returns:
+        How many rows hold a text on which the two may differ, None for a model that is no old
+        one's; and the entries for parity.json.
+    """
+    found: tuple[int | None, list[dict[str, Any]]] = _function(PROOF)(
+        settings, preprocessing, raw, predictions, threshold
+    )
+    return found
 
 
 def pinned(settings: dict[str, Any]) -> dict[str, Any]:
     """Returns the settings with what says which code the model is, where that is not ours."""
-    return custom.pinned(settings) if settings["kind"] == "custom" else settings
+    of_kind = getattr(_module(settings), "pinned", None)
+    return of_kind(settings) if of_kind else settings
 
 
 def training_defaults(settings: dict[str, Any], rows: int) -> dict[str, Any]:
     """Returns the settings of `training` that suit a model, for so many examples."""
-    of_kind = getattr(KINDS[settings["kind"]], "training_defaults", None)
+    of_kind = getattr(_module(settings), "training_defaults", None)
     return of_kind(settings, rows) if of_kind else {}
+
+
+def load(preprocessing: Path, training: Path) -> Predictor:
+    """Loads a trained model behind its feature columns.
+
+    Args:
+        preprocessing: preprocessing.json.
+        training: the directory that train wrote.
+
+    Raises:
+        MillraceError: the model is missing, damaged, or another one than was trained.
+    """
+    from millrace.features.preprocessing import Preprocessing
+
+    description = read_json(TrainingFolder(training).description)
+    load_kind = _function(KINDS[description["settings"]["kind"]].load)
+    predictor: Predictor = load_kind(description, training, Preprocessing.load(preprocessing))
+    return predictor
+
+
+def _module(settings: Mapping[str, Any]) -> Any:
+    return importlib.import_module(KINDS[settings["kind"]].module)
+
+
+def _function(name: str) -> Any:
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)

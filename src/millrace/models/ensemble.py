@@ -1,13 +1,22 @@
 """An ensemble: models that were trained apart, as one model with all their members."""
 
+from typing import Any
+
 import keras
 from keras import layers
 
+from millrace import models
 from millrace.features.preprocessing import EncodedSpec
+from millrace.features.tasks import Task
 from millrace.models.input_layers import encoded_inputs
 
 
-def join(models: list[keras.Model], spec: EncodedSpec) -> keras.Model:
+def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
+    """Builds the model of untrained members; see `millrace.models.build`."""
+    return join([models.build(member, spec, task) for member in settings["members"]], spec)
+
+
+def join(trained: list[keras.Model], spec: EncodedSpec) -> keras.Model:
     """Returns a model whose logits, [n, members, outputs], are those of all the models.
 
     A task averages the predictions of a model's members. The models must be of one kind, so that
@@ -15,7 +24,7 @@ def join(models: list[keras.Model], spec: EncodedSpec) -> keras.Model:
     """
     inputs = encoded_inputs(spec)
     members = []
-    for place, model in enumerate(models):
+    for place, model in enumerate(trained):
         # Models of one kind have one name, and the layers of a model need different ones.
         model.name = f"member_{place}"
         logits = model(inputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from millrace.errors import MillraceError
 from millrace.features.preprocessing import Preprocessing
 from millrace.features.raw_row import read_raw
 from millrace.files import replacing, sha256, write_json
+from millrace.models.predictor import PredictPermuted
+from millrace.results import TrainingFolder
 from millrace.tf1 import formats
 from millrace.tf1.graphs import OldGraph
 from millrace.tf1.keras_h5 import OldKeras
@@ -77,6 +79,10 @@ class OldPredictor:
         """Returns predictions, float32 [n] or [n, classes], of raw columns [n]: the whole graph."""
         return self._predictions(self.model.call(raw))
 
+    def permuter(self, raw: Mapping[str, np.ndarray]) -> PredictPermuted:
+        """Returns a function that predicts raw rows [n] with one column permuted."""
+        return lambda column, order: self.predict({**raw, column: raw[column][order]})
+
     def _check_shape(self, shape: tuple[int, ...], rows: int) -> None:
         classes = len(self._task.classes)
         expected = {"binary": (1, 2), "multiclass": (classes,), "regression": (1,)}[self._task.kind]
@@ -119,34 +125,53 @@ def _order_of_classes(
     return [[*map(str, old)].index(str(value)) for value in classes]
 
 
-def adopt(name: str, settings: Mapping[str, Any], learned: Preprocessing, output: Path) -> None:
-    """Writes what train writes of a model, for an old one: a copy of it, and how to call it.
+def load(description: Mapping[str, Any], training: Path, learned: Preprocessing) -> OldPredictor:
+    """Loads the copy of an old model that `OldCopy` wrote.
 
     Args:
+        description: training.json.
+        training: the directory that train wrote.
+        learned: the job's preprocessing.
+    """
+    return OldPredictor(description["model"], description["settings"], training / COPY, learned)
+
+
+@dataclass(frozen=True)
+class OldCopy:
+    """An old model to be copied, with how to call it, to where train writes a model.
+
+    Attributes:
         name: the model's name in the config.
         settings: its entry there.
         learned: the job's preprocessing, which says what raw columns there are.
-        output: the directory to write.
-
-    Raises:
-        MillraceError: the old model is missing, damaged, or does not fit the job's columns.
     """
-    with replacing(output) as directory:
-        directory.mkdir()
-        copied = formats.copy(settings, directory / COPY)
-        # Not the copy, whose path would mean nothing in a message.
-        predictor = OldPredictor(name, settings, Path(), learned)
-        # Trained elsewhere: there is no history to tell.
-        (directory / "history.csv").write_text("epoch,loss,val_loss\n", encoding="utf-8")
-        files = sorted(path for path in (directory / COPY).rglob("*") if path.is_file())
-        write_json(
-            directory / "training.json",
-            {
-                "model": name,
-                "settings": copied,
-                "parameters": predictor.model.parameters,
-                "epochs": 0,
-                "best_epoch": 0,
-                "files": {str(path.relative_to(directory)): sha256(path) for path in files},
-            },
-        )
+
+    name: str
+    settings: dict[str, Any]
+    learned: Preprocessing
+
+    def write(self, output: Path) -> None:
+        """Writes the copy and what train writes of a model.
+
+        Raises:
+            MillraceError: the old model is missing, damaged, or does not fit the job's columns.
+        """
+        with replacing(output) as directory:
+            directory.mkdir()
+            copied = formats.copy(self.settings, directory / COPY)
+            # Not the copy, whose path would mean nothing in a message.
+            predictor = OldPredictor(self.name, self.settings, Path(), self.learned)
+            # Trained elsewhere: there is no history to tell.
+            TrainingFolder(directory).history.write_text("epoch,loss,val_loss\n", encoding="utf-8")
+            files = sorted(path for path in (directory / COPY).rglob("*") if path.is_file())
+            write_json(
+                TrainingFolder(directory).description,
+                {
+                    "model": self.name,
+                    "settings": copied,
+                    "parameters": predictor.model.parameters,
+                    "epochs": 0,
+                    "best_epoch": 0,
+                    "files": {str(path.relative_to(directory)): sha256(path) for path in files},
+                },
+            )

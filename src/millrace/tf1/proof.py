@@ -20,6 +20,24 @@ from millrace.tf1.predictor import OldPredictor
 BOUND = 1e-5
 
 
+def prove(
+    settings: Mapping[str, Any],
+    learned: Preprocessing,
+    raw: Mapping[str, np.ndarray],
+    predictions: np.ndarray,
+    threshold: float | None,
+) -> tuple[int | None, list[dict[str, Any]]]:
+    """Compares a model with the old one that it stands for; see `millrace.models.prove`."""
+    if not asked_for(settings, learned):
+        return None, []
+    unseen = has_unseen_text(settings, learned, raw)
+    reference = settings.get("adopt", {}).get("reference")
+    if reference is None:
+        return int(unseen.sum()), []
+    compared = compare(reference, learned, raw, predictions, unseen, threshold)
+    return int(unseen.sum()), [compared]
+
+
 def compare(
     reference: Mapping[str, Any],
     learned: Preprocessing,

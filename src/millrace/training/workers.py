@@ -12,11 +12,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from millrace import models
 from millrace.errors import MillraceError
 from millrace.training import devices
-
-# Kinds that no loop over batches trains.
-ALONE = {"boosted_trees", "tf1"}
 
 # The environment variable in which a worker on this machine finds who started it.
 STARTER = "MILLRACE_STARTER"
@@ -25,9 +23,8 @@ PR_SET_PDEATHSIG = 1  # of Linux' prctl
 
 def needed(config: Mapping[str, Any], model: str) -> int:
     """Returns how many processes train a model of a completed config."""
-    settings = config["models"][model]
-    alone = settings["kind"] in ALONE or "adopt" in settings
-    return 1 if alone else int(config["training"]["workers"])
+    shared = models.is_trained_by_batches(config["models"][model])
+    return int(config["training"]["workers"]) if shared else 1
 
 
 def start(count: int) -> None:

@@ -30,6 +30,20 @@ def test_says_who_won_how_well_and_what_to_open(
         assert str(results.folder / made) in text
 
 
+def test_a_test_that_is_too_small_is_a_warning_without_intervals(
+    make_results: Callable[[str], Results],
+) -> None:
+    results = make_results("binary")
+    path = results.run("dnn").metrics
+    metrics = json.loads(path.read_text()) | {"too_small": "2 rows, fewer than 30"}
+    for metric in metrics["metrics"].values():
+        metric["low"] = metric["high"] = None
+    path.write_text(json.dumps(metrics))
+    text = summary(results)
+    assert "warning: the test has 2 rows, fewer than 30" in text
+    assert "interval" not in text and "None" not in text
+
+
 def test_a_certificate_that_failed_is_not_called_passed(
     make_results: Callable[[str], Results],
 ) -> None:

@@ -86,28 +86,6 @@ def test_residuals_that_are_all_alike_are_counted(size: float) -> None:
     np.testing.assert_allclose(np.subtract(shown["prediction"], shown["label"]), 1)
 
 
-def test_importance_finds_the_column_that_counts() -> None:
-    rng = np.random.default_rng(0)
-    raw = {"noise": rng.normal(size=500), "signal": rng.normal(size=500)}
-    target = raw["signal"].copy()
-    before = {name: values.copy() for name, values in raw.items()}
-    found = diagnostics.importance(
-        lambda columns: columns["signal"], raw, lambda p: -((p - target) ** 2).mean(), seed=0
-    )
-    assert [entry["column"] for entry in found] == ["signal", "noise"]
-    # Of independent values with variance 1, the squared difference is 2 on average.
-    assert found[0]["drop"] == pytest.approx(2, abs=0.3)
-    assert found[0]["low"] <= found[0]["drop"] <= found[0]["high"]
-    assert (found[1]["drop"], found[1]["low"], found[1]["high"]) == (0, 0, 0)
-    for name, values in raw.items():
-        np.testing.assert_array_equal(values, before[name])
-
-
-def test_importance_needs_a_score() -> None:
-    raw = {"x": np.zeros(3)}
-    assert diagnostics.importance(lambda columns: columns["x"], raw, lambda p: np.nan, seed=0) == []
-
-
 def test_slices_by_frequency_with_missing_values() -> None:
     carrier = np.array(["UA", "", "AA", "UA", ""], dtype=object)
     seats = np.array([2.0, np.nan, np.nan, 2.5, np.nan], np.float32)

@@ -241,3 +241,27 @@ def test_a_row_of_weight_two_is_two_rows() -> None:
     intervals = metrics.intervals(measure, len(y), 50, 0, weights)["auc"]
     assert intervals is not None
     assert intervals["low"] < intervals["value"] == found["auc"] < intervals["high"]
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "expected"),
+    [
+        ("binary", [0, 1], "2 rows, fewer than 30"),
+        ("binary", [0] * 200 + [1] * 4, "4 rows of one class, fewer than 5"),
+        ("binary", [1] * 200, "0 rows of one class, fewer than 5"),
+        ("binary", [0] * 25 + [1] * 5, None),
+        ("multiclass", [0, 1, 2] * 9, "27 rows, fewer than 30"),
+        ("multiclass", [0] * 30, None),
+        ("regression", [-7.5] * 29, "29 rows, fewer than 30"),
+        ("regression", [-7.5] * 30, None),
+    ],
+)
+def test_rows_that_are_too_few_for_an_interval(
+    task: str, labels: list[float], expected: str | None
+) -> None:
+    assert metrics.too_small(task, np.array(labels, np.float32)) == expected
+
+
+def test_metrics_without_intervals_keep_their_values() -> None:
+    found = metrics.without_intervals({"auc": 1.0, "f1": float("nan")})
+    assert found == {"auc": {"value": 1.0, "low": None, "high": None}, "f1": None}

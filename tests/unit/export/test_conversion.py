@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from millrace import models
 from millrace.errors import MillraceError
 from millrace.export import conversion, runtimes
-from millrace.export.serving import load_predictor
 from millrace.features.raw_row import name_columns, read_raw
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
@@ -23,7 +23,7 @@ SCRIPTS = Path(__file__).parents[3] / "scripts"
 @pytest.fixture(scope="module")
 def made(made_job):
     job = made_job("binary").until("export")
-    predictor = load_predictor(
+    predictor = models.load(
         job.results / "preprocessing.json", job.results / "models" / "dnn" / "training"
     )
     shard = job.results / "examples" / "test-00000-of-00001.tfrecord"

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from millrace import models
 from millrace.errors import MillraceError
-from millrace.export import serving
 from millrace.features.raw_row import raw_columns, read_raw
 
 
 def predictor_of(job, model="dnn"):
     training = job.results / "models" / model / "training"
-    return serving.load_predictor(job.results / "preprocessing.json", training)
+    return models.load(job.results / "preprocessing.json", training)
 
 
 def test_raw_rows_and_encoded_examples_give_the_same(made_job):
@@ -48,7 +48,7 @@ def test_weights_that_do_not_fit_are_refused(made_job, tmp_path, fault):
         description = description.replace("activation", "bend")
     (training / "training.json").write_text(description)
     with pytest.raises(MillraceError, match=r"model\.weights\.h5: expected the weights of model"):
-        serving.load_predictor(job.results / "preprocessing.json", training)
+        models.load(job.results / "preprocessing.json", training)
 
 
 def test_both_signatures_give_what_keras_gives(made_job):
@@ -72,8 +72,9 @@ def test_both_signatures_give_what_keras_gives(made_job):
 def test_every_process_exports_the_same_bytes(made_job, tmp_path):
     job = made_job("binary").until("train")
     program = (
-        "import sys; from pathlib import Path; from millrace.export import serving\n"
-        "p = serving.load_predictor(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "import sys; from pathlib import Path; from millrace import models\n"
+        "from millrace.export import serving\n"
+        "p = models.load(Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "serving.export_saved_model(p, Path(sys.argv[3]))"
     )
     digests = []

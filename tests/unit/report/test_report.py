@@ -144,6 +144,25 @@ def test_same_results_give_the_same_bytes(make_results: Callable[[str], Results]
     assert report.build(job(), results, MADE_BY) == first
 
 
+def test_a_test_that_is_too_small_is_a_warning_without_intervals(
+    make_results: Callable[[str], Results],
+) -> None:
+    results = make_results("binary")
+    path = results.run("dnn").metrics
+    metrics = json.loads(path.read_text()) | {"too_small": "2 rows, fewer than 30"}
+    for metric in metrics["metrics"].values():
+        metric["low"] = metric["high"] = None
+    path.write_text(json.dumps(metrics))
+    champion = json.loads(results.champion.read_text()) | {"low": None, "high": None}
+    results.champion.write_text(json.dumps(champion))
+    text = report.build(job(), results, MADE_BY)
+    assert "The test has 2 rows, fewer than 30: too few to trust a metric" in text
+    assert "the 95% interval is" not in text
+    card = report.build_model_card(job(), results, MADE_BY)
+    assert "Warning: the test has 2 rows, fewer than 30" in card
+    assert "None" not in card
+
+
 def test_optional_parts_that_are_absent_have_a_clear_line(
     make_results: Callable[[str], Results],
 ) -> None:

@@ -82,6 +82,19 @@ def test_binary(evaluate: Callable[..., Path], made_job: Callable[[str], Any]) -
     assert by_city["Zürich"]["metrics"]["accuracy"]["value"] == pytest.approx(expected)
 
 
+def test_a_test_that_is_too_small_has_no_intervals_and_a_warning(
+    evaluate: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("millrace.evaluation.metrics.LEAST_ROWS", 401)
+    metrics, _, _ = read(evaluate("binary"))
+    assert metrics["too_small"] == "400 rows, fewer than 401"
+    assert {(x["low"], x["high"]) for x in metrics["metrics"].values()} == {(None, None)}
+    assert metrics["metrics"]["auc"]["value"] > 0.9
+    assert "warning: the test has 400 rows, fewer than 401" in capsys.readouterr().out
+
+
 def test_a_fold_is_evaluated_on_its_own_examples(
     evaluate: Callable[..., Path], made_job: Callable[[str], Any]
 ) -> None:
@@ -160,11 +173,11 @@ def test_settings_that_do_not_fit_are_refused(
 def test_a_model_that_predicts_nan_is_refused(
     evaluate: Callable[..., Path], made_job: Callable[[str], Any], tmp_path: Path
 ) -> None:
-    from millrace.export.serving import load_predictor
+    from millrace import models
 
     results = made_job("binary").until("train").results
     trained, broken = results / "models" / "dnn" / "training", tmp_path / "training"
-    model = load_predictor(results / "preprocessing.json", trained).model
+    model = models.load(results / "preprocessing.json", trained).model
     model.set_weights([weight * np.nan for weight in model.get_weights()])
     broken.mkdir()
     model.save_weights(broken / "model.weights.h5")

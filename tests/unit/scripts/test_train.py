@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import yaml
 
+from millrace import models
 from millrace.config import runs
 from millrace.errors import MillraceError
-from millrace.export.serving import load_predictor
 from millrace.features import encoded
 from millrace.features.preprocessing import Preprocessing
 
@@ -149,9 +149,9 @@ def test_an_ensemble_predicts_the_mean_of_its_seeds(
     written = train_run(job, tmp_path, "m", models=tmp_path)
     assert written["settings"]["kind"] == "ensemble"
     said = [
-        load_predictor(
-            job.results / "preprocessing.json", tmp_path / run / "training"
-        ).predict_split(job.results / "encoded", job.results / "examples", "test")
+        models.load(job.results / "preprocessing.json", tmp_path / run / "training").predict_split(
+            job.results / "encoded", job.results / "examples", "test"
+        )
         for run in ("m", "m/seeds/0", "m/seeds/1")
     ]
     assert np.abs(said[1] - said[2]).max() > 1e-3

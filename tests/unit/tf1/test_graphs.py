@@ -19,7 +19,7 @@ from millrace.features.raw_row import RawColumn
 from millrace.features.tasks import Task
 from millrace.tf1 import formats
 from millrace.tf1.formats import Source
-from millrace.tf1.predictor import OldPredictor, adopt
+from millrace.tf1.predictor import OldCopy, OldPredictor
 
 # Elsewhere when test_live.py has just made them.
 FIXTURES = Path(os.environ.get("TF1_FIXTURES", Path(__file__).parents[2] / "fixtures" / "tf1"))
@@ -161,7 +161,7 @@ def test_classes_in_another_order(tmp_path: Path) -> None:
 
 
 def test_training_writes_a_copy_that_needs_the_original_no_more(tmp_path: Path) -> None:
-    adopt("old", settings_of(FORMS["checkpoint"][0]), learned(), tmp_path / "training")
+    OldCopy("old", settings_of(FORMS["checkpoint"][0]), learned()).write(tmp_path / "training")
     description = json.loads((tmp_path / "training" / "training.json").read_text())
     assert description["settings"]["checkpoint"] == "model.ckpt"
     assert description["parameters"] == 49
@@ -170,7 +170,7 @@ def test_training_writes_a_copy_that_needs_the_original_no_more(tmp_path: Path) 
         f"old/model.ckpt{suffix}" for suffix in (".data-00000-of-00001", ".index", ".meta")
     }
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    adopt("old", settings_of(FORMS["checkpoint"][0]), learned(), tmp_path / "training")
+    OldCopy("old", settings_of(FORMS["checkpoint"][0]), learned()).write(tmp_path / "training")
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
@@ -226,7 +226,7 @@ def test_what_does_not_fit_is_refused(
     change: dict[str, Any], expected: str, tmp_path: Path
 ) -> None:
     with pytest.raises(MillraceError, match=f"(?s){expected}"):
-        adopt("old", settings_of(change), learned(), tmp_path / "training")
+        OldCopy("old", settings_of(change), learned()).write(tmp_path / "training")
     assert not (tmp_path / "training").exists()
 
 

@@ -1,0 +1,221 @@
+"""The evaluation of one run of a model, on the test or on the fold that it was trained without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from millrace.config import runs
+from millrace.errors import MillraceError
+from millrace.evaluation import diagnostics, importance, metrics
+from millrace.features import encoded
+from millrace.features.raw_row import RawColumn, read_raw
+from millrace.files import read_json
+from millrace.models.predictor import Predictor
+from millrace.results import TrainingFolder
+from millrace.tfrecord.examples import shard_paths
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Where the examples are.
+
+    Attributes:
+        raw: the directory that ingest wrote.
+        encoded: the directory that preprocess wrote.
+        schema: schema.json.
+    """
+
+    raw: Path
+    encoded: Path
+    schema: Path
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a model predicts for some rows, and how well.
+
+    Attributes:
+        classes: what the labels stand for; empty for a regression.
+        labels: [n], as `metrics` takes them.
+        predictions: [n] or [n, classes].
+        metrics: metrics.json.
+        diagnostics: diagnostics.json.
+    """
+
+    classes: tuple[Any, ...]
+    labels: np.ndarray
+    predictions: np.ndarray
+    metrics: dict[str, Any]
+    diagnostics: dict[str, Any]
+
+
+def evaluate(
+    job: dict[str, Any], run: runs.Run, predictor: Predictor, training: Path, examples: Examples
+) -> Evaluated:
+    """Evaluates a run of a completed config.
+
+    Args:
+        job: the completed config.
+        run: the run.
+        predictor: its trained model.
+        training: the directory that train wrote.
+        examples: where the examples are.
+
+    Raises:
+        MillraceError: the config asks for slices, a metric or a threshold that the table or the
+            task does not have, or the predictions are not finite.
+    """
+    sliced = slice_columns(job["evaluation"]["slices"], read_json(examples.schema))
+    task = predictor.preprocessing.task
+    metric = metrics.selection_metric(job["selection"]["metric"], task.kind)
+    split = "test" if run.fold is None else "train"
+    rows = _evaluated_rows(job, run, predictor, examples)
+    labels, weights = _labels(predictor, examples, split)
+    predictions = predictor.predict_split(examples.encoded, examples.raw, split)[rows]
+    labels, weights = labels[rows], None if weights is None else weights[rows]
+    threshold = _choose_threshold(job["evaluation"]["threshold"], predictor, examples)
+    scorer = _Scorer(task.kind, labels, predictions, weights, threshold, job)
+
+    measured = scorer.measure(np.arange(len(labels)))
+    raw = _read_raw(examples, split, (*sliced, *predictor.preprocessing.raw), rows)
+    described = diagnostics.describe(task.kind, labels, predictions, [*task.classes], threshold)
+    described["importance"] = _importance(predictor, raw, scorer, metric)
+    described["slices"] = diagnostics.slices({x.name: raw[x.name] for x in sliced}, scorer.measure)
+    description = read_json(TrainingFolder(training).description)
+    written = {
+        "model": run.name,
+        "kind": description["settings"]["kind"],
+        "task": task.kind,
+        "split": split,
+        "fold": run.fold,
+        "rows": len(labels),
+        "too_small": metrics.too_small(task.kind, labels),
+        "threshold": threshold if task.kind == "binary" else None,
+        "metrics": measured,
+        "baseline": _baseline(scorer, _labels(predictor, examples, "train")),
+        "training": description,
+    }
+    return Evaluated(task.classes, labels, predictions, written, described)
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """The evaluated rows, to be scored whole or in part; a row's weight is None when all are 1."""
+
+    task: str
+    labels: np.ndarray
+    predictions: np.ndarray
+    weights: np.ndarray | None
+    threshold: float
+    job: dict[str, Any]
+
+    def measure(self, rows: np.ndarray) -> dict[str, Any]:
+        """Returns the metrics of some rows with their intervals, where these can be."""
+        labels, own = self.labels[rows], None if self.weights is None else self.weights[rows]
+        measure = metrics.measure(self.task, labels, self.predictions[rows], self.threshold)
+        if metrics.too_small(self.task, labels):
+            ones = np.ones(len(rows))
+            return dict(metrics.without_intervals(measure(ones if own is None else own)))
+        samples, seed = self.job["evaluation"]["bootstrap"], self.job["seed"]
+        return dict(metrics.intervals(measure, len(rows), samples, seed, own))
+
+    def score(self, rows: np.ndarray, predictions: np.ndarray, metric: str) -> float:
+        """Returns a metric of some rows with other predictions, higher for better ones."""
+        own = None if self.weights is None else self.weights[rows]
+        labels = self.labels[rows]
+        value = metrics.evaluate(self.task, labels, predictions, self.threshold, own)[metric]
+        return -value if metric in metrics.LOWER_IS_BETTER else value
+
+
+def slice_columns(names: list[str], schema: dict[str, Any]) -> list[RawColumn]:
+    """Returns the columns to slice by; raises MillraceError when one is no feature column."""
+    types = {c["name"]: c["type"] for c in schema["columns"] if c["name"] != schema["label"]}
+    for name in names:
+        if name not in types:
+            raise MillraceError(
+                f"evaluation.slices: expected columns out of {list(types)}, found {name!r}."
+            )
+    return [RawColumn(name, types[name], key=name) for name in names]
+
+
+def _evaluated_rows(
+    job: dict[str, Any], run: runs.Run, predictor: Predictor, examples: Examples
+) -> Any:
+    """Returns an index of the examples to evaluate on: all of the test, or a fold."""
+    if run.fold is None:
+        return slice(None)
+    spec = predictor.preprocessing.spec
+    train = encoded.read(examples.encoded / "train.tfrecord", spec)
+    return runs.fold_rows(train.labels, job["selection"]["folds"], job["seed"])[run.fold]
+
+
+def _labels(
+    predictor: Predictor, examples: Examples, split: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns the labels of a split as `metrics` takes them, [n], and the rows' weights."""
+    preprocessing = predictor.preprocessing
+    found = encoded.read(examples.encoded / f"{split}.tfrecord", preprocessing.spec)
+    return preprocessing.task.decode_labels(found.labels), found.weights
+
+
+def _choose_threshold(setting: float | str, predictor: Predictor, examples: Examples) -> float:
+    """Returns the threshold that `evaluation.threshold` means."""
+    if isinstance(setting, float | int):
+        return setting
+    if predictor.preprocessing.task.kind != "binary":
+        raise MillraceError(
+            f"evaluation.threshold: expected none for a {predictor.preprocessing.task.kind} task, "
+            f"found {setting!r}."
+        )
+    labels, weights = _labels(predictor, examples, "validation")
+    predictions = predictor.predict_split(examples.encoded, examples.raw, "validation")
+    return metrics.best_threshold(labels, predictions, weights)
+
+
+def _read_raw(
+    examples: Examples, split: str, columns: Sequence[RawColumn], rows: Any
+) -> dict[str, np.ndarray]:
+    """Returns raw columns of the evaluated rows; of two with a name, the last one's."""
+    by_name = {column.name: column for column in columns}
+    raw = read_raw(shard_paths(examples.raw, split), tuple(by_name.values()))
+    return {name: column[rows] for name, column in raw.items()}
+
+
+def _importance(
+    predictor: Predictor, raw: dict[str, np.ndarray], scorer: _Scorer, metric: str
+) -> list[dict[str, Any]]:
+    names, seed = [column.name for column in predictor.preprocessing.raw], scorer.job["seed"]
+    drawn = importance.draw(len(scorer.labels), len(names), seed)
+    predict = predictor.permuter({name: raw[name][drawn] for name in names})
+    return importance.importance(
+        predict, names, len(drawn), lambda changed: scorer.score(drawn, changed, metric), seed
+    )
+
+
+def _baseline(
+    scorer: _Scorer, train: tuple[np.ndarray, np.ndarray | None]
+) -> dict[str, float | None]:
+    """Returns the metrics of a model that has learned nothing but how often each label occurs."""
+    labels, weights = train
+    constant = metrics.constant_predictions(scorer.task, labels, len(scorer.labels), weights)
+    # At the model's own threshold a constant might call every row positive; at .5 it calls the
+    # more frequent class.
+    values = metrics.evaluate(scorer.task, scorer.labels, constant, 0.5, scorer.weights)
+    return {name: None if np.isnan(value) else value for name, value in values.items()}
+
+
+def told(evaluated: Evaluated, setting: str) -> Iterator[str]:
+    """Yields what the log says of an evaluation; `setting` is `selection.metric` of the config."""
+    metric = metrics.selection_metric(setting, evaluated.metrics["task"])
+    if (value := evaluated.metrics["metrics"][metric]) is None:
+        return
+    if reason := evaluated.metrics["too_small"]:
+        yield f"{metric} {value['value']:.4f}"
+        yield f"warning: the {evaluated.metrics['split']} has {reason}: too few to trust a metric."
+    else:
+        yield f"{metric} {value['value']:.4f}, 95 %: {value['low']:.4f} to {value['high']:.4f}"

@@ -1,0 +1,61 @@
+"""What every trained model offers: raw rows in, predictions out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from millrace.features.preprocessing import Preprocessing
+
+# Takes a raw column and an order of its values, int [n]; returns the predictions of the rows in
+# which that column's values have that order.
+PredictPermuted = Callable[[str, np.ndarray], np.ndarray]
+
+
+class Predictor(Protocol):
+    """What evaluation and export need of a trained model, whatever its kind.
+
+    Attributes:
+        preprocessing: the job's, with the raw columns that the model takes.
+    """
+
+    preprocessing: Preprocessing
+
+    @property
+    def reference(self) -> str:
+        """What `predict` runs, as parity.json names it."""
+        ...
+
+    @property
+    def tracked(self) -> list[Any]:
+        """What an export must hold: the variables and the look-up tables."""
+        ...
+
+    def predict_tensors(self, raw: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns predictions, float32 [n] or [n, classes], of raw columns [n]: the whole graph."""
+        ...
+
+    def predict(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns predictions, float32 [n] or [n, classes], of raw columns [n].
+
+        Numbers are float32 with NaN for missing, other columns str with "" for missing.
+        """
+        ...
+
+    def predict_split(self, encoded_examples: Path, examples: Path, split: str) -> np.ndarray:
+        """Returns predictions, float32 [n] or [n, classes], of a split's examples in their order.
+
+        Args:
+            encoded_examples: the directory that preprocess wrote.
+            examples: the directory that ingest wrote, for models that take raw rows.
+            split: train, validation or test.
+        """
+        ...
+
+    def permuter(self, raw: Mapping[str, np.ndarray]) -> PredictPermuted:
+        """Returns a function that predicts raw rows [n] with one column permuted."""
+        ...

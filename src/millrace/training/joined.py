@@ -1,0 +1,26 @@
+"""The trainer of ensembles, which joins models that are trained already."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from millrace import models
+from millrace.files import read_json
+from millrace.models import ensemble
+from millrace.models.keras_predictor import KerasPredictor
+from millrace.results import TrainingFolder
+from millrace.training.trained_model import TrainedModel
+from millrace.training.trainers import Assignment
+
+
+def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedModel:
+    """Makes one model of the trained seeds; see `trainers.Trainer`."""
+    members = [
+        assignment.models / str(assignment.run.after) / str(seed) / "training"
+        for seed in range(assignment.settings["seeds"])
+    ]
+    predictors = [models.load(assignment.preprocessing_path, member) for member in members]
+    trained = [x.model for x in predictors if isinstance(x, KerasPredictor)]
+    settings = [read_json(TrainingFolder(member).description)["settings"] for member in members]
+    model = ensemble.join(trained, assignment.preprocessing.spec)
+    return TrainedModel(model, assignment.describe({"kind": "ensemble", "members": settings}))

@@ -1,0 +1,123 @@
+"""Training a run: the processes that do it, then the trainer of its kind of model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from millrace import models
+from millrace.config import runs
+from millrace.features import encoded
+from millrace.features.encoded import Blocks
+from millrace.features.preprocessing import Preprocessing
+from millrace.files import write_json
+from millrace.training import cluster, hardware, strategies, workers
+from millrace.training.debugging import Debug
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A run to train, and where its inputs and its output are.
+
+    Attributes:
+        job: the completed config; as the run reads it, once its settings are settled.
+        run: the run.
+        preprocessing_path: preprocessing.json.
+        encoded: the directory that preprocess wrote.
+        models: the directory of all runs.
+        output: the directory to write; checkpoints lie beside it.
+        trial: where a search found the settings: its `number`, and what it changed; else empty.
+        tuned: the model with these settings as YAML; "" without a search.
+    """
+
+    job: dict[str, Any]
+    run: runs.Run
+    preprocessing_path: Path
+    encoded: Path
+    models: Path
+    output: Path
+    trial: dict[str, Any] = field(default_factory=dict)
+    tuned: str = ""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The model's entry in the config."""
+        settings: dict[str, Any] = self.job["models"][self.run.model]
+        return settings
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """The feature columns."""
+        return Preprocessing.load(self.preprocessing_path)
+
+    @property
+    def debug(self) -> Debug:
+        """How the training is watched."""
+        return Debug(**self.job["training"]["debug"])
+
+    @cached_property
+    def examples(self) -> tuple[Blocks, Blocks]:
+        """Training examples, without the fold that the run leaves out, and validation examples."""
+        examples, validation = (
+            encoded.Blocks(self.encoded / f"{split}.tfrecord", self.preprocessing.spec)
+            for split in ("train", "validation")
+        )
+        if self.run.fold is not None:
+            labels = np.concatenate([block.labels for block in examples])
+            folds = runs.fold_rows(labels, self.job["selection"]["folds"], self.job["seed"])
+            examples = examples.without(folds[self.run.fold])
+        return examples, validation
+
+    @property
+    def rows(self) -> int:
+        """The number of training examples that are used."""
+        rows = sum(self.examples[0].rows)
+        return min(rows, self.debug.rows or rows)
+
+    def describe(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Returns what training.json says of the run beforehand; `settings` build the model."""
+        described = {"model": self.run.name, "settings": settings, "seed": self.run.seed}
+        return described | ({"trial": self.trial} if self.trial else {})
+
+
+class Trained(Protocol):
+    """What a trainer made."""
+
+    def write(self, output: Path) -> None:
+        """Writes it into a new directory, with training.json and history.csv."""
+        ...
+
+
+# Trains a run. Returns None in a process whose work another one writes.
+Trainer = Callable[[Assignment, tf.distribute.Strategy], Trained | None]
+
+
+def train(assignment: Assignment, hardware_path: Path) -> None:
+    """Trains a run and writes it, and on what machine; in several processes where that is asked.
+
+    Args:
+        assignment: the run, before its settings are settled.
+        hardware_path: hardware.json.
+    """
+    settled = runs.settle(assignment.job, assignment.run, assignment.models)
+    assignment = replace(assignment, job=settled.job, trial=settled.trial, tuned=settled.tuned)
+    job, model = settled.job, assignment.run.model
+    if (count := workers.needed(job, model)) > 1 and cluster.find(os.environ) is None:
+        workers.start(count)
+        return
+    workers.end_with_starter()
+    if strategies.serve(job["training"]):
+        return  # the chief, which it served, is done
+    strategy = strategies.create(job["training"])
+    if strategies.is_chief(strategy):
+        write_json(hardware_path, hardware.describe(strategy))
+    trained: Trained | None = models.trainer(assignment.settings)(assignment, strategy)
+    if trained is not None:
+        trained.write(assignment.output)
