@@ -1,6 +1,8 @@
 """Blocks of raw rows: what each cell is, and the rows as typed columns or as rejected ones."""
 
+import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -13,6 +15,10 @@ from millrace.ingestion.formats import Format
 from millrace.tfrecord.examples import ARROW_TYPES, strings
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+# The days from the year 1 to 9999, which is what dates can be written as.
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
+_FAR = "a year that is not between 1 and 9999"
 
 NO_OBJECT = -2  # stands for the number of a row's cells, as rows.UNCLOSED does
 
@@ -81,6 +87,18 @@ class Markers(NamedTuple):
         others = {name: cls.of(own_texts) for name, own_texts in own.items()}
         return cls(np.frombuffer(b"".join(encoded), np.uint8), ends, others)
 
+    def of_column(self, name: str) -> "Markers":
+        """Returns those of a column."""
+        return self.own.get(name, self)
+
+    def numbers(self) -> list[float]:
+        """Returns those that are numbers, which a column of numbers may hold."""
+        found = []
+        for first, end in itertools.pairwise(self.ends.tolist()):
+            with suppress(ValueError):
+                found.append(float(self.text[first:end].tobytes()))
+        return found
+
 
 def classify(
     data: Array, spans: Array, markers: Markers, names: Sequence[str], types: Mapping[str, str]
@@ -108,12 +126,13 @@ def typed(
     required: Collection[str] = (),
     domains: Mapping[str, Domain] = MappingProxyType({}),
     formats: Mapping[str, Format] = MappingProxyType({}),
+    finite: Collection[str] = (),
 ) -> tuple[pa.RecordBatch, Array, list[Reject]]:
     """Returns a block's good rows with the columns of `types`, which rows those are, and the bad.
 
     `names` are the block's columns, `required` those without which a row is bad, `domains` the
-    values that columns may take, `formats` how the text of columns is to be read. Which rows are
-    good comes as bool [rows].
+    values that columns may take, `formats` how the text of columns is to be read, `finite` those
+    in which infinity is bad. Which rows are good comes as bool [rows].
     """
     wrong_count = block.counts != len(names)
     good = ~wrong_count
@@ -132,11 +151,15 @@ def typed(
         columns[name], bad = _arrow_column(kind, block.data, spans, classes, values)
         if name in required:
             bad |= classes == cells.MISSING
+        if name in finite:
+            bad |= classes == cells.INFINITE
         if name in domains:
             bad |= domains[name].outside(columns[name])
             expected = f"{expected} {domains[name]}"
         for row in np.flatnonzero(bad & good).tolist():
             found = "none" if classes[row] == cells.MISSING else quoted(block, index, row)
+            if classes[row] in (cells.DATE, cells.TIMESTAMP) and kind in ("date", "timestamp"):
+                found = "a time of day" if kind == "date" and classes[row] != cells.DATE else _FAR
             rejects.append(rejected(block, row, name, f"expected {expected}, found {found}"))
         good &= ~bad
     fields = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in types.items()])
@@ -190,11 +213,15 @@ def _arrow_column(
     elif kind == "int64":
         numbers, fits = values, (classes == cells.INT) | (classes == cells.CODE)
     elif kind == "date":
-        numbers, fits = values.astype("datetime64[D]"), classes == cells.DATE
+        fits = (classes == cells.DATE) & (values >= _FIRST_DAY) & (values <= _LAST_DAY)
+        numbers = np.where(fits, values, 0).astype("datetime64[D]")
     else:
-        days = classes == cells.DATE
-        numbers = np.where(days, values * cells.MICROSECONDS_PER_DAY, values)
-        numbers, fits = numbers.astype("datetime64[us]"), days | (classes == cells.TIMESTAMP)
+        is_day = classes == cells.DATE
+        days = np.where(is_day, values, values // cells.MICROSECONDS_PER_DAY)
+        fits = is_day | (classes == cells.TIMESTAMP)
+        fits &= (days >= _FIRST_DAY) & (days <= _LAST_DAY)
+        numbers = np.where(is_day, np.where(fits, values, 0) * cells.MICROSECONDS_PER_DAY, values)
+        numbers = numbers.astype("datetime64[us]")
     bad = ~(fits | missing)
     # A cell may say nan though that is no marker: NaN is a float's way to be missing.
     array = pa.array(numbers, mask=~fits | (numbers != numbers))
@@ -202,7 +229,8 @@ def _arrow_column(
 
 
 def _floats(data: Array, spans: Array, classes: Array, values: Array) -> tuple[Array, Array]:
-    """Returns numbers (float64 [rows]) and which cells are numbers that a float32 can hold."""
+    """Returns numbers (float64 [rows]) and which cells are numbers that a float32 can hold, or
+    infinite."""
     numbers = values.view(np.float64).copy()
     whole = (classes == cells.INT) | (classes == cells.CODE)
     numbers[whole] = values[whole]
@@ -213,4 +241,5 @@ def _floats(data: Array, spans: Array, classes: Array, values: Array) -> tuple[A
         texts = strings(data, where, np.ones(len(where), np.bool_))
         numbers[precise] = texts.cast(pa.float64()).to_numpy()
     fits = whole | precise | (classes == cells.FLOAT)
-    return numbers, fits & ~(np.abs(numbers) > _FLOAT32_MAX)
+    # 1e999 is too large for a double; inf was meant.
+    return numbers, (fits & ~(np.abs(numbers) > _FLOAT32_MAX)) | (classes == cells.INFINITE)

@@ -281,7 +281,7 @@ def _word(data: Array, start: int, end: int) -> tuple[int, int]:
             if same and word < 2 and not signed:
                 return BOOL, 1 - word
             if same and word in (2, 3):
-                return INFINITE, 0
+                return INFINITE, _bits(-np.inf if data[start] == 45 else np.inf)
             if same and word == 4:
                 return PRECISE, 0
     return (TEXT if _is_utf8(data, start, end) else BROKEN), 0

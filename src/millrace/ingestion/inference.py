@@ -115,6 +115,7 @@ def infer(census: Census, names: Sequence[str], given: Given, tolerated: float) 
     for name in names:
         if name not in formats and name not in given.types and types[name] == "string":
             taken += _mixed(name, census)
+    taken += _infinite(census, {name for name in names if types[name] in ("float32", "float64")})
     taken += _shown(census, {name: formats[name] for name in names if name in formats}, given)
     return Inferred(types, {name: formats[name] for name in names if name in formats}, taken)
 
@@ -310,6 +311,16 @@ def _mixed(name: str, census: Census) -> Iterator[Taken]:
             " data.types can make it a number, and rejects the rows that have none"
         )
     yield Taken("warning", "mixed", name, message)
+
+
+def _infinite(census: Census, names: Collection[str]) -> Iterator[Taken]:
+    for name in census.names:
+        if name in names and (count := int(census[name][cells.INFINITE])):
+            message = (
+                f"{name!r} is infinite in {count:,} rows: models take it for the largest number,"
+                " and for a missing value where data.missing_values lists inf"
+            )
+            yield Taken("warning", "infinite", name, message)
 
 
 def _shown(census: Census, formats: Mapping[str, Format], given: Given) -> Iterator[Taken]:

@@ -1,7 +1,7 @@
 """Parquet files, read as a stream of blocks."""
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,8 @@ from millrace.ingestion import cells, csv_kernels
 from millrace.ingestion.blocks import Block, Markers, classify
 from millrace.tfrecord.examples import string_buffers
 
-# Kinds of values with an integer behind them: what they are, the type that has the unit we want,
-# and the type of the integer in it.
-_INTEGERS: list[tuple[Callable[[pa.DataType], bool], int, pa.DataType, pa.DataType]] = [
-    (pa.types.is_boolean, cells.BOOL, pa.int64(), pa.int64()),
-    (pa.types.is_integer, cells.INT, pa.int64(), pa.int64()),
-    (pa.types.is_date, cells.DATE, pa.date32(), pa.int32()),
-    (pa.types.is_timestamp, cells.TIMESTAMP, pa.timestamp("us"), pa.int64()),
-]
+# What a unit of time is in microseconds; nanoseconds are divided.
+_MICROSECONDS = {"s": 1_000_000, "ms": 1000, "us": 1}
 
 ROWS_PER_BLOCK = 1 << 16
 CELLS_PER_BLOCK = 1 << 20
@@ -51,7 +45,9 @@ class ParquetTable:
                 raise MillraceError(
                     f"{path}: column {field.name!r}: expected numbers, text or times, "
                     f"found {field.type}.",
-                    note="leave it out with data.exclude, or flatten it first.",
+                    note="leave it out with data.exclude, or flatten it in a .sql file under"
+                    " data.files: array_to_string(tags, '|') makes a list a text that a feature of"
+                    " kind sequence takes apart, and (place).x is a field.",
                 )
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
@@ -97,15 +93,15 @@ def _is_supported(type_: pa.DataType) -> bool:
         or pa.types.is_boolean(type_)
         or pa.types.is_date(type_)
         or pa.types.is_timestamp(type_)
+        or pa.types.is_time(type_)
+        or pa.types.is_duration(type_)
         or pa.types.is_null(type_)
     )
 
 
 def _block(batch: pa.RecordBatch, first_row: int, markers: Markers, types: dict[str, str]) -> Block:
     columns = [
-        _text_cells(column, name, types.get(name, "string"), markers)
-        if _is_text(column.type) or types.get(name) == "string"
-        else _native_cells(column)
+        _cells(column, name, types, markers)
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
     ]
     starts = np.cumsum([0, *(len(data) for data, *_ in columns)])
@@ -148,27 +144,74 @@ def _text_cells(
     return data, spans[0], classes[0], values[0]
 
 
-def _native_cells(column: pa.Array) -> tuple[Array, Array, Array, Array]:
+def _cells(
+    column: pa.Array, name: str, types: dict[str, str], markers: Markers
+) -> tuple[Array, Array, Array, Array]:
+    if pa.types.is_dictionary(column.type) and not _is_text(column.type):
+        column = column.dictionary_decode()
+    if _is_text(column.type) or types.get(name) == "string":
+        return _text_cells(column, name, types.get(name, "string"), markers)
+    if column.type == pa.uint64() or pa.types.is_decimal(column.type):
+        # Which may be more than an int64 or a double can hold: what a CSV's cells would be.
+        return _text_cells(column, name, types.get(name, "int64"), markers)
+    return _native_cells(column, markers.of_column(name))
+
+
+def _native_cells(column: pa.Array, markers: Markers) -> tuple[Array, Array, Array, Array]:
     """As `_text_cells`; the bytes of a cell are those of its value, for hashing alone.
 
     What is no number and no time, in a column that no example will hold, counts as missing.
     """
     valid = column.is_valid().to_numpy(zero_copy_only=False)
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    classes = np.full(len(column), cells.MISSING, np.uint8)
-    values = np.zeros(len(column), np.int64)
-    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
-        numbers = column.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    kind, values = _values(column)
+    classes = np.full(len(column), kind, np.uint8)
+    if kind == cells.FLOAT:
+        numbers = values.view(np.float64)
         valid = valid & ~np.isnan(numbers)
-        values = numbers.view(np.int64)
-        classes[:] = np.where(np.isinf(numbers), cells.INFINITE, cells.FLOAT)
-    for check, kind, unit, integer in _INTEGERS:
-        if check(column.type):
-            integers = column.cast(unit, safe=False).view(integer).cast(pa.int64()).fill_null(0)
-            values = integers.to_numpy(zero_copy_only=False)
-            classes[:] = kind
+        classes[np.isinf(numbers)] = cells.INFINITE
+        valid &= ~np.isin(numbers, markers.numbers())
+    elif kind == cells.INT:
+        valid = valid & ~np.isin(values, markers.numbers())
     classes[~valid] = cells.MISSING
     starts = 8 * np.arange(len(values), dtype=np.int64)
     spans = np.stack([starts, starts + 8 * valid], axis=1)
     return np.ascontiguousarray(values).view(np.uint8), spans, classes, values
+
+
+def _values(column: pa.Array) -> tuple[int, Array]:
+    """Returns what a column's cells are and their values, as cells.classify does: int64 [rows].
+
+    Times of day and durations are seconds.
+    """
+    type_ = column.type
+    if pa.types.is_floating(type_):
+        numbers = column.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+        return cells.FLOAT, numbers.view(np.int64)
+    if pa.types.is_boolean(type_) or pa.types.is_integer(type_):
+        kind = cells.BOOL if pa.types.is_boolean(type_) else cells.INT
+        return kind, column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    if pa.types.is_date32(type_):
+        return cells.DATE, _integers(column)
+    if pa.types.is_date64(type_):
+        return cells.DATE, _integers(column) // 86_400_000
+    if pa.types.is_timestamp(type_):
+        return cells.TIMESTAMP, _microseconds(_integers(column), type_.unit)
+    if pa.types.is_time(type_) or pa.types.is_duration(type_):
+        per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[type_.unit]
+        return cells.FLOAT, (_integers(column) / per_second).view(np.int64)
+    return cells.MISSING, np.zeros(len(column), np.int64)
+
+
+def _integers(column: pa.Array) -> Array:
+    """Returns the integers that times are stored as, 0 for missing: int64 [rows]."""
+    width = pa.int32() if column.type.bit_width == 32 else pa.int64()
+    integers = column.view(width).cast(pa.int64()).fill_null(0)
+    return integers.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
+def _microseconds(integers: Array, unit: str) -> Array:
+    if unit == "ns":
+        return integers // 1000
+    # What is beyond an int64 is far beyond the year 9999 too, which no date can be.
+    most = np.iinfo(np.int64).max // _MICROSECONDS[unit]
+    return np.clip(integers, -most, most) * _MICROSECONDS[unit]

@@ -218,8 +218,9 @@ class Plan:
     ) -> tuple[pa.RecordBatch, Array, list[Reject], int]:
         """Returns the good rows that have a label, which these are (bool [rows]), the bad rows, and
         how many of the good ones have no label."""
+        finite = [name for name in (self._label, self._weight) if name]
         batch, kept, rejected = blocks.typed(
-            block, table.names, self.types, required, self._domains, self._formats
+            block, table.names, self.types, required, self._domains, self._formats, finite
         )
         labelled = batch[self._label].is_valid().to_numpy(zero_copy_only=False)
         kept[kept] = labelled

@@ -115,6 +115,7 @@ class Census:
     def __init__(
         self, names: Sequence[str], given: tuple[str | None, str | None] = (None, None)
     ) -> None:
+        self.names = names
         self._counts = {name: np.zeros(cells.CLASSES, np.int64) for name in names}
         self._given = given
         self.rows = 0

@@ -59,8 +59,9 @@ def compute(
         values ([value, count], by falling count); a number also min, max, mean, std (of the
         population), median, quantiles (linear interpolation at 0, 1/1024 … 1) and histogram (the
         edges are train's; what lies outside counts in the outer bins); a whole number also
-        `rounded`, the rows whose value float32 cannot hold; a string outside train also `unseen`,
-        the rows whose value train lacks.
+        `rounded`, the rows whose value float32 cannot hold; a float that is infinite somewhere
+        `infinite`, the rows where it is, which count in no other figure; a string outside train
+        also `unseen`, the rows whose value train lacks.
         `label`: name, task, classes, and `alone`: how well each column by itself predicts it,
         but for the weight, which is no feature.
         `unique`: the columns of integers or strings in which no value comes twice.
@@ -159,10 +160,10 @@ def _stored(batch: pa.RecordBatch, columns: list[dict[str, Any]]) -> pa.RecordBa
 
 
 def _value(column: str, type_: pa.DataType) -> str:
-    """SQL for a column with NULL for what models take for missing."""
+    """SQL for a column with NULL for what models take for missing, and for infinity."""
     if pa.types.is_floating(type_):
         # Adding 0 makes -0.0 the 0.0 that it equals: which of them stands for both is chance.
-        return f"nullif({column}, 'nan') + 0::FLOAT AS {column}"
+        return f"CASE WHEN isfinite({column}) THEN {column} + 0::FLOAT END AS {column}"
     return f"nullif({column}, '') AS {column}" if pa.types.is_string(type_) else column
 
 
@@ -195,6 +196,11 @@ def _column(
     }
     if type_ in NUMBERS:
         edges = train["histogram"]["edges"] if train else None
+        finite = np.isfinite(values)
+        if not finite.all():
+            described["infinite"] = int(counts[~finite].sum())
+            values, counts = values[finite], counts[finite]
+            described["distinct"] = len(values)
         described |= describe_numbers(f"{name!r} in {split}", values, counts, edges)
         listed = (counts * MOST_LISTED >= rows) | (len(values) <= MOST_LISTED)
         described["values"] = _by_count(values[listed], counts[listed])

@@ -14,6 +14,9 @@ from millrace.ingestion import cells
 
 NO_MARKERS = np.empty(0, np.uint8), np.zeros(1, np.int64)
 
+INFINITY = int(np.float64(np.inf).view(np.int64))
+MINUS_INFINITY = int(np.float64(-np.inf).view(np.int64))
+
 
 def classify(
     texts: list[str | bytes], markers: tuple[str, ...] = (), plain: bool = False
@@ -133,8 +136,8 @@ def test_what_is_no_time_is_text(text: str) -> None:
         ("true", (cells.BOOL, 1)),
         ("FALSE", (cells.BOOL, 0)),
         ("-true", (cells.TEXT, 0)),
-        ("-Infinity", (cells.INFINITE, 0)),
-        ("inf", (cells.INFINITE, 0)),
+        ("inf", (cells.INFINITE, INFINITY)),
+        ("-Infinity", (cells.INFINITE, MINUS_INFINITY)),
         ("nan", (cells.PRECISE, 0)),
         ("1,5", (cells.TEXT, 0)),
         ("1 000", (cells.TEXT, 0)),

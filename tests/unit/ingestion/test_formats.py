@@ -279,6 +279,13 @@ def test_a_mixed_column_names_the_cells_that_are_no_numbers(path: Path) -> None:
     assert "'n/k'" in taken.message and "data.missing_values" in taken.message
 
 
+def test_infinity_in_a_csv_is_kept_and_said(path: Path) -> None:
+    found, table = inferred(path, ["1.5", "inf", "-Infinity"])
+    assert table["c0"].to_pylist() == [1.5, float("inf"), -float("inf")]
+    (taken,) = found.taken
+    assert (taken.severity, taken.kind) == ("warning", "infinite") and "2 rows" in taken.message
+
+
 def test_a_kind_that_does_not_fit_its_format_is_refused() -> None:
     with pytest.raises(MillraceError, match="timestamp"):
         inference.Given.of({"types": {"day": {"kind": "date", "format": "%d/%m/%Y %H:%M"}}})

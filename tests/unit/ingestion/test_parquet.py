@@ -3,18 +3,19 @@
 import json
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from millrace.errors import MillraceError
-from millrace.ingestion import blocks, inference, parquet, tables
+from millrace.ingestion import blocks, cells, inference, parquet, tables
 from millrace.ingestion.blocks import Markers
 
 COLUMNS: dict[str, pa.Array] = {
@@ -129,6 +130,79 @@ def test_nested_columns_are_refused_unless_left_out(tmp_path: Path) -> None:
     with pytest.raises(MillraceError, match=r"column 'list': expected numbers.*found list<"):
         read(path)
     assert read(path, exclude=("list",))[0].to_pylist() == [{"n": 1}]
+
+
+def test_no_number_wraps(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    numbers = [5, 2**63 + 2**11, 2**64 - 1, None]
+    source = pa.table({"u": pa.array(numbers, pa.uint64()), "small": pa.array([1, 2, 3, 4], "u8")})
+    pq.write_table(source, path)
+    table, rejects, types = read(path)
+    assert types == {"u": "string", "small": "int64"} and not rejects
+    assert table["u"].to_pylist() == ["5", str(2**63 + 2**11), str(2**64 - 1), None]
+    table, _, _ = read(path, {"u": "float64"})
+    expected = pd.read_parquet(path)["u"].astype("Float64").tolist()
+    assert table["u"].to_pylist()[:3] == expected[:3]
+
+
+def test_decimals_are_the_nearest_doubles(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    numbers = [Decimal("0.1"), Decimal("-12345678901234567890.123456789"), None, Decimal("1E+3")]
+    pq.write_table(pa.table({"d": pa.array(numbers, pa.decimal128(38, 9))}), path)
+    table, _, types = read(path)
+    assert types == {"d": "float64"}
+    assert table["d"].to_pylist() == [0.1, float(numbers[1] or 0), None, 1000]
+
+
+def test_times_of_day_and_durations_are_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    source = pa.table(
+        {
+            "seconds": pa.array([time(1, 0, 5), None], pa.time32("s")),
+            "nanos": pa.array([time(0, 0, 1, 500_000), None], pa.time64("ns")),
+            "took": pa.array([timedelta(days=-1, microseconds=1), None], pa.duration("us")),
+        }
+    )
+    pq.write_table(source, path)
+    table, _, types = read(path)
+    assert set(types.values()) == {"float64"}
+    assert table.to_pylist()[0] == {
+        "seconds": 3605.0,
+        "nanos": 1.5,
+        "took": timedelta(days=-1, microseconds=1).total_seconds(),
+    }
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+def test_a_year_that_no_date_has_is_rejected(tmp_path: Path, unit: str) -> None:
+    path = tmp_path / "table.parquet"
+    last = datetime(9999, 12, 31, 23, 59, 59)
+    per_second = {"s": 1, "ms": 1000, "us": 10**6}[unit]
+    seconds = int(last.replace(tzinfo=UTC).timestamp())
+    largest = 2**52 if unit == "s" else 2**63 - 1  # Parquet has no seconds
+    beyond = [seconds * per_second, (seconds + 1) * per_second, largest]
+    source = pa.table(
+        {
+            "moment": pa.array(beyond, pa.timestamp(unit)),
+            "day": pa.array([2_932_896, 0, 2_932_897], pa.date32()),
+        }
+    )
+    pq.write_table(source, path)
+    table, rejects, types = read(path)
+    assert types == {"moment": "timestamp", "day": "date"}
+    assert table.to_pylist() == [{"moment": last.replace(tzinfo=UTC), "day": date(9999, 12, 31)}]
+    assert [reject.row for reject in rejects] == [2, 3]
+    assert "found a year that is not between 1 and 9999" in rejects[0].reason
+
+
+def test_infinity_is_kept_unless_it_stands_for_a_missing_value(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"x": [1.0, np.inf, -np.inf], "n": [1, 2, 999]}), path)
+    table, rejects, _ = read(path)
+    assert table["x"].to_pylist() == [1.0, np.inf, -np.inf] and not rejects
+    opened = tables.open_table(path, {"exclude": []})
+    (block,) = opened.blocks(Markers.of(["", "inf", "999"]), {})
+    assert (block.classes == cells.MISSING).tolist() == [[False, True, False], [False, False, True]]
 
 
 def test_damage_is_named(path: Path) -> None:

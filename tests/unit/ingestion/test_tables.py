@@ -138,7 +138,7 @@ def test_text_that_is_not_utf8_is_rejected(path: Path) -> None:
     assert [(reject.row, reject.raw) for reject in rejects] == [(100_001, r"\xff\xfe,2")]
 
 
-@pytest.mark.parametrize("text", ["1e39", "-1e300", "inf", "1e999"])
+@pytest.mark.parametrize("text", ["1e39", "-1e300", "1e999"])
 def test_numbers_that_no_float32_holds_are_rejected(path: Path, text: str) -> None:
     good, rejects, _ = read(path, f"x,y\n1.5,a\n{text},b\n2,c\n", {"x": "float64"})
     assert [row["x"] for row in good] == [1.5, 2.0]

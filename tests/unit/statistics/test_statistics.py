@@ -205,12 +205,15 @@ def test_quantiles_of_any_floats_are_numpys(x: list[float]) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * np.abs(x).max())
 
 
-@pytest.mark.parametrize("bad", [float("inf"), -float("inf")])
-def test_an_infinite_number_is_refused(bad: float) -> None:
+def test_infinity_counts_in_no_figure_but_its_own() -> None:
     types = {"x": "float32", "y": "int64"}
-    table = pd.DataFrame({"x": [1.0, bad], "y": [0, 1]})
-    with pytest.raises(MillraceError, match="'x' in train: expected numbers that float32"):
-        compute(dict.fromkeys(["train", "validation", "test"], table), types, "y")
+    inf = float("inf")
+    table = pd.DataFrame({"x": [1.0, inf, 3.0, -inf], "y": [0, 1, 0, 1]})
+    found = compute(dict.fromkeys(["train", "validation", "test"], table), types, "y")
+    x = found["splits"]["train"]["columns"]["x"]
+    assert (x["min"], x["max"], x["mean"], x["median"]) == (1, 3, 2, 2)
+    assert (x["infinite"], x["missing"], x["distinct"]) == (2, 0, 2)
+    assert x["values"] == [(1.0, 1), (3.0, 1)]
 
 
 def test_a_split_without_examples_is_refused(tables: dict[str, pd.DataFrame]) -> None:
