@@ -120,7 +120,7 @@ def _block(batch: pa.RecordBatch, first_row: int, markers: Markers, types: dict[
 def _as_json(row: pa.RecordBatch) -> str:
     """Returns a row as JSON, in which what is no UTF-8 stays visible, as \\\\xNN."""
     cells = {
-        name: (column.cast(pa.binary()) if _is_text(column.type) else column)[0].as_py()
+        name: _plain(column.cast(pa.binary()) if _is_text(column.type) else column)
         for name, column in zip(row.schema.names, row.columns, strict=True)
     }
     readable = {
@@ -128,6 +128,14 @@ def _as_json(row: pa.RecordBatch) -> str:
         for name, cell in cells.items()
     }
     return json.dumps(readable, ensure_ascii=False, default=str)
+
+
+def _plain(column: pa.Array) -> Any:
+    """Returns a column's first value as Python has it, or as text where Python has no such."""
+    try:
+        return column[0].as_py()
+    except (OverflowError, ValueError):
+        return column.cast(pa.string())[0].as_py()
 
 
 def _text_cells(
