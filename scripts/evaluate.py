@@ -26,7 +26,11 @@ def main() -> None:
     examples = evaluator.Examples(arguments.examples, arguments.encoded, arguments.schema)
     evaluated = evaluator.evaluate(job, run, predictor, arguments.training, examples)
     prediction_table.write(
-        arguments.predictions, evaluated.classes, evaluated.labels, evaluated.predictions
+        arguments.predictions,
+        evaluated.origins,
+        evaluated.classes,
+        evaluated.labels,
+        evaluated.predictions,
     )
     write_json(arguments.diagnostics, evaluated.diagnostics)
     write_json(arguments.metrics, evaluated.metrics)

@@ -13,7 +13,7 @@ from typing import Any
 from millrace import config
 from millrace.errors import MillraceError, run
 from millrace.files import read_json, replacing, write_json
-from millrace.ingestion import shards, splits
+from millrace.ingestion import origins, shards, splits
 
 SHOWN = 5
 
@@ -40,6 +40,8 @@ def main() -> None:
             )
             for split in splits.SPLITS
         }
+        for split in splits.SPLITS:
+            origins.join(parts, folder, split)
         join_rejected(parts, rejected)
         account = total(accounts, written)
         check(account, data["max_rejected"], rejected)

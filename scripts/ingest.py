@@ -17,6 +17,7 @@ from millrace.errors import MillraceError, run
 from millrace.files import read_json, replacing, write_json
 from millrace.ingestion import splits
 from millrace.ingestion.blocks import Reject
+from millrace.ingestion.origins import OriginWriter
 from millrace.ingestion.plan import Plan
 from millrace.ingestion.shards import ShardWriter
 from millrace.progress import Progress
@@ -91,6 +92,7 @@ def write(
         split: ShardWriter(folder, split, data["examples_per_shard"], data["compression"])
         for split in splits.SPLITS
     }
+    origin_writers = {split: OriginWriter(folder, split, data["ids"]) for split in splits.SPLITS}
     with (
         (folder / "rejected.csv").open("w", encoding="utf-8", newline="") as file,
         Progress(plan.rows if len(mine) == len(files) else None, "rows", "ingest") as progress,
@@ -100,8 +102,10 @@ def write(
         for index in mine:
             for count, outcome in plan.outcomes(index):
                 encoder = Encoder(outcome.examples)
-                for number, writer in enumerate(writers.values()):
-                    writer.write(encoder, np.flatnonzero(outcome.splits == number))
+                for number, split in enumerate(splits.SPLITS):
+                    rows = np.flatnonzero(outcome.splits == number)
+                    writers[split].write(encoder, rows)
+                    origin_writers[split].write(outcome.origins.take(rows))
                 table.writerows((files[index]["path"], *reject) for reject in outcome.rejected)
                 reasons.update(
                     f"{reject.column}: {reject.kind}" if reject.column else reject.kind
@@ -112,6 +116,8 @@ def write(
                 in_gap += int((outcome.splits == splits.LEFT_OUT).sum())
                 rows_read[index] += count
                 progress.update(count)
+    for origin_writer in origin_writers.values():
+        origin_writer.close()
     return {
         "unlabelled": unlabelled,
         "duplicates_dropped": duplicates,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
@@ -78,6 +79,17 @@ def write_examples(path: Path, table: pd.DataFrame, types: dict[str, str]) -> No
             writer.write(example.SerializeToString(deterministic=True))
 
 
+def write_origins(examples: Path, split: str, rows: int) -> None:
+    """Writes that the examples of a split are the rows of a file of its own."""
+    from millrace.ingestion import origins
+
+    file = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), [f"{split}.csv"])
+    numbers = pa.array(np.arange(1, rows + 1))
+    writer = origins.OriginWriter(examples, split, [])
+    writer.write(pa.Table.from_arrays([file, numbers], schema=origins.fields([])))
+    writer.close()
+
+
 class MadeJob:
     """The artifacts of a made job under `results`, each stage run when it is first asked for."""
 
@@ -97,6 +109,7 @@ class MadeJob:
             self.tables[split] = make_table(task, rows, seed)
             shard = directory / "examples" / f"{split}-00000-of-00001.tfrecord"
             write_examples(shard, self.tables[split], types)
+            write_origins(directory / "examples", split, rows)
         batches = {
             split: examples.read_batches(
                 examples.shard_paths(directory / "examples", split), schema

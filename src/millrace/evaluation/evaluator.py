@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from millrace.config import runs
 from millrace.errors import MillraceError
@@ -15,6 +16,7 @@ from millrace.evaluation import diagnostics, importance, metrics
 from millrace.features import encoded
 from millrace.features.raw_row import RawColumn, read_raw
 from millrace.files import read_json
+from millrace.ingestion import origins
 from millrace.models.predictor import Predictor
 from millrace.results import TrainingFolder
 from millrace.tfrecord.examples import shard_paths
@@ -40,6 +42,7 @@ class Evaluated:
     """What a model predicts for some rows, and how well.
 
     Attributes:
+        origins: where each row comes from, see millrace.ingestion.origins.
         classes: what the labels stand for; empty for a regression.
         labels: [n], as `metrics` takes them.
         predictions: [n] or [n, classes].
@@ -47,6 +50,7 @@ class Evaluated:
         diagnostics: diagnostics.json.
     """
 
+    origins: pa.Table
     classes: tuple[Any, ...]
     labels: np.ndarray
     predictions: np.ndarray
@@ -76,6 +80,7 @@ def evaluate(
     split = "test" if run.fold is None else "train"
     rows = _evaluated_rows(job, run, predictor, examples)
     labels, weights = _labels(predictor, examples, split)
+    origin = origins.read(examples.raw, split, len(labels)).take(np.arange(len(labels))[rows])
     predictions = predictor.predict_split(examples.encoded, examples.raw, split)[rows]
     labels, weights = labels[rows], None if weights is None else weights[rows]
     threshold = _choose_threshold(job["evaluation"]["threshold"], predictor, examples)
@@ -100,7 +105,7 @@ def evaluate(
         "baseline": _baseline(scorer, _labels(predictor, examples, "train")),
         "training": description,
     }
-    return Evaluated(task.classes, labels, predictions, written, described)
+    return Evaluated(origin, task.classes, labels, predictions, written, described)
 
 
 @dataclass(frozen=True)

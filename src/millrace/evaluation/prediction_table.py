@@ -11,16 +11,23 @@ import pyarrow.parquet as pq
 from millrace.files import replacing
 
 
-def write(path: Path, classes: Sequence[Any], labels: np.ndarray, predictions: np.ndarray) -> None:
-    """Writes row number, label and prediction of every example.
+def write(
+    path: Path,
+    origins: pa.Table,
+    classes: Sequence[Any],
+    labels: np.ndarray,
+    predictions: np.ndarray,
+) -> None:
+    """Writes file, row, ids, label and prediction of every example.
 
     Args:
         path: the Parquet file.
+        origins: where each example comes from, see millrace.ingestion.origins.
         classes: what the labels stand for; empty for a regression.
         labels: [n], a class' index or a number.
         predictions: [n], or [n, classes], which become a column each.
     """
-    columns: dict[str, Any] = {"row": np.arange(len(labels))}
+    columns: dict[str, Any] = dict(zip(origins.column_names, origins.columns, strict=True))
     columns["label"] = [classes[int(i)] for i in labels] if classes else labels
     if predictions.ndim == 1:
         columns["prediction"] = predictions

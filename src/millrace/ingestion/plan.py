@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from millrace import config
 from millrace.errors import MillraceError
-from millrace.ingestion import blocks, cells, formats, inference, splits, tables
+from millrace.ingestion import blocks, cells, formats, inference, origins, splits, tables
 from millrace.ingestion.blocks import Block, Markers, Reject
 from millrace.ingestion.committed_schema import Domain, read_schema
 from millrace.ingestion.tables import Table
@@ -20,10 +20,12 @@ Array = np.ndarray[Any, Any]
 
 class Outcome(NamedTuple):
     """What became of a block: the rows that are examples and the split of each (int8 [rows],
-    splits.LEFT_OUT in a gap), the rejected ones, and how many rows had no label or had come before.
+    splits.LEFT_OUT in a gap), where they come from (see millrace.ingestion.origins), the rejected
+    ones, and how many rows had no label or had come before.
     """
 
     examples: pa.RecordBatch
+    origins: pa.Table
     splits: Array
     rejected: list[Reject]
     unlabelled: int
@@ -57,6 +59,9 @@ class Plan:
         self._markers = Markers.of(data["missing_values"])
         self.tables = tables.open_tables([Path(file["path"]) for file in files], data)
         self._file_splits: list[str | None] = [file["split"] for file in files]
+        self._paths = pa.array([file["path"] for file in files], pa.string())
+        self.origin_fields = origins.fields(data["ids"])
+        self._left_out = {*data["exclude"], *data["ids"]}
         self._check_columns()
         self.rows: int | None = None
         self.taken: list[inference.Taken] = []
@@ -67,13 +72,13 @@ class Plan:
         self.types: dict[str, str] = {
             name: self._given.types.get(name) or columns[name]["type"]
             for name in self.tables[0].names
-            if name not in data["exclude"] or name == self._time_column
-        }
+            if name not in self._left_out or name == self._time_column
+        } | dict.fromkeys(data["ids"], "string")
         self._columns = columns
         # A column that is only guessed to be text is looked at in full; one with a format is text
         # until it is read by that.
         self._read_as = dict(self._given.types if guess else self.types) | dict.fromkeys(
-            self._given.formats if guess else self._formats, "string"
+            [*(self._given.formats if guess else self._formats), *data["ids"]], "string"
         )
         if self._weight:
             self._require_weights(self._weight)
@@ -81,7 +86,7 @@ class Plan:
             self._cuts = self._time_cuts(self._time_column)
         else:
             self._shares = self._checked_shares()
-            self._first_rows: dict[int, int] = {}
+            self._first_rows: list[int] = []
 
     def _inferred(self, guess: bool) -> dict[str, dict[str, Any]]:
         """Returns what schema.json will say about each column, from the table."""
@@ -99,7 +104,7 @@ class Plan:
 
     def _described(self, census: tables.Census) -> dict[str, dict[str, Any]]:
         data = self._data
-        looked_at = [name for name in self.tables[0].names if name not in data["exclude"]]
+        looked_at = [name for name in self.tables[0].names if name not in self._left_out]
         if (divided_by := data["split"].get("column")) and divided_by not in looked_at:
             looked_at.append(divided_by)
         found = inference.infer(census, looked_at, self._given, data["max_rejected"])
@@ -123,14 +128,14 @@ class Plan:
         guessed, formats_guessed = self._columns, self._formats
         self._columns = self._described(self._census)
         return self._formats == formats_guessed and all(
-            self._columns[name]["type"] == guessed[name]["type"] for name in self.types
+            self._columns[name]["type"] == guessed[name]["type"] for name in guessed
         )
 
     def _committed(self) -> dict[str, dict[str, Any]]:
         """Returns what the committed schema says, against which rows are then checked."""
         path, names = Path(self._data["schema"]), self.tables[0].names
         columns = read_schema(path, names)
-        wanted = [name for name in names if name not in self._data["exclude"]]
+        wanted = [name for name in names if name not in self._left_out]
         if more := [name for name in wanted if name not in columns]:
             raise MillraceError(
                 f"{path}: expected all columns of the table, found none of {more}.",
@@ -170,7 +175,7 @@ class Plan:
     @property
     def columns(self) -> list[str]:
         """The columns that examples have, the label among them."""
-        return [name for name in self.types if name not in self._data["exclude"]]
+        return [name for name in self.types if name not in self._left_out]
 
     def schema(self) -> dict[str, Any]:
         """Returns the content of schema.json."""
@@ -186,20 +191,18 @@ class Plan:
         """Yields what becomes of each block of a file, with how many rows it has."""
         table = self.tables[index]
         draw = None
+        if self._time_column is None and self._file_splits[index] in (None, "train"):
+            by_stratum = self._data["split"]["by"] == "stratum"
+            key = self._file_key(index)
+            draw = splits.Draw(key, self._shares, self._most_strata, by_stratum)
         for block in table.blocks(self._markers, self._read_as):
-            if draw is None and self._time_column is None:
-                self._first_rows[index] = self._row_hash(table, block)
-                by_stratum = self._data["split"]["by"] == "stratum"
-                key = self._file_key(index)
-                draw = splits.Draw(key, self._shares, self._most_strata, by_stratum)
             if self._census:
                 self._census.add(table, block)
-            yield len(block.counts), self._outcome(table, block, self._file_splits[index], draw)
+            yield len(block.counts), self._outcome(index, block, draw)
 
-    def _outcome(
-        self, table: Table, block: Block, file_split: str | None, draw: splits.Draw | None
-    ) -> Outcome:
-        divided_by = self._time_column if file_split in (None, "train") else None
+    def _outcome(self, index: int, block: Block, draw: splits.Draw | None) -> Outcome:
+        table = self.tables[index]
+        divided_by = self._time_column if self._file_splits[index] in (None, "train") else None
         required = [*self._required, divided_by] if divided_by else self._required
         batch, kept, rejected, unlabelled = self._labelled(table, block, required)
         fresh = self._first_of_their_kind(table, block, kept)
@@ -210,8 +213,13 @@ class Plan:
             kept[kept] = own
             batch = _only(batch, own)
             rejected = sorted(rejected + repeated, key=lambda reject: reject.row)
-        found = self._assign(table, block, kept, batch, file_split, draw)
-        return Outcome(batch.select(self.columns), found, rejected, unlabelled, int((~fresh).sum()))
+        found = self._assign(table, block, kept, batch, self._file_splits[index], draw)
+        rows = pa.array(block.first_row + np.flatnonzero(kept))
+        file = pa.DictionaryArray.from_arrays(np.full(len(rows), index, np.int32), self._paths)
+        ids = [batch[name] for name in self._data["ids"]]
+        origin = pa.Table.from_arrays([file, rows, *ids], schema=self.origin_fields)
+        duplicates = int((~fresh).sum())
+        return Outcome(batch.select(self.columns), origin, found, rejected, unlabelled, duplicates)
 
     def _labelled(
         self, table: Table, block: Block, required: list[str]
@@ -308,8 +316,8 @@ class Plan:
         """Returns a hash of what rows that stay together have in common (uint64 [rows]), and which
         rows those are (bool [rows]); None if each row is by itself."""
         if self._data["split"]["copies"] == "together":
-            left_out = {*self._data["exclude"], self._label, self._weight}
-            names = [name for name in self.tables[0].names if name not in left_out]
+            no_features = {*self._left_out, self._label, self._weight}
+            names = [name for name in self.tables[0].names if name not in no_features]
             return self._hashes(table, block, names), np.ones(len(block.counts), np.bool_)
         if self._group_column:
             # Rows without a group are no group.
@@ -318,17 +326,15 @@ class Plan:
         return None
 
     def _file_key(self, index: int) -> np.uint64:
-        for other in range(index):
-            if other not in self._first_rows:
-                self._first_rows[other] = self._first_row(self.tables[other])
-        earlier = [self._first_rows[other] for other in range(index)]
-        return splits.file_key(self._first_rows[index], earlier, self._seed)
+        for table in self.tables[len(self._first_rows) : index + 1]:
+            self._first_rows.append(self._first_row(table))
+        return splits.file_key(self._first_rows[index], self._first_rows[:index], self._seed)
 
     def _first_row(self, table: Table) -> int:
-        return next((self._row_hash(table, block) for block in table.blocks(self._markers, {})), 0)
-
-    def _row_hash(self, table: Table, block: Block) -> int:
-        return int(self._hashes(table, block, self.tables[0].names)[0])
+        # Without types: what columns are taken for must not matter.
+        for block in table.blocks(self._markers, {}):
+            return int(self._hashes(table, block, self.tables[0].names)[0])
+        return 0
 
     @property
     def _splits_of_files(self) -> list[str]:
@@ -348,7 +354,7 @@ class Plan:
     def _check_columns(self) -> None:
         names, data = self.tables[0].names, self._data
         tables.check_column(self._label, names, "data.label")
-        for key in ("types", "exclude"):
+        for key in ("types", "exclude", "ids"):
             for name in data[key]:
                 tables.check_column(name, names, f"data.{key}")
         if self._weight:
@@ -358,8 +364,14 @@ class Plan:
                 f"data.weight: expected another column than the label, found {self._label!r}."
             )
         for name, role in ((self._label, "label"), (self._weight, "weight")):
-            if name in data["exclude"]:
-                raise MillraceError(f"data.exclude: expected features, found the {role} {name!r}.")
+            for key in ("exclude", "ids"):
+                if name in data[key]:
+                    raise MillraceError(f"data.{key}: expected no {role}, found {name!r}.")
+        if taken := [name for name in data["ids"] if origins.is_reserved(name)]:
+            raise MillraceError(
+                f"data.ids: expected names that predictions.parquet does not have, found {taken}.",
+                note="rename the column in the table.",
+            )
         by = data["split"]["by"]
         if data["split"].get("folds") and by == "time":
             raise MillraceError("data.split.folds: expected none with `by: time`, found some.")

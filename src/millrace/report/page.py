@@ -165,18 +165,18 @@ def samples(results: Results, signature: dict[str, Any], model: str) -> list[dic
     table = pq.read_table(predicted)
     chosen = np.unique(np.linspace(0, table.num_rows - 1, SAMPLES).round().astype(np.int64))
     predictions = table.take(chosen).to_pylist()
-    rows = _test_rows(results, signature, table.column("row").to_numpy()[chosen])
+    rows = _test_rows(results, signature, chosen)
     label = signature["label"]
     return [
         {
-            "index": prediction["row"],
+            "index": int(place),
             "row": {item["name"]: _entered(row[item["name"]]) for item in signature["inputs"]},
             "label": str(row[label]),
             "prediction": [
                 prediction[name] for name in table.column_names if name.startswith("prediction")
             ],
         }
-        for prediction, row in zip(predictions, rows, strict=True)
+        for place, prediction, row in zip(chosen, predictions, rows, strict=True)
     ]
 
 

@@ -60,6 +60,8 @@ def test_binary(evaluate: Callable[..., Path], made_job: Callable[[str], Any]) -
     metrics, diagnostics, predictions = read(out)
     test = made_job("binary").tables["test"]
     assert predictions["label"].tolist() == test["label"].tolist()
+    assert predictions["row"].tolist() == list(range(1, len(test) + 1))
+    assert [Path(file).name for file in predictions["file"].unique()] == ["test.csv"]
     y, p = predictions["label"] == "yes", predictions["prediction"].astype(float)
     found = values(metrics)
     assert found["auc"] == pytest.approx(sk.roc_auc_score(y, p))
@@ -104,6 +106,7 @@ def test_a_fold_is_evaluated_on_its_own_examples(
     assert (metrics["rows"], metrics["fold"], metrics["split"]) == (400, 1, "train")
     held_out = runs.fold_rows((train["label"] == "yes").to_numpy(np.float32), 3, seed=0)[1]
     assert predictions["label"].tolist() == train["label"].iloc[held_out].tolist()
+    assert predictions["row"].tolist() == (held_out + 1).tolist()
     auc = sk.roc_auc_score(predictions["label"] == "yes", predictions["prediction"].astype(float))
     assert values(metrics)["auc"] == pytest.approx(auc)
     by_city = {entry["value"]: entry["rows"] for entry in diagnostics["slices"]}

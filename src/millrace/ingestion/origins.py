@@ -1,0 +1,106 @@
+"""Where each example comes from: its file, its row there, and its ids; a Parquet file per split.
+
+The rows of `train.origins.parquet` are those of the split's shards, in the same order. `file` is
+the path in fetch's manifest, `row` the row's number in the file as in rejected.csv: from 1, the
+header left out. The columns of `data.ids` follow, as text.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from millrace.errors import MillraceError
+
+# Row groups have this size, whatever the batches that rows come in: bytes depend on rows alone.
+ROWS_PER_GROUP = 1 << 16
+
+
+def is_reserved(name: str) -> bool:
+    """Says whether a column of predictions.parquet that is no id may have this name."""
+    return name in ("file", "row", "label") or name.startswith("prediction")
+
+
+def path(examples: Path, split: str) -> Path:
+    """Returns the file that tells where the examples of a split come from."""
+    return examples / f"{split}.origins.parquet"
+
+
+def fields(ids: Sequence[str]) -> pa.Schema:
+    """Returns the columns of a table for `OriginWriter`."""
+    file = pa.field("file", pa.dictionary(pa.int32(), pa.string()))
+    texts = [pa.field(name, pa.string()) for name in ids]
+    return pa.schema([file, pa.field("row", pa.int64()), *texts])
+
+
+def read(examples: Path, split: str, rows: int) -> pa.Table:
+    """Reads where the examples of a split come from.
+
+    Raises MillraceError unless that is told of as many `rows` as the split has.
+    """
+    source = path(examples, split)
+    try:
+        table = pq.read_table(source, read_dictionary=["file"])
+    except (OSError, pa.ArrowException) as error:
+        raise MillraceError(
+            f"{source}: expected where each example comes from, found no such file ({error}).",
+            note="run the gather stage again.",
+        ) from None
+    if table.num_rows != rows:
+        raise MillraceError(
+            f"{source}: expected {rows:,} rows, found {table.num_rows:,}.",
+            note="run the gather stage again.",
+        )
+    return table
+
+
+class OriginWriter:
+    """Writes where the examples of one split come from, in their order."""
+
+    def __init__(self, folder: Path, split: str, ids: Sequence[str]) -> None:
+        # What is in a dictionary, and in which order, would depend on the batches.
+        self._schema = fields(ids).set(0, pa.field("file", pa.string()))
+        self._writer = pq.ParquetWriter(
+            path(folder, split),
+            self._schema,
+            compression="zstd",
+            use_dictionary=["file"],
+            column_encoding={"row": "DELTA_BINARY_PACKED"},
+        )
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def write(self, origins: pa.Table) -> None:
+        """Writes the next rows."""
+        self._waiting.append(origins)
+        self._rows += origins.num_rows
+        while self._rows >= ROWS_PER_GROUP:
+            self._write_group(ROWS_PER_GROUP)
+
+    def close(self) -> None:
+        """Writes what is left; without it the file is none."""
+        if self._rows:
+            self._write_group(self._rows)
+        self._writer.close()
+
+    def _write_group(self, rows: int) -> None:
+        table = pa.concat_tables(self._waiting)
+        group = table[:rows].cast(self._schema).combine_chunks()
+        self._writer.write_table(group, row_group_size=rows)
+        self._waiting, self._rows = [table[rows:]], self._rows - rows
+
+
+def join(parts: Sequence[Path], folder: Path, split: str) -> None:
+    """Makes a split's file out of those in several folders, as one writer would have."""
+    if len(parts) == 1:
+        shutil.copyfile(path(parts[0], split), path(folder, split))
+        return
+    sources = [pq.ParquetFile(path(part, split)) for part in parts]
+    ids = sources[0].schema_arrow.names[2:]
+    writer = OriginWriter(folder, split, ids)
+    for source in sources:
+        for group in range(source.num_row_groups):
+            writer.write(source.read_row_group(group).cast(fields(ids)))
+    writer.close()
