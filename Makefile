@@ -6,6 +6,14 @@ OF ?= results/flights
 CORES ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 ENV ?= cpu
 
+# Recipes get what was given on the command line from the environment: neither make nor the shell
+# takes anything in a name for a command.
+export JOB_CONFIG := $(value CONFIG)
+export JOB_RESULTS := $(value OF)
+export JOB_CORES := $(CORES)
+export JOB_SOURCE := $(value SRC)
+export JOB_TARGET := $(value DST)
+
 ifeq ($(ENV),gpu)
 VENV := .venv-gpu
 LOCK := envs/millrace-gpu.lock
@@ -22,7 +30,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run costs reproduce upgrade slurm test test-unit test-fast test-slurm to-dvc to-snakemake format lint docs site runs lock clean
+.PHONY: help install run costs reproduce upgrade slurm test test-unit test-fast test-slurm to-dvc to-snakemake format lint docs site dvc lock clean
 
 help: ## List the targets and the variables
 	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
@@ -34,18 +42,18 @@ help: ## List the targets and the variables
 install: $(INSTALLED) ## Install everything into .venv and web/node_modules, once
 
 run: $(INSTALLED) ## Run the job in CONFIG, from the table to the models, the report and the page
-	@test -f $(CONFIG) || { echo "error: $(CONFIG): expected a config file, found none."; exit 1; }
-	@snakemake --cores $(CORES) --configfile $(CONFIG) --quiet host reason
-	@python -m millrace.console.summary --config $(CONFIG)
+	@test -f "$$JOB_CONFIG" || { printf 'error: %s: expected a config file, found none.\n' "$$JOB_CONFIG"; exit 1; }
+	@snakemake --cores "$$JOB_CORES" --configfile "$$JOB_CONFIG" --quiet host reason
+	@python -m millrace.console.summary --config "$$JOB_CONFIG"
 
 costs: $(INSTALLED) ## Say what each model of the job in CONFIG costs to train, to ship and to ask for a row
-	@python -m millrace.console.costs --config $(CONFIG)
+	@python -m millrace.console.costs --config "$$JOB_CONFIG"
 
 reproduce: $(INSTALLED) ## Make results again from a clean clone and compare: make reproduce OF=results/flights
-	@python -m millrace.console.reproduce --provenance $(OF)/provenance.json --cores $(CORES)
+	@python -m millrace.console.reproduce --provenance "$$JOB_RESULTS"/provenance.json --cores "$$JOB_CORES"
 
 upgrade: $(INSTALLED) ## Upgrade a copy of TensorFlow 1 code: make upgrade SRC=old/ DST=new/
-	@python scripts/upgrade.py --source '$(SRC)' --target '$(DST)'
+	@python scripts/upgrade.py --source "$$JOB_SOURCE" --target "$$JOB_TARGET"
 
 slurm: $(VENV)/slurm ## Add what `snakemake --profile profiles/slurm` needs
 
@@ -81,8 +89,8 @@ site: $(INSTALLED) $(VENV)/docs ## Build the documentation into site/
 docs: $(INSTALLED) ## Write config/REFERENCE.md from the schema
 	python -m millrace.config.reference > config/REFERENCE.md
 
-runs: $(INSTALLED) ## After a change of `models` in config/config.yaml, tell DVC which runs there are
-	@python -m millrace.workflow.drivers runs
+dvc: $(INSTALLED) ## After a change of rules/ or config/config.yaml, write dvc.yaml from them
+	@python -m millrace.workflow.drivers dvc
 
 lock: $(INSTALLED) ## Pin the newest versions that envs/*.in allow (for maintainers)
 	pip install --quiet --disable-pip-version-check uv

@@ -1,8 +1,15 @@
 # From a table to models that answer alike everywhere. `snakemake --cores 2 --configfile FILE` runs
 # the job in FILE, `snakemake -n` shows what there is to do.
+import os
+import sys
+import time
+
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
-from millrace.workflow.job import grows, prepare
+from millrace.errors import DRIVER
+from millrace.workflow import failures
+from millrace.workflow.job import command, grows, prepare
 
 min_version("9.0")
 
@@ -16,11 +23,25 @@ if not workflow.configfiles:
     configfile: "config/config.yaml"
 
 
+# The interpreter that runs Snakemake, unless each rule's `conda` brings one.
+methods = workflow.deployment_settings.deployment_method
 job = prepare(
-    config, workflow.configfiles, workflow.current_basedir, workflow.modifier.modify_path
+    config,
+    workflow.configfiles,
+    workflow.current_basedir,
+    place=workflow.modifier.modify_path,
+    python="python" if DeploymentMethod.CONDA in methods else sys.executable,
 )
 R = job.results
 LOGS = job.logs
+STARTED = time.time()
+# Stages end when this process does, killed or not.
+os.environ[DRIVER] = str(os.getpid())
+
+
+# Last on the screen, after what Snakemake says of the jobs that failed and did not run.
+onerror:
+    failures.print_last(LOGS.folder, STARTED)
 
 
 # First, so that it is the target; in a module it leaves the importing workflow its own.
@@ -38,4 +59,5 @@ include: "rules/data.smk"
 include: "rules/features.smk"
 include: "rules/models.smk"
 include: "rules/export.smk"
+include: "rules/verify.smk"
 include: "rules/report.smk"

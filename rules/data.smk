@@ -5,7 +5,6 @@ rule fetch:
     input:
         job.local_files,
         job.files_in("data.database"),
-        script=job.ours("scripts/fetch.py"),
     output:
         directory(job.raw.folder),
     log:
@@ -19,19 +18,18 @@ rule fetch:
         mem_mb=grows(500),
         runtime=grows(60, 0.1),
     params:
-        config=job.file,
+        **job.script("fetch"),
         uses=job.depends_on("data.files", "data.sha256", "data.database"),
     message:
         "Fetch the raw files and verify their checksums"
     shell:
-        "python {input.script} --config {params.config} --output {output} 2>&1 | tee {log}"
+        command("--config {params.config:q} --output {output:q}")
 
 
 # One job for each part of the raw files; there is one part, unless the config says otherwise.
 rule ingest:
     input:
         job.files_in("data.schema"),
-        script=job.ours("scripts/ingest.py"),
         raw=job.raw.folder,
     output:
         directory(R.part("{part}")),
@@ -45,19 +43,20 @@ rule ingest:
         mem_mb=grows(1000, 1),
         runtime=grows(15, 0.05),
     params:
-        config=job.file,
+        **job.script("ingest"),
         uses=job.depends_on("data", "seed"),
     message:
         "Divide the rows of {input.raw} into splits, as TFRecords: part {wildcards.part}"
     shell:
-        "python {input.script} --config {params.config} --raw {input.raw}"
-        " --part {wildcards.part} --output {output} 2>&1 | tee {log}"
+        command(
+            "--config {params.config:q} --raw {input.raw:q} --part {wildcards.part:q}"
+            " --output {output:q}"
+        )
 
 
 rule gather:
     input:
         [R.part(part) for part in job.parts],
-        script=job.ours("scripts/gather.py"),
     output:
         examples=directory(R.examples),
         schema=R.schema,
@@ -83,12 +82,14 @@ rule gather:
         mem_mb=grows(1000),
         runtime=grows(15, 0.05),
     params:
-        config=job.file,
+        **job.script("gather"),
         results=subpath(output.schema, parent=True),
         uses=job.depends_on("data"),
     message:
         "Join the parts, and check that every row is accounted for"
     shell:
-        "python {input.script} --config {params.config} --parts {params.results}/parts"
-        " --examples {output.examples} --schema {output.schema} --account {output.account}"
-        " --rejected {output.rejected} 2>&1 | tee {log}"
+        command(
+            "--config {params.config:q} --parts {params.results:q}/parts"
+            " --examples {output.examples:q} --schema {output.schema:q}"
+            " --account {output.account:q} --rejected {output.rejected:q}"
+        )

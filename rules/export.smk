@@ -1,13 +1,12 @@
-# The champion in three formats, and the proof that they agree. On a cluster all of it is one job,
-# with what rules/report.smk adds: each takes less time than a place is waited for.
+# The champion in three formats. On a cluster this is one job with what rules/verify.smk and
+# rules/report.smk add: each takes less time than the wait for a place.
 
 
 rule export:
     input:
-        script=job.ours("scripts/export.py"),
         champion=R.champion,
         preprocessing=R.preprocessing,
-        models=MODELS,
+        models=job.trained,
     output:
         saved_model=directory(R.saved_model),
         signature=R.signature,
@@ -23,18 +22,20 @@ rule export:
         mem_mb=grows(2000),
         runtime=grows(15),
     params:
+        **job.script("export"),
         results=subpath(input.champion, parent=True),
     message:
         "Export the champion as a SavedModel"
     shell:
-        "python {input.script} --champion {input.champion}"
-        " --models {params.results}/models --preprocessing {input.preprocessing}"
-        " --saved-model {output.saved_model} --signature {output.signature} 2>&1 | tee {log}"
+        command(
+            "--champion {input.champion:q} --models {params.results:q}/models"
+            " --preprocessing {input.preprocessing:q} --saved-model {output.saved_model:q}"
+            " --signature {output.signature:q}"
+        )
 
 
 rule convert_tflite:
     input:
-        script=job.ours("scripts/convert_tflite.py"),
         saved_model=R.saved_model,
         signature=R.signature,
         preprocessing=R.preprocessing,
@@ -53,19 +54,20 @@ rule convert_tflite:
         mem_mb=grows(2000),
         runtime=grows(30),
     params:
-        config=job.file,
+        **job.script("convert_tflite"),
         uses=job.depends_on("export", "selection.metric", "seed"),
     message:
         "Convert the SavedModel to TF Lite"
     shell:
-        "python {input.script} --config {params.config} --saved-model {input.saved_model}"
-        " --signature {input.signature} --preprocessing {input.preprocessing}"
-        " --examples {input.examples} --output {output} 2>&1 | tee {log}"
+        command(
+            "--config {params.config:q} --saved-model {input.saved_model:q}"
+            " --signature {input.signature:q} --preprocessing {input.preprocessing:q}"
+            " --examples {input.examples:q} --output {output:q}"
+        )
 
 
 rule convert_tfjs:
     input:
-        script=job.ours("scripts/convert_tfjs.py"),
         saved_model=R.saved_model,
     output:
         directory(R.tfjs),
@@ -81,54 +83,12 @@ rule convert_tfjs:
         mem_mb=grows(2000),
         runtime=grows(15),
     params:
-        config=job.file,
+        **job.script("convert_tfjs"),
         uses=job.depends_on("export"),
     message:
         "Convert the SavedModel to TF.js"
     shell:
-        "python {input.script} --config {params.config} --saved-model {input.saved_model}"
-        " --output {output} 2>&1 | tee {log}"
-
-
-rule verify:
-    input:
-        job.files_in("models"),
-        script=job.ours("scripts/verify.py"),
-        runner=job.ours("web/predict.mjs"),
-        champion=R.champion,
-        models=MODELS,
-        preprocessing=R.preprocessing,
-        examples=R.examples,
-        saved_model=R.saved_model,
-        signature=R.signature,
-        tflite=R.tflite,
-        tfjs=R.tfjs,
-    output:
-        report(
-            R.parity,
-            caption="captions/parity.rst",
-            category="Proof",
-            labels={"file": "certificate"},
-        ),
-    log:
-        LOGS.log("verify"),
-    benchmark:
-        LOGS.benchmark("verify")
-    group:
-        "export"
-    conda:
-        "../envs/millrace.yaml"
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
-    params:
-        config=job.file,
-        uses=job.depends_on("models", "parity", "export", "seed"),
-        results=subpath(input.champion, parent=True),
-    message:
-        "Compare all runtimes, row by row"
-    shell:
-        "python {input.script} --config {params.config} --champion {input.champion}"
-        " --models {params.results}/models --preprocessing {input.preprocessing}"
-        " --examples {input.examples} --saved-model {input.saved_model} --signature {input.signature}"
-        " --tflite {input.tflite} --tfjs {input.tfjs} --parity {output} 2>&1 | tee {log}"
+        command(
+            "--config {params.config:q} --saved-model {input.saved_model:q}"
+            " --output {output:q}"
+        )

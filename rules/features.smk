@@ -4,7 +4,6 @@
 rule analyze:
     input:
         job.files_in("data.previous"),
-        script=job.ours("scripts/analyze.py"),
         examples=R.examples,
         schema=R.schema,
         account=R.account,
@@ -28,20 +27,22 @@ rule analyze:
         mem_mb=grows(1000, 2),
         runtime=grows(15, 0.05),
     params:
-        config=job.file,
+        **job.script("analyze"),
         uses=job.depends_on("data"),
     message:
         "Describe every column and look for anomalies"
     shell:
-        "python {input.script} --config {params.config} --examples {input.examples}"
-        " --schema {input.schema} --account {input.account} --statistics {output.statistics}"
-        " --anomalies {output.anomalies} --suggestion {output.suggestion} 2>&1 | tee {log}"
+        command(
+            "--config {params.config:q} --examples {input.examples:q}"
+            " --schema {input.schema:q} --account {input.account:q}"
+            " --statistics {output.statistics:q} --anomalies {output.anomalies:q}"
+            " --suggestion {output.suggestion:q}"
+        )
 
 
 rule preprocess:
     input:
         job.files_in("features"),
-        script=job.ours("scripts/preprocess.py"),
         examples=R.examples,
         schema=R.schema,
         statistics=R.statistics,
@@ -60,12 +61,14 @@ rule preprocess:
         mem_mb=grows(1500, 2),
         runtime=grows(15, 0.05),
     params:
-        config=job.file,
+        **job.script("preprocess"),
         uses=job.depends_on("features", "seed"),
     message:
         "Fit the feature columns on the training examples and encode all splits"
     shell:
-        "python {input.script} --config {params.config} --examples {input.examples}"
-        " --schema {input.schema} --statistics {input.statistics}"
-        " --preprocessing {output.preprocessing} --features {output.features}"
-        " --encoded {output.encoded} 2>&1 | tee {log}"
+        command(
+            "--config {params.config:q} --examples {input.examples:q}"
+            " --schema {input.schema:q} --statistics {input.statistics:q}"
+            " --preprocessing {output.preprocessing:q} --features {output.features:q}"
+            " --encoded {output.encoded:q}"
+        )

@@ -1,7 +1,4 @@
-# One run of a model each (src/millrace/runs.py), then the best of the models.
-
-# What later stages read of the runs. They take the folder, and find in the config what is in it.
-MODELS = job.trained
+# One run of a model each (src/millrace/config/runs.py), then the best of the models.
 
 
 # A run is named by its folder: tabm, tabm/seeds/1.
@@ -15,7 +12,6 @@ rule train:
             f"models.{job.runs[wildcards.model].model}", "training.callbacks"
         ),
         lambda wildcards: job.earlier(wildcards.model),
-        script=job.ours("scripts/train.py"),
         preprocessing=R.preprocessing,
         encoded=R.encoded,
     output:
@@ -37,7 +33,7 @@ rule train:
         tasks=lambda wildcards: job.workers(wildcards.model),
         mpi=lambda wildcards: job.workers(wildcards.model) and "srun",
     params:
-        config=job.file,
+        **job.script("train"),
         uses=lambda wildcards: job.run_depends_on(
             wildcards.model, "models", "training", "seed", "selection.folds"
         ),
@@ -45,15 +41,16 @@ rule train:
     message:
         "Train {wildcards.model}"
     shell:
-        "python {input.script} --config {params.config} --model {wildcards.model}"
-        " --preprocessing {input.preprocessing} --encoded {input.encoded}"
-        " --models {params.results}/models --output {output.training}"
-        " --hardware {output.hardware} 2>&1 | tee {log}"
+        command(
+            "--config {params.config:q} --model {wildcards.model:q}"
+            " --preprocessing {input.preprocessing:q} --encoded {input.encoded:q}"
+            " --models {params.results:q}/models --output {output.training:q}"
+            " --hardware {output.hardware:q}"
+        )
 
 
 rule evaluate:
     input:
-        script=job.ours("scripts/evaluate.py"),
         training=R.run("{model}").training,
         preprocessing=R.preprocessing,
         encoded=R.encoded,
@@ -79,24 +76,23 @@ rule evaluate:
         mem_mb=grows(1500, 3),
         runtime=grows(30, 0.2),
     params:
-        config=job.file,
+        **job.script("evaluate"),
         uses=job.depends_on("evaluation", "selection.metric", "selection.folds", "seed"),
     message:
         "Evaluate {wildcards.model}"
     shell:
-        "python {input.script} --config {params.config} --model {wildcards.model}"
-        " --training {input.training} --preprocessing {input.preprocessing}"
-        " --encoded {input.encoded} --examples {input.examples} --schema {input.schema}"
-        " --metrics {output.metrics} --diagnostics {output.diagnostics}"
-        " --predictions {output.predictions} 2>&1 | tee {log}"
+        command(
+            "--config {params.config:q} --model {wildcards.model:q}"
+            " --training {input.training:q} --preprocessing {input.preprocessing:q}"
+            " --encoded {input.encoded:q} --examples {input.examples:q}"
+            " --schema {input.schema:q} --metrics {output.metrics:q}"
+            " --diagnostics {output.diagnostics:q} --predictions {output.predictions:q}"
+        )
 
 
 rule select:
     input:
-        # Not select.py: a script's folder comes first in Python's path, and the standard library
-        # has a module of that name.
-        script=job.ours("scripts/select_champion.py"),
-        models=MODELS,
+        models=job.trained,
     output:
         leaderboard=report(
             R.leaderboard,
@@ -118,12 +114,16 @@ rule select:
         mem_mb=grows(500),
         runtime=grows(10),
     params:
-        config=job.file,
+        # Not select.py: a script's folder comes first in Python's path, and the standard library
+        # has a module of that name.
+        **job.script("select_champion"),
         uses=job.depends_on("models", "selection"),
         results=subpath(output.champion, parent=True),
     message:
         "Choose the champion and put it to the gate"
     shell:
-        "python {input.script} --config {params.config} --models {params.results}/models"
-        " --leaderboard {output.leaderboard} --scores {output.scores} --curves {output.curves}"
-        " --champion {output.champion} 2>&1 | tee {log}"
+        command(
+            "--config {params.config:q} --models {params.results:q}/models"
+            " --leaderboard {output.leaderboard:q} --scores {output.scores:q}"
+            " --curves {output.curves:q} --champion {output.champion:q}"
+        )

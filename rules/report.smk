@@ -3,14 +3,14 @@
 
 rule report:
     input:
-        script=job.ours("scripts/report.py"),
+        raw=job.raw.folder,
         ingest=R.account,
         schema=R.schema,
         statistics=R.statistics,
         anomalies=R.anomalies,
         leaderboard=R.leaderboard,
         champion=R.champion,
-        models=MODELS,
+        models=job.trained,
         signature=R.signature,
         tflite=R.tflite,
         tfjs=R.tfjs,
@@ -47,24 +47,25 @@ rule report:
         mem_mb=grows(1000),
         runtime=grows(15),
     params:
-        config=job.file,
+        **job.script("report"),
         uses=job.config,
         results=subpath(output.report, parent=True),
     message:
         "Write the report, the model card and the page that predicts"
     shell:
-        "python {input.script} --config {params.config} --results {params.results}"
-        " --report {output.report} --model-card {output.model_card} --web {output.web}"
-        " 2>&1 | tee {log}"
+        command(
+            "--config {params.config:q} --results {params.results:q}"
+            " --report {output.report:q} --model-card {output.model_card:q}"
+            " --web {output.web:q}"
+        )
 
 
 rule provenance:
     input:
-        script=job.ours("scripts/provenance.py"),
         raw=job.raw.folder,
         hardware=[R.hardware_of(run) for run in job.runs],
         artifacts=R.recorded(),
-        models=MODELS,
+        models=job.trained,
     output:
         provenance=report(
             R.provenance,
@@ -84,11 +85,13 @@ rule provenance:
         mem_mb=grows(500),
         runtime=grows(10, 0.01),
     params:
-        config=job.file,
+        **job.script("provenance"),
         uses=job.config,
         results=subpath(output.provenance, parent=True),
     message:
         "Write down what made the results"
     shell:
-        "python {input.script} --config {params.config} --raw {input.raw}"
-        " --results {params.results} --provenance {output.provenance} 2>&1 | tee {log}"
+        command(
+            "--config {params.config:q} --raw {input.raw:q} --results {params.results:q}"
+            " --provenance {output.provenance:q}"
+        )

@@ -11,7 +11,7 @@ from millrace.results import RawFolder, Results
 
 
 def main() -> None:
-    """Reads everything under --results; writes two files and a directory."""
+    """Reads what --results holds; writes two files and a directory."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("config", "results", "report", "model-card", "web"):
         parser.add_argument(f"--{name}", type=Path, required=True)

@@ -105,6 +105,7 @@ class Results(Folder):
 
     config = Entry("config.yaml")
     raw = Entry("raw")
+    code = Entry("code")
     parts = Entry("parts")
     examples = Entry("examples", "The validated TFRecords, one tf.train.Example per row")
     schema = Entry("schema.json", "The columns and their types")

@@ -8,13 +8,11 @@ import pytest
 
 from tests.helpers.synthetic_jobs import (
     CONFIG_FILE,
-    ROOT,
-    TABLE_FOR_DVC,
     call,
     edit,
     git,
     hashes,
-    make_folder,
+    make_repository,
     planned,
     run,
     snakemake,
@@ -43,16 +41,8 @@ def refuses(folder: Path, direction: str, message: str) -> None:
 @pytest.fixture(scope="module")
 def made_by_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished job in a git repository that DVC knows too."""
-    folder = make_folder(tmp_path_factory.mktemp("drivers") / "job", "binary")
+    folder = make_repository(tmp_path_factory.mktemp("drivers") / "job")
     edit(folder / CONFIG_FILE, "  small: {kind: dnn, hidden_units: [16]}\n", "")
-    shutil.copy(ROOT / "dvc.yaml", folder)
-    edit(folder / "dvc.yaml", *TABLE_FOR_DVC)
-    shutil.copy(ROOT / ".dvcignore", folder)
-    shutil.copy(ROOT / ".gitignore", folder)
-    shutil.copytree(
-        ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp", "*.local")
-    )
-    git(folder, "init", "--quiet")
     snakemake(folder)
     return folder
 
@@ -81,7 +71,7 @@ def test_neither_takes_over_what_is_stale(known_to_dvc: Path) -> None:
 def test_after_snakemake_of_a_change_dvc_has_nothing_to_do(known_to_dvc: Path) -> None:
     """The change is that of the test before."""
     snakemake(known_to_dvc)
-    assert "evaluate@linear" in stale_in_dvc(known_to_dvc)
+    assert "evaluate-linear" in stale_in_dvc(known_to_dvc)
     run(known_to_dvc, "millrace.workflow.drivers", "to-dvc")
     assert not stale_in_dvc(known_to_dvc)
     assert not planned(known_to_dvc)
@@ -96,6 +86,7 @@ def pulled(known_to_dvc: Path) -> Path:
     git(known_to_dvc, "add", "--all")
     git(known_to_dvc, "commit", "--quiet", "--message", "job")
     git(known_to_dvc.parent, "clone", "--quiet", str(known_to_dvc), str(clone))
+    (clone / "web" / "node_modules").symlink_to(known_to_dvc / "web" / "node_modules")
     run(clone, "dvc", "pull")
     run(clone, "millrace.workflow.drivers", "to-snakemake")
     return clone
@@ -118,8 +109,8 @@ def test_a_change_after_a_pull_is_seen_by_both(pulled: Path) -> None:
 def test_after_dvc_repro_of_a_change_snakemake_has_nothing_to_do(pulled: Path) -> None:
     """The change is that of the test before."""
     output = run(pulled, "dvc", "repro")
-    assert "Running stage 'evaluate@linear'" in output
-    assert "Running stage 'train@linear'" not in output
+    assert "Running stage 'evaluate-linear'" in output
+    assert "Running stage 'train-linear'" not in output
     run(pulled, "millrace.workflow.drivers", "to-snakemake")
     assert not planned(pulled)
     assert not stale_in_dvc(pulled)

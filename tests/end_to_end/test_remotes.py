@@ -140,7 +140,7 @@ def test_a_damaged_object_is_refused(pushed: Path, s3: S3, tmp_path: Path) -> No
     assert not (clone / weights).exists()
     refused = call(clone, "millrace.workflow.drivers", "to-snakemake")
     assert refused.returncode == 1
-    assert "train@small" in refused.stderr
+    assert "train-small" in refused.stderr
 
 
 def test_while_a_remote_is_down_nothing_changes_and_the_next_call_goes_on(

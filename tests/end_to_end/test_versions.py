@@ -19,8 +19,8 @@ def experiment(finished_repository: Path, tmp_path_factory: pytest.TempPathFacto
     shutil.copytree(finished_repository, folder, symlinks=True)
     setting = "config/config.yaml:models.small.hidden_units=[8]"
     output = run(folder, "dvc", "exp", "run", "--name", "narrow", "--set-param", setting)
-    assert "Running stage 'train@small'" in output
-    assert "Running stage 'train@linear'" not in output
+    assert "Running stage 'train-small'" in output
+    assert "Running stage 'train-linear'" not in output
     assert "Running stage 'preprocess'" not in output
     return folder
 

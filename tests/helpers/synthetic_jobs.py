@@ -74,11 +74,10 @@ def make_folder(folder: Path, task: str) -> Path:
 
 # What a job needs of the project, and git and DVC of it.
 PROJECT = (
-    *("Snakefile", "dvc.yaml", "pyproject.toml", "config/schema.json"),
+    *("Snakefile", "pyproject.toml", "config/schema.json"),
     *("envs", "profiles", "rules", "scripts", "src", "web"),
     *(".dvc", ".dvcignore", ".gitignore"),
 )
-TABLE_FOR_DVC = ("- scripts/fetch.py\n", "- scripts/fetch.py\n      - table.csv\n")
 
 
 def make_repository(folder: Path) -> Path:
@@ -91,8 +90,7 @@ def make_repository(folder: Path) -> Path:
     (folder / "web" / "node_modules").symlink_to(ROOT / "web" / "node_modules")
     write_table(folder / "table.csv", "binary")
     (folder / CONFIG_FILE).write_text(CONFIG, encoding="utf-8")
-    edit(folder / "dvc.yaml", *TABLE_FOR_DVC)
-    run(folder, "millrace.workflow.drivers", "runs")
+    run(folder, "millrace.workflow.drivers", "dvc")
     git(folder, "init", "--quiet")
     run(folder, "dvc", "add", "--quiet", "table.csv")
     commit(folder, "job")

@@ -1,10 +1,14 @@
+import os
+import signal
 import subprocess
 import sys
 import textwrap
+import time
+from pathlib import Path
 
 import pytest
 
-from millrace.errors import MillraceError
+from millrace.errors import DRIVER, MillraceError
 
 
 def end(body: str) -> subprocess.CompletedProcess[str]:
@@ -48,3 +52,64 @@ def test_a_mistake_in_the_program_keeps_its_traceback(mistake: str) -> None:
     done = end(mistake)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+# Stands for Snakemake: runs a stage, which has a child of its own, in a shell.
+DRIVER_PROGRAM = """
+import os, subprocess, sys
+os.environ["{variable}"] = str({driver})
+subprocess.run([sys.executable + " -c '" + {stage!r} + "' 2>&1 | tee log"], shell=True)
+"""
+STAGE = """
+import os, subprocess, time
+from millrace.errors import run
+def main():
+    child = subprocess.Popen(["sleep", "60"])
+    print(os.getpid(), child.pid, flush=True)
+    time.sleep(60)
+run(main)
+"""
+
+
+def alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def start_driver(folder: Path, driver: str) -> tuple[subprocess.Popen[bytes], list[int]]:
+    """Starts a driver and its stage; returns the stage's process and that of its child, too."""
+    program = DRIVER_PROGRAM.format(variable=DRIVER, driver=driver, stage=STAGE.replace("'", '"'))
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=folder)
+    log, deadline = folder / "log", time.monotonic() + 60
+    while not (log.exists() and log.read_text().endswith("\n")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process, [int(word) for word in log.read_text().split()]
+
+
+def test_a_stage_ends_with_the_driver_that_was_killed_and_its_children_too(tmp_path: Path) -> None:
+    driver, stage = start_driver(tmp_path, "os.getpid()")
+    assert all(map(alive, stage))
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    deadline = time.monotonic() + 60
+    while any(map(alive, stage)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_stage_of_no_such_driver_is_left_alone(tmp_path: Path) -> None:
+    """On another machine, or in another terminal, the number is somebody else's."""
+    other = subprocess.Popen(["sleep", "60"])
+    driver, stage = start_driver(tmp_path, str(other.pid))
+    other.kill()
+    other.wait()
+    driver.kill()
+    driver.wait()
+    time.sleep(0.5)
+    assert all(map(alive, stage))
+    for process in reversed(stage):
+        os.kill(process, signal.SIGKILL)

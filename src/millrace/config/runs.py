@@ -98,7 +98,7 @@ def named(job: dict[str, Any], name: str) -> Run:
     if name not in runs:
         raise MillraceError(
             f"--model: expected one of {sorted(runs)}, found {name!r}.",
-            note="under DVC, `make runs` after a change of `models` in config/config.yaml.",
+            note="under DVC, `make dvc` after a change of `models` in config/config.yaml.",
         )
     return runs[name]
 
@@ -159,28 +159,3 @@ def fold_rows(labels: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     by_label = shuffled[np.argsort(labels[shuffled], kind="stable")]
     return [np.sort(by_label[fold::folds]) for fold in range(folds)]
-
-
-def for_dvc(job: dict[str, Any]) -> dict[str, Any]:
-    """Returns the runs of a completed config in the form that dvc.yaml repeats its stages over.
-
-    A stage of dvc.yaml has the same inputs for all that it is repeated over, so that the runs
-    which come after others are apart, and where a model has no file of the user's own the script
-    stands for it, which every training reads.
-    """
-    runs = plan(job).values()
-
-    def inputs(run: Run) -> dict[str, str]:
-        path = job["models"][run.model].get("path")
-        return {"model": run.model, "code": _file(path)}
-
-    return {
-        "first": {run.name: inputs(run) for run in runs if run.after is None},
-        "after": {run.name: inputs(run) | {"runs": run.after} for run in runs if run.after},
-        "evaluated": [run.name for run in runs if run.rung is None],
-        "callbacks": _file(job["training"].get("callbacks")),
-    }
-
-
-def _file(reference: str | None) -> str:
-    return reference.rpartition(":")[0] if reference else "scripts/train.py"

@@ -36,7 +36,7 @@ NAME_FILES = ["data.schema", "data.database", "features", "models", "training"]
 
 # Tracked files that do not count as a change of the code. The first are recorded whole, the data
 # that the second stand for by checksum; DVC writes down in the others what was made, and where.
-RECORDED = [":!config/*.yaml", ":!config/runs.json", ":!*.dvc", ":!dvc.lock", ":!.dvc"]
+RECORDED = [":!config/*.yaml", ":!dvc.yaml", ":!*.dvc", ":!dvc.lock", ":!.dvc"]
 
 
 def collect(config: dict[str, Any], manifest: Path | None = None) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Two drivers, one DAG: tells DVC what Snakemake has made, and Snakemake what DVC has brought.
 
 Run as `python -m millrace.workflow.drivers to-dvc` or `to-snakemake`. Nothing is made again: both
-only write down that the files that lie here are current. `runs` writes config/runs.json, from which
-dvc.yaml takes the runs of the models. The job is the one in config/config.yaml.
+only write down that the files that lie here are current. `dvc` writes dvc.yaml from the rules. The
+job is the one in config/config.yaml.
 """
 
 import argparse
@@ -11,17 +11,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 from millrace import config
 from millrace.config import runs
 from millrace.errors import MillraceError, run
-from millrace.files import read_json, sha256, write_json
+from millrace.files import read_json, sha256
 from millrace.report import provenance
 from millrace.results import Results
-from millrace.workflow.job import Job
+from millrace.workflow import dvc_yaml
 
-CONFIG = Path("config/config.yaml")
+CONFIG = Path(dvc_yaml.CONFIG)
 SHOWN = 5
 
 
@@ -33,7 +31,9 @@ def to_dvc() -> None:
     """
     _require_snakemake_done()
     _require_config_as_made()
-    tell_runs()
+    dvc_yaml.write()
+    # The one stage that Snakemake does not have: which code there is.
+    _call("dvc", "repro", "--single-item", "code")
     _call("dvc", "commit", "--force")
     # DVC has put each file back from its cache, as new.
     _touch()
@@ -49,44 +49,6 @@ def to_snakemake() -> None:
     _require_dvc_done()
     _require_files_as_made()
     _touch()
-
-
-def tell_runs() -> None:
-    """Writes the runs of the models for DVC, which cannot count them.
-
-    Raises MillraceError when dvc.yaml does not name a file that the config does.
-    """
-    job = Job(config.load(CONFIG), str(CONFIG))
-    write_json(CONFIG.with_name("runs.json"), runs.for_dvc(job.config))
-    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    lacking = [
-        f"{stage}: {file}"
-        for stage, file in sorted(_read_by(job))
-        if not any(map(Path(file).is_relative_to, stages[stage].get("do", stages[stage])["deps"]))
-    ]
-    if lacking:
-        raise MillraceError(
-            f"dvc.yaml: expected under `deps` the files that {CONFIG} names, did not find\n"
-            + "\n".join(lacking),
-            note="add a line for each file, or its folder; else DVC would not see it change.",
-        )
-
-
-def _read_by(job: Job) -> set[tuple[str, str]]:
-    """Returns each file that the config names with each stage that reads it, as in rules/."""
-    keys = [
-        ("fetch", "data.database"),
-        ("ingest", "data.schema"),
-        ("analyze", "data.previous"),
-        ("preprocess", "features"),
-        ("verify", "models"),
-    ]
-    for one in job.runs.values():
-        keys.append(("train_after" if one.after else "train", f"models.{one.model}"))
-    found = {(stage, file) for stage, key in keys for file in job.files_in(key)}
-    found |= {("fetch", file) for file in job.local_files}
-    # The user's own code is in runs.json, from where dvc.yaml has it.
-    return {(stage, file) for stage, file in found if not file.endswith(".py")}
 
 
 def _require_snakemake_done() -> None:
@@ -168,7 +130,7 @@ def _call(program: str, *arguments: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    commands = {"to-dvc": to_dvc, "to-snakemake": to_snakemake, "runs": tell_runs}
+    commands = {"to-dvc": to_dvc, "to-snakemake": to_snakemake, "dvc": dvc_yaml.write}
     parser.add_argument("command", choices=commands)
     commands[parser.parse_args().command]()
 

@@ -20,6 +20,10 @@ from millrace.fetching import own_inputs, sources
 from millrace.files import replacing
 from millrace.results import Logs, RawFolder, Results
 from millrace.training import workers
+from millrace.workflow.code import Code
+
+# What Snakemake replaces in the name of an input; nothing escapes it.
+WILDCARD = re.compile(r"\{\s*\w+\s*(,[^}]*)?\}")
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,13 @@ class Job:
         config: the config.
         path: the file that stages read it from.
         project: the folder of the Snakefile, absolute; "" when that is the working directory.
+        python: the interpreter that runs the stages.
     """
 
     config: dict[str, Any]
     path: str
     project: str = ""
+    python: str = sys.executable
 
     @property
     def name(self) -> str:
@@ -68,9 +74,29 @@ class Job:
             return []
         return [path for path in self.trained if path.is_relative_to(self.results.models / after)]
 
-    def ours(self, path: str) -> str:
-        """Returns the path of this project's file; the project may be a module of another."""
-        return os.path.join(self.project, path)
+    @cached_property
+    def _code(self) -> Code:
+        return Code()
+
+    def script(self, name: str) -> dict[str, str | Callable[[object, object], object]]:
+        """Returns how a stage is called and which code it runs, as a rule's `params`.
+
+        Snakemake runs a stage again when a parameter has changed, and names the old and the new
+        value: `millrace.features.auto` and the digest of what that module says (see
+        `millrace.workflow.code`). It does not compare a parameter that is a function of `input`:
+        where the code and the config lie is no reason to run anything again, what they say is.
+        """
+        path = self._script(name)
+        program = [self.python, path]
+        return {
+            "program": lambda wildcards, input: program,
+            "config": lambda wildcards, input: self.path,
+            **{f"code {place}": text for place, text in enumerate(self._code.of(Path(path)))},
+        }
+
+    def _script(self, name: str) -> str:
+        # The project may be a module of another.
+        return os.path.join(self.project, "scripts", f"{name}.py")
 
     def workers(self, run: str) -> int | None:
         """Returns how many processes do a run together, None for one."""
@@ -101,14 +127,6 @@ class Job:
         paths = sorted({str(path) for text in texts for path in _files(text)})
         return [local(path) for path in paths] if self.project else paths
 
-    def file(self, wildcards: object, input: object) -> str:
-        """The config file, as a rule's `params`.
-
-        Snakemake does not compare a parameter that is a function of `input`: which file holds the
-        config is no reason to run anything again, what the config says (`depends_on`) is.
-        """
-        return self.path
-
     def depends_on(self, *keys: str) -> dict[str, Any]:
         """Returns the part of the config under each dotted key, None for what is left out.
 
@@ -137,6 +155,7 @@ def prepare(
     configfiles: Sequence[str | Path],
     folder: str | Path = "",
     place: Callable[[str], str] = str,
+    python: str = sys.executable,
 ) -> Job:
     """Checks the config that Snakemake merged from its config files and its command line.
 
@@ -150,6 +169,7 @@ def prepare(
         configfiles: where it is from; in a module, where the importing workflow's config is from.
         folder: the Snakefile's.
         place: where a path that the job writes comes to lie; a module may have a prefix.
+        python: the interpreter that runs the stages.
     """
     project = "" if os.path.abspath(folder) == os.getcwd() else os.path.abspath(folder)
     try:
@@ -160,15 +180,24 @@ def prepare(
         logs = place(str(Logs.of(config["name"]).folder))
         own_inputs.refuse_own(config, [results.folder, logs])
         own_inputs.refuse_foreign(results)
+        _require_plain_names(source.name for source in sources.named(config["data"]["files"]))
         if len(configfiles) == 1 and _holds(Path(configfiles[0]), config):
-            return Job(config, _relative(configfiles[0]), project)
+            return Job(config, _relative(configfiles[0]), project, python)
     except MillraceError as error:
         # Snakemake would show any exception with the place in the Snakefile, which is not at fault.
         sys.exit(f"error: {error}")
     path = Results.of(config["name"]).config
     # As JSON, 1e-05 would be read back as a string.
     _write_if_new(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
-    return Job(config, str(path), project)
+    return Job(config, str(path), project, python)
+
+
+def command(arguments: str) -> str:
+    """Returns a rule's `shell`: its `params.program` with these arguments, shown and logged.
+
+    Everything that Snakemake fills in has to be quoted, `{input:q}`.
+    """
+    return f"{{params.program:q}} {arguments} 2>&1 | tee {{log:q}}"
 
 
 def grows(base: float, per_mb: float = 0) -> Callable[[object, Iterable[str], int], int]:
@@ -198,6 +227,16 @@ def _megabytes(path: str) -> float:
     place = stored.query if stored else path
     inside = (str(item) for item in Path(place).rglob("*"))
     return sum(os.path.getsize(name) for name in (place, *inside)) / 1e6
+
+
+def _require_plain_names(files: Iterable[str]) -> None:
+    for file in files:
+        if not sources.is_elsewhere(file) and (found := WILDCARD.search(file)):
+            raise MillraceError(
+                f"data.files: expected names without {found[0]}, which Snakemake takes for a "
+                f"wildcard, found {file}.",
+                note="rename the file, or put another name in its place with `ln -s`.",
+            )
 
 
 def _holds(path: Path, config: dict[str, Any]) -> bool:

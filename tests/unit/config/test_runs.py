@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from millrace.config import complete, load, runs
+from millrace.config import complete, runs
 from millrace.errors import MillraceError
 
 ROOT = Path(__file__).parents[3]
@@ -122,12 +122,6 @@ def test_folds_divide_the_examples_and_their_labels_evenly(folds: int) -> None:
     again = runs.fold_rows(labels, folds, seed=1)
     assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
     assert not np.array_equal(found[0], runs.fold_rows(labels, folds, seed=2)[0])
-
-
-def test_the_committed_runs_are_those_of_the_committed_config() -> None:
-    """Make them again with `make runs`."""
-    committed = json.loads((ROOT / "config" / "runs.json").read_text(encoding="utf-8"))
-    assert committed == runs.for_dvc(load(ROOT / "config" / "config.yaml"))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from millrace.config import complete, load
-from millrace.workflow.job import grows, prepare
+from millrace.workflow.job import Job, grows, prepare
 
 CONFIG = """
 name: made
@@ -133,6 +133,7 @@ def test_files_in_finds_what_a_part_of_the_config_names(folder: Path) -> None:
     [
         ({"name": "A B"}, "error: job.yaml: name: expected text that matches"),
         ({"data": {"files": "none/*.csv", "label": "y"}}, "expected files that match none/*.csv"),
+        ({"data": {"files": "a{b}.csv", "label": "y"}}, "expected names without {b}, which Snake"),
     ],
 )
 def test_bad_input_ends_the_process_with_one_clear_text(
@@ -154,11 +155,25 @@ def test_a_config_file_of_another_workflow_does_not_count(folder: Path) -> None:
     assert load(Path(job.path)) == job.config
 
 
-def test_the_projects_files_are_named_from_the_working_directory(folder: Path) -> None:
+def test_a_script_is_called_from_where_the_project_lies(folder: Path) -> None:
     merged = as_snakemake_merges_it(folder)
-    assert prepare(merged, [], folder).ours("scripts/train.py") == "scripts/train.py"
-    elsewhere = folder / "more"
-    assert prepare(merged, [], elsewhere).ours("x.py") == str(elsewhere / "x.py")
+    for where in (folder, folder / "more"):
+        (where / "scripts").mkdir()
+        (where / "scripts" / "one.py").write_text("x = 1")
+    here, elsewhere = (
+        prepare(merged, [], where, python="py") for where in (folder, folder / "more")
+    )
+
+    def filled(job: Job, name: str) -> object:
+        value = job.script("one")[name]
+        return value(None, None) if callable(value) else value
+
+    assert filled(here, "program") == ["py", "scripts/one.py"]
+    assert filled(elsewhere, "program") == ["py", str(folder / "more" / "scripts" / "one.py")]
+    assert filled(here, "config") == "results/made/config.yaml"
+    assert filled(here, "code 0") == filled(elsewhere, "code 0")
+    (folder / "scripts" / "one.py").write_text("x = 2")
+    assert prepare(merged, [], folder).script("one")["code 0"] != here.script("one")["code 0"]
 
 
 def test_a_resource_grows_with_the_input_and_each_attempt(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from itertools import pairwise
@@ -13,6 +14,7 @@ import yaml
 
 from millrace.fetching.own_inputs import directories
 from millrace.results import RawFolder, Results
+from millrace.workflow.job import command
 
 ROOT = Path(__file__).parents[3]
 STAGES = {
@@ -109,6 +111,73 @@ def test_every_rule_declares_what_lint_and_a_cluster_want() -> None:
                 assert f"\n    {directive}:" in rule, f"{path.name}: {rule.split(':')[0]}"
             assert "mem_mb=" in rule
             assert "runtime=" in rule
+
+
+def test_all_that_reaches_a_shell_is_quoted() -> None:
+    """Names of files, of the config's too, may hold anything."""
+    rules = [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
+    shells = [
+        shell
+        for path in rules
+        for shell in re.findall(r"^    shell:\n((?:        .*\n|\n)+)", path.read_text(), re.M)
+    ]
+    assert len(shells) == len(STAGES)
+    for shell in [*shells, command("")]:
+        for placeholder in re.findall(r"{([^{}]*)}", shell):
+            assert placeholder.endswith(":q"), placeholder
+    for shell in shells:
+        assert shell.strip().startswith("command(")
+
+
+NASTY = "a $(touch x)`touch x`; touch x & 'b' \"c\" {{d}} {} {params} -n *.yaml"
+
+
+def test_a_name_is_no_command(tmp_path: Path) -> None:
+    """The config and the table may have any name; `touch x` is never run."""
+    for name in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "web"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    folder = tmp_path / "$(touch x)"
+    folder.mkdir()
+    # Snakemake itself has no way to name a file with a wildcard's braces, and ours is a pattern.
+    table = re.sub(r"{\w+}|{{\w}}|\*", "", NASTY).replace(".yaml", ".csv")
+    (folder / table).write_text("x,y\n1,0\n")
+    (folder / NASTY).write_text(
+        yaml.safe_dump({"name": "made", "data": {"files": f"$(touch x)/{table}", "label": "y"}})
+    )
+    options = ["--cores", "1", "--configfile", f"$(touch x)/{NASTY}", "--until", "fetch"]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "results/made/raw/manifest.json").is_file()
+    assert not list(tmp_path.rglob("x"))
+
+
+def test_make_quotes_what_it_is_given(tmp_path: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    given = re.findall(r"^(\w+) \?= ", makefile, re.M)
+    assert {"CONFIG", "OF", "CORES"} <= set(given)
+    recipes = "\n".join(re.findall(r"^\t.*", makefile, re.M))
+    for name in ("CONFIG", "OF", "CORES", "SRC", "DST"):
+        assert f"$({name})" not in recipes.replace(f"{name}=$({name})", ""), name
+    command = ["make", "--file", ROOT / "Makefile", "run", f"CONFIG={NASTY}", "INSTALLED="]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert f"error: {NASTY}: expected a config file, found none." in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stages_run_with_the_interpreter_of_snakemake(tmp_path: Path) -> None:
+    """Also where no environment is activated, as with `.venv/bin/snakemake`."""
+    done = plan(tmp_path, "--printshellcmds", environment={"PATH": os.defpath})
+    assert done.returncode == 0, done.stderr
+    commands = re.findall(r"^Shell command: (.*)$", done.stdout, re.M)
+    programs = [shlex.split(command)[0] for command in commands if command != "None"]
+    assert len(programs) > len(STAGES)
+    assert set(programs) == {sys.executable}
 
 
 def test_every_stage_has_one_script_and_its_tests() -> None:

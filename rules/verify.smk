@@ -1,0 +1,46 @@
+# The proof that the exported models agree.
+
+
+rule verify:
+    input:
+        job.files_in("models"),
+        champion=R.champion,
+        models=job.trained,
+        preprocessing=R.preprocessing,
+        examples=R.examples,
+        saved_model=R.saved_model,
+        signature=R.signature,
+        tflite=R.tflite,
+        tfjs=R.tfjs,
+    output:
+        report(
+            R.parity,
+            caption="captions/parity.rst",
+            category="Proof",
+            labels={"file": "certificate"},
+        ),
+    log:
+        LOGS.log("verify"),
+    benchmark:
+        LOGS.benchmark("verify")
+    group:
+        "export"
+    conda:
+        "../envs/millrace.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(30),
+    params:
+        **job.script("verify"),
+        uses=job.depends_on("models", "parity", "export", "seed"),
+        results=subpath(input.champion, parent=True),
+    message:
+        "Compare all runtimes, row by row"
+    shell:
+        command(
+            "--config {params.config:q} --champion {input.champion:q}"
+            " --models {params.results:q}/models --preprocessing {input.preprocessing:q}"
+            " --examples {input.examples:q} --saved-model {input.saved_model:q}"
+            " --signature {input.signature:q} --tflite {input.tflite:q}"
+            " --tfjs {input.tfjs:q} --parity {output:q}"
+        )

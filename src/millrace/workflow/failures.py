@@ -1,0 +1,35 @@
+"""What the failed stages of a run had to say, repeated after all that Snakemake says about them."""
+
+import atexit
+import sys
+from pathlib import Path
+
+
+def print_last(logs: Path, since: float) -> None:
+    """Prints the errors in the logs of failed stages when this process ends.
+
+    Args:
+        logs: the folder of a job's logs.
+        since: when the run began, in seconds since the epoch; older logs are of other runs.
+    """
+    found = [
+        f"{path}:\n{error}"
+        for path in sorted(logs.rglob("*.log"))
+        if path.stat().st_mtime >= since and (error := last_error(path))
+    ]
+    if found:
+        atexit.register(print, "\n" + "\n".join(found), file=sys.stderr, flush=True)
+
+
+def last_error(log: Path) -> str:
+    """Returns the error that a stage ended with, "" for none.
+
+    A stage that meets bad input ends its log with `error: `, and perhaps a note; one that fails by
+    a fault of the program, with a traceback.
+    """
+    lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    if starts:
+        return "\n".join(lines[starts[-1] :])
+    traceback = any(line.startswith("Traceback (most recent call last)") for line in lines)
+    return lines[-1] if traceback else ""

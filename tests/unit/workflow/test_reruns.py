@@ -1,0 +1,138 @@
+"""After an edit of a module, what imports it is planned again, and that is the reason given."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from millrace.workflow.code import Code
+from tests.helpers.synthetic_jobs import environment, make_repository, planned, snakemake
+
+ROOT = Path(__file__).parents[3]
+# One module of each room that stages run; nothing in `workflow` or `console` is the code of all.
+MODULES = [
+    "errors",
+    "files",
+    "config.runs",
+    "tfrecord.framing",
+    "fetching.downloads",
+    "ingestion.delimited",
+    "statistics.tallies",
+    "features.feature_columns.dates",
+    "models.tabm",
+    "training.loop",
+    "evaluation.metrics",
+    "export.parity",
+    "export.runtimes.tflite",
+    "report.page",
+    "tf1.vocabulary_rows",
+    "tf1.upgrade",
+]
+OUTPUTS = """
+from pathlib import Path
+import json
+from millrace.workflow import dvc_yaml
+jobs = [[job.rule, job.script, job.inputs, job.outputs] for job in dvc_yaml.planned()]
+print(json.dumps(jobs))
+"""
+
+
+Jobs = list[tuple[str, str, list[str], list[str]]]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Jobs]:
+    """A copy of the project whose outputs are there, of which Snakemake knows what made them."""
+    folder = make_repository(tmp_path_factory.mktemp("reruns") / "job")
+    command = [sys.executable, "-c", OUTPUTS]
+    environ = environment(folder)
+    done = subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, text=True, check=True
+    )
+    jobs: Jobs = json.loads(done.stdout)
+    for *_, outputs in jobs:
+        for path in (folder / output for output in outputs):
+            if path.suffix:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+            else:
+                path.mkdir(parents=True, exist_ok=True)
+    snakemake(folder, "--touch", "--forceall")
+    assert not planned(folder)
+    return folder, jobs
+
+
+def importing(folder: Path, jobs: Jobs, module: str) -> set[str]:
+    """The rules of the stages whose code a module is; the tests of `Code` ask Python about that."""
+    code = Code()
+    return {
+        rule
+        for rule, script, *_ in jobs
+        if any(line.split()[0] == module for line in code.of(folder / script))
+    }
+
+
+def and_behind(jobs: Jobs, rules: set[str]) -> set[str]:
+    """These rules, and all that take what they make."""
+    stale: set[str] = set()
+    while True:
+        made = {path for rule, _, _, outputs in jobs if rule in rules for path in outputs}
+        rules = rules | {rule for rule, _, inputs, _ in jobs if made & set(inputs)}
+        if rules == stale:
+            return rules
+        stale = rules
+
+
+def after(path: Path, text: str) -> str:
+    """Returns the plan while a file reads otherwise."""
+    before = path.read_text()
+    path.write_text(text)
+    try:
+        return snakemake(path.parents[[*path.parts][::-1].index("src")], "--dry-run")
+    finally:
+        path.write_text(before)
+
+
+def rules_in(plan: str) -> set[str]:
+    return set(re.findall(r"^(\w+) +\d+$", plan, re.MULTILINE)) - {"total", "all"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", MODULES)
+def test_an_edit_runs_what_imports_the_module_and_what_follows(
+    project: tuple[Path, Jobs], module: str
+) -> None:
+    folder, jobs = project
+    path = folder / "src" / "millrace" / Path(*module.split(".")).with_suffix(".py")
+    direct = importing(folder, jobs, f"millrace.{module}") or importing(
+        folder, jobs, path.relative_to(folder).as_posix()
+    )
+    plan = after(path, f"{path.read_text()}\nedited = 1\n")
+    assert rules_in(plan) == and_behind(jobs, direct)
+    if direct:
+        assert re.search(rf"Reason: Params have changed .*{path.stem}", plan)
+
+
+@pytest.mark.slow
+def test_comments_docstrings_and_layout_run_nothing(project: tuple[Path, Jobs]) -> None:
+    path = project[0] / "src" / "millrace" / "errors.py"
+    text = path.read_text()
+    assert text.startswith('"""')
+    for edited in ("# A comment.\n" + text, text.replace('"""', '"""Otherwise: ', 1)):
+        assert not rules_in(after(path, edited))
+
+
+def test_early_stages_run_no_code_of_late_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worked by hand: what these stages can be told from without running them."""
+    monkeypatch.chdir(ROOT)
+    code = Code()
+    late = ("models", "training", "evaluation", "export", "report", "tf1", "workflow", "console")
+    for script in ("fetch", "ingest", "gather", "analyze"):
+        for line in code.of(Path("scripts", f"{script}.py")):
+            assert not line.startswith(tuple(f"millrace.{room}" for room in late)), script
+    train = [line.split()[0] for line in code.of(Path("scripts/train.py"))]
+    assert {"millrace.models.tabm", "millrace.training.loop"} <= set(train)
+    assert not any(name.startswith(("millrace.report", "millrace.workflow")) for name in train)
