@@ -32,11 +32,13 @@ def split_rows(
     spans: Array,
     rows: Array,
     counts: Array,
+    breaks: Array,
 ) -> tuple[int, int]:
     """Cuts data[position:size] into rows and cells, until one of the outputs is full.
 
-    Fills `spans`, `rows` (int64 [rows, 2]: where each begins and ends) and `counts` (int64 [rows]:
-    how many cells each has, or UNCLOSED when a quote in it never ends). Empty lines are no rows.
+    Fills `spans`, `rows` (int64 [rows, 2]: where each begins and ends), `counts` (int64 [rows]:
+    how many cells each has, or UNCLOSED when a quote in it never ends) and `breaks` (int64 [rows]:
+    how many line breaks lie inside of its quoted cells). Empty lines are no rows.
     Quotes count at the start of a cell, spaces before them or not; a doubled quote is a quote.
     The byte behind `escape` (0: none) is taken for itself. The unescaped text of a cell that holds
     either is put behind `size`, where `data` has room for as many bytes again. `final` says
@@ -91,10 +93,52 @@ def split_rows(
         if not closed or (line_end >= 0 and cell != expected and expected > 0):
             position = size if line_end < 0 else line_end
             free = free_before
+            line_end = -1
+        breaks[count] = line_breaks(data, line_end, position) if line_end >= 0 else 0
         rows[count, 0], rows[count, 1] = start, position
         counts[count] = cell if closed else UNCLOSED
         count += 1
     return count, position
+
+
+@njit(cache=True, nogil=True)
+def line_breaks(data: Array, start: int, end: int) -> int:
+    r"""Counts the line breaks in data[start:end]: \n, \r or both at once."""
+    found = 0
+    for position in range(start, end):
+        if data[position] == 10 or (
+            data[position] == 13 and (position + 1 == len(data) or data[position + 1] != 10)
+        ):
+            found += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def swallowing_row(data: Array, rows: Array, counts: Array, breaks: Array, delimiter: int) -> int:
+    """Returns the first row with a quoted cell that seems to have swallowed rows, or -1.
+
+    Without quotes each of its lines would be a row with as many cells. Of two columns, a text of
+    two lines with a delimiter in each could be that by chance.
+    """
+    for row in range(len(rows)):
+        if breaks[row] < 1 or counts[row] < 2 or (counts[row] == 2 and breaks[row] < 2):
+            continue
+        cells, whole = 1, True
+        for position in range(rows[row, 0], rows[row, 1] + 1):
+            ends = position == rows[row, 1] or data[position] == 10 or data[position] == 13
+            if ends:
+                empty = position > rows[row, 0] and (
+                    data[position - 1] == 10 or data[position - 1] == 13
+                )
+                if not empty and cells != counts[row]:
+                    whole = False
+                    break
+                cells = 1
+            elif data[position] == delimiter:
+                cells += 1
+        if whole:
+            return row
+    return -1
 
 
 @njit(cache=True, nogil=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,10 +18,24 @@ CELLS_PER_BLOCK = 1 << 20
 Array = np.ndarray[Any, Any]
 
 
-class DelimitedTable:
-    """A CSV file, compressed or not. `names` are its columns', in their order.
+class Lines(NamedTuple):
+    """How many lines a text file has: in all, before the table, and beyond the first of each row
+    that has quoted cells over several. What is left are rows, the header and empty lines."""
 
-    Raises MillraceError when there is no first row.
+    total: int
+    before: int
+    in_cells: int
+
+
+class DelimitedTable:
+    """A CSV file, compressed or not.
+
+    Attributes:
+        names: its columns', in their order.
+        lines: how many it has, once all blocks have been read.
+
+    Raises:
+        MillraceError: there is no first row, or it repeats the names that the config gives.
     """
 
     has_types = False
@@ -30,7 +44,10 @@ class DelimitedTable:
         self.path = path
         self.dialect = dialect
         self._has_header = header is True
+        self.lines: Lines | None = None
         self.names = header if isinstance(header, list) else self._names()
+        if isinstance(header, list):
+            self._refuse_header()
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
         """Yields the rows, the header left out.
@@ -47,6 +64,20 @@ class DelimitedTable:
             place = _Place(data, bounds, offset)
             yield Block(
                 data, spans, classes, values, counts, row + first, place.raw, place.byte_offset
+            )
+
+    def _refuse_header(self) -> None:
+        """Raises MillraceError when the first row is a header, though the names are given."""
+        data, spans, _, counts, *_ = next(self._split(len(self.names)), (np.zeros(0),) * 6)
+        if not len(counts) or counts[0] != len(self.names):
+            return
+        cells = [text(data, span).casefold() for span in spans[:, 0]]
+        same = sum(cell == name.casefold() for cell, name in zip(cells, self.names, strict=True))
+        if 2 * same >= len(cells):
+            raise MillraceError(
+                f"{self.path}: expected a row of data behind the names under data.header, found "
+                f"one that repeats {same} of them.",
+                note="set data.skip_lines to 1, for the line that has the names.",
             )
 
     def _names(self) -> list[str]:
@@ -67,9 +98,11 @@ class DelimitedTable:
         the number of the first row, the header being row 0, and the byte offset of the data."""
         most = max(1, CELLS_PER_BLOCK // max(columns, 1))
         escape = ord(self.dialect.escape or "\0")
-        dialect = (ord(self.dialect.delimiter), dialects.QUOTE, escape, columns)
+        quote = ord(self.dialect.quote or "\0")
+        dialect = (ord(self.dialect.delimiter), quote, escape, columns)
         row = 0 if self._has_header else 1
         start = self.dialect.start
+        before, lines, in_cells = self.dialect.skipped, 0, 0
         rest = np.empty(0, np.uint8)
         for chunk, final in self._chunks():
             size = len(rest) + len(chunk)
@@ -79,9 +112,15 @@ class DelimitedTable:
             while count == most:
                 spans = np.empty((columns, most, 2), np.int64)
                 bounds, counts = np.empty((most, 2), np.int64), np.empty(most, np.int64)
+                breaks = np.empty(most, np.int64)
                 count, position = csv_kernels.split_rows(
-                    data, position, size, final, *dialect, spans, bounds, counts
+                    data, position, size, final, *dialect, spans, bounds, counts, breaks
                 )
+                in_cells += int(breaks[:count].sum())
+                if in_cells and not self.dialect.is_sure and columns:
+                    self._refuse_swallowed(
+                        data, bounds[:count], counts[:count], breaks[:count], row, before + lines
+                    )
                 offset = start if self.dialect.encoding == "utf-8" else None
                 if count:
                     yield data, spans[:, :count], bounds[:count], counts[:count], row, offset
@@ -94,6 +133,26 @@ class DelimitedTable:
                 )
             rest = data[position:size]
             start += position
+            lines += csv_kernels.line_breaks(data[:position], 0, position)
+        has_end = not position or data[position - 1] in (10, 13)
+        self.lines = Lines(before + lines + (not has_end), before, in_cells)
+
+    def _refuse_swallowed(
+        self, data: Array, bounds: Array, counts: Array, breaks: Array, row: int, lines: int
+    ) -> None:
+        """Raises MillraceError when a quoted cell seems to have swallowed rows; `row` and `lines`
+        are those before the data."""
+        found = csv_kernels.swallowing_row(
+            data, bounds, counts, breaks, ord(self.dialect.delimiter)
+        )
+        if found >= 0:
+            line = 1 + lines + csv_kernels.line_breaks(data, 0, int(bounds[found, 0]))
+            raise MillraceError(
+                f"{self.path}: line {line}, row {row + found}: expected a row on a line, found a "
+                f"quoted cell over {breaks[found] + 1} lines, each of which would be a whole row.",
+                note="if quotes are text in this file, set data.quote to none; if a cell does "
+                f"hold these lines, set it to '{self.dialect.quote}'.",
+            )
 
     def _chunks(self) -> Iterator[tuple[Array, bool]]:
         """Yields the file's text, and whether it is the end."""

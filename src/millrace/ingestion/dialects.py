@@ -1,70 +1,55 @@
-"""What a raw file is, found by looking at it: compression, encoding, delimiter."""
+"""How a text file is written, found by looking at it: encoding, delimiter, quotes, escapes."""
 
-import bz2
 import codecs
-import io
-import lzma
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-from isal import igzip
 
 from millrace.errors import MillraceError
-from millrace.ingestion import csv_kernels
-from millrace.tfrecord.framing import DAMAGED_GZIP
+from millrace.ingestion import compression, csv_kernels
 
 SAMPLE_BYTES = 1 << 18
 SAMPLE_ROWS = 1000
 DELIMITERS = ",\t;|"
-QUOTE = ord('"')
+QUOTE = '"'
 ESCAPE = "\\"
+# Rows that have the columns when quotes are taken for text, in a file that has no quoted cells.
+WHOLE_SHARE = 0.99
 
-DAMAGED = (OSError, lzma.LZMAError, zipfile.BadZipFile) + DAMAGED_GZIP  # noqa: RUF005 (mypy)
-_MAGIC = {
-    b"PAR1": "parquet",
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PK\x03\x04": "zip",
-}
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 _TEXT_CONTROLS = frozenset(b"\t\n\x0b\x0c\r\x1b")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class Dialect(NamedTuple):
-    """How a CSV is written; `start` is how many bytes come before it: its byte order mark, and
-    the lines that are to be skipped. `escape` is a backslash, or nothing."""
+    """How a CSV is written.
+
+    Attributes:
+        compression: as `compression.container` names it, None for none.
+        encoding: the text's.
+        start: how many bytes come before the table: a byte order mark, lines to be skipped.
+        delimiter: between cells.
+        escape: a backslash, or "" for none.
+        quote: around cells, or "" for none.
+        is_sure: whether `quote` is what the config says, and no guess.
+        skipped: how many lines come before the table.
+    """
 
     compression: str | None
     encoding: str
     start: int
     delimiter: str
-    escape: str
-
-
-def container(path: Path) -> str | None:
-    """Returns "parquet", the name of a compression, or None, by a file's first bytes.
-
-    Raises MillraceError when there is no such file or it is empty.
-    """
-    if not path.is_file():
-        found = "a directory" if path.is_dir() else "none"
-        raise MillraceError(f"{path}: expected a file, found {found}.")
-    with path.open("rb") as file:
-        start = file.read(8)
-    if not start:
-        raise MillraceError(f"{path}: expected a table, found an empty file.")
-    return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
+    escape: str = ""
+    quote: str = QUOTE
+    is_sure: bool = True
+    skipped: int = 0
 
 
 def detect(
@@ -73,39 +58,62 @@ def detect(
     encoding: str | None = None,
     skip_lines: int = 0,
     escape: str | None = None,
+    quote: str | None = None,
+    columns: int = 0,
 ) -> Dialect:
     """Looks at the first 256 KiB of a CSV, which begins behind so many lines.
 
-    `delimiter`, `encoding` and `escape` override what would be found; a byte order mark overrides
-    them.
+    `delimiter`, `encoding`, `escape` and `quote` override what would be found; a byte order mark
+    overrides them. `columns` is how many there are, 0 if that is not known.
     Raises MillraceError when the file is empty, damaged, or no text.
     """
-    compression = container(path)
-    sample = b"".join(_read(path, compression, SAMPLE_BYTES, SAMPLE_BYTES))
+    packed = compression.container(path)
+    sample = _sample(path, packed)
     encoding, mark = _encoding(sample, encoding)
     try:
         # A character may be cut in two at the sample's end.
         text = codecs.getincrementaldecoder(encoding)().decode(sample[mark:])
     except UnicodeError as error:
         raise _wrong_encoding(path, encoding, error) from None
-    before = re.match(rf"(?>[^\r\n]*(?:\r\n|\r|\n)){{{skip_lines}}}", text)
-    if before is None:
-        raise MillraceError(
-            f"{path}: expected a table behind {skip_lines} lines, found fewer lines.",
-            note="data.skip_lines says how many to skip.",
-        )
-    text = text[before.end() :]
-    start = mark + len(before[0].encode(encoding))
+    before = _first_lines(path, text, skip_lines)
+    text = text[len(before) :]
+    start = mark + len(before.encode(encoding))
     if not text.strip():
         raise MillraceError(f"{path}: expected a table, found an empty file.")
     controls = {ord(letter) for letter in text if letter < " "} - _TEXT_CONTROLS
     if controls:
         raise MillraceError(
             f"{path}: expected text, found binary data (a byte {min(controls):#04x}).",
-            note="a table can be CSV or JSON lines, compressed or not, or Parquet; "
+            note="a table can be CSV or JSON lines, compressed once or not, or Parquet; "
             "UTF-16 without a byte order mark needs data.encoding.",
         )
-    return Dialect(compression, encoding, start, *_delimiter(text.encode(), delimiter, escape))
+    cut = len(sample) >= SAMPLE_BYTES
+    found = _Sample(text.encode(), cut, columns).dialect(delimiter, escape, quote)
+    return Dialect(packed, encoding, start, *found, quote is not None, skip_lines)
+
+
+def _sample(path: Path, packed: str | None) -> bytes:
+    sample = b""
+    for chunk in compression.read(path, packed, SAMPLE_BYTES):
+        sample += chunk
+        if len(sample) >= SAMPLE_BYTES:
+            break
+    return sample
+
+
+def _first_lines(path: Path, text: str, count: int) -> str:
+    """Returns the lines that come before the table, with their ends."""
+    end = 0
+    for _ in range(count):
+        found = _LINE_END.search(text, end)
+        if found is None:
+            raise MillraceError(
+                f"{path}: expected a table behind {count} lines, found fewer lines in its first "
+                f"{SAMPLE_BYTES >> 10} KiB.",
+                note="data.skip_lines says how many to skip.",
+            )
+        end = found.end()
+    return text[:end]
 
 
 def _encoding(sample: bytes, given: str | None) -> tuple[str, int]:
@@ -125,7 +133,7 @@ def _text_encoding(name: str) -> str:
     try:
         "".encode(name)
         return codecs.lookup(name).name
-    except LookupError:
+    except (LookupError, ValueError):  # the latter of `undefined`
         raise MillraceError(
             f"data.encoding: expected the name of a text encoding, found {name!r}.",
             note="such as utf-8, latin-1, cp1252, utf-16-le or shift_jis.",
@@ -139,40 +147,87 @@ def _wrong_encoding(path: Path, encoding: str, error: UnicodeError) -> MillraceE
     )
 
 
-def _delimiter(sample: bytes, delimiter: str | None, escape: str | None) -> tuple[str, str]:
-    """Returns the delimiter that cuts most rows into as many cells as the first, at least two, and
-    the escape with which it does so."""
-    escapes = ["", ESCAPE] if escape is None and ESCAPE.encode() in sample else [escape or ""]
-    candidates = [(d, e) for e in escapes for d in delimiter or DELIMITERS]
-    return max(candidates, key=lambda pair: _agreement(sample, *pair))
+class _Fit(NamedTuple):
+    """How well a dialect fits a sample, the better the greater: the share of the rows with as many
+    cells as there are columns, how few quotes stand inside of cells, and how many cells there are.
+    """
+
+    share: float = 0.0
+    stray_quotes: int = 0
+    columns: int = 0
+    is_swallowing: bool = False  # whether rows seem to be lost in a quoted cell
+    half_quoted: int = 0  # how many more cells only begin with a quote than end with one too
 
 
-def _agreement(sample: bytes, delimiter: str, escape: str) -> tuple[float, int, int]:
-    """Says how well a delimiter fits, the better the greater: the share of the rows with as many
-    cells as the first, how few quotes stand inside of cells, and how many cells there are."""
-    first, _ = _split(sample, delimiter, escape, columns=0)
-    columns = int(first[0])
-    if columns < 2:
-        return 0.0, 0, 0
-    counts, stray_quotes = _split(sample, delimiter, escape, columns)
-    # The last row of the sample may be cut off.
-    whole = counts[:-1] if len(counts) > 1 and len(sample) > SAMPLE_BYTES // 2 else counts
-    return float((whole == columns).mean()), -stray_quotes, columns
+class _Sample:
+    """The first bytes of a CSV. `columns` is how many it has, 0: as many as the first row."""
 
+    def __init__(self, text: bytes, is_cut: bool, columns: int) -> None:
+        self._text, self._is_cut, self._columns = text, is_cut, columns
 
-def _split(
-    sample: bytes, delimiter: str, escape: str, columns: int
-) -> tuple[np.ndarray[Any, Any], int]:
-    """Returns how many cells each of the first rows has, and how many quotes stand in cells."""
-    data = np.frombuffer(sample + bytes(len(sample)), np.uint8).copy()
-    counts = np.zeros(SAMPLE_ROWS, np.int64)
-    spans = np.zeros((columns, SAMPLE_ROWS, 2), np.int64)
-    bounds = np.empty((SAMPLE_ROWS, 2), np.int64)
-    dialect = (ord(delimiter), QUOTE, ord(escape or "\0"), columns)
-    found, _ = csv_kernels.split_rows(data, 0, len(sample), True, *dialect, spans, bounds, counts)
-    # Doubled quotes are no stray ones: their cells lie, unescaped, behind the sample.
-    quotes = np.cumsum(np.append(0, data == QUOTE) * (np.arange(len(data) + 1) <= len(sample)))
-    return counts[:found], int((quotes[spans[..., 1]] - quotes[spans[..., 0]]).sum())
+    def dialect(
+        self, delimiter: str | None, escape: str | None, quote: str | None
+    ) -> tuple[str, str, str]:
+        """Returns the delimiter, the escape and the quote that cut most rows into as many cells as
+        there are columns, at least two. What is given, is taken."""
+        escapes = (
+            ["", ESCAPE] if escape is None and ESCAPE.encode() in self._text else [escape or ""]
+        )
+        guess = QUOTE if quote is None else quote
+        candidates = [(d, e, guess) for e in escapes for d in delimiter or DELIMITERS]
+        fits = {candidate: self._fit(*candidate) for candidate in candidates}
+        best = max(candidates, key=lambda candidate: fits[candidate][:3])
+        if quote is None and guess.encode() in self._text:
+            plain = (best[0], escape or "", "")
+            return plain if self._is_unquoted(fits[best], self._fit(*plain)) else best
+        return best
+
+    @staticmethod
+    def _is_unquoted(quoted: _Fit, plain: _Fit) -> bool:
+        """Whether quotes are text: without their meaning all rows are whole, with it some are lost.
+
+        Where both may be, quotes have their meaning.
+        """
+        loses = quoted.is_swallowing or quoted.share < plain.share - (1 - WHOLE_SHARE)
+        return loses and plain.share >= WHOLE_SHARE and plain.half_quoted > 0
+
+    def _fit(self, delimiter: str, escape: str, quote: str) -> _Fit:
+        columns = self._columns
+        if columns < 2:
+            columns = int(self._split(delimiter, escape, quote, columns=0)[0][0])
+        if columns < 2:
+            return _Fit()
+        counts, stray, swallows, half = self._split(delimiter, escape, quote, columns)
+        # The last row of the sample may be cut off.
+        whole = counts[:-1] if len(counts) > 1 and self._is_cut else counts
+        return _Fit(float((whole == columns).mean()), -stray, columns, swallows, half)
+
+    def _split(
+        self, delimiter: str, escape: str, quote: str, columns: int
+    ) -> tuple[np.ndarray[Any, Any], int, bool, int]:
+        """Returns how many cells each of the first rows has, how many quotes stand in cells, and
+        the last two of `_Fit`."""
+        size = len(self._text)
+        data = np.frombuffer(self._text + bytes(size), np.uint8).copy()
+        counts, breaks = np.zeros(SAMPLE_ROWS, np.int64), np.zeros(SAMPLE_ROWS, np.int64)
+        spans = np.zeros((columns, SAMPLE_ROWS, 2), np.int64)
+        bounds = np.empty((SAMPLE_ROWS, 2), np.int64)
+        dialect = (ord(delimiter), ord(quote or "\0"), ord(escape or "\0"), columns)
+        rows, _ = csv_kernels.split_rows(
+            data, 0, size, True, *dialect, spans, bounds, counts, breaks
+        )
+        swallowing = csv_kernels.swallowing_row(
+            data, bounds[:rows], counts[:rows], breaks[:rows], dialect[0]
+        )
+        # Doubled quotes are no stray ones: their cells lie, unescaped, behind the sample.
+        is_quote = (data == ord(QUOTE)) & (np.arange(2 * size) < size)
+        quotes = np.cumsum(np.append(0, is_quote))
+        stray = int((quotes[spans[..., 1]] - quotes[spans[..., 0]]).sum())
+        starts, ends = spans[..., 0], spans[..., 1]
+        begins = (ends > starts) & is_quote[np.minimum(starts, 2 * size - 1)]
+        ends_too = begins & (ends > starts + 1) & is_quote[ends - 1]
+        half = int(begins.sum()) - 2 * int(ends_too.sum())
+        return counts[:rows], stray, swallowing >= 0, half
 
 
 def chunks(path: Path, dialect: Dialect, size: int) -> Iterator[bytes]:
@@ -180,8 +235,11 @@ def chunks(path: Path, dialect: Dialect, size: int) -> Iterator[bytes]:
 
     Raises MillraceError when the file is damaged or its text breaks the encoding.
     """
-    stream = _read(path, dialect.compression, size + dialect.start)
-    first = next(stream, b"")[dialect.start :]
+    stream = compression.read(path, dialect.compression, size + dialect.start)
+    first = next(stream, b"")
+    while len(first) < dialect.start and (more := next(stream, b"")):
+        first += more
+    first = first[dialect.start :]
     if dialect.encoding == "utf-8":
         yield first
         yield from stream
@@ -194,55 +252,3 @@ def chunks(path: Path, dialect: Dialect, size: int) -> Iterator[bytes]:
         yield decoder.decode(b"", final=True).encode()
     except UnicodeError as error:
         raise _wrong_encoding(path, dialect.encoding, error) from None
-
-
-def _read(
-    path: Path, compression: str | None, size: int, limit: int | None = None
-) -> Iterator[bytes]:
-    """Yields the decompressed bytes of a file, at most `limit` of them."""
-    done = 0
-    try:
-        with _open(path, compression) as stream:
-            while (limit is None or done < limit) and (chunk := stream.read(size)):
-                done += len(chunk)
-                yield chunk
-    except DAMAGED as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's own fault
-        raise MillraceError(
-            f"{path}: expected {compression} data, found a damaged file ({error}).",
-            note="it may have been cut off on its way here: compare its size or checksum.",
-        ) from None
-
-
-def _open(path: Path, compression: str | None) -> IO[bytes]:
-    match compression:
-        case "gzip":
-            unzipped: IO[bytes] = igzip.open(path)
-            return unzipped
-        case "bzip2":
-            return bz2.open(path)
-        case "xz":
-            return lzma.open(path)
-        case "zstd":
-            return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
-        case "zip":
-            return _open_zip(path)
-        case _:
-            return path.open("rb")
-
-
-def _open_zip(path: Path) -> IO[bytes]:
-    archive = zipfile.ZipFile(path)
-    members = [
-        member
-        for member in archive.infolist()
-        # macOS puts notes of its own beside each file.
-        if not member.is_dir() and not member.filename.startswith("__MACOSX/")
-    ]
-    if len(members) != 1:
-        raise MillraceError(
-            f"{path}: expected an archive of one file, found {len(members)} in it.",
-            note="unpack it and name the files you want.",
-        )
-    return archive.open(members[0])

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.ingestion import cells, dialects
+from millrace.ingestion import cells, compression, dialects
 from millrace.ingestion.blocks import Block, Markers
 from millrace.ingestion.delimited import DelimitedTable
 from millrace.ingestion.formats import Evidence
@@ -47,21 +47,25 @@ def open_table(path: Path, data: dict[str, Any]) -> Table:
     if duplicates := [name for name, count in Counter(table.names).items() if count > 1]:
         raise MillraceError(
             f"{path}: expected different column names, found {duplicates} more than once.",
-            note="rename them in the file, or give all names under data.header.",
+            note="rename them in the file, or give all names under data.header, with "
+            "`skip_lines: 1` for the line that has them now.",
         )
     constants = {key: value for key, value in keys(path).items() if key not in table.names}
     return PartitionedTable(table, constants) if constants else table
 
 
 def _open(path: Path, data: dict[str, Any]) -> Table:
-    if dialects.container(path) == "parquet":
+    if compression.container(path) == "parquet":
         return ParquetTable(path, data["exclude"])
+    header, quote = data["header"], data.get("quote")
     dialect = dialects.detect(
         path,
         data.get("delimiter"),
         data.get("encoding"),
-        data.get("skip_lines", 0),
+        _skip_lines(path, data.get("skip_lines", 0)),
         data.get("escape"),
+        "" if quote == "none" else quote,
+        len(header) if isinstance(header, list) else 0,
     )
     start = next(dialects.chunks(path, dialect, 1 << 10)).lstrip()
     if start.startswith(b"{"):
@@ -71,11 +75,24 @@ def _open(path: Path, data: dict[str, Any]) -> Table:
             f"{path}: expected one JSON object per line, found an array of them.",
             note="`jq -c '.[]'` writes one per line.",
         )
-    return DelimitedTable(path, dialect, data["header"])
+    return DelimitedTable(path, dialect, header)
+
+
+def _skip_lines(path: Path, given: int | dict[str, int]) -> int:
+    """Returns how many lines come before the table in a file, given for all or by file."""
+    if isinstance(given, int):
+        return given
+    return given.get(path.as_posix(), given.get(path.name, 0))
 
 
 def open_tables(paths: Sequence[Path], data: dict[str, Any]) -> list[Table]:
     """Opens the raw files of a job; raises MillraceError unless all have the same columns."""
+    skipped = data.get("skip_lines", 0)
+    known = {name for path in paths for name in (path.as_posix(), path.name)}
+    if unknown := set(skipped if isinstance(skipped, dict) else ()) - known:
+        raise MillraceError(
+            f"data.skip_lines: expected files out of data.files, found {sorted(unknown)}."
+        )
     tables = [open_table(path, data) for path in paths]
     first = tables[0]
     for table in tables[1:]:

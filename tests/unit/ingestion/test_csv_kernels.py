@@ -25,10 +25,12 @@ def split(
     most = len(text) + 1
     data = np.frombuffer(text + bytes(len(text)), np.uint8).copy()
     spans, bounds = np.zeros((columns, most, 2), np.int64), np.zeros((most, 2), np.int64)
-    counts = np.zeros(most, np.int64)
+    counts, breaks = np.zeros(most, np.int64), np.zeros(most, np.int64)
     expected = columns if expected is None else expected
     dialect = (ord(delimiter), ord('"'), ord(escape), expected)
-    found, end = csv_kernels.split_rows(data, 0, len(text), True, *dialect, spans, bounds, counts)
+    found, end = csv_kernels.split_rows(
+        data, 0, len(text), True, *dialect, spans, bounds, counts, breaks
+    )
     assert end == len(text)
     assert data[: len(text)].tobytes() == text
     taken = np.minimum(np.maximum(counts[:found], 0), columns)
@@ -128,8 +130,8 @@ def test_a_quote_that_never_ends_is_said() -> None:
 def test_the_last_row_is_left_alone_until_it_is_complete() -> None:
     text = np.frombuffer(b'a,b\n"c\n' + bytes(7), np.uint8).copy()
     spans, bounds = np.zeros((2, 9, 2), np.int64), np.zeros((9, 2), np.int64)
-    counts = np.zeros(9, np.int64)
-    found = csv_kernels.split_rows(text, 0, 7, False, 44, 34, 0, 2, spans, bounds, counts)
+    counts, breaks = np.zeros(9, np.int64), np.zeros(9, np.int64)
+    found = csv_kernels.split_rows(text, 0, 7, False, 44, 34, 0, 2, spans, bounds, counts, breaks)
     assert found == (1, 4)
 
 

@@ -1,8 +1,10 @@
 """What a raw file is, found by looking at it."""
 
 import bz2
+import csv
 import gzip
 import lzma
+import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +13,11 @@ import pyarrow as pa
 import pytest
 
 from millrace.errors import MillraceError
-from millrace.ingestion import dialects
+from millrace.ingestion import compression, dialects
+from millrace.ingestion.blocks import Markers, text
+from millrace.ingestion.delimited import DelimitedTable
 
+MARKERS = Markers.of([""])
 TEXT = "name;size\n" + "Zoë;1,5\n" * 2000
 
 
@@ -102,9 +107,9 @@ def test_text_that_breaks_its_encoding_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MillraceError, match="expected a file, found a directory"):
-        dialects.container(tmp_path)
+        compression.container(tmp_path)
     with pytest.raises(MillraceError, match="expected a file, found none"):
-        dialects.container(tmp_path / "none.csv")
+        compression.container(tmp_path / "none.csv")
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le", "shift_jis", "cp037"])
@@ -156,3 +161,113 @@ def test_a_backslash_is_an_escape_where_rows_need_it(
     assert (dialect.delimiter, dialect.escape) == (",", escape)
     for given in ("", "\\"):
         assert dialects.detect(tmp_path / "table", escape=given).escape == given
+
+
+@pytest.mark.parametrize("name", ["undefined", "no\0such", "idna"])
+def test_odd_encodings_are_no_traceback(tmp_path: Path, name: str) -> None:
+    (tmp_path / "table").write_bytes(b"a,b\n\x81..,1\n")
+    with pytest.raises(MillraceError, match=r"expected (the name of a text encoding|text in)"):
+        dialects.detect(tmp_path / "table", encoding=name)
+
+
+def test_more_lines_to_skip_than_any_file_has(tmp_path: Path) -> None:
+    (tmp_path / "table").write_text("a,b\n1,2\n")
+    with pytest.raises(MillraceError, match="expected a table behind 5000000000 lines"):
+        dialects.detect(tmp_path / "table", skip_lines=5_000_000_000)
+
+
+TITLES = ["Plain", '"Half', 'Half"', '5" disk', '"Whole"', '"Foo" and more', "x", '"', '""']
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_file_whose_quotes_are_text(tmp_path: Path, seed: int) -> None:
+    """Python's csv module reads it without quotes, line by line."""
+    draw = random.Random(seed)
+    rows = [f"{n}\t{draw.choice(TITLES)}\t{draw.choice(TITLES)}\t{n % 7}" for n in range(500)]
+    path = tmp_path / "table"
+    path.write_text("\n".join(["id\tname\tother\tn", *rows, ""]))
+    dialect = dialects.detect(path)
+    assert (dialect.delimiter, dialect.quote) == ("\t", "")
+    table = DelimitedTable(path, dialect, True)
+    found = [
+        block.raw(row) for block in table.blocks(MARKERS, {}) for row in range(len(block.counts))
+    ]
+    assert found == rows
+    assert table.lines == (501, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a,b\n1,"x, y"\n2,"z"\n',
+        'a,b\n1,"x\ny"\n2,"z, w\nv"\n',
+        'a,b\n1,"x, y\nz, w"\n2,"z"\n',
+        'a,b\n"x ""y""",1\n',
+        'a,b\n"x"y,1\nz,2\n',
+        "a,b\n1,2\n",
+    ],
+)
+def test_quotes_that_are_quotes(tmp_path: Path, text: str) -> None:
+    (tmp_path / "table").write_text(text)
+    assert dialects.detect(tmp_path / "table").quote == '"'
+    assert dialects.detect(tmp_path / "table", quote="").quote == ""
+
+
+def test_a_given_quote(tmp_path: Path) -> None:
+    (tmp_path / "table").write_text("a,b\n'x, y',1\n'z',2\n")
+    dialect = dialects.detect(tmp_path / "table", quote="'")
+    table = DelimitedTable(tmp_path / "table", dialect, True)
+    (block,) = table.blocks(MARKERS, {})
+    assert [text(block.data, span) for span in block.spans[0]] == ["x, y", "z"]
+
+
+def late(path: Path) -> int:
+    """Writes a table whose quotes stay balanced beyond what is looked at first, and then do not;
+    returns the line where that begins."""
+    rows = [f'{n},"a, b",{n % 3}' for n in range(30_000)]
+    rows += ['7,"a,1', "8,b,2", '9,c",3', *(f"{n},d,0" for n in range(10))]
+    path.write_text("\n".join(["x,y,z", *rows, ""]))
+    return 30_002
+
+
+def test_a_quoted_cell_that_swallows_rows_is_refused_with_its_line(tmp_path: Path) -> None:
+    line = late(tmp_path / "table")
+    with pytest.raises(MillraceError, match=f"line {line}, row 30001: .* over 3 lines"):
+        DelimitedTable(tmp_path / "table", dialects.detect(tmp_path / "table"), True)
+    # Said to be quotes, they are: the cell holds three lines.
+    dialect = dialects.detect(tmp_path / "table", quote='"')
+    table = DelimitedTable(tmp_path / "table", dialect, True)
+    rows = sum(len(block.counts) for block in table.blocks(MARKERS, {}))
+    with (tmp_path / "table").open(newline="") as file:
+        assert rows == len(list(csv.reader(file))) - 1 == 30_011
+    assert table.lines == (30_014, 0, 2)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("last", ["", "end"])
+def test_lines_are_counted(tmp_path: Path, end: str, last: str) -> None:
+    text = end.join(["title", "a,b", '1,"x', "y", 'z"', "", "2,w", ""]) + (last and "3,4")
+    (tmp_path / "table").write_bytes(text.encode())
+    table = DelimitedTable(
+        tmp_path / "table", dialects.detect(tmp_path / "table", skip_lines=1), True
+    )
+    rows = sum(len(block.counts) for block in table.blocks(MARKERS, {}))
+    assert (rows, table.lines) == ((3, (8, 1, 2)) if last else (2, (7, 1, 2)))
+    assert table.lines is not None
+    # One line is empty, one the header.
+    assert table.lines.total == table.lines.before + 2 + rows + table.lines.in_cells
+
+
+def test_the_delimiter_gives_the_columns_of_the_config(tmp_path: Path) -> None:
+    (tmp_path / "table").write_text("|1x3 Cross validator\n" + "25, Private, 7, no.\n" * 20)
+    assert dialects.detect(tmp_path / "table").delimiter == "|"
+    assert dialects.detect(tmp_path / "table", columns=4).delimiter == ","
+
+
+def test_a_first_row_that_repeats_the_given_names_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "table").write_text("A,A,ref,B\n1,2,3,yes\n")
+    dialect = dialects.detect(tmp_path / "table")
+    with pytest.raises(MillraceError, match=r"repeats 2 of them\.\nNote: set data.skip_lines to 1"):
+        DelimitedTable(tmp_path / "table", dialect, ["A1", "A2", "ref", "B"])
+    dialect = dialects.detect(tmp_path / "table", skip_lines=1)
+    assert DelimitedTable(tmp_path / "table", dialect, ["A1", "A2", "ref", "B"]).names[3] == "B"
