@@ -7,7 +7,7 @@ was interrupted goes on with the batch that came next.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
@@ -22,6 +22,10 @@ Columns: TypeAlias = dict[str, np.ndarray]
 
 # Enough for Python's share of the time to vanish, few enough to keep the progress alive.
 STEPS_PER_CALL = 64
+
+
+# Takes the tables of a `Buffer`, and rows of them, int32 [batches, batch size].
+RunSteps = Callable[[dict[str, tf.Tensor], tf.Tensor], None]
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from millrace.errors import MillraceError
 from millrace.training import cluster
+from millrace.training.batches import RunSteps
 from millrace.training.cluster import Cluster
-
-if TYPE_CHECKING:
-    from millrace.training.steps import RunSteps
 
 # So long may a process not answer before it counts as gone.
 SILENCE_SECONDS = 10.0

@@ -9,12 +9,10 @@ import keras
 import tensorflow as tf
 
 from millrace.training import parameter_server
+from millrace.training.batches import RunSteps
 
 # More than a training has steps, since a step changes the other half of a seed.
 SEEDS_APART = 1_000_003
-
-# Takes tables as in `batches.Buffer`, and rows of them, int32 [batches, batch size].
-RunSteps = Callable[[dict[str, tf.Tensor], tf.Tensor], None]
 
 
 def compiled(

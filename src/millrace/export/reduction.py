@@ -1,0 +1,128 @@
+"""Reduced TF Lite models: made from the full one, compared with it, shipped when good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from millrace.evaluation import metrics
+from millrace.export import conversion, parity
+from millrace.features.preprocessing import Preprocessing
+from millrace.features.raw_row import read_raw
+from millrace.tfrecord.examples import shard_paths
+
+# Enough for a stable metric, few enough to be done in seconds.
+ROWS_TO_COMPARE = 20_000
+ROWS_TO_CALIBRATE = 1_000
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A TF Lite model, and what conversion.json says of it.
+
+    Attributes:
+        model: the model, None where it is not shipped.
+        entry: an entry of `artifacts`.
+    """
+
+    model: bytes | None
+    entry: dict[str, Any]
+
+
+class Comparison:
+    """The full model on test rows, with which its reduced forms are compared.
+
+    Args:
+        full: the full model, as `conversion.convert_tflite` returned it.
+        signature: signature.json.
+        preprocessing: the feature columns.
+        examples: the directory that ingest wrote.
+        job: the completed config.
+    """
+
+    def __init__(
+        self,
+        full: bytes,
+        signature: dict[str, Any],
+        preprocessing: Preprocessing,
+        examples: Path,
+        job: dict[str, Any],
+    ) -> None:
+        taken = {column["name"] for column in signature["inputs"]}
+        label, task = preprocessing.label_column, preprocessing.task
+        self._full, self._job, self._task = full, job, task
+        self._threshold = signature["threshold"]
+        self._train = shard_paths(examples, "train")
+        self._raw = tuple(column for column in preprocessing.raw if column.name in taken)
+        test = shard_paths(examples, "test")
+        self._test = read_raw(test, (*self._raw, label), ROWS_TO_COMPARE, job["seed"])
+        labels = task.encode_labels(tf.constant(self._test.pop(label.name))).numpy()
+        self._labels = task.decode_labels(labels)
+        self.metric = metrics.selection_metric(job["selection"]["metric"], task.kind)
+        self._reference = conversion.predict_tflite(full, self._test, self._raw)
+        self._score_of_full = self._score(self._reference)
+
+    @property
+    def rows(self) -> int:
+        """How many rows are compared."""
+        return len(self._labels)
+
+    @property
+    def full(self) -> Reduced:
+        """The full model."""
+        entry = _entry("float32", self._full, "the full model")
+        return Reduced(self._full, entry | {"metric": self._score_of_full})
+
+    def reduced(self) -> Iterator[Reduced]:
+        """Yields the model at each precision that `export.reduced` names."""
+        for precision in self._job["export"]["reduced"]:
+            model = conversion.reduce_tflite(self._full, precision, self._calibration, self._raw)
+            differences = self._compare(model)
+            fault = conversion.find_fault(
+                differences, self._job["export"], self._task.kind, self._score_of_full
+            )
+            entry = _entry(precision, model, fault or "as good as the full model")
+            entry |= {"shipped": fault is None} | differences
+            yield Reduced(model if fault is None else None, entry)
+
+    @cached_property
+    def _calibration(self) -> dict[str, np.ndarray]:
+        return read_raw(self._train, self._raw, ROWS_TO_CALIBRATE, self._job["seed"])
+
+    def _compare(self, model: bytes) -> dict[str, float]:
+        predictions = conversion.predict_tflite(model, self._test, self._raw)
+        compared = parity.compare(
+            self._reference, predictions, self._task, self._threshold, band=0.0
+        )
+        score = self._score(predictions)
+        return {
+            "max_difference": float(compared.differences.max()),
+            "mean_difference": float(compared.differences.mean()),
+            "metric": score,
+            "metric_cost": metrics.improvement(self.metric, self._score_of_full, score),
+        }
+
+    def _score(self, predictions: np.ndarray) -> float:
+        threshold = self._threshold
+        values = metrics.evaluate(self._task.kind, self._labels, predictions, threshold=threshold)
+        return values[self.metric]
+
+
+def _entry(precision: str, model: bytes, reason: str) -> dict[str, Any]:
+    """Returns what conversion.json says of a model before it is compared with the full one."""
+    return {
+        "artifact": f"{precision}.tflite",
+        "precision": precision,
+        "bytes": len(model),
+        "shipped": True,
+        "reason": reason,
+        "max_difference": 0.0,
+        "mean_difference": 0.0,
+        "metric_cost": 0.0,
+    }
