@@ -33,8 +33,12 @@ def main() -> None:
             signature = read_json(arguments.signature)
             preprocessing = Preprocessing.load(arguments.preprocessing)
             compared = reduction.Comparison(full, signature, preprocessing, arguments.examples, job)
-            description |= {"rows": compared.rows, "metric": compared.metric}
-            description["artifacts"] = _write(compared, directory)
+            compared_on = {"rows": compared.rows, "metric": compared.metric}
+            description = {
+                "left_out": None,
+                **compared_on,
+                "artifacts": _write(compared, directory),
+            }
         write_json(ConvertedFolder(directory).description, description)
 
 

@@ -100,7 +100,7 @@ class Lookup(CategoricalOfColumn):
         a space before it, behind it, and both.
         """
         missing_id = self.cardinality - 1
-        known = dict(zip(self.known, self.known_ids.tolist(), strict=True))
+        known: dict[Any, int] = dict(zip(self.known, self.known_ids.tolist(), strict=True))
         if not self.takes_cells:
             return {**known, **dict.fromkeys((self.missing or ()), missing_id), "": missing_id}
         # What has spaces around it, or means missing, is never found in a file.
