@@ -1,11 +1,13 @@
 """A small made job in a folder of its own, and the real workflow run on it."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -166,6 +168,33 @@ def planned(folder: Path, *arguments: str) -> set[str]:
     """The rules that another run would run."""
     output = snakemake(folder, "--dry-run", *arguments)
     return set(re.findall(r"^(\w+) +\d+$", output, re.MULTILINE)) - {"total", "all"}
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job that Snakemake would run: its rule, the words of its command, what it declares."""
+
+    rule: str
+    command: list[str]
+    inputs: list[str]
+    outputs: list[str]
+
+
+PLAN = """
+import json
+from millrace.workflow import dvc_yaml
+jobs = [[job.rule, job.command, job.inputs, job.outputs] for job in dvc_yaml.planned()]
+print(json.dumps(jobs))
+"""
+
+
+def all_jobs(folder: Path) -> list[PlannedJob]:
+    """Returns the jobs of a run from nothing, in the order of the rules."""
+    command = [sys.executable, "-c", PLAN]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=True
+    )
+    return [PlannedJob(*job) for job in json.loads(done.stdout)]
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -1,15 +1,18 @@
 """After an edit of a module, what imports it is planned again, and that is the reason given."""
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from millrace.workflow.code import Code
-from tests.helpers.synthetic_jobs import environment, make_repository, planned, snakemake
+from tests.helpers.synthetic_jobs import (
+    PlannedJob,
+    all_jobs,
+    make_repository,
+    planned,
+    snakemake,
+)
 
 ROOT = Path(__file__).parents[3]
 # One module of each room that stages run; nothing in `workflow` or `console` is the code of all.
@@ -31,35 +34,20 @@ MODULES = [
     "tf1.vocabulary_rows",
     "tf1.upgrade",
 ]
-OUTPUTS = """
-from pathlib import Path
-import json
-from millrace.workflow import dvc_yaml
-jobs = [[job.rule, job.script, job.inputs, job.outputs] for job in dvc_yaml.planned()]
-print(json.dumps(jobs))
-"""
-
-
-Jobs = list[tuple[str, str, list[str], list[str]]]
+Jobs = list[PlannedJob]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Jobs]:
     """A copy of the project whose outputs are there, of which Snakemake knows what made them."""
     folder = make_repository(tmp_path_factory.mktemp("reruns") / "job")
-    command = [sys.executable, "-c", OUTPUTS]
-    environ = environment(folder)
-    done = subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, text=True, check=True
-    )
-    jobs: Jobs = json.loads(done.stdout)
-    for *_, outputs in jobs:
-        for path in (folder / output for output in outputs):
-            if path.suffix:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch()
-            else:
-                path.mkdir(parents=True, exist_ok=True)
+    jobs = all_jobs(folder)
+    for path in (folder / output for job in jobs for output in job.outputs):
+        if path.suffix:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        else:
+            path.mkdir(parents=True, exist_ok=True)
     snakemake(folder, "--touch", "--forceall")
     assert not planned(folder)
     return folder, jobs
@@ -69,9 +57,9 @@ def importing(folder: Path, jobs: Jobs, module: str) -> set[str]:
     """The rules of the stages whose code a module is; the tests of `Code` ask Python about that."""
     code = Code()
     return {
-        rule
-        for rule, script, *_ in jobs
-        if any(line.split()[0] == module for line in code.of(folder / script))
+        job.rule
+        for job in jobs
+        if any(line.split()[0] == module for line in code.of(folder / job.command[1]))
     }
 
 
@@ -79,8 +67,8 @@ def and_behind(jobs: Jobs, rules: set[str]) -> set[str]:
     """These rules, and all that take what they make."""
     stale: set[str] = set()
     while True:
-        made = {path for rule, _, _, outputs in jobs if rule in rules for path in outputs}
-        rules = rules | {rule for rule, _, inputs, _ in jobs if made & set(inputs)}
+        made = {path for job in jobs if job.rule in rules for path in job.outputs}
+        rules = rules | {job.rule for job in jobs if made & set(job.inputs)}
         if rules == stale:
             return rules
         stale = rules

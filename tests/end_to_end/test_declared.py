@@ -1,0 +1,52 @@
+"""Each stage alone in a folder that holds what its rule declares, and nothing else of the job."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.synthetic_jobs import CONFIG_FILE, PlannedJob, all_jobs, environment, git, hashes
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
+
+
+def run_alone(job: PlannedJob, project: Path, folder: Path) -> dict[str, str]:
+    """Runs a job with the inputs of its rule alone; returns the hashes of what it made."""
+    (folder / "config").mkdir(parents=True)
+    shutil.copy(project / CONFIG_FILE, folder / CONFIG_FILE)
+    (folder / "scripts").symlink_to(project / "scripts")
+    for name in job.inputs:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (project / name).is_dir() else shutil.copy
+        copy(project / name, folder / name)
+    given = hashes(folder).keys()
+    done = subprocess.run(
+        [sys.executable, *job.command[1:]],
+        cwd=folder,
+        env=environment(project),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{job.rule}: {done.stdout}{done.stderr}"
+    made = hashes(folder)
+    return {name: made[name] for name in made.keys() - given}
+
+
+def test_no_stage_reads_what_its_rule_does_not_declare(repository: Path, tmp_path: Path) -> None:
+    git(repository, "reset", "--quiet", "--soft", "HEAD~1")  # the commit that made the results
+    jobs = all_jobs(repository)
+    expected = hashes(repository)
+    assert len(jobs) == 16
+    for number, job in enumerate(jobs):
+        made = run_alone(job, repository, tmp_path / str(number))
+        declared = {
+            name
+            for name in expected
+            if any(name == path or name.startswith(f"{path}/") for path in job.outputs)
+        }
+        assert {name: made.get(name) for name in declared} == {
+            name: expected[name] for name in declared
+        }, job.rule
