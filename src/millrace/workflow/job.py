@@ -1,6 +1,7 @@
 """What the Snakefile knows of a job: its config, the files that it is about, what it takes."""
 
 import glob
+import hashlib
 import json
 import os
 import re
@@ -24,6 +25,10 @@ from millrace.workflow.code import Code
 
 # What Snakemake replaces in the name of an input; nothing escapes it.
 WILDCARD = re.compile(r"\{\s*\w+\s*(,[^}]*)?\}")
+
+
+# Of a digest: enough to tell two versions of a text from each other.
+DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -127,26 +132,29 @@ class Job:
         paths = sorted({str(path) for text in texts for path in _files(text)})
         return [local(path) for path in paths] if self.project else paths
 
-    def depends_on(self, *keys: str) -> dict[str, Any]:
-        """Returns the part of the config under each dotted key, None for what is left out.
+    def depends_on(self, *keys: str) -> dict[str, str]:
+        """Returns a digest of the part of the config under each dotted key.
 
-        As a rule's `params` it makes Snakemake run the rule again when that part has changed.
+        As a rule's `params` it makes Snakemake run the rule again when that part has changed. It is
+        not the part itself, because Snakemake puts parameters into its metadata and its report:
+        there a text of the config would be read as HTML, and an address be published.
         """
-        return {key: _look_up(self.config, key) for key in keys}
+        return {key: _digest(_look_up(self.config, key)) for key in keys}
 
-    def run_depends_on(self, run: str, *keys: str) -> dict[str, Any]:
+    def run_depends_on(self, run: str, *keys: str) -> dict[str, str]:
         """Returns what of these parts of the config decides on a run, as `depends_on`.
 
         Of `models` that is the run's own model. What only says how many other runs there are is
         left out: with more seeds or folds, those that are trained stay as they are.
         """
         one, parts = self.runs[run], self.depends_on(*keys)
-        model = parts.pop("models")[one.model]
-        parts[f"models.{one.model}"] = {
-            key: value for key, value in model.items() if key not in ("seeds", "ensemble")
-        }
+        del parts["models"]
+        model = _look_up(self.config, "models")[one.model]
+        parts[f"models.{one.model}"] = _digest(
+            {key: value for key, value in model.items() if key not in runs.ABOUT_RUNS}
+        )
         if one.fold is None:
-            parts["selection.folds"] = None
+            parts["selection.folds"] = _digest(None)
         return parts
 
 
@@ -264,6 +272,10 @@ def _look_up(config: dict[str, Any], key: str) -> Any:
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:DIGITS]
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -74,13 +74,27 @@ def test_local_files_are_those_that_exist_with_globs_expanded(folder: Path) -> N
     assert job.local_files == ["t.csv", "more/a.csv", "more/b.csv"]
 
 
-def test_depends_on_gives_the_parts_named_and_nothing_else(folder: Path) -> None:
-    job = prepare(as_snakemake_merges_it(folder), ["job.yaml"])
-    assert job.depends_on("seed", "models.small.hidden_units", "selection.none") == {
-        "seed": 0,
-        "models.small.hidden_units": [4],
-        "selection.none": None,
-    }
+def test_depends_on_changes_with_the_parts_named_and_nothing_else(folder: Path) -> None:
+    keys = ("seed", "models.small.hidden_units", "selection.none")
+
+    def uses(**changes: Any) -> dict[str, str]:
+        return prepare(as_snakemake_merges_it(folder) | changes, []).depends_on(*keys)
+
+    before = uses()
+    assert list(before) == list(keys)
+    assert uses(training={"epochs": 7}) == before
+    assert uses(seed=1) == before | {"seed": uses(seed=1)["seed"]} != before
+    models = {"small": {"kind": "dnn", "hidden_units": [5]}, "linear": {"kind": "linear"}}
+    assert uses(models=models)[keys[1]] != before[keys[1]]
+
+
+def test_no_text_of_a_config_comes_into_the_metadata_and_the_report(folder: Path) -> None:
+    """Snakemake shows parameters there as they are."""
+    secret = "https://example.org/t.csv?token=abc</script><script>alert(1)</script>"
+    merged = as_snakemake_merges_it(folder)
+    merged["data"] |= {"files": secret, "positive": secret}
+    job = prepare(merged, [])
+    assert "abc" not in str([job.depends_on(*job.config), job.run_depends_on("small", "models")])
 
 
 def test_more_seeds_and_folds_leave_the_runs_that_are_there_as_they_are(folder: Path) -> None:
