@@ -4,9 +4,7 @@ It writes one part of the table, the rows of its share of the files; `gather` jo
 """
 
 import argparse
-import csv
 import shutil
-from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -16,9 +14,9 @@ from millrace import config
 from millrace.errors import MillraceError, run
 from millrace.files import read_json, replacing, write_json
 from millrace.ingestion import splits
-from millrace.ingestion.blocks import Reject
 from millrace.ingestion.origins import OriginWriter
 from millrace.ingestion.plan import Plan
+from millrace.ingestion.rejects import RejectedRows
 from millrace.ingestion.shards import ShardWriter
 from millrace.progress import Progress
 from millrace.tfrecord.examples import Encoder
@@ -86,7 +84,6 @@ def write(
         for index in range(mine.start):
             for _ in plan.outcomes(index):
                 pass  # the plan remembers the rows of earlier files
-    reasons: Counter[str] = Counter()
     unlabelled, duplicates, in_gap, rows_read = 0, 0, 0, dict.fromkeys(mine, 0)
     writers = {
         split: ShardWriter(folder, split, data["examples_per_shard"], data["compression"])
@@ -94,11 +91,9 @@ def write(
     }
     origin_writers = {split: OriginWriter(folder, split, data["ids"]) for split in splits.SPLITS}
     with (
-        (folder / "rejected.csv").open("w", encoding="utf-8", newline="") as file,
+        RejectedRows(folder / "rejected.csv", data["exclude"]) as rejected,
         Progress(plan.rows if len(mine) == len(files) else None, "rows", "ingest") as progress,
     ):
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(("file", *Reject._fields))
         for index in mine:
             for count, outcome in plan.outcomes(index):
                 encoder = Encoder(outcome.examples)
@@ -106,11 +101,7 @@ def write(
                     rows = np.flatnonzero(outcome.splits == number)
                     writers[split].write(encoder, rows)
                     origin_writers[split].write(outcome.origins.take(rows))
-                table.writerows((files[index]["path"], *reject) for reject in outcome.rejected)
-                reasons.update(
-                    f"{reject.column}: {reject.kind}" if reject.column else reject.kind
-                    for reject in outcome.rejected
-                )
+                rejected.write(files[index]["path"], outcome.rejected)
                 unlabelled += outcome.unlabelled
                 duplicates += outcome.duplicates
                 in_gap += int((outcome.splits == splits.LEFT_OUT).sum())
@@ -128,7 +119,7 @@ def write(
             for index, count in rows_read.items()
         ],
         "shards": {split: writer.close() for split, writer in writers.items()},
-        "reasons": dict(reasons),
+        "reasons": dict(rejected.reasons),
     }
 
 

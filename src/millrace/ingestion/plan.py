@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from millrace import config
 from millrace.errors import MillraceError
-from millrace.ingestion import blocks, cells, formats, inference, origins, splits, tables
+from millrace.ingestion import blocks, cells, formats, inference, origins, rejects, splits, tables
 from millrace.ingestion.blocks import Block, Markers, Reject
 from millrace.ingestion.committed_schema import Domain, read_schema
 from millrace.ingestion.tables import Table
@@ -202,6 +202,8 @@ class Plan:
 
     def _outcome(self, index: int, block: Block, draw: splits.Draw | None) -> Outcome:
         table = self.tables[index]
+        if exclude := self._data["exclude"]:
+            block = block._replace(raw=rejects.without(block, table.names, exclude))
         divided_by = self._time_column if self._file_splits[index] in (None, "train") else None
         required = [*self._required, divided_by] if divided_by else self._required
         batch, kept, rejected, unlabelled = self._labelled(table, block, required)

@@ -215,13 +215,19 @@ def time_cuts(
 
     `values` gives all values of the column, none missing; it is called only when a cut is given as
     a share of the rows. Rows with equal values stay together, so such shares are approximate.
-    Raises MillraceError when a value is none of the column, the cuts are not in their order, or
-    there is to be a gap in what has no distances.
+    Raises MillraceError when the column has no order in time, a value is none of the column, or the
+    cuts are not in their order.
     """
-    if split["gap"] and (pa.types.is_string(type_) or pa.types.is_boolean(type_)):
+    if pa.types.is_string(type_) or pa.types.is_boolean(type_):
+        found = values()
+        kind = "text" if pa.types.is_string(type_) else "a truth value,"
+        shown = repr(found[0].as_py()) if len(found) else "in every row"
+        column = split["column"]
         raise MillraceError(
-            f"data.split.gap: expected none with a column of type {type_}, found {split['gap']}.",
-            note="a gap is a number of days, or the difference of two numbers.",
+            f"data.split.column: {column!r}: expected dates, timestamps or numbers to order by, "
+            f"found {kind} {shown}.",
+            note="for dates that are written in a way of their own, give the format, such as "
+            f"data.types: {{{column}: {{kind: date, format: '%d/%m/%Y'}}}}.",
         )
     given = {name: _cut(name, split, type_) for name in ("validation", "test")}
     if any(cut is None for cut in given.values()):

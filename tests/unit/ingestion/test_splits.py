@@ -204,7 +204,15 @@ def test_rows_in_a_gap_are_left_out(values: list, cuts: tuple, gap: float) -> No
     assert one.tolist() == [*[TRAIN] * 6, out, TEST, TEST]
 
 
-def test_text_has_no_gap() -> None:
-    split = {"column": "day", "validation": "b", "test": "c", "gap": 1}
-    with pytest.raises(MillraceError, match="expected none with a column of type string"):
-        splits.time_cuts(split, pa.string(), no_values)
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["27/01/2021", "01/02/2021"], "dates, timestamps or numbers to order by, found text '27/"),
+        ([True, False], "dates, timestamps or numbers to order by, found a truth value, True"),
+    ],
+)
+def test_text_is_no_time(values: list, message: str) -> None:
+    column = pa.chunked_array([values])
+    split = {"column": "day", "validation": 0.15, "test": 0.15, "gap": 0}
+    with pytest.raises(MillraceError, match=message):
+        splits.time_cuts(split, column.type, lambda: column)
