@@ -475,8 +475,8 @@ MISTAKES: list[tuple[str | None, dict[str, Any], str]] = [
     (f"a,labels\n{ROWS}", {}, "found 'label'.\nNote: the table has 'labels'"),
     (f"a,label\n{ROWS}", {"types": {"x": "string"}}, "data.types: expected a column of the table"),
     (f"a,label\n{ROWS}", {"exclude": ["x"]}, "data.exclude: expected a column of the table"),
-    (f"a,label\n{ROWS}", {"exclude": ["label"]}, "data.exclude: expected features, found the l"),
-    (f"a,label\n{ROWS}", {"exclude": ["a"], "weight": "a"}, "found the weight 'a'"),
+    (f"a,label\n{ROWS}", {"exclude": ["label"]}, "data.exclude: expected no label, found 'label'"),
+    (f"a,label\n{ROWS}", {"exclude": ["a"], "weight": "a"}, "expected no weight, found 'a'"),
     (f"a,label\n{ROWS}", {"weight": "label"}, "data.weight: expected another column than the"),
     (f"a,label\n{ROWS}", {"weight": "b"}, "data.weight: expected a column of the table, found"),
     (
