@@ -1,7 +1,9 @@
 """What `features: auto` means: a feature column for each raw column, chosen by its statistics."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -20,47 +22,86 @@ MIN_COUNT = 3
 # A text column in which a value comes back less often than this, on average, names rows.
 LEAST_ROWS_PER_VALUE = 2.0
 
+# Half of the cells of a text, out of a sample, have so many words, and words come back.
+SEVERAL_WORDS = 3
+SAMPLE = 2000
+MOST_WORDS = 64
+
+_ROLES = {
+    "index": "the stored index of a table, which says where a row stood",
+    "group": "it divides the rows: data.split groups by it",
+    "time": "it divides the rows: data.split orders by it",
+}
+
+# How columns of ids are called: user_id, ZIP, phone number.
+_ID_NAME = re.compile(r"(?i)(?:^|[^a-z])(?:id|key|code|no|nr|num|number|phone|zip|uuid|hash)s?$")
+
 
 def propose(
-    columns: dict[str, dict[str, Any]], rows: int
+    columns: dict[str, dict[str, Any]], rows: int, roles: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Returns settings by feature name, as in the config, and the columns left out, each with why.
 
     Args:
         columns: statistics of the training examples by raw column, the label not among them.
         rows: the number of training examples.
+        roles: the columns that are no features whatever they hold: index, group or time.
     """
     features: dict[str, dict[str, Any]] = {}
     left_out: dict[str, str] = {}
     for name, column in columns.items():
-        distinct, seen = column["distinct"], rows - column["missing"]
-        if distinct == 0:
-            left_out[name] = "every value is missing"
-        elif distinct == 1 and column["missing"] == 0:
-            left_out[name] = "every row has the same value"
-        elif column["type"] in ("date", "timestamp"):
-            if found := _of_dates(name, column):
-                features |= found
-            else:
-                left_out[name] = f"all its dates lie within {WEEKS} weeks"
-        elif column["type"] == "string":
-            frequent = any(count >= MIN_COUNT for _, count in column["values"])
-            if seen < LEAST_ROWS_PER_VALUE * distinct or not frequent:
-                left_out[name] = f"an id: {distinct} different values in {seen} rows"
-            else:
-                features[name] = {"kind": "vocabulary", "min_count": MIN_COUNT}
-        elif column["type"] == "int64" and distinct == seen > FEW_VALUES and _is_run(column):
-            left_out[name] = "an id: it counts the rows"
-        elif column["type"] == "int64" and largest_magnitude(column) >= END_OF_EXACT_INTEGERS:
-            left_out[name] = (
-                "whole numbers from 2^24 on lose digits in float32: declare data.types, string for "
-                "an id, float32 for a quantity"
-            )
-        elif column["type"] == "int64" and 2 < distinct <= FEW_VALUES:
-            features[name] = {"kind": "vocabulary", "min_count": MIN_COUNT}
+        found = _ROLES[roles[name]] if name in roles else _proposal(name, column, rows)
+        if isinstance(found, str):
+            left_out[name] = found
         else:
-            features[name] = {"kind": "numeric", "normalizer": "robust"}
+            features |= found
     return features, left_out
+
+
+def _proposal(name: str, column: dict[str, Any], rows: int) -> dict[str, dict[str, Any]] | str:
+    """Returns a column's features by their names, or why it has none."""
+    distinct, seen = column["distinct"], rows - column["missing"]
+    if distinct == 0:
+        return "every value is missing"
+    if distinct == 1 and column["missing"] == 0 and not column.get("infinite"):
+        return "every row has the same value"
+    if column["type"] in ("date", "timestamp"):
+        return _of_dates(name, column) or f"all its dates lie within {WEEKS} weeks"
+    if column["type"] == "string":
+        return _of_text(name, column, seen)
+    if column["type"] == "int64" and (reason := _is_id(name, column, seen)):
+        return reason
+    if 2 < distinct <= FEW_VALUES and all(value == int(value) for value, _ in column["values"]):
+        return {name: {"kind": "vocabulary", "min_count": MIN_COUNT}}
+    return {name: {"kind": "numeric", "normalizer": "robust"}}
+
+
+def _of_text(name: str, column: dict[str, Any], seen: int) -> dict[str, dict[str, Any]] | str:
+    distinct = column["distinct"]
+    frequent = any(count >= MIN_COUNT for _, count in column["values"])
+    if seen >= LEAST_ROWS_PER_VALUE * distinct and frequent:
+        return {name: {"kind": "vocabulary", "min_count": MIN_COUNT}}
+    words = [value.split() for value, _ in column["values"][:SAMPLE]]
+    lengths = sorted(map(len, words))
+    several = lengths[len(lengths) // 2] >= SEVERAL_WORDS
+    if several and 2 * len({word for cell in words for word in cell}) <= sum(lengths):
+        longest = min(lengths[-1], MOST_WORDS)
+        settings = {"kind": "text", "max_length": longest, "min_count": 2, "max_size": 20_000}
+        return {name: settings}
+    return f"an id: {distinct} different values in {seen} rows"
+
+
+def _is_id(name: str, column: dict[str, Any], seen: int) -> str:
+    """Says why a column of whole numbers names rows or things rather than measures them, or ""."""
+    unique = column["distinct"] == seen > FEW_VALUES
+    if unique and _is_run(column):
+        return "an id: it counts the rows"
+    if largest_magnitude(column) >= END_OF_EXACT_INTEGERS and (unique or _ID_NAME.search(name)):
+        return (
+            "an id: whole numbers from 2^24 on, which float32 does not tell apart; declare"
+            " data.types, string for an id, float32 for a quantity"
+        )
+    return ""
 
 
 def _of_dates(name: str, column: dict[str, Any]) -> dict[str, dict[str, Any]]:

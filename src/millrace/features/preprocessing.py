@@ -205,8 +205,8 @@ def learn(
         statistics: statistics.json.
 
     Raises:
-        MillraceError: a feature names a column or feature that does not exist, or its kind does
-            not fit the column.
+        MillraceError: a feature names a column or feature that does not exist, its kind does not
+            fit the column, or `auto` finds no column to make one of.
     """
     train = statistics["splits"]["train"]
     label, weight = schema["label"], schema.get("weight")
@@ -215,7 +215,16 @@ def learn(
     }
     left_out: dict[str, str] = {}
     if isinstance(features, str):
-        features, left_out = propose(available, train["rows"])
+        roles = {x["name"]: x["role"] for x in schema["columns"] if "role" in x}
+        roles = {name: role for name, role in roles.items() if name in available}
+        features, left_out = propose(available, train["rows"], roles)
+        if not features:
+            reasons = "; ".join(f"{name!r}: {reason}" for name, reason in left_out.items())
+            raise MillraceError(
+                f"features: expected at least one column that models can use, found none ({reasons}"
+                ").",
+                note="declare features in the config, where you know better.",
+            )
 
     missing = {
         column["name"]: tuple(column["missing_values"])

@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 KEYS = {
     *("name", "type", "required", "missing_values", "min", "max", "values", "unique"),
-    *("decimal", "thousands", "format"),
+    *("decimal", "thousands", "format", "role"),
 }
 
 

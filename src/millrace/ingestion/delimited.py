@@ -15,6 +15,9 @@ BLOCK_BYTES = 4 << 20
 LARGEST_ROW_BYTES = 64 << 20
 CELLS_PER_BLOCK = 1 << 20
 
+# What pandas calls a first column without a name, which is an index that it wrote itself.
+UNNAMED = "Unnamed: 0"
+
 Array = np.ndarray[Any, Any]
 
 
@@ -45,6 +48,7 @@ class DelimitedTable:
         self.dialect = dialect
         self._has_header = header is True
         self.lines: Lines | None = None
+        self.index: tuple[str, ...] = ()
         self.names = header if isinstance(header, list) else self._names()
         if isinstance(header, list):
             self._refuse_header()
@@ -91,7 +95,10 @@ class DelimitedTable:
             )
         data, spans, *_ = next(self._split(int(counts[0])))
         names = [text(data, span) if self._has_header else "" for span in spans[:, 0]]
-        return [name or f"column_{index}" for index, name in enumerate(names, start=1)]
+        found = [name or f"column_{index}" for index, name in enumerate(names, start=1)]
+        if self._has_header and (names[0] or UNNAMED) == UNNAMED:
+            self.index = (found[0],)
+        return found
 
     def _split(self, columns: int) -> Iterator[tuple[Array, Array, Array, Array, int, int | None]]:
         """Yields rows cut into so many columns (0: any number): the outputs of `rows.split_rows`,

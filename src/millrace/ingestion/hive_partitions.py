@@ -28,7 +28,7 @@ class PartitionedTable:
 
     def __init__(self, table: "Table", constants: dict[str, str]) -> None:
         self.path, self.has_types = table.path, table.has_types
-        self.names = [*table.names, *constants]
+        self.names, self.index = [*table.names, *constants], table.index
         self._table, self._constants = table, constants
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:

@@ -115,7 +115,7 @@ def infer(census: Census, names: Sequence[str], given: Given, tolerated: float) 
     for name in names:
         if name not in formats and name not in given.types and types[name] == "string":
             taken += _mixed(name, census)
-    taken += _infinite(census, {name for name in names if types[name] in ("float32", "float64")})
+    taken += _not_held(census, {name for name in names if types[name] in ("float32", "float64")})
     taken += _shown(census, {name: formats[name] for name in names if name in formats}, given)
     return Inferred(types, {name: formats[name] for name in names if name in formats}, taken)
 
@@ -313,7 +313,8 @@ def _mixed(name: str, census: Census) -> Iterator[Taken]:
     yield Taken("warning", "mixed", name, message)
 
 
-def _infinite(census: Census, names: Collection[str]) -> Iterator[Taken]:
+def _not_held(census: Census, names: Collection[str]) -> Iterator[Taken]:
+    """Tells of numbers in columns of floats that are not what models get."""
     for name in census.names:
         if name in names and (count := int(census[name][cells.INFINITE])):
             message = (
@@ -321,6 +322,13 @@ def _infinite(census: Census, names: Collection[str]) -> Iterator[Taken]:
                 " and for a missing value where data.missing_values lists inf"
             )
             yield Taken("warning", "infinite", name, message)
+        if name in names and (count := census.rounded[name]):
+            message = (
+                f"{name!r} has {count:,} whole numbers that float32 cannot hold; models get the"
+                " nearest one that it can, seven digits: if they are ids, declare data.types:"
+                f" {{{name}: string}}"
+            )
+            yield Taken("warning", "rounded", name, message)
 
 
 def _shown(census: Census, formats: Mapping[str, Format], given: Given) -> Iterator[Taken]:

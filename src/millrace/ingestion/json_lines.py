@@ -26,6 +26,7 @@ class JsonLinesTable:
     """
 
     has_types = False
+    index: tuple[str, ...] = ()
 
     def __init__(self, path: Path, dialect: Dialect) -> None:
         self.path, self._dialect = path, dialect

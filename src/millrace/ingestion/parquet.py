@@ -1,6 +1,7 @@
 """Parquet files, read as a stream of blocks."""
 
 import json
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ from millrace.tfrecord.examples import string_buffers
 
 # What a unit of time is in microseconds; nanoseconds are divided.
 _MICROSECONDS = {"s": 1_000_000, "ms": 1000, "us": 1}
+
+# How pandas calls an index without a name.
+_INDEX = re.compile(r"__index_level_\d+__")
 
 ROWS_PER_BLOCK = 1 << 16
 CELLS_PER_BLOCK = 1 << 20
@@ -40,6 +44,9 @@ class ParquetTable:
             self._file = pq.ParquetFile(path, pre_buffer=False)
         fields = self._file.schema_arrow
         self.names: list[str] = fields.names
+        stored = (fields.pandas_metadata or {}).get("index_columns", [])
+        # A range is an object, not a column.
+        self.index = tuple(name for name in self.names if name in stored or _INDEX.fullmatch(name))
         for field in fields:
             if field.name not in exclude and not _is_supported(field.type):
                 raise MillraceError(

@@ -179,9 +179,15 @@ class Plan:
 
     def schema(self) -> dict[str, Any]:
         """Returns the content of schema.json."""
+        roles = dict.fromkeys(self.tables[0].index, "index")
+        if (by := self._data["split"]["by"]) in ("group", "time"):
+            roles[self._data["split"]["column"]] = by
         return {
             "columns": [
-                {"name": name} | self._columns[name] | {"type": self.types[name]}
+                {"name": name}
+                | self._columns[name]
+                | {"type": self.types[name]}
+                | ({"role": roles[name]} if name in roles else {})
                 for name in self.columns
             ],
             "label": self._label,

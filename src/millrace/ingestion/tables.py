@@ -30,6 +30,7 @@ class Table(Protocol):
 
     path: Path
     names: list[str]
+    index: tuple[str, ...]  # the columns that are no part of a row: where it stood
     has_types: bool  # whether the file says what a column holds; else its cells' text does
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
@@ -123,7 +124,8 @@ class Census:
 
     `rows` is how many rows there are, of any number of cells. `evidence` says, for columns of cells
     that are no plain numbers or times, how they may be written; `markers` how many cells of a
-    column hold which text that stands for a missing value, empty cells left out.
+    column hold which text that stands for a missing value, empty cells left out; `rounded` how many
+    hold a whole number, stored with a point, that float32 cannot hold.
 
     Args:
       given: the separators of decimals and thousands that the config gives, or None each.
@@ -136,6 +138,7 @@ class Census:
         self._counts = {name: np.zeros(cells.CLASSES, np.int64) for name in names}
         self._given = given
         self.rows = 0
+        self.rounded: Counter[str] = Counter()
         self.evidence: dict[str, Evidence] = {}
         self.markers: dict[str, Counter[str]] = {}
 
@@ -146,13 +149,15 @@ class Census:
     def add(self, table: Table, block: Block) -> None:
         seen = np.zeros((len(table.names), cells.CLASSES), np.int64)
         whole_rows = block.counts == len(table.names)
-        cells.count_classes(block.classes, whole_rows, seen)
+        rounded = np.zeros(len(table.names), np.int64)
+        cells.count_classes(block.classes, block.values, whole_rows, seen, rounded)
         for index, name in enumerate(table.names):
             if not table.has_types:
                 self._look(name, block, index, whole_rows, seen[index])
             if seen[index, cells.MISSING]:
                 self._count_markers(name, block, index, whole_rows)
             self._counts[name] += seen[index]
+            self.rounded[name] += int(rounded[index])
         self.rows += len(block.counts)
 
     def _look(self, name: str, block: Block, index: int, taken: Array, seen: Array) -> None:

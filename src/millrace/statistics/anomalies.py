@@ -1,5 +1,6 @@
 """What is odd about the examples: columns that say nothing, drift, leaks, rows in two splits."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,13 @@ REPEATED = 0.01
 # Real features hardly reach this alone; a copy of the label does.
 LEAK = 0.99
 
+# A column with more values than this is an id or free text: nobody spells those alike.
+MOST_COMPARED = 10_000
+SHOWN_ALIKE = 3
+
+# What stands between letters, and a full stop behind all: A- and A+ are two grades, 1.5 is not 15.
+_PUNCTUATION = re.compile(r"(?<=[^\W\d])[\s_.,'’-]+(?=[^\W\d])|[.,]$")
+
 # Later rows have later dates; that is no drift.
 DATES = ("date", "timestamp")
 
@@ -40,13 +48,14 @@ def find(
     found: list[dict[str, Any]] = [*_repeated_rows(splits), *_since(previous, splits["train"])]
     for name, train in splits["train"]["columns"].items():
         found += _uninformative(name, train)
+        found += _spelled_alike(name, train)
         found += _leak(name, statistics["label"], splits["train"])
         for split, others in splits.items():
+            if name != statistics["label"]["name"]:
+                found += _rounded(name, split, others["columns"][name])
             if split != "train":
                 found += _drift(name, train, split, others["columns"][name])
                 found += _new_categories(name, split, others["columns"][name])
-                if name != statistics["label"]["name"]:
-                    found += _rounded(name, train, split, others["columns"][name])
     return found
 
 
@@ -198,20 +207,34 @@ def _new_categories(name: str, split: str, other: dict[str, Any]) -> Iterator[di
         yield _anomaly(severity, "new_categories", name, split, message, round(share, 6))
 
 
-def _rounded(
-    name: str, train: dict[str, Any], split: str, other: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
-    """Tells of whole numbers that lose digits on the way into a model.
-
-    Where train has some, the column is refused as a number, so none of them gets into one.
-    """
-    rounded, rows = other.get("rounded", 0), other["rows"]
-    if rounded and not train["rounded"]:
+def _rounded(name: str, split: str, column: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Tells of whole numbers that lose digits on the way into a model."""
+    rounded, rows = column.get("rounded", 0), column["rows"]
+    if rounded:
         message = (
             f"{rounded:,} of the {rows:,} rows of {split} have a whole number in {name!r} that"
-            " float32 cannot hold; models get the nearest one that it can"
+            " float32 cannot hold; models get the nearest one that it can, seven digits"
         )
-        yield _anomaly("warning", "rounded", name, split, message, round(rounded / rows, 6))
+        is_id = column["distinct"] == rows - column["missing"]  # and no number to a model
+        severity = "info" if is_id else "warning"
+        yield _anomaly(severity, "rounded", name, split, message, round(rounded / rows, 6))
+
+
+def _spelled_alike(name: str, train: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Tells of values that differ only in case, spaces or punctuation."""
+    if train["type"] != "string" or train["distinct"] > MOST_COMPARED:
+        return
+    alike: dict[str, list[str]] = {}
+    for value, _ in train["values"]:
+        alike.setdefault(_PUNCTUATION.sub("", value.casefold()), []).append(value)
+    groups = [values for values in alike.values() if len(values) > 1]
+    if groups:
+        shown = "; ".join(" and ".join(map(repr, values[:3])) for values in groups[:SHOWN_ALIKE])
+        message = (
+            f"{name!r} has {len(groups):,} values in several spellings, each of which is a value of"
+            f" its own: {shown}"
+        )
+        yield _anomaly("warning", "spelled_alike", name, "train", message, len(groups))
 
 
 def _anomaly(

@@ -42,7 +42,7 @@ def resolve(
             note="there is nothing to learn; check data.label and how data.split divides the rows.",
         )
     if task == "auto":
-        task = _task(type_, len(classes))
+        task = _task(type_, classes)
     if positive is not None and task != "binary":
         raise MillraceError(
             f"data.positive: expected none for a {task} task, found {positive!r}.",
@@ -63,12 +63,13 @@ def resolve(
     return task, classes
 
 
-def _task(type_: str, distinct: int) -> str:
-    if distinct == 2:
+def _task(type_: str, values: Sequence[Value]) -> str:
+    if len(values) == 2:
         return "binary"
-    if type_ in ("float32", "float64") or (type_ == "int64" and distinct > FEW_CLASSES):
-        return "regression"
-    return "multiclass"
+    # 1.0 is a class where 1 is one: how a number is stored says nothing.
+    fractions = any(isinstance(value, float) and not value.is_integer() for value in values)
+    number = type_ in ("int64", "float32", "float64")
+    return "regression" if fractions or (number and len(values) > FEW_CLASSES) else "multiclass"
 
 
 def _check_classes(label: str, values: Mapping[str, Sequence[Value]], task: str) -> None:
@@ -92,7 +93,7 @@ def _check_classes(label: str, values: Mapping[str, Sequence[Value]], task: str)
                 f"label {label!r} in {split}: expected the classes of train, {_some(classes)}, "
                 f"found others too: {_some(unseen)}.",
                 note="no model can predict a class that it never saw; are the labels written alike"
-                " in all files? Merge or drop rare classes.",
+                " in all files? `split: {by: stratum}` puts rows of every class into each split.",
             )
     if task == "binary" and len(values.get("test", classes)) < 2:
         raise MillraceError(

@@ -1,12 +1,15 @@
 """What `features: auto` proposes, column by column."""
 
+import random
+
 import pytest
 
 from millrace.features.auto import propose
 
 
 def column(type_, distinct, rows=1000, missing=0, values=None, **more):
-    values = values or [[f"v{i}", rows // max(distinct, 1)] for i in range(distinct)]
+    text = type_ == "string"
+    values = values or [[f"v{i}" if text else i, rows // max(distinct, 1)] for i in range(distinct)]
     return {
         "type": type_,
         "rows": rows,
@@ -28,6 +31,10 @@ def column(type_, distinct, rows=1000, missing=0, values=None, **more):
         (column("int64", 2), "numeric"),
         (column("bool", 2), "numeric"),
         (column("string", 7), "vocabulary"),
+        (column("float64", 3, values=[[1.0, 500], [2.0, 300], [3.0, 200]]), "vocabulary"),
+        (column("float64", 3, values=[[1.5, 500], [2.0, 300], [3.0, 200]]), "numeric"),
+        # A quantity, of which float32 holds seven digits.
+        (column("int64", 60, max=2**31), "numeric"),
         # A value or nothing: the missing indicator tells them apart.
         (column("float32", 1, missing=400), "numeric"),
     ],
@@ -45,8 +52,8 @@ def test_a_column_gets_a_feature(statistics, kind):
         (column("string", 1), "every row has the same value"),
         (column("string", 800, values=[["a", 2]]), "an id: 800 different values in 1000 rows"),
         (column("int64", 1000), "an id: it counts the rows"),
-        (column("int64", 60, max=2**24), "from 2^24 on lose digits"),
-        (column("int64", 60, min=-(2**24)), "from 2^24 on lose digits"),
+        (column("int64", 1000, max=2**31), "from 2^24 on, which float32 does not tell apart"),
+        (column("int64", 1000, min=-(2**31)), "from 2^24 on, which float32 does not tell apart"),
         (column("date", 2, values=[["2020-01-01", 9], ["2020-01-14", 9]]), "within 2 weeks"),
     ],
 )
@@ -71,3 +78,27 @@ def test_of_a_date_there_is_what_comes_back(type_, values, kinds):
     assert {name: feature["kind"] for name, feature in features.items()} == kinds
     assert {feature["column"] for feature in features.values()} == {"d"}
     assert not left_out
+
+
+def test_an_id_by_its_name_is_none_by_its_values():
+    quantity = column("int64", 60, max=2**31)
+    for name in ("user_id", "ZIP", "phone number", "order.no"):
+        assert "an id" in propose({name: quantity}, 1000)[1][name]
+    for name in ("paid", "humid", "piano"):
+        assert propose({name: quantity}, 1000)[0][name]["kind"] == "numeric"
+
+
+@pytest.mark.parametrize("role, reason", [("group", "groups by it"), ("index", "stored index")])
+def test_a_column_with_a_role_is_no_feature(role, reason):
+    features, left_out = propose({"c": column("float32", 900)}, 1000, {"c": role})
+    assert not features and reason in left_out["c"]
+
+
+def test_cells_of_several_words_are_text():
+    words = ["the", "lovely", "slow", "pasta", "was", "great", "and", "a", "cheap", "broken"]
+    rng = random.Random(0)
+    cells = [[" ".join(rng.choices(words, k=rng.randint(3, 9))), 1] for _ in range(1000)]
+    features, _ = propose({"review": column("string", 1000, values=cells)}, 1000)
+    assert (features["review"]["kind"], features["review"]["max_length"]) == ("text", 9)
+    names = [[f"Ann{i} B{i} C{i}", 1] for i in range(1000)]
+    assert "an id" in propose({"name": column("string", 1000, values=names)}, 1000)[1]["name"]

@@ -63,6 +63,13 @@ def test_auto_uses_every_useful_column(made_job):
     assert learned.left_out == {}
 
 
+def test_auto_without_a_useful_column_says_why(made_job):
+    schema, statistics = inputs_of(made_job("regression"))
+    schema = schema | {"columns": [x | {"role": "index"} for x in schema["columns"]]}
+    with pytest.raises(MillraceError, match=r"at least one column .*found none .*'city': the stor"):
+        preprocessing.learn("auto", schema, statistics)
+
+
 def test_a_cross_may_stand_before_its_keys(made_job):
     schema, statistics = inputs_of(made_job("binary"))
     features = {

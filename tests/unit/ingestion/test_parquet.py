@@ -205,6 +205,17 @@ def test_infinity_is_kept_unless_it_stands_for_a_missing_value(tmp_path: Path) -
     assert (block.classes == cells.MISSING).tolist() == [[False, True, False], [False, False, True]]
 
 
+def test_an_index_that_pandas_stored_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    parts = [pd.DataFrame({"x": [1, 2]}), pd.DataFrame({"x": [3, 4]})]
+    pd.concat(parts).to_parquet(path)
+    assert tables.open_table(path, {"exclude": []}).index == ("__index_level_0__",)
+    pd.concat(parts).rename_axis("place").to_parquet(path)
+    assert tables.open_table(path, {"exclude": []}).index == ("place",)
+    pd.concat(parts, ignore_index=True).to_parquet(path)
+    assert tables.open_table(path, {"exclude": []}).index == ()
+
+
 def test_damage_is_named(path: Path) -> None:
     data = bytearray(path.read_bytes())
     path.write_bytes(data[:-20])

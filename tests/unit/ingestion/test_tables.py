@@ -275,3 +275,13 @@ def test_columns_have_the_arrow_types_of_examples(path: Path) -> None:
     )
     batch, _, _ = blocks.typed(next(table.blocks(Markers.of(MARKERS), {})), table.names, types)
     assert batch.schema.types == [pa.date32(), pa.float32()]
+
+
+def test_a_first_column_without_a_name_is_an_index(path: Path) -> None:
+    frame = pd.DataFrame({"x": [1, 2]})
+    frame.to_csv(path)
+    assert tables.open_table(path, {"header": True, "exclude": []}).index == ("column_1",)
+    pd.read_csv(path).to_csv(path, index=False)
+    assert tables.open_table(path, {"header": True, "exclude": []}).index == ("Unnamed: 0",)
+    frame.to_csv(path, index=False)
+    assert tables.open_table(path, {"header": True, "exclude": []}).index == ()

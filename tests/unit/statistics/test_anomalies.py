@@ -105,15 +105,34 @@ def test_new_categories(unseen: int, severity: str) -> None:
     assert found[0]["value"] == unseen / 1000
 
 
-@pytest.mark.parametrize("in_train, in_test, told", [(0, 3, True), (0, 0, False), (5, 3, False)])
-def test_whole_numbers_that_lose_digits(in_train: int, in_test: int, told: bool) -> None:
+@pytest.mark.parametrize(("in_train", "in_test"), [(0, 3), (0, 0), (5, 3)])
+def test_whole_numbers_that_lose_digits(in_train: int, in_test: int) -> None:
     train, test = number([150, 50]), number([150, 50])
     whole = {"type": "int64"}
     found = anomalies.find(
         statistics(train | whole | {"rounded": in_train}, test | whole | {"rounded": in_test})
     )
-    assert kinds(found) == ([("warning", "rounded", "test")] if told else [])
-    assert [anomaly["value"] for anomaly in found] == ([3 / 200] if told else [])
+    told = {split: n for split, n in (("train", in_train), ("test", in_test)) if n}
+    assert kinds(found) == [("warning", "rounded", split) for split in told]
+    assert [anomaly["value"] for anomaly in found] == [n / 200 for n in told.values()]
+
+
+@pytest.mark.parametrize(
+    "values, told",
+    [
+        (["Oslo", "oslo", "Bergen"], "'Oslo' and 'oslo'"),
+        (["New York", "New-York"], "'New York' and 'New-York'"),
+        (["<=50K", "<=50K."], "'<=50K' and '<=50K.'"),
+        (["A+", "A-", "A"], ""),
+        (["1.5 kg", "15 kg"], ""),
+        (["C", "C++", "C#"], ""),
+    ],
+)
+def test_spellings_of_one_value_are_a_warning(values: list[str], told: str) -> None:
+    column = text([[value, 500] for value in values])
+    found = anomalies.find(statistics(column, column))
+    assert kinds(found) == ([("warning", "spelled_alike", "train")] if told else [])
+    assert all(told in anomaly["message"] for anomaly in found)
 
 
 def test_later_dates_are_no_anomaly() -> None:

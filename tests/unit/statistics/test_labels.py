@@ -22,6 +22,7 @@ def values(*classes: Any) -> dict[str, list[Any]]:
         ("int64", list(range(12)), ("multiclass", list(range(12)))),
         ("int64", list(range(13)), ("regression", None)),
         ("float32", [0.5, 1.0, 2.0], ("regression", None)),
+        ("float64", [1.0, 2.0, 3.0], ("multiclass", [1.0, 2.0, 3.0])),
     ],
 )
 def test_auto(type_: str, classes: list[Any], expected: tuple[str, Any]) -> None:

@@ -125,7 +125,8 @@ class Context:
     def number(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Returns the column of numbers that a feature reads, and its statistics.
 
-        Raises MillraceError as `column`, or when float32 cannot hold the column's integers.
+        Raises MillraceError as `column`, or when the column's integers are all different and
+        float32 cannot hold them: ids, more often than quantities.
         """
         column, statistics = self.column(feature, settings)
         if statistics["type"] not in NUMBER_TYPES:
@@ -135,7 +136,8 @@ class Context:
                 note="use vocabulary or hashed for text; date_part, cyclic or elapsed for dates.",
             )
         largest = largest_magnitude(statistics)
-        if statistics["type"] == "int64" and largest >= END_OF_EXACT_INTEGERS:
+        unique = statistics["distinct"] == statistics["rows"] - statistics["missing"]
+        if statistics["type"] == "int64" and largest >= END_OF_EXACT_INTEGERS and unique:
             raise MillraceError(
                 f"features.{feature}: expected whole numbers below {END_OF_EXACT_INTEGERS} (2^24), "
                 f"which float32 tells apart; found {largest:.0f} in column {column!r}.",
