@@ -1,0 +1,54 @@
+"""Reads thousands of synthetic tables with Millrace and with other readers, cell by cell.
+
+`python benchmarks/differential.py --tables 5000` goes on where it stopped; what it finds lies in
+differential.json, from which docs/testing.md is written. It ends with status 1 on a fault.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.helpers.differential import Findings, compare, make_table
+
+RESULT = Path(__file__).with_suffix(".json")
+TABLES_AT_ONCE = 100
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", type=int, default=5000, help="seeds from 0 up to this")
+    parser.add_argument("--again", action="store_true", help="start with seed 0")
+    arguments = parser.parse_args()
+    done, found = (0, Findings()) if arguments.again or not RESULT.exists() else _read()
+    while done < arguments.tables and not found.faults:
+        until = min(done + TABLES_AT_ONCE, arguments.tables)
+        with tempfile.TemporaryDirectory() as folder:
+            for seed in range(done, until):
+                compare(make_table(seed), Path(folder, str(seed)), found)
+        done = until
+        _write(done, found)
+        print(f"{done:,} tables, {found.rules.total():,} cells, {len(found.faults)} faults")
+    sys.exit(bool(found.faults))
+
+
+def _read() -> tuple[int, Findings]:
+    kept = json.loads(RESULT.read_text())
+    counters = {name: Counter(kept[name]) for name in ("rules", "refused", "readers")}
+    return kept["tables"], Findings(faults=kept["faults"], **counters)
+
+
+def _write(done: int, found: Findings) -> None:
+    counts = {
+        name: dict(sorted(vars(found)[name].items())) for name in ("rules", "refused", "readers")
+    }
+    kept = {"tables": done, "cells": found.rules.total(), **counts, "faults": found.faults[:20]}
+    RESULT.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
