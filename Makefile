@@ -86,8 +86,8 @@ lint: $(INSTALLED) $(VENV)/docs ## Check the sources: style, types, spelling
 site: $(INSTALLED) $(VENV)/docs ## Build the documentation into site/
 	zensical build --clean --strict
 
-docs: $(INSTALLED) ## Write config/REFERENCE.md from the schema
-	python -m millrace.config.reference > config/REFERENCE.md
+docs: $(INSTALLED) ## Write config/schema.json and config/REFERENCE.md from the classes of the config
+	python -m millrace.config.reference
 
 dvc: $(INSTALLED) ## After a change of rules/ or config/config.yaml, write dvc.yaml from them
 	@python -m millrace.workflow.drivers dvc

@@ -137,7 +137,7 @@ def _warm_up(plan: Callable[..., object]) -> None:
     examples.encode(pa.RecordBatch.from_pydict({"a": [1], "b": [0.5], "c": ["x"]}))
     small = OUT / "small.csv"
     small.write_text("a,label\n0.123456789012345678,0\nx,1\n")
-    data = config.complete({"name": "x", "data": {"files": "x", "label": "label"}})["data"]
+    data = config.complete({"name": "x", "data": {"files": "x", "label": "label"}}).data
     for _ in plan([{"path": str(small), "split": None}], data, 0).outcomes(0):  # type: ignore[attr-defined]
         pass
 

@@ -24,6 +24,8 @@ from typing import Any
 
 import pages
 from millrace import config, models
+from millrace.config.training import TrainingConfig
+from millrace.config.values import plain_form
 from millrace.features import encoded
 from millrace.features.encoded import Blocks, Encoded
 from millrace.features.feature_columns import CategoricalInput, NumberInput
@@ -47,6 +49,7 @@ SPEC = EncodedSpec(
 JOB = config.complete(
     {"name": "made", "data": {"files": "none", "label": "y"}, "models": ["linear", "dnn", "tabm"]}
 )
+SETTINGS = {name: plain_form(model) for name, model in JOB.models.items()}
 BUFFER_ROWS, BLOCK_ROWS = 50_000, 4096
 
 
@@ -95,8 +98,8 @@ class Clock(keras.callbacks.Callback):
 
 def settings_of(kind: str, rows: int, **changes: Any) -> recipe.Settings:
     """Returns a model's settings where the config has the changes, and else its defaults."""
-    job = {**JOB, "training": {**JOB["training"], **changes}}
-    return recipe.Settings.of(job, kind, models.training_defaults(job["models"][kind], rows), rows)
+    defaults = models.training_defaults(SETTINGS[kind], rows)
+    return recipe.Settings.of(TrainingConfig(**changes), {}, defaults, rows)
 
 
 def ours(
@@ -105,7 +108,7 @@ def ours(
     """Trains with the loop; returns examples per second and the logs, by epoch."""
     keras.utils.set_random_seed(0)
     with (strategy or tf.distribute.get_strategy()).scope():
-        model = models.build(JOB["models"][kind], SPEC, TASK)
+        model = models.build(SETTINGS[kind], SPEC, TASK)
     clock = Clock()
     settings = settings_of(kind, data.rows, **changes)
     validation = InMemory(made(1000, seed=1))
@@ -122,7 +125,7 @@ def compiled(
     takes the weights' place whenever fit ends.
     """
     keras.utils.set_random_seed(0)
-    model = models.build(JOB["models"][kind], SPEC, TASK)
+    model = models.build(SETTINGS[kind], SPEC, TASK)
     settings = settings_of(kind, rows, **changes)
     adamw = keras.optimizers.AdamW(
         settings.learning_rate,
@@ -266,11 +269,11 @@ def one_and_two_replicas(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 def replicas_child(count: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     strategy = None
     if count != "1":
-        strategy = strategies.create({"strategy": "mirrored", "replicas": int(count)})
+        strategy = strategies.create(TrainingConfig(strategy="mirrored", replicas=int(count)))
     data, found = InMemory(made(arguments.rows)), []
     for kind, activation in NETWORKS:
         if activation:
-            JOB["models"][kind]["activation"] = activation
+            SETTINGS[kind]["activation"] = activation
         for batch in (256, 1024):
             history = ours(kind, data, strategy, batch_size=batch, epochs=3)[1]
             what = {"model": kind, "activation": activation, "batch_size": batch}

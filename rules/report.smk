@@ -48,7 +48,7 @@ rule report:
         runtime=grows(15),
     params:
         **job.script("report"),
-        uses=job.depends_on(*job.config),
+        uses=job.depends_on(*job.plain),
         results=subpath(output.report, parent=True),
     message:
         "Write the report, the model card and the page that predicts"
@@ -86,7 +86,7 @@ rule provenance:
         runtime=grows(10, 0.01),
     params:
         **job.script("provenance"),
-        uses=job.depends_on(*job.config),
+        uses=job.depends_on(*job.plain),
         results=subpath(output.provenance, parent=True),
     message:
         "Write down what made the results"

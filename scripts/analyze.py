@@ -23,17 +23,17 @@ def main() -> None:
     parser.add_argument("--suggestion", type=Path, required=True, help="a schema to commit")
     args = parser.parse_args()
 
-    data = config.load(args.config)["data"]
+    data = config.load(args.config).data
     schema = files.read_json(args.schema)
     batches = {
         split: examples.read_batches(examples.shard_paths(args.examples, split), schema)
         for split in SPLITS
     }
-    computed = statistics.compute(batches, schema, data["task"], data.get("positive"))
+    computed = statistics.compute(batches, schema, data.task, data.positive)
     for split, shards in files.read_json(args.account)["shards"].items():
         examples.check_counts(args.examples, shards, computed["splits"][split]["rows"])
-    previous = read_previous(Path(data["previous"])) if data["previous"] else None
-    found = anomalies.graded(anomalies.find(computed, previous), data["anomalies"])
+    previous = read_previous(Path(data.previous)) if data.previous else None
+    found = anomalies.graded(anomalies.find(computed, previous), data.anomalies.severities)
     if wrong := [anomaly["message"] for anomaly in found if anomaly["severity"] == "error"]:
         raise errors.MillraceError(
             f"{args.examples}: expected no anomaly that data.anomalies calls an error, "

@@ -18,7 +18,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     devices.hide()
-    wanted = config.load(arguments.config)["export"]["tfjs"]
+    wanted = config.load(arguments.config).export.tfjs
     with replacing(arguments.output) as directory:
         directory.mkdir()
         convert = partial(conversion.convert_tfjs, arguments.saved_model, directory)

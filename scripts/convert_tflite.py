@@ -23,7 +23,7 @@ def main() -> None:
     devices.hide()
     job = config.load(arguments.config)
     convert = partial(conversion.convert_tflite, arguments.saved_model)
-    full, left_out = conversion.attempt("tflite", job["export"]["tflite"], convert)
+    full, left_out = conversion.attempt("tflite", job.export.tflite, convert)
     with replacing(arguments.output) as directory:
         directory.mkdir()
         description: dict[str, Any] = {"left_out": left_out, "artifacts": []}

@@ -34,7 +34,7 @@ def main() -> None:
     )
     write_json(arguments.diagnostics, evaluated.diagnostics)
     write_json(arguments.metrics, evaluated.metrics)
-    for line in evaluator.told(evaluated, job["selection"]["metric"]):
+    for line in evaluator.told(evaluated, job.selection.metric):
         print(line)
 
 

@@ -18,10 +18,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     job = config.load(arguments.config)
-    own_inputs.refuse_own(job, [arguments.output, Results.of(job["name"]).folder])
-    data = job["data"]
-    named = list(sources.named(data["files"]))
-    checksums = data["sha256"]
+    own_inputs.refuse_own(job, [arguments.output, Results.of(job.name).folder])
+    data = job.data
+    named = list(sources.named(data.files))
+    checksums = data.sha256
     if unused := sorted(set(checksums) - {source.name for source in named}):
         raise MillraceError(
             f"{arguments.config}: data.sha256: expected files out of data.files, found {unused}."
@@ -30,9 +30,7 @@ def main() -> None:
     with replacing(arguments.output) as folder:
         folder.mkdir(parents=True)
         for source in named:
-            path, digest = sources.fetch(
-                source, folder, checksums.get(source.name), data["database"]
-            )
+            path, digest = sources.fetch(source, folder, checksums.get(source.name), data.database)
             final = arguments.output / path.name if path.parent == folder else path
             files.append(
                 {

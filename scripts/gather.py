@@ -28,23 +28,21 @@ def main() -> None:
     parser.add_argument("--rejected", type=Path, required=True)
     arguments = parser.parse_args()
 
-    data = config.load(arguments.config)["data"]
-    parts = [arguments.parts / str(part) for part in data["parts"]]
+    data = config.load(arguments.config).data
+    parts = [arguments.parts / str(part) for part in data.parts]
     accounts = [read_json(part / "ingest.json") for part in parts]
     schema = read_json(parts[0] / "schema.json")
     with replacing(arguments.examples) as folder, replacing(arguments.rejected) as rejected:
         folder.mkdir()
         written = {
-            split: shards.join(
-                parts, folder, split, data["examples_per_shard"], data["compression"]
-            )
+            split: shards.join(parts, folder, split, data.examples_per_shard, data.compression)
             for split in splits.SPLITS
         }
         for split in splits.SPLITS:
             origins.join(parts, folder, split)
         join_rejected(parts, rejected)
         account = total(accounts, written)
-        check(account, data["max_rejected"], rejected)
+        check(account, data.max_rejected, rejected)
         write_json(arguments.schema, schema)
         write_json(arguments.account, account)
     print(summary(account))

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from millrace import config
+from millrace.config.data import DataConfig
+from millrace.config.job import JobConfig
 from millrace.errors import MillraceError, run
 from millrace.files import read_json, replacing, write_json
 from millrace.ingestion import splits
@@ -33,11 +35,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     job = config.load(arguments.config)
-    data = job["data"]
-    if arguments.part not in data["parts"]:
+    data = job.data
+    if arguments.part not in data.parts:
         raise MillraceError(f"--part: expected one of {data['parts']}, found {arguments.part}.")
     files = read_json(arguments.raw / "manifest.json")["files"]
-    mine = share(files, data["parts"].index(arguments.part), len(data["parts"]))
+    mine = share(files, data.parts.index(arguments.part), len(data.parts))
     with replacing(arguments.output) as folder:
         plan, account = ingested(files, mine, job, folder)
         account["taken"] = [asdict(taken) for taken in plan.taken]
@@ -47,24 +49,24 @@ def main() -> None:
 
 
 def ingested(
-    files: list[dict[str, Any]], mine: range, job: dict[str, Any], folder: Path
+    files: list[dict[str, Any]], mine: range, job: JobConfig, folder: Path
 ) -> tuple[Plan, dict[str, Any]]:
     """Writes the part by the types that the first rows suggest, and by the right ones if these are
     others; returns the plan and the account.
 
     A part that does not see all rows, and knows no schema, has to find the right types first.
     """
-    data = job["data"]
+    data = job.data
     guess: Plan | None = None
-    if "schema" not in data and len(data["parts"]) == 1:
+    if data.schema_path is None and len(data.parts) == 1:
         with suppress(MillraceError):  # which may be the guess's fault, or comes again
-            guess = Plan(files, data, job["seed"], guess=True)
+            guess = Plan(files, data, job.seed, guess=True)
     if guess:
         account = write(guess, files, mine, data, folder)
         if guess.holds():
             return guess, account
         shutil.rmtree(folder)
-    plan = Plan(files, data, job["seed"])
+    plan = Plan(files, data, job.seed)
     return plan, write(plan, files, mine, data, folder)
 
 
@@ -76,22 +78,22 @@ def share(files: list[dict[str, Any]], place: int, parts: int) -> range:
 
 
 def write(
-    plan: Plan, files: list[dict[str, Any]], mine: range, data: dict[str, Any], folder: Path
+    plan: Plan, files: list[dict[str, Any]], mine: range, data: DataConfig, folder: Path
 ) -> dict[str, Any]:
     """Writes the shards and the rejected rows of some of the files, and returns their account."""
     folder.mkdir(parents=True)
-    if data["drop_duplicates"] or plan.keys:
+    if data.drop_duplicates or plan.keys:
         for index in range(mine.start):
             for _ in plan.outcomes(index):
                 pass  # the plan remembers the rows of earlier files
     unlabelled, duplicates, in_gap, rows_read = 0, 0, 0, dict.fromkeys(mine, 0)
     writers = {
-        split: ShardWriter(folder, split, data["examples_per_shard"], data["compression"])
+        split: ShardWriter(folder, split, data.examples_per_shard, data.compression)
         for split in splits.SPLITS
     }
-    origin_writers = {split: OriginWriter(folder, split, data["ids"]) for split in splits.SPLITS}
+    origin_writers = {split: OriginWriter(folder, split, data.ids) for split in splits.SPLITS}
     with (
-        RejectedRows(folder / "rejected.csv", data["exclude"]) as rejected,
+        RejectedRows(folder / "rejected.csv", data.exclude) as rejected,
         Progress(plan.rows if len(mine) == len(files) else None, "rows", "ingest") as progress,
     ):
         for index in mine:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from millrace import config
+from millrace.config.job import plain_features
 from millrace.errors import run
 from millrace.features import auto, encoded, preprocessing
 from millrace.features.encoder import Encoder, Weight
@@ -23,7 +24,7 @@ def main() -> None:
     arguments = parser.parse_args()
     devices.hide()
 
-    features = config.load(arguments.config)["features"]
+    features = plain_features(config.load(arguments.config))
     schema, statistics = read_json(arguments.schema), read_json(arguments.statistics)
     learned = preprocessing.learn(features, schema, statistics)
     encoder = Encoder(learned, Weight.of(schema, statistics))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from millrace import config, errors
 from millrace.config import runs
+from millrace.config.values import plain_form
 from millrace.files import read_json, sha256, write_json
 from millrace.report import provenance
 from millrace.results import RawFolder, Results
@@ -32,9 +33,9 @@ def main() -> None:
     write_json(
         arguments.provenance,
         {
-            "name": job["name"],
+            "name": job.name,
             **made_by,
-            "config": job,
+            "config": plain_form(job),
             "files": {file: sha256(Path(file)) for file in sorted({*queries, *named})},
             "hardware": {run: read_json(results.hardware_of(run)) for run in plan},
             "artifacts": artifacts,

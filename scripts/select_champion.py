@@ -8,6 +8,7 @@ from typing import Any
 
 from millrace import config, errors
 from millrace.config import runs
+from millrace.config.job import JobConfig
 from millrace.evaluation import curves, selection
 from millrace.files import read_json, replacing, write_json
 
@@ -22,23 +23,21 @@ def main() -> None:
     arguments = parser.parse_args()
 
     job = config.load(arguments.config)
-    settings = job["selection"]
-    metric, ranked = selection.rank(read(arguments.models, job), settings["metric"])
+    settings = job.selection
+    metric, ranked = selection.rank(read(arguments.models, job), settings.metric)
     rows = selection.leaderboard(ranked)
     write_table(arguments.leaderboard, list(rows[0]), rows)
-    write_table(
-        arguments.curves, curves.COLUMNS, curves.rows(arguments.models, list(job["models"]))
-    )
+    write_table(arguments.curves, curves.COLUMNS, curves.rows(arguments.models, list(job.models)))
     scores = {row["model"]: row[metric] for row in rows}
-    write_json(arguments.scores, {metric: {name: scores[name] for name in job["models"]}})
+    write_json(arguments.scores, {metric: {name: scores[name] for name in job.models}})
     for row in rows:
         print(f"{row['rank']}. {row['model']}: {metric} {row[metric]:.4f}")
 
-    winner = selection.champion(metric, ranked, settings["gate"], settings["smallest_within"])
+    winner = selection.champion(metric, ranked, settings.gate, settings.smallest_within)
     write_json(arguments.champion, winner)
 
 
-def read(models: Path, job: dict[str, Any]) -> list[selection.Candidate]:
+def read(models: Path, job: JobConfig) -> list[selection.Candidate]:
     """Returns the models of the config, with the metrics of their runs."""
     evaluated = [x for x in runs.plan(job).values() if x.rung is None]
     read = {x.name: read_json(models / x.name / "metrics.json") for x in evaluated}

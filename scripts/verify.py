@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from millrace import config, models
+from millrace.config.job import JobConfig
+from millrace.config.values import plain_form
 from millrace.errors import MillraceError, run
 from millrace.export import parity, runtimes
 from millrace.features.raw_row import read_raw
@@ -34,7 +36,7 @@ def main() -> None:
     predictor = models.load(arguments.preprocessing, arguments.models / champion / "training")
     columns, task = predictor.preprocessing.raw, predictor.preprocessing.task
     shards = shard_paths(arguments.examples, "test")
-    real = read_raw(shards, columns, job["parity"]["rows"], job["seed"])
+    real = read_raw(shards, columns, job.parity.rows, job.seed)
     made = parity.made_rows(real, columns)
     raw = parity.join(real, parity.answered(made, predictor.predict))
     real_rows, all_made = (len(next(iter(rows.values()))) for rows in (real, made))
@@ -50,7 +52,7 @@ def main() -> None:
             result = parity.judge(planned, predictions, reference, raw, real_rows, task, threshold)
             results.append(result)
             tell(result)
-    settings, said = job["models"][champion], reference[:real_rows]
+    settings, said = plain_form(job.models[champion]), reference[:real_rows]
     unseen, proofs = models.prove(settings, predictor.preprocessing, real, said, threshold)
     for result in proofs:
         results.append(result)
@@ -73,7 +75,7 @@ def main() -> None:
             "made_rows": made_rows,
             "refused_rows": all_made - made_rows,
             "rows_with_unseen_text": unseen,
-            "tolerance": job["parity"]["tolerance"],
+            "tolerance": job.parity.tolerance,
             "runtimes": results,
             "not_reached": [
                 {"runtime": name, "reason": conversion["left_out"]}
@@ -85,16 +87,16 @@ def main() -> None:
     )
 
 
-def runs(arguments: argparse.Namespace, job: dict[str, Any]) -> Iterator[parity.Run]:
+def runs(arguments: argparse.Namespace, job: JobConfig) -> Iterator[parity.Run]:
     """Yields every artifact in every runtime that it is for."""
-    exact = job["parity"]["tolerance"]
+    exact = job.parity.tolerance
     saved_model, tfjs = arguments.saved_model, arguments.tfjs
     for signature in ("serving_default", "serving_examples"):
         predict = partial(runtimes.run_saved_model, saved_model, signature)
         yield parity.Run("saved_model", signature, str(saved_model), exact, False, predict)
     for model in sorted(arguments.tflite.glob("*.tflite")):
         reduced = model.stem != "float32"
-        bound = job["export"]["max_difference"] if reduced else exact
+        bound = job.export.max_difference if reduced else exact
         predict = partial(runtimes.run_tflite, model)
         yield parity.Run("tflite", model.stem, str(model), bound, reduced, predict)
     for backend in ("cpu", "wasm") if (tfjs / "model.json").exists() else ():

@@ -35,7 +35,7 @@ def test_snakemake_takes_over_no_file_that_is_not_the_one_that_was_made(reposito
         (
             "epochs: 15",
             "epochs: 1e1",
-            "training.epochs: expected 'auto', or a value of type integer",
+            "training.epochs: expected 'auto' or an integer",
         ),
         ("seed: 0", "seed: 0\ncolour: red", "found ['colour']"),
         ("{epochs: 15,", "{epochs: 15, epochs: [", "unable to read: 'config/config.yaml'"),

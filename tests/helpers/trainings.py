@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 from millrace import errors, models
-from millrace.config import complete
+from millrace.config.training import TrainingConfig
 from millrace.features.encoded import Encoded
 from millrace.features.feature_columns import CategoricalInput, NumberInput
 from millrace.features.preprocessing import EncodedSpec
@@ -24,6 +24,7 @@ from millrace.training.batches import InMemory
 from millrace.training.checkpoints import Checkpoints
 from millrace.training.loop import Outcome, train
 from millrace.training.recipe import Settings
+from tests.helpers.configs import model_settings
 
 # millrace comes first: it sets what TensorFlow and Keras read from the environment.
 # isort: split
@@ -74,18 +75,11 @@ def make_model(dropout: float = 0.0, seed: int = SEED) -> keras.Model:
 
 def make_net(kind: str, dropout: float) -> keras.Model:
     """Returns one of the nets for the made examples, whose id is one-hot."""
-    job = complete(
-        {
-            "name": "made",
-            "data": {"files": "made.csv", "label": "y"},
-            "models": {"net": {"kind": kind, "dropout": dropout}},
-        }
-    )
     edges = tuple(np.linspace(-2, 2, 33))
     numbers = tuple(NumberInput(name, edges=edges) for name in "abc")
     spec = EncodedSpec(numbers, (CategoricalInput("id", 20, "indicator", 20),))
     keras.utils.set_random_seed(SEED)
-    return models.build(job["models"]["net"], spec, BINARY)
+    return models.build(model_settings(kind, dropout=dropout), spec, BINARY)
 
 
 def run(
@@ -119,7 +113,7 @@ def main() -> None:
     output = Path(sys.argv[1])
     changes = {**PROGRAM, **json.loads(sys.argv[2] if len(sys.argv) > 2 else "{}")}
     keys = ("strategy", "replicas", "connect_seconds")
-    chosen = {key: changes.pop(key) for key in keys}
+    chosen = TrainingConfig(**{key: changes.pop(key) for key in keys})
     if strategies.serve(chosen):
         return
     strategy = strategies.create(chosen)

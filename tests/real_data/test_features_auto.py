@@ -118,7 +118,7 @@ def check_what_was_learned(learned: dict[str, Any], path: str) -> None:
 def check_that_it_can_be_pasted(monkeypatch: pytest.MonkeyPatch, job: dict[str, Any]) -> None:
     """The proposal, pasted into the config, learns the same again."""
     Path("pasted.yaml").write_text(yaml.safe_dump(job) + Path("features.yaml").read_text())
-    assert config.load(Path("pasted.yaml"))["features"] != "auto"
+    assert config.load(Path("pasted.yaml")).features != "auto"
     again = {"preprocessing": "again.json", "features": "again.yaml", "encoded": "again"}
     run(monkeypatch, "preprocess", config="pasted.yaml", **(STAGES["preprocess"] | again))
     first, second = (json.loads(Path(f"{x}.json").read_text()) for x in ("preprocessing", "again"))

@@ -15,10 +15,11 @@ import pytest
 from millrace.errors import MillraceError
 from millrace.ingestion import blocks, dialects, inference, tables
 from millrace.ingestion.blocks import Markers
+from tests.helpers.configs import data_config
 
 TABLE = Path(__file__).parents[1] / "fixtures" / "messy.csv"
 MARKERS = Markers.of(["", "NA", "N/A", "NaN", "nan", "NULL", "null", "?"])
-DATA = {"header": True, "exclude": []}
+DATA = data_config()
 
 
 def cells_of(path: Path) -> tuple[list[str], list[list[str]], list[blocks.Reject]]:

@@ -20,6 +20,9 @@ import numpy as np
 import yaml
 
 from millrace.config import tuning
+from millrace.config.job import JobConfig
+from millrace.config.models import Model, TrainedConfig
+from millrace.config.values import plain_form
 from millrace.errors import MillraceError
 from millrace.results import Results
 
@@ -59,18 +62,21 @@ class Run:
         return max(1, round(most * self.share))
 
 
-def plan(job: dict[str, Any]) -> dict[str, Run]:
+def plan(job: JobConfig) -> dict[str, Run]:
     """Returns the runs of a completed config by name, those of a model together."""
     found = (
         run
-        for model, settings in job["models"].items()
-        for run in _runs(model, settings, job["seed"], job["selection"]["folds"] or 0)
+        for model, settings in job.models.items()
+        for run in _runs(model, settings, job.seed, job.selection.folds or 0)
     )
     return {run.name: run for run in found}
 
 
-def _runs(model: str, settings: dict[str, Any], seed: int, folds: int) -> Iterator[Run]:
-    sizes = tuning.rungs(settings["tune"]["trials"]) if "tune" in settings else []
+def _runs(model: str, settings: Model, seed: int, folds: int) -> Iterator[Run]:
+    if not isinstance(settings, TrainedConfig):
+        yield Run(model, model, seed)
+        return
+    sizes = tuning.rungs(settings.tune.trials) if settings.tune else []
     for rung, size in enumerate(sizes):
         after = f"{model}/rungs/{rung - 1}" if rung else None
         share = tuning.KEPT_OF ** (rung - len(sizes))
@@ -78,10 +84,10 @@ def _runs(model: str, settings: dict[str, Any], seed: int, folds: int) -> Iterat
             name = f"{model}/rungs/{rung}/{place}"
             yield Run(name, model, seed, after, rung=rung, place=place, share=share)
     tuned = f"{model}/rungs/{len(sizes) - 1}" if sizes else None
-    ensemble = settings.get("ensemble", False)
+    ensemble = settings.ensemble
     yield Run(model, model, seed, f"{model}/seeds" if ensemble else tuned, ensemble=ensemble)
     # The model itself is the first seed, unless it is the mean of them all.
-    for place in range(0 if ensemble else 1, settings.get("seeds", 1)):
+    for place in range(0 if ensemble else 1, settings.seeds):
         yield Run(f"{model}/seeds/{place}", model, seed + place, tuned)
     for fold in range(folds):
         yield Run(f"{model}/folds/{fold}", model, seed, tuned, fold=fold)
@@ -92,7 +98,7 @@ def artifacts(runs: Iterable[Run], results: Results) -> list[Path]:
     return [path for run in runs for path in results.run(run.name).made(evaluated=run.rung is None)]
 
 
-def named(job: dict[str, Any], name: str) -> Run:
+def named(job: JobConfig, name: str) -> Run:
     """Returns a run of a completed config; raises MillraceError when there is none of that name."""
     runs = plan(job)
     if name not in runs:
@@ -108,17 +114,17 @@ class Settled:
     """What a run is trained with.
 
     Attributes:
-        job: the config as the run is to read it, with its seed and the settings of its model.
+        settings: those of the model, as training.json records them.
         trial: where a search found the settings: its `number`, and what it changed; else empty.
         tuned: the model with these settings as YAML, to be put into a config; else empty.
     """
 
-    job: dict[str, Any]
+    settings: dict[str, Any]
     trial: dict[str, Any]
     tuned: str
 
 
-def settle(job: dict[str, Any], run: Run, models: Path) -> Settled:
+def settle(job: JobConfig, run: Run, models: Path) -> Settled:
     """Returns what a run of a completed config is trained with.
 
     Args:
@@ -126,23 +132,23 @@ def settle(job: dict[str, Any], run: Run, models: Path) -> Settled:
         run: one of its runs.
         models: the folder of all runs, those done that `run.after` names.
     """
-    settings = dict(job["models"][run.model])
+    model = job.models[run.model]
+    settings = plain_form(model)
     trial: dict[str, Any] = {}
     tuned = ""
     if run.ensemble:
-        ensemble = {"kind": "ensemble", "seeds": settings["seeds"]}
-        return Settled({**job, "models": {**job["models"], run.model: ensemble}}, trial, tuned)
-    if search := settings.pop("tune", None):
+        return Settled({"kind": "ensemble", "seeds": settings["seeds"]}, trial, tuned)
+    if isinstance(model, TrainedConfig) and model.tune:
+        del settings["tune"]
         if run.rung == 0:
-            trial = tuning.proposed(search, job["seed"], run.place)
+            trial = tuning.proposed(model.tune, job.seed, run.place)
         else:
             assert run.after, "the settings come from the rung below"
             trial = tuning.best(models / run.after)[run.place]
         settings = tuning.override(settings, trial["settings"])
         tuned = yaml.safe_dump({"models": {run.model: settings}}, sort_keys=False)
     settings = {key: value for key, value in settings.items() if key not in ABOUT_RUNS}
-    trained = {**job["models"], run.model: settings}
-    return Settled({**job, "seed": run.seed, "models": trained}, trial, tuned)
+    return Settled(settings, trial, tuned)
 
 
 def fold_rows(labels: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:

@@ -9,17 +9,18 @@ as long from the start (Jamieson and Talwalkar, 2016); the best of the last rung
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from millrace.config.models import RangeConfig, TuneConfig
 from millrace.errors import MillraceError
 from millrace.files import read_json
 
 # One trial of so many goes on to the next rung, where it trains so many times as long.
 KEPT_OF = 3
 
-Space = dict[str, Any]
+Space: TypeAlias = Mapping[str, tuple[Any, ...] | RangeConfig]
 
 
 def rungs(trials: int) -> list[int]:
@@ -31,31 +32,31 @@ def rungs(trials: int) -> list[int]:
     return sizes
 
 
-def proposed(search: dict[str, Any], seed: int, number: int) -> dict[str, Any]:
+def proposed(search: TuneConfig, seed: int, number: int) -> dict[str, Any]:
     """Returns a trial: its `number`, from 0, and its `settings` by dotted key.
 
     Args:
-        search: `tune` of a model in a completed config.
+        search: `tune` of a model.
         seed: the config's.
         number: which of the trials.
     """
     from scipy.stats import qmc  # takes a second to import, and planning has no need of it
 
-    space = search["space"]
+    space = search.space
     point = qmc.Halton(len(space), rng=seed).random(number + 1)[number].tolist()
     values = (_at(values, place) for values, place in zip(space.values(), point, strict=True))
     return {"number": number, "settings": dict(zip(space, values, strict=True))}
 
 
-def _at(values: Any, place: float) -> Any:
+def _at(values: tuple[Any, ...] | RangeConfig, place: float) -> Any:
     """Returns what lies at a place in [0, 1) of a list or a range."""
-    if isinstance(values, list):
+    if not isinstance(values, RangeConfig):
         return values[int(place * len(values))]
-    low, high = values["low"], values["high"]
+    low, high = values.low, values.high
     whole = isinstance(low, int) and isinstance(high, int)
     # Each whole number has a share of its own, the last one too.
     end = high + 1 if whole else high
-    value = low * (end / low) ** place if values["log"] else low + (end - low) * place
+    value = low * (end / low) ** place if values.log else low + (end - low) * place
     return min(math.floor(value), high) if whole else float(f"{value:.4g}")
 
 
@@ -91,12 +92,12 @@ def edges(space: Space, where: str) -> Iterator[tuple[str, Any]]:
     Raises MillraceError, which begins with `where`, when a range is empty.
     """
     for key, values in space.items():
-        if isinstance(values, list):
+        if not isinstance(values, RangeConfig):
             yield from ((key, value) for value in values)
             continue
-        low, high = values["low"], values["high"]
-        if not (low < high and (low > 0 or not values["log"])):
-            above = " above 0" if values["log"] else ""
+        low, high = values.low, values.high
+        if not (low < high and (low > 0 or not values.log)):
+            above = " above 0" if values.log else ""
             raise MillraceError(
                 f"{where}.{key}: expected low{above} and a higher high, found {low} and {high}."
             )

@@ -18,6 +18,7 @@ from typing import Any
 
 from millrace import config, models
 from millrace.config import runs
+from millrace.config.job import JobConfig
 from millrace.errors import MillraceError, run
 from millrace.files import read_json, replacing
 from millrace.results import Logs, Results
@@ -71,10 +72,10 @@ def _total(found: Iterable[list[tuple[float, int]]]) -> float | None:
     return round(sum(s for part in parts for s, _ in part), 1) if all(parts) else None
 
 
-def told(logs: Logs, job: dict[str, Any]) -> str | None:
+def told(logs: Logs, job: JobConfig) -> str | None:
     """Returns in a line what the models of a completed config took to train; None without logs."""
     plan = runs.plan(job).values()
-    took = {model: training(logs, model, plan)["cpu_seconds"] for model in job["models"]}
+    took = {model: training(logs, model, plan)["cpu_seconds"] for model in job.models}
     known = [f"{model} {seconds:.0f}" for model, seconds in took.items() if seconds is not None]
     return f"Training: {', '.join(known)} CPU seconds" if known else None
 
@@ -139,10 +140,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", type=Path, required=True)
     job = config.load(parser.parse_args().config)
-    results, logs = Results.of(job["name"]), Logs.of(job["name"])
+    results, logs = Results.of(job.name), Logs.of(job.name)
     ranked = leaderboard(results)
     names = [row["model"] for row in ranked]
-    if set(names) != set(job["models"]):
+    if set(names) != set(job.models):
         raise MillraceError(
             f"{results.leaderboard}: expected the models of the config, "
             f"{', '.join(job['models'])}; found {', '.join(names)}.",
@@ -151,7 +152,7 @@ def main() -> None:
     plan = list(runs.plan(job).values())
     rows = [
         row | training(logs, row["model"], plan) | served
-        for row, served in zip(ranked, serving(results, names, job["seed"]), strict=True)
+        for row, served in zip(ranked, serving(results, names, job.seed), strict=True)
     ]
     with replacing(logs.costs) as path, path.open("w", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")

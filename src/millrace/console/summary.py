@@ -79,8 +79,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     job = config.load(parser.parse_args().config)
-    print(summary(Results.of(job["name"])))
-    if took := costs.told(Logs.of(job["name"]), job):
+    print(summary(Results.of(job.name)))
+    if took := costs.told(Logs.of(job.name), job):
         print(f"{took}; `make costs` says what each model is like to serve.")
 
 

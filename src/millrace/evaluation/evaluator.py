@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from millrace.config import runs
+from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.evaluation import diagnostics, importance, metrics
 from millrace.features import encoded
@@ -59,7 +60,7 @@ class Evaluated:
 
 
 def evaluate(
-    job: dict[str, Any], run: runs.Run, predictor: Predictor, training: Path, examples: Examples
+    job: JobConfig, run: runs.Run, predictor: Predictor, training: Path, examples: Examples
 ) -> Evaluated:
     """Evaluates a run of a completed config.
 
@@ -74,16 +75,16 @@ def evaluate(
         MillraceError: the config asks for slices, a metric or a threshold that the table or the
             task does not have, or the predictions are not finite.
     """
-    sliced = slice_columns(job["evaluation"]["slices"], read_json(examples.schema))
+    sliced = slice_columns(job.evaluation.slices, read_json(examples.schema))
     task = predictor.preprocessing.task
-    metric = metrics.selection_metric(job["selection"]["metric"], task.kind)
+    metric = metrics.selection_metric(job.selection.metric, task.kind)
     split = "test" if run.fold is None else "train"
     rows = _evaluated_rows(job, run, predictor, examples)
     labels, weights = _labels(predictor, examples, split)
     origin = origins.read(examples.raw, split, len(labels)).take(np.arange(len(labels))[rows])
     predictions = predictor.predict_split(examples.encoded, examples.raw, split)[rows]
     labels, weights = labels[rows], None if weights is None else weights[rows]
-    threshold = _choose_threshold(job["evaluation"]["threshold"], predictor, examples)
+    threshold = _choose_threshold(job.evaluation.threshold, predictor, examples)
     scorer = _Scorer(task.kind, labels, predictions, weights, threshold, job)
 
     measured = scorer.measure(np.arange(len(labels)))
@@ -117,7 +118,7 @@ class _Scorer:
     predictions: np.ndarray
     weights: np.ndarray | None
     threshold: float
-    job: dict[str, Any]
+    job: JobConfig
 
     def measure(self, rows: np.ndarray) -> dict[str, Any]:
         """Returns the metrics of some rows with their intervals, where these can be."""
@@ -126,7 +127,7 @@ class _Scorer:
         if metrics.too_small(self.task, labels):
             ones = np.ones(len(rows))
             return dict(metrics.without_intervals(measure(ones if own is None else own)))
-        samples, seed = self.job["evaluation"]["bootstrap"], self.job["seed"]
+        samples, seed = self.job.evaluation.bootstrap, self.job.seed
         return dict(metrics.intervals(measure, len(rows), samples, seed, own))
 
     def score(self, rows: np.ndarray, predictions: np.ndarray, metric: str) -> float:
@@ -137,7 +138,7 @@ class _Scorer:
         return -value if metric in metrics.LOWER_IS_BETTER else value
 
 
-def slice_columns(names: list[str], schema: dict[str, Any]) -> list[RawColumn]:
+def slice_columns(names: Sequence[str], schema: dict[str, Any]) -> list[RawColumn]:
     """Returns the columns to slice by; raises MillraceError when one is no feature column."""
     types = {c["name"]: c["type"] for c in schema["columns"] if c["name"] != schema["label"]}
     for name in names:
@@ -148,15 +149,14 @@ def slice_columns(names: list[str], schema: dict[str, Any]) -> list[RawColumn]:
     return [RawColumn(name, types[name], key=name) for name in names]
 
 
-def _evaluated_rows(
-    job: dict[str, Any], run: runs.Run, predictor: Predictor, examples: Examples
-) -> Any:
+def _evaluated_rows(job: JobConfig, run: runs.Run, predictor: Predictor, examples: Examples) -> Any:
     """Returns an index of the examples to evaluate on: all of the test, or a fold."""
     if run.fold is None:
         return slice(None)
     spec = predictor.preprocessing.spec
     train = encoded.read(examples.encoded / "train.tfrecord", spec)
-    return runs.fold_rows(train.labels, job["selection"]["folds"], job["seed"])[run.fold]
+    assert job.selection.folds, "a fold is one of several"
+    return runs.fold_rows(train.labels, job.selection.folds, job.seed)[run.fold]
 
 
 def _labels(
@@ -194,7 +194,7 @@ def _read_raw(
 def _importance(
     predictor: Predictor, raw: dict[str, np.ndarray], scorer: _Scorer, metric: str
 ) -> list[dict[str, Any]]:
-    names, seed = [column.name for column in predictor.preprocessing.raw], scorer.job["seed"]
+    names, seed = [column.name for column in predictor.preprocessing.raw], scorer.job.seed
     drawn = importance.draw(len(scorer.labels), len(names), seed)
     predict = predictor.permuter({name: raw[name][drawn] for name in names})
     return importance.importance(

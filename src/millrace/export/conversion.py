@@ -24,6 +24,7 @@ from ai_edge_quantizer.quantizer import Quantizer
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.grappler import tf_optimizer
 
+from millrace.config.assessment import ExportConfig
 from millrace.errors import MillraceError
 from millrace.features.raw_row import RawColumn
 
@@ -262,7 +263,7 @@ def time_tflite(
 
 
 def find_fault(
-    found: dict[str, float], limits: dict[str, Any], task: str, metric: float
+    found: dict[str, float], limits: ExportConfig, task: str, metric: float
 ) -> str | None:
     """Returns why a reduced model is not good enough to ship, or None when it is.
 
@@ -272,12 +273,12 @@ def find_fault(
         task: binary, multiclass or regression.
         metric: the full model's metric; what a regression may cost is a share of it.
     """
-    if not found["max_difference"] <= limits["max_difference"]:
+    if not found["max_difference"] <= limits.max_difference:
         return (
             f"differs by up to {found['max_difference']:.3g}, more than export.max_difference, "
-            f"{limits['max_difference']:g}"
+            f"{limits.max_difference:g}"
         )
-    allowed = limits["max_metric_cost"] * (metric if task == "regression" else 1)
+    allowed = limits.max_metric_cost * (metric if task == "regression" else 1)
     if not found["metric_cost"] <= allowed:
         return (
             f"costs {found['metric_cost']:.3g} of the metric, more than export.max_metric_cost "

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from millrace.config.job import JobConfig
 from millrace.evaluation import metrics
 from millrace.export import conversion, parity
 from millrace.features.preprocessing import Preprocessing
@@ -52,7 +53,7 @@ class Comparison:
         signature: dict[str, Any],
         preprocessing: Preprocessing,
         examples: Path,
-        job: dict[str, Any],
+        job: JobConfig,
     ) -> None:
         taken = {column["name"] for column in signature["inputs"]}
         label, task = preprocessing.label_column, preprocessing.task
@@ -61,10 +62,10 @@ class Comparison:
         self._train = shard_paths(examples, "train")
         self._raw = tuple(column for column in preprocessing.raw if column.name in taken)
         test = shard_paths(examples, "test")
-        self._test = read_raw(test, (*self._raw, label), ROWS_TO_COMPARE, job["seed"])
+        self._test = read_raw(test, (*self._raw, label), ROWS_TO_COMPARE, job.seed)
         labels = task.encode_labels(tf.constant(self._test.pop(label.name))).numpy()
         self._labels = task.decode_labels(labels)
-        self.metric = metrics.selection_metric(job["selection"]["metric"], task.kind)
+        self.metric = metrics.selection_metric(job.selection.metric, task.kind)
         self._reference = conversion.predict_tflite(full, self._test, self._raw)
         self._score_of_full = self._score(self._reference)
 
@@ -81,11 +82,11 @@ class Comparison:
 
     def reduced(self) -> Iterator[Reduced]:
         """Yields the model at each precision that `export.reduced` names."""
-        for precision in self._job["export"]["reduced"]:
+        for precision in self._job.export.reduced:
             model = conversion.reduce_tflite(self._full, precision, self._calibration, self._raw)
             differences = self._compare(model)
             fault = conversion.find_fault(
-                differences, self._job["export"], self._task.kind, self._score_of_full
+                differences, self._job.export, self._task.kind, self._score_of_full
             )
             entry = _entry(precision, model, fault or "as good as the full model")
             entry |= {"shipped": fault is None} | differences
@@ -93,7 +94,7 @@ class Comparison:
 
     @cached_property
     def _calibration(self) -> dict[str, np.ndarray]:
-        return read_raw(self._train, self._raw, ROWS_TO_CALIBRATE, self._job["seed"])
+        return read_raw(self._train, self._raw, ROWS_TO_CALIBRATE, self._job.seed)
 
     def _compare(self, model: bytes) -> dict[str, float]:
         predictions = conversion.predict_tflite(model, self._test, self._raw)

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from millrace import config
+from millrace.config.job import plain_features
 from millrace.errors import MillraceError
 from millrace.features import preprocessing
 from millrace.features.feature_columns.base import nearest
@@ -64,7 +65,7 @@ def fit(
     # A notebook may hash what TF Lite cannot.
     completed = config.complete(job | {"export": {"tflite": False}}, source="fit")
     described = statistics.describe({"train": batches}, schema)
-    return preprocessing.learn(completed["features"], schema, described)
+    return preprocessing.learn(plain_features(completed), schema, described)
 
 
 def _arrow(name: str, values: pd.Series) -> pa.Array:

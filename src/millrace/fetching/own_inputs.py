@@ -5,29 +5,28 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from millrace import files
+from millrace.config.job import JobConfig
+from millrace.config.values import CodePath, local_paths
 from millrace.errors import MillraceError
 from millrace.fetching import sources
 from millrace.results import Results, RunFolder
 
-LONGEST_PATH = 4096
 
-
-def refuse_own(config: dict[str, Any], folders: Iterable[str | Path]) -> None:
+def refuse_own(job: JobConfig, folders: Iterable[str | Path]) -> None:
     """Checks that no file that a job reads lies in or above a folder that it writes.
 
     Links are resolved. Nothing has to exist, on either side.
 
     Args:
-        config: the completed config.
+        job: the config.
         folders: those that the job writes.
 
     Raises:
         MillraceError: an input lies there; the message names its key.
     """
-    for key, name in _inputs(config):
+    for key, name in _inputs(job):
         path = Path(os.path.realpath(name))
         for folder in folders:
             written = Path(os.path.realpath(folder))
@@ -82,29 +81,14 @@ def _takes_in(path: Path, written: Path) -> bool:
     return len(path.parts) > len(written.parts)
 
 
-def _inputs(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _inputs(job: JobConfig) -> Iterator[tuple[str, str]]:
     """Yields each path that the config names, behind its key."""
-    data = config["data"]
-    written = [text for _, text in _texts(data["files"], "data.files")]
-    for name in [*written, *(source.name for source in sources.named(data["files"]))]:
+    data = job.data
+    for name in [*sources.written(data.files), *(x.name for x in sources.named(data.files))]:
         if not sources.is_elsewhere(name):
             yield "data.files", name
-    for key in ("schema", "previous", "database"):
-        if path := data.get(key):
-            yield f"data.{key}", path.partition(":///")[2] or path
-    for key in ("features", "models", "training"):
-        for where, text in _texts(config.get(key), key):
-            if "/" in text.strip("/") and "\0" not in text and len(text) < LONGEST_PATH:
-                yield where, text
-
-
-def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Yields every string within a part of a config, with its key."""
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts(item, f"{where}.{key}")
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item, where)
+    if data.database and not data.database.files():
+        # A file that SQLAlchemy opens, behind its driver.
+        yield "data.database", data.database.partition(":///")[2] or data.database
+    for key, path in local_paths(job):
+        yield key, path.file if isinstance(path, CodePath) else path

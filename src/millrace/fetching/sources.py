@@ -2,17 +2,21 @@
 
 import difflib
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
+from millrace.config.data import SplitFiles
 from millrace.errors import MillraceError
 from millrace.fetching import downloads
 from millrace.fetching.bundled import write_flights
 from millrace.files import sha256
 
 TABLE = "table:"
+
+
+Files: TypeAlias = str | Sequence[str] | SplitFiles
 
 
 class Source(NamedTuple):
@@ -22,15 +26,25 @@ class Source(NamedTuple):
     split: str | None
 
 
-def named(files: Any) -> Iterator[Source]:
+def named(files: Files) -> Iterator[Source]:
     """Yields the sources that `data.files` names, globs and folders expanded, in a fixed order.
 
     Raises MillraceError when a glob or a folder holds no file.
     """
-    by_split = files if isinstance(files, dict) else {None: files}
+    for split, name in _by_split(files):
+        yield from (Source(match, split) for match in _expand(name))
+
+
+def written(files: Files) -> list[str]:
+    """Returns what `data.files` says, globs and folders as they are."""
+    return [name for _, name in _by_split(files)]
+
+
+def _by_split(files: Files) -> Iterator[tuple[str | None, str]]:
+    by_split = files.by_split() if isinstance(files, SplitFiles) else {None: files}
     for split, names in by_split.items():
         for name in [names] if isinstance(names, str) else names:
-            yield from (Source(match, split) for match in _expand(name))
+            yield split, name
 
 
 def _expand(name: str) -> list[str]:

@@ -1,6 +1,6 @@
 """CSV files, of any delimiter, read as a stream of blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,14 +43,14 @@ class DelimitedTable:
 
     has_types = False
 
-    def __init__(self, path: Path, dialect: Dialect, header: bool | list[str]) -> None:
+    def __init__(self, path: Path, dialect: Dialect, header: bool | Sequence[str]) -> None:
         self.path = path
         self.dialect = dialect
         self._has_header = header is True
         self.lines: Lines | None = None
         self.index: tuple[str, ...] = ()
-        self.names = header if isinstance(header, list) else self._names()
-        if isinstance(header, list):
+        self.names = self._names() if isinstance(header, bool) else [*header]
+        if not isinstance(header, bool):
             self._refuse_header()
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from millrace.config.data import DataConfig
+from millrace.config.values import plain_form
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, format_kernels
 from millrace.ingestion.formats import Evidence, Format, NumberFormat, TimeFormat, of_column
@@ -40,11 +42,11 @@ class Given:
     separators: tuple[str | None, str | None]
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> "Given":
+    def of(cls, data: DataConfig) -> "Given":
         """Reads the part `data` of a config; raises MillraceError when a format is no such."""
         types, formats = {}, {}
-        for name, entry in data["types"].items():
-            settings = {"kind": entry} if isinstance(entry, str) else entry
+        for name, entry in data.types.items():
+            settings = {"kind": entry} if isinstance(entry, str) else plain_form(entry)
             types[name] = settings["kind"]
             try:
                 found = of_column(settings)
@@ -53,7 +55,7 @@ class Given:
             if found:
                 _check_kind(name, types[name], found)
                 formats[name] = found
-        return cls(types, formats, (data.get("decimal"), data.get("thousands")))
+        return cls(types, formats, (data.decimal, data.thousands))
 
 
 def _check_kind(name: str, kind: str, found: Format) -> None:

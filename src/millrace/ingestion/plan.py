@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from millrace import config
+from millrace.config.data import USUAL_MARKERS, DataConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import blocks, cells, formats, inference, origins, rejects, splits, tables
 from millrace.ingestion.blocks import Block, Markers, Reject
@@ -49,36 +49,36 @@ class Plan:
     """
 
     def __init__(
-        self, files: list[dict[str, Any]], data: dict[str, Any], seed: int, guess: bool = False
+        self, files: list[dict[str, Any]], data: DataConfig, seed: int, guess: bool = False
     ) -> None:
         self._data, self._seed = data, seed
         self._seen: set[int] = set()
         self.keys: dict[str, set[Any]] = {}
-        self._label: str = data["label"]
-        self._weight: str | None = data.get("weight")
-        self._markers = Markers.of(data["missing_values"])
+        self._label: str = data.label
+        self._weight: str | None = data.weight
+        self._markers = Markers.of(data.missing_values)
         self.tables = tables.open_tables([Path(file["path"]) for file in files], data)
         self._file_splits: list[str | None] = [file["split"] for file in files]
         self._paths = pa.array([file["path"] for file in files], pa.string())
-        self.origin_fields = origins.fields(data["ids"])
-        self._left_out = {*data["exclude"], *data["ids"]}
+        self.origin_fields = origins.fields(data.ids)
+        self._left_out = {*data.exclude, *data.ids}
         self._check_columns()
         self.rows: int | None = None
         self.taken: list[inference.Taken] = []
         self._given = inference.Given.of(data)
         self._formats: dict[str, formats.Format] = {}
         self._census: tables.Census | None = None  # of a guess, which is still to be checked
-        columns = self._committed() if "schema" in data else self._inferred(guess)
+        columns = self._committed() if data.schema_path is not None else self._inferred(guess)
         self.types: dict[str, str] = {
             name: self._given.types.get(name) or columns[name]["type"]
             for name in self.tables[0].names
             if name not in self._left_out or name == self._time_column
-        } | dict.fromkeys(data["ids"], "string")
+        } | dict.fromkeys(data.ids, "string")
         self._columns = columns
         # A column that is only guessed to be text is looked at in full; one with a format is text
         # until it is read by that.
         self._read_as = dict(self._given.types if guess else self.types) | dict.fromkeys(
-            [*(self._given.formats if guess else self._formats), *data["ids"]], "string"
+            [*(self._given.formats if guess else self._formats), *data.ids], "string"
         )
         if self._weight:
             self._require_weights(self._weight)
@@ -105,17 +105,17 @@ class Plan:
     def _described(self, census: tables.Census) -> dict[str, dict[str, Any]]:
         data = self._data
         looked_at = [name for name in self.tables[0].names if name not in self._left_out]
-        if (divided_by := data["split"].get("column")) and divided_by not in looked_at:
+        if (divided_by := data.split.column) and divided_by not in looked_at:
             looked_at.append(divided_by)
-        found = inference.infer(census, looked_at, self._given, data["max_rejected"])
-        confirmed = data["missing_values"] != config.usual_markers()
+        found = inference.infer(census, looked_at, self._given, data.max_rejected)
+        confirmed = data.missing_values != USUAL_MARKERS
         self._formats = found.formats
         self.taken = [*found.taken, *inference.marked(census, self._label, looked_at, confirmed)]
         return {
             name: {
                 "type": found.types[name],
                 "required": name in (self._label, self._weight) or not census[name][cells.MISSING],
-                "missing_values": data["missing_values"],
+                "missing_values": data.missing_values,
             }
             | (found.formats[name].to_json() if name in found.formats else {})
             for name in looked_at
@@ -133,7 +133,8 @@ class Plan:
 
     def _committed(self) -> dict[str, dict[str, Any]]:
         """Returns what the committed schema says, against which rows are then checked."""
-        path, names = Path(self._data["schema"]), self.tables[0].names
+        assert self._data.schema_path, "the caller has looked"
+        path, names = Path(self._data.schema_path), self.tables[0].names
         columns = read_schema(path, names)
         wanted = [name for name in names if name not in self._left_out]
         if more := [name for name in wanted if name not in columns]:
@@ -150,8 +151,8 @@ class Plan:
             if columns[name].keys() & {"min", "max", "values"}
         }
         self.keys = {name: set() for name in wanted if columns[name].get("unique")}
-        common = self._data["missing_values"]
-        markers = {name: columns[name].get("missing_values", common) for name in wanted}
+        common = self._data.missing_values
+        markers = {name: tuple(columns[name].get("missing_values", common)) for name in wanted}
         own = {name: texts for name, texts in markers.items() if texts != common}
         self._markers = Markers.of(common, own)
         # A row without a label is no bad row: it is counted by itself.
@@ -180,8 +181,9 @@ class Plan:
     def schema(self) -> dict[str, Any]:
         """Returns the content of schema.json."""
         roles = dict.fromkeys(self.tables[0].index, "index")
-        if (by := self._data["split"]["by"]) in ("group", "time"):
-            roles[self._data["split"]["column"]] = by
+        split = self._data.split
+        if split.column and split.by in ("group", "time"):
+            roles[split.column] = split.by
         return {
             "columns": [
                 {"name": name}
@@ -198,7 +200,7 @@ class Plan:
         table = self.tables[index]
         draw = None
         if self._time_column is None and self._file_splits[index] in (None, "train"):
-            by_stratum = self._data["split"]["by"] == "stratum"
+            by_stratum = self._data.split.by == "stratum"
             key = self._file_key(index)
             draw = splits.Draw(key, self._shares, self._most_strata, by_stratum)
         for block in table.blocks(self._markers, self._read_as):
@@ -208,7 +210,7 @@ class Plan:
 
     def _outcome(self, index: int, block: Block, draw: splits.Draw | None) -> Outcome:
         table = self.tables[index]
-        if exclude := self._data["exclude"]:
+        if exclude := self._data.exclude:
             block = block._replace(raw=rejects.without(block, table.names, exclude))
         divided_by = self._time_column if self._file_splits[index] in (None, "train") else None
         required = [*self._required, divided_by] if divided_by else self._required
@@ -224,7 +226,7 @@ class Plan:
         found = self._assign(table, block, kept, batch, self._file_splits[index], draw)
         rows = pa.array(block.first_row + np.flatnonzero(kept))
         file = pa.DictionaryArray.from_arrays(np.full(len(rows), index, np.int32), self._paths)
-        ids = [batch[name] for name in self._data["ids"]]
+        ids = [batch[name] for name in self._data.ids]
         origin = pa.Table.from_arrays([file, rows, *ids], schema=self.origin_fields)
         duplicates = int((~fresh).sum())
         return Outcome(batch.select(self.columns), origin, found, rejected, unlabelled, duplicates)
@@ -248,7 +250,7 @@ class Plan:
         Rows are told apart by 64 bits: among ten million, one is dropped wrongly once in 370,000
         such tables.
         """
-        if not self._data["drop_duplicates"]:
+        if not self._data.drop_duplicates:
             return np.ones(int(kept.sum()), np.bool_)
         fresh = []
         for row in self._hashes(table, block, self.tables[0].names)[kept].tolist():
@@ -307,23 +309,23 @@ class Plan:
     def _strata(self, table: Table, block: Block) -> Array:
         """Returns a hash of what each row is to be stratified by: uint64 [rows]."""
         column = self._label
-        if self._data["split"]["by"] == "stratum":
-            column = self._data["split"].get("column", self._label)
+        if self._data.split.by == "stratum":
+            column = self._data.split.column or self._label
         present = block.classes[table.names.index(column)] != cells.MISSING
         return np.where(present, self._hashes(table, block, [column]), 0)
 
     @property
     def _most_strata(self) -> int:
         """How many values of the label, or of `by: stratum`, make strata; more are a quantity."""
-        task, type_ = self._data["task"], self.types[self._label]
-        if self._data["split"]["by"] == "stratum" or type_ in ("bool", "string"):
+        task, type_ = self._data.task, self.types[self._label]
+        if self._data.split.by == "stratum" or type_ in ("bool", "string"):
             return splits.MOST_STRATA
         return {"regression": 0, "auto": splits.FEW_CLASSES}.get(task, splits.MOST_STRATA)
 
     def _kept_together(self, table: Table, block: Block) -> tuple[Array, Array] | None:
         """Returns a hash of what rows that stay together have in common (uint64 [rows]), and which
         rows those are (bool [rows]); None if each row is by itself."""
-        if self._data["split"]["copies"] == "together":
+        if self._data.split.copies == "together":
             no_features = {*self._left_out, self._label, self._weight}
             names = [name for name in self.tables[0].names if name not in no_features]
             return self._hashes(table, block, names), np.ones(len(block.counts), np.bool_)
@@ -351,19 +353,20 @@ class Plan:
 
     @property
     def _time_column(self) -> str | None:
-        split = self._data["split"]
-        return split["column"] if split["by"] == "time" else None
+        split = self._data.split
+        return split.column if split.by == "time" else None
 
     @property
     def _group_column(self) -> str | None:
-        split = self._data["split"]
-        return split["column"] if split["by"] == "group" else None
+        split = self._data.split
+        return split.column if split.by == "group" else None
 
     def _check_columns(self) -> None:
         names, data = self.tables[0].names, self._data
         tables.check_column(self._label, names, "data.label")
-        for key in ("types", "exclude", "ids"):
-            for name in data[key]:
+        named = {"types": data.types, "exclude": data.exclude, "ids": data.ids}
+        for key, columns in named.items():
+            for name in columns:
                 tables.check_column(name, names, f"data.{key}")
         if self._weight:
             tables.check_column(self._weight, names, "data.weight")
@@ -371,34 +374,34 @@ class Plan:
             raise MillraceError(
                 f"data.weight: expected another column than the label, found {self._label!r}."
             )
-        for name, role in ((self._label, "label"), (self._weight, "weight")):
+        for role, column in (("label", self._label), ("weight", self._weight)):
             for key in ("exclude", "ids"):
-                if name in data[key]:
-                    raise MillraceError(f"data.{key}: expected no {role}, found {name!r}.")
-        if taken := [name for name in data["ids"] if origins.is_reserved(name)]:
+                if column in named[key]:
+                    raise MillraceError(f"data.{key}: expected no {role}, found {column!r}.")
+        if taken := [name for name in data.ids if origins.is_reserved(name)]:
             raise MillraceError(
                 f"data.ids: expected names that predictions.parquet does not have, found {taken}.",
                 note="rename the column in the table.",
             )
-        by = data["split"]["by"]
-        if data["split"].get("folds") and by == "time":
+        by = data.split.by
+        if data.split.folds and by == "time":
             raise MillraceError("data.split.folds: expected none with `by: time`, found some.")
-        if data["split"]["gap"] and by != "time":
+        if data.split.gap and by != "time":
             raise MillraceError(f"data.split.gap: expected none with `by: {by}`, found one.")
-        if data["split"]["copies"] == "together" and by != "row":
+        if data.split.copies == "together" and by != "row":
             raise MillraceError(
                 f"data.split.copies: expected `separate` with `by: {by}`, found `together`."
             )
-        if by in ("group", "time") and "column" not in data["split"]:
+        if by in ("group", "time") and data.split.column is None:
             raise MillraceError(
                 f"data.split: expected the key 'column' with `by: {by}`, found none.",
                 note="name the column whose values divide the rows.",
             )
-        if by != "row" and "column" in data["split"]:
-            tables.check_column(data["split"]["column"], names, "data.split.column")
+        if by != "row" and data.split.column is not None:
+            tables.check_column(data.split.column, names, "data.split.column")
 
     def _checked_shares(self) -> splits.Shares:
-        shares = splits.shares(self._data["split"])
+        shares = splits.shares(self._data.split)
         if shares.folds is not None and "validation" in self._file_splits:
             raise MillraceError(
                 "data.split.folds: expected no file for validation under data.files, found one.",
@@ -409,7 +412,7 @@ class Plan:
 
     def _time_cuts(self, column: str) -> splits.Cuts:
         arrow_type = ARROW_TYPES[self.types[column]]
-        return splits.time_cuts(self._data["split"], arrow_type, lambda: self._times(column))
+        return splits.time_cuts(self._data.split, arrow_type, lambda: self._times(column))
 
     def _times(self, column: str) -> pa.ChunkedArray:
         """Returns the values of the time column in the files that are to be divided."""

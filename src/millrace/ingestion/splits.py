@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.config.data import SplitConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import draw_kernels
 
@@ -52,23 +53,23 @@ class Cuts(NamedTuple):
     gap: float = 0
 
 
-def shares(split: dict[str, Any]) -> Shares:
+def shares(split: SplitConfig) -> Shares:
     """Returns the shares that `data.split` asks for.
 
     Raises MillraceError unless they are shares and leave rows for training.
     """
-    found = Shares(split["validation"], split["test"], split.get("folds"), split["fold"])
-    if found.folds is not None and found.fold >= found.folds:
+    if split.folds is not None and split.fold >= split.folds:
         raise MillraceError(
-            f"data.split.fold: expected a number from 0 to {found.folds - 1}, found {found.fold}."
+            f"data.split.fold: expected a number from 0 to {split.folds - 1}, found {split.fold}."
         )
     for name in ("validation", "test"):
-        share = split[name]
+        share = getattr(split, name)
         if isinstance(share, str) or not 0 < share < 1:
             raise MillraceError(
                 f"data.split.{name}: expected a share between 0 and 1, found {share!r}.",
                 note="first values of the splits go with `by: time`.",
             )
+    found = Shares(float(split.validation), float(split.test), split.folds, split.fold)
     if found.folds is None and found.validation + found.test >= 1:
         raise MillraceError(
             f"data.split: expected shares that leave rows for training, "
@@ -209,7 +210,7 @@ def _before(cut: pa.Scalar, gap: float) -> pa.Scalar:
 
 
 def time_cuts(
-    split: dict[str, Any], type_: pa.DataType, values: Callable[[], pa.ChunkedArray]
+    split: SplitConfig, type_: pa.DataType, values: Callable[[], pa.ChunkedArray]
 ) -> Cuts:
     """Returns where `data.split` cuts its column, which has that type.
 
@@ -222,7 +223,7 @@ def time_cuts(
         found = values()
         kind = "text" if pa.types.is_string(type_) else "a truth value,"
         shown = repr(found[0].as_py()) if len(found) else "in every row"
-        column = split["column"]
+        column = split.column
         raise MillraceError(
             f"data.split.column: {column!r}: expected dates, timestamps or numbers to order by, "
             f"found {kind} {shown}.",
@@ -232,31 +233,31 @@ def time_cuts(
     given = {name: _cut(name, split, type_) for name in ("validation", "test")}
     if any(cut is None for cut in given.values()):
         given = _cuts_at_shares(given, split, values())
-    cuts = Cuts(given["validation"], given["test"], split["gap"])
+    cuts = Cuts(given["validation"], given["test"], split.gap)
     if not pc.less(cuts.validation, cuts.test).as_py():
         raise MillraceError(
             f"data.split: expected validation to begin before the test, "
             f"found {cuts.validation} and {cuts.test}.",
-            note=f"these are the first values of {split['column']!r} in each.",
+            note=f"these are the first values of {split.column!r} in each.",
         )
     return cuts
 
 
-def _cut(name: str, split: dict[str, Any], type_: pa.DataType) -> pa.Scalar | None:
-    value = split[name]
+def _cut(name: str, split: SplitConfig, type_: pa.DataType) -> pa.Scalar | None:
+    value = getattr(split, name)
     if isinstance(value, float) and 0 < value < 1:
         return None
     try:
         return pa.scalar(str(value)).cast(type_)
     except pa.ArrowInvalid:
         raise MillraceError(
-            f"data.split.{name}: expected a value of the column {split['column']!r} ({type_}), "
+            f"data.split.{name}: expected a value of the column {split.column!r} ({type_}), "
             f"or a share between 0 and 1, found {value!r}."
         ) from None
 
 
 def _cuts_at_shares(
-    given: dict[str, pa.Scalar | None], split: dict[str, Any], values: pa.ChunkedArray
+    given: dict[str, pa.Scalar | None], split: SplitConfig, values: pa.ChunkedArray
 ) -> dict[str, pa.Scalar | None]:
     ordered = values.take(pc.sort_indices(values))
     rows = before = len(ordered)
@@ -264,7 +265,7 @@ def _cuts_at_shares(
     for name in ("test", "validation"):
         cut = given[name]
         if cut is None:
-            place = max(before - max(1, int(split[name] * rows)), 0)
+            place = max(before - max(1, int(getattr(split, name) * rows)), 0)
             cut = ordered[min(place, rows - 1)] if rows else None
         cuts[name] = cut
         before = pc.sum(pc.less(ordered, cut)).as_py() or 0

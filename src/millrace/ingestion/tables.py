@@ -6,12 +6,13 @@ fit is rejected, verbatim and with the reason.
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from millrace.config.data import DataConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, compression, dialects
 from millrace.ingestion.blocks import Block, Markers
@@ -38,7 +39,7 @@ class Table(Protocol):
         ...
 
 
-def open_table(path: Path, data: dict[str, Any]) -> Table:
+def open_table(path: Path, data: DataConfig) -> Table:
     """Opens a raw file by what its first bytes say it is; `data` is that part of the job's config.
 
     Keys of its folders that are no columns of its own become columns. Raises MillraceError when it
@@ -55,18 +56,17 @@ def open_table(path: Path, data: dict[str, Any]) -> Table:
     return PartitionedTable(table, constants) if constants else table
 
 
-def _open(path: Path, data: dict[str, Any]) -> Table:
+def _open(path: Path, data: DataConfig) -> Table:
     if compression.container(path) == "parquet":
-        return ParquetTable(path, data["exclude"])
-    header, quote = data["header"], data.get("quote")
+        return ParquetTable(path, data.exclude)
     dialect = dialects.detect(
         path,
-        data.get("delimiter"),
-        data.get("encoding"),
-        _skip_lines(path, data.get("skip_lines", 0)),
-        data.get("escape"),
-        "" if quote == "none" else quote,
-        len(header) if isinstance(header, list) else 0,
+        data.delimiter,
+        data.encoding,
+        _skip_lines(path, data.skip_lines),
+        data.escape,
+        "" if data.quote == "none" else data.quote,
+        0 if isinstance(data.header, bool) else len(data.header),
     )
     start = next(dialects.chunks(path, dialect, 1 << 10)).lstrip()
     if start.startswith(b"{"):
@@ -76,17 +76,17 @@ def _open(path: Path, data: dict[str, Any]) -> Table:
             f"{path}: expected one JSON object per line, found an array of them.",
             note="`jq -c '.[]'` writes one per line.",
         )
-    return DelimitedTable(path, dialect, header)
+    return DelimitedTable(path, dialect, data.header)
 
 
-def _skip_lines(path: Path, given: int | dict[str, int]) -> int:
+def _skip_lines(path: Path, given: int | Mapping[str, int]) -> int:
     """Returns how many lines come before the table in a file, given for all or by file."""
     if isinstance(given, int):
         return given
     return given.get(path.as_posix(), given.get(path.name, 0))
 
 
-def open_tables(paths: Sequence[Path], data: dict[str, Any]) -> list[Table]:
+def open_tables(paths: Sequence[Path], data: DataConfig) -> list[Table]:
     """Opens the raw files of a job; raises MillraceError unless all have the same columns."""
     skipped = data.get("skip_lines", 0)
     known = {name for path in paths for name in (path.as_posix(), path.name)}

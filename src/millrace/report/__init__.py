@@ -4,6 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from millrace.config.job import JobConfig
 from millrace.files import read_json
 from millrace.report import contents, data_section, inline_html, models_section
 from millrace.results import Results
@@ -35,7 +36,7 @@ SECTIONS = {
 }
 
 
-def build(config: dict[str, Any], results: Results, provenance: dict[str, Any]) -> str:
+def build(config: JobConfig, results: Results, provenance: dict[str, Any]) -> str:
     """Returns the report of a job as one HTML file that needs neither network nor other files.
 
     Args:
@@ -68,17 +69,17 @@ def build(config: dict[str, Any], results: Results, provenance: dict[str, Any]) 
     )
 
 
-def build_model_card(config: dict[str, Any], results: Results, provenance: dict[str, Any]) -> str:
+def build_model_card(config: JobConfig, results: Results, provenance: dict[str, Any]) -> str:
     """Returns the champion's model card as Markdown; arguments and errors as for `build`."""
     facts = _facts(config, results)
     return inline_html.template("report/model_card.md").render(provenance=provenance, **facts)
 
 
-def _facts(config: dict[str, Any], results: Results) -> dict[str, Any]:
+def _facts(config: JobConfig, results: Results) -> dict[str, Any]:
     """Returns everything that the templates tell, most of it as the stages wrote it."""
     statistics = read_json(results.statistics)
     champion = read_json(results.champion)
-    evaluated = models_section.read(results, list(config["models"]))
+    evaluated = models_section.read(results, list(config.models))
     return {
         "config": config,
         "question": data_section.question(config, statistics, results),

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from millrace.config.data import SplitFiles
+from millrace.config.job import JobConfig
 from millrace.files import read_json
 from millrace.results import Results
 from millrace.statistics.anomalies import jensen_shannon, l_infinity
@@ -13,9 +15,7 @@ SHOWN_VALUES = 20
 ALONE = {"binary": "AUC", "multiclass": "accuracy", "regression": "R²"}
 
 
-def question(
-    config: dict[str, Any], statistics: dict[str, Any], results: Results
-) -> dict[str, Any]:
+def question(config: JobConfig, statistics: dict[str, Any], results: Results) -> dict[str, Any]:
     """Returns what was asked: label, task, classes with their shares, split, inputs."""
     label = statistics["label"]
     learned = results.preprocessing
@@ -45,25 +45,25 @@ def _classes(statistics: dict[str, Any]) -> list[dict[str, Any]]:
     return classes
 
 
-def split_in_words(config: dict[str, Any]) -> str:
+def split_in_words(config: JobConfig) -> str:
     """Returns a sentence on how the rows were divided."""
-    if isinstance(config["data"]["files"], dict):
+    if isinstance(config.data.files, SplitFiles):
         return "The files name the splits."
-    split = config["data"]["split"]
+    split = config.data.split
     how = f"validation: {split['validation']}, test: {split['test']}"
-    if "folds" in split:
+    if split.folds is not None:
         how = f"validation: fold {split['fold']} of {split['folds']}, test: {split['test']}"
-    match split["by"]:
+    match split.by:
         case "time":
-            gap = f", gap: {split['gap']}" if split["gap"] else ""
+            gap = f", gap: {split['gap']}" if split.gap else ""
             order = f"in the order of {split['column']}"
             return f"By time, {order}: the test rows are the latest ({how}{gap})."
         case "group":
             return f"By {split['column']}: rows with equal values are never in two splits ({how})."
         case "stratum":
-            column = split.get("column", config["data"]["label"])
+            column = split.column or config.data.label
             return f"Each row at random, with equal shares of each {column} ({how})."
-        case _ if split["copies"] == "together":
+        case _ if split.copies == "together":
             return f"By a hash of the features: rows with equal ones stay together ({how})."
         case _:
             return f"Each row at random, with equal shares of each class ({how})."

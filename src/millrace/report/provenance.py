@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from millrace import config as configs
+from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.files import read_json, sha256
 from millrace.results import Results
@@ -39,7 +40,7 @@ NAME_FILES = ["data.schema", "data.database", "features", "models", "training"]
 RECORDED = [":!config/*.yaml", ":!dvc.yaml", ":!*.dvc", ":!dvc.lock", ":!.dvc"]
 
 
-def collect(config: dict[str, Any], manifest: Path | None = None) -> dict[str, Any]:
+def collect(config: JobConfig, manifest: Path | None = None) -> dict[str, Any]:
     """Returns what made the results of a job, as a JSON object.
 
     Keys: `commit` (None outside a git repository), `modified` (whether the code differs from the
@@ -53,7 +54,7 @@ def collect(config: dict[str, Any], manifest: Path | None = None) -> dict[str, A
     return {
         **git_state(ROOT),
         "config_sha256": configs.digest(config),
-        "seed": config["seed"],
+        "seed": config.seed,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": _python_packages(),

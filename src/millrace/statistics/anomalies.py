@@ -1,7 +1,7 @@
 """What is odd about the examples: columns that say nothing, drift, leaks, rows in two splits."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ def find(
     return found
 
 
-def graded(found: list[dict[str, Any]], severities: dict[str, str]) -> list[dict[str, Any]]:
+def graded(found: list[dict[str, Any]], severities: Mapping[str, str]) -> list[dict[str, Any]]:
     """Returns the anomalies with the severities that `data.anomalies` gives to their kinds.
 
     Those of a kind that is to be ignored are left out.

@@ -38,7 +38,7 @@ def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedMo
     A training that was killed resumes from its last checkpoint.
     """
     model_settings = models.pinned(assignment.settings)
-    preprocessing, training = assignment.preprocessing, assignment.job["training"]
+    preprocessing, training = assignment.preprocessing, assignment.job.training
     settings = settings_of(assignment, model_settings)
     examples, validation = assignment.examples
     labels = (block.labels for block in examples)
@@ -51,7 +51,7 @@ def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedMo
     checkpoints = Checkpoints(
         assignment.output.parent / "checkpoints",
         run=description | _origin(assignment),
-        minutes=training["checkpoint_minutes"],
+        minutes=training.checkpoint_minutes,
         chief=strategies.is_chief(strategy),
     )
     debug = assignment.debug
@@ -59,7 +59,7 @@ def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedMo
         source(examples, settings.buffer_rows, debug.rows, class_weights),
         source(validation, settings.buffer_rows, debug.rows),
     )
-    code = training.get("callbacks")
+    code = training.callbacks
     callbacks = user_code.callbacks(code) if code else []
     callbacks += logs.callbacks(training, assignment.output.parent, checkpoints.chief)
     seed, task = assignment.run.seed, preprocessing.task
@@ -93,13 +93,14 @@ def build(
 def settings_of(assignment: Assignment, model_settings: dict[str, Any]) -> recipe.Settings:
     """Returns the settings of the training: the config's, and else what suits model and table."""
     defaults = models.training_defaults(model_settings, assignment.rows)
-    settings = recipe.Settings.of(assignment.job, assignment.run.model, defaults, assignment.rows)
+    own = assignment.settings.get("training", {})
+    settings = recipe.Settings.of(assignment.job.training, own, defaults, assignment.rows)
     return replace(settings, epochs=assignment.run.budget(settings.epochs))
 
 
 def _origin(assignment: Assignment) -> dict[str, Any]:
     """Returns what else decides on a training's result: a checkpoint of another is not resumed."""
-    code = assignment.job["training"].get("callbacks")
+    code = assignment.job.training.callbacks
     return {
         "preprocessing": sha256(assignment.preprocessing_path),
         "examples": sha256(assignment.encoded / "train.tfrecord"),

@@ -8,9 +8,11 @@ from typing import Any
 
 import keras
 
+from millrace.config.training import TrainingConfig
+
 
 def callbacks(
-    training: Mapping[str, Any], directory: Path, chief: bool
+    training: TrainingConfig, directory: Path, chief: bool
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks that write the logs which the config's `training` asks for.
 
@@ -19,9 +21,9 @@ def callbacks(
     made: list[keras.callbacks.Callback] = []
     if not chief:
         return made
-    if training["tensorboard"]:
+    if training.tensorboard:
         made.append(keras.callbacks.TensorBoard(str(directory / "tensorboard"), write_graph=False))
-    if training["dvclive"]:
+    if training.dvclive:
         made.append(DVCLive(directory / "dvclive"))
     return made
 

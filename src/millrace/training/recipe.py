@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from millrace.config.training import TrainingConfig
 from millrace.errors import MillraceError
 from millrace.features.tasks import Task
 
@@ -67,7 +68,11 @@ class Settings:
 
     @classmethod
     def of(
-        cls, config: Mapping[str, Any], model: str, defaults: Mapping[str, Any], rows: int
+        cls,
+        training: TrainingConfig,
+        own: Mapping[str, Any],
+        defaults: Mapping[str, Any],
+        rows: int,
     ) -> Settings:
         """Returns the settings of a model.
 
@@ -75,19 +80,14 @@ class Settings:
         the kind of model, then what suits a table of that size; `auto` says nothing.
 
         Args:
-            config: a completed config.
-            model: a name under its `models`.
+            training: `training` of the config.
+            own: `training` of the model.
             defaults: what suits the kind of model, any of the attributes here.
             rows: the number of training examples.
         """
         names = {field.name for field in fields(cls)}
-        chosen = {
-            key: value
-            for key, value in config["training"].items()
-            if key in names and value != "auto"
-        }
+        chosen = {key: value for key, value in training if key in names and value != "auto"}
         by_size = LARGE if rows > LARGE_TABLE else SMALL
-        own = config["models"][model].get("training", {})
         values = {**DEFAULTS, **by_size, **defaults, **chosen, **own}
         # YAML's 1 is no float, which Keras insists on.
         numbers = [field.name for field in fields(cls) if field.type == "float"]

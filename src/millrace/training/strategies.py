@@ -6,18 +6,19 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
 
+from millrace.config.training import TrainingConfig
 from millrace.errors import MillraceError
 from millrace.training import cluster, devices, parameter_server
 from millrace.training.cluster import Cluster
 
 
-def create(settings: Mapping[str, Any]) -> tf.distribute.Strategy:
+def create(settings: TrainingConfig) -> tf.distribute.Strategy:
     """Returns the strategy that the config's `training` asks for, before TensorFlow does anything.
 
     Raises:
@@ -25,32 +26,32 @@ def create(settings: Mapping[str, Any]) -> tf.distribute.Strategy:
             do not answer.
     """
     # A strategy for one device would leave the others idle, and theirs all the same.
-    one = settings["strategy"] == "default"
-    devices.claim(1 if one else None if settings["replicas"] == "auto" else settings["replicas"])
+    one = settings.strategy == "default"
+    devices.claim(1 if one else None if settings.replicas == "auto" else settings.replicas)
     if tf.config.list_physical_devices("GPU"):
         # On a processor they are the same every time anyway.
         tf.config.experimental.enable_op_determinism()
-    name = settings["strategy"]
+    name: str = settings.strategy
     here = cluster.find(os.environ)
     if name == "auto":
         name = _suitable(here)
     if name == "mirrored":
-        return _mirrored(settings["replicas"])
-    if settings["replicas"] != "auto":
+        return _mirrored(settings.replicas)
+    if settings.replicas != "auto":
         raise MillraceError(
             f"training.replicas: expected auto with the strategy {name}, found "
             f"{settings['replicas']}; only mirrored takes a number."
         )
     if name == "parameter_server":
-        return parameter_server.create(parameter_server.check(here), settings["connect_seconds"])
+        return parameter_server.create(parameter_server.check(here), settings.connect_seconds)
     if name == "multi_worker":
-        return _multi_worker(here, settings["connect_seconds"])
+        return _multi_worker(here, settings.connect_seconds)
     if name == "tpu":
         return _tpu()
     return tf.distribute.get_strategy()
 
 
-def serve(settings: Mapping[str, Any]) -> bool:
+def serve(settings: TrainingConfig) -> bool:
     """Whether this process only serves others: then it has, and they are done.
 
     With the strategy parameter_server all processes but the chief do.
@@ -59,10 +60,10 @@ def serve(settings: Mapping[str, Any]) -> bool:
         MillraceError: the cluster lacks what the strategy needs, or does not answer.
     """
     here = cluster.find(os.environ)
-    name = _suitable(here) if settings["strategy"] == "auto" else settings["strategy"]
+    name = _suitable(here) if settings.strategy == "auto" else settings.strategy
     if name != "parameter_server" or parameter_server.check(here).is_chief:
         return False
-    parameter_server.serve(parameter_server.check(here), settings["connect_seconds"])
+    parameter_server.serve(parameter_server.check(here), settings.connect_seconds)
     return True
 
 

@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from millrace import models
 from millrace.config import runs
+from millrace.config.job import JobConfig
+from millrace.config.values import plain_form
 from millrace.features import encoded
 from millrace.features.encoded import Blocks
 from millrace.features.preprocessing import Preprocessing
@@ -27,30 +29,26 @@ class Assignment:
     """A run to train, and where its inputs and its output are.
 
     Attributes:
-        job: the completed config; as the run reads it, once its settings are settled.
+        job: the config.
         run: the run.
         preprocessing_path: preprocessing.json.
         encoded: the directory that preprocess wrote.
         models: the directory of all runs.
         output: the directory to write; checkpoints lie beside it.
+        settings: those of the model, as training.json records them; empty until they are settled.
         trial: where a search found the settings: its `number`, and what it changed; else empty.
         tuned: the model with these settings as YAML; "" without a search.
     """
 
-    job: dict[str, Any]
+    job: JobConfig
     run: runs.Run
     preprocessing_path: Path
     encoded: Path
     models: Path
     output: Path
+    settings: dict[str, Any] = field(default_factory=dict)
     trial: dict[str, Any] = field(default_factory=dict)
     tuned: str = ""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The model's entry in the config."""
-        settings: dict[str, Any] = self.job["models"][self.run.model]
-        return settings
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
@@ -60,7 +58,7 @@ class Assignment:
     @property
     def debug(self) -> Debug:
         """How the training is watched."""
-        return Debug(**self.job["training"]["debug"])
+        return Debug(**plain_form(self.job.training.debug))
 
     @cached_property
     def examples(self) -> tuple[Blocks, Blocks]:
@@ -71,7 +69,8 @@ class Assignment:
         )
         if self.run.fold is not None:
             labels = np.concatenate([block.labels for block in examples])
-            folds = runs.fold_rows(labels, self.job["selection"]["folds"], self.job["seed"])
+            assert self.job.selection.folds, "a fold is one of several"
+            folds = runs.fold_rows(labels, self.job.selection.folds, self.job.seed)
             examples = examples.without(folds[self.run.fold])
         return examples, validation
 
@@ -107,15 +106,17 @@ def train(assignment: Assignment, hardware_path: Path) -> None:
         hardware_path: hardware.json.
     """
     settled = runs.settle(assignment.job, assignment.run, assignment.models)
-    assignment = replace(assignment, job=settled.job, trial=settled.trial, tuned=settled.tuned)
-    job, model = settled.job, assignment.run.model
-    if (count := workers.needed(job, model)) > 1 and cluster.find(os.environ) is None:
+    assignment = replace(
+        assignment, settings=settled.settings, trial=settled.trial, tuned=settled.tuned
+    )
+    job = assignment.job
+    if (count := workers.needed(job, settled.settings)) > 1 and cluster.find(os.environ) is None:
         workers.start(count)
         return
     workers.end_with_starter()
-    if strategies.serve(job["training"]):
+    if strategies.serve(job.training):
         return  # the chief, which it served, is done
-    strategy = strategies.create(job["training"])
+    strategy = strategies.create(job.training)
     if strategies.is_chief(strategy):
         write_json(hardware_path, hardware.describe(strategy))
     trained: Trained | None = models.trainer(assignment.settings)(assignment, strategy)

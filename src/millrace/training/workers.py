@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from millrace import models
+from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.training import devices
 
@@ -21,10 +22,9 @@ STARTER = "MILLRACE_STARTER"
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
 
 
-def needed(config: Mapping[str, Any], model: str) -> int:
-    """Returns how many processes train a model of a completed config."""
-    shared = models.is_trained_by_batches(config["models"][model])
-    return int(config["training"]["workers"]) if shared else 1
+def needed(job: JobConfig, settings: Mapping[str, Any]) -> int:
+    """Returns how many processes train a model of these settings."""
+    return job.training.workers if models.is_trained_by_batches(settings) else 1
 
 
 def start(count: int) -> None:

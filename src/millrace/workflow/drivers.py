@@ -13,6 +13,7 @@ from pathlib import Path
 
 from millrace import config
 from millrace.config import runs
+from millrace.config.values import plain_form
 from millrace.errors import MillraceError, run
 from millrace.files import read_json, sha256
 from millrace.report import provenance
@@ -84,9 +85,9 @@ def _require_dvc_done() -> None:
 
 def _require_config_as_made() -> None:
     job = config.load(CONFIG)
-    path = Results.of(job["name"]).provenance
+    path = Results.of(job.name).provenance
     recorded = read_json(path)["config"]
-    other = [key for key, value in job.items() if recorded.get(key) != value]
+    other = [key for key, value in plain_form(job).items() if recorded.get(key) != value]
     if other:
         raise MillraceError(
             f"{path}: expected results of {CONFIG}, found those of another config, which differs "
@@ -97,7 +98,7 @@ def _require_config_as_made() -> None:
 
 def _require_files_as_made() -> None:
     job = config.load(CONFIG)
-    results = Results.of(job["name"])
+    results = Results.of(job.name)
     recorded = read_json(results.provenance)
     found = provenance.artifacts(results, runs.artifacts(runs.plan(job).values(), results))
     names = found.keys() | recorded["artifacts"].keys()

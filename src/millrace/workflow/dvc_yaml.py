@@ -236,7 +236,7 @@ class _Template:
 
 
 def _require_raw_files() -> None:
-    named = sources.named(load(Path(CONFIG))["data"]["files"])
+    named = sources.named(load(Path(CONFIG)).data.files)
     lacking = [
         source.name
         for source in named

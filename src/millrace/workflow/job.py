@@ -1,12 +1,11 @@
 """What the Snakefile knows of a job: its config, the files that it is about, what it takes."""
 
-import glob
 import hashlib
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +15,8 @@ import yaml
 from snakemake.io import get_flag_value, local
 
 from millrace.config import complete, load, runs
+from millrace.config.job import JobConfig
+from millrace.config.values import Section, local_paths, plain_form
 from millrace.errors import MillraceError
 from millrace.fetching import own_inputs, sources
 from millrace.files import replacing
@@ -42,14 +43,19 @@ class Job:
         python: the interpreter that runs the stages.
     """
 
-    config: dict[str, Any]
+    config: JobConfig
     path: str
     project: str = ""
     python: str = sys.executable
 
     @property
     def name(self) -> str:
-        return str(self.config["name"])
+        return self.config.name
+
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """The config as JSON has it, for the `params` that Snakemake compares."""
+        return plain_form(self.config)
 
     @property
     def results(self) -> Results:
@@ -106,13 +112,13 @@ class Job:
     def workers(self, run: str) -> int | None:
         """Returns how many processes do a run together, None for one."""
         one = self.runs[run]
-        count = 1 if one.ensemble else workers.needed(self.config, one.model)
+        count = 1 if one.ensemble else workers.needed(self.config, self.plain["models"][one.model])
         return count if count > 1 else None
 
     @property
     def parts(self) -> list[int]:
         """The parts in which the raw files are ingested, each by a job of its own."""
-        return list(self.config["data"]["parts"])
+        return list(self.config.data.parts)
 
     @property
     def local_files(self) -> list[str]:
@@ -121,15 +127,15 @@ class Job:
         In a module it is named all the same: a rule of the importing workflow may make it, and the
         module's prefix is for what is made here.
         """
-        named = [source.name for source in sources.named(self.config["data"]["files"])]
+        named = [source.name for source in sources.named(self.config.data.files)]
         if self.project:
             return [local(name) for name in named if not sources.is_elsewhere(name)]
         return [name for name in named if Path(name).is_file()]
 
     def files_in(self, *keys: str) -> list[str]:
         """The files on this disk that parts of the config name: a schema, a vocabulary, a model."""
-        texts = {text for key in keys for text in _texts(_look_up(self.config, key))}
-        paths = sorted({str(path) for text in texts for path in _files(text)})
+        named = [path for key in keys for _, path in local_paths(_part(self.config, key))]
+        paths = sorted({str(file) for path in named for file in path.files()})
         return [local(path) for path in paths] if self.project else paths
 
     def depends_on(self, *keys: str) -> dict[str, str]:
@@ -139,7 +145,7 @@ class Job:
         not the part itself, because Snakemake puts parameters into its metadata and its report:
         there a text of the config would be read as HTML, and an address be published.
         """
-        return {key: _digest(_look_up(self.config, key)) for key in keys}
+        return {key: _digest(_look_up(self.plain, key)) for key in keys}
 
     def run_depends_on(self, run: str, *keys: str) -> dict[str, str]:
         """Returns what of these parts of the config decides on a run, as `depends_on`.
@@ -149,7 +155,7 @@ class Job:
         """
         one, parts = self.runs[run], self.depends_on(*keys)
         del parts["models"]
-        model = _look_up(self.config, "models")[one.model]
+        model = self.plain["models"][one.model]
         parts[f"models.{one.model}"] = _digest(
             {key: value for key, value in model.items() if key not in runs.ABOUT_RUNS}
         )
@@ -184,17 +190,17 @@ def prepare(
         # Snakemake's YAML turns dates into objects, which the schema knows as strings.
         plain = json.loads(json.dumps(merged, default=str))
         config = complete(plain, source=" + ".join(map(_relative, configfiles)) or "config")
-        results = Results(Path(place(str(Results.of(config["name"]).folder))))
-        logs = place(str(Logs.of(config["name"]).folder))
+        results = Results(Path(place(str(Results.of(config.name).folder))))
+        logs = place(str(Logs.of(config.name).folder))
         own_inputs.refuse_own(config, [results.folder, logs])
         own_inputs.refuse_foreign(results)
-        _require_plain_names(source.name for source in sources.named(config["data"]["files"]))
+        _require_plain_names(source.name for source in sources.named(config.data.files))
         if len(configfiles) == 1 and _holds(Path(configfiles[0]), config):
             return Job(config, _relative(configfiles[0]), project, python)
     except MillraceError as error:
         # Snakemake would show any exception with the place in the Snakefile, which is not at fault.
         sys.exit(f"error: {error}")
-    path = Results.of(config["name"]).config
+    path = Results.of(config.name).config
     # As JSON, 1e-05 would be read back as a string.
     _write_if_new(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
     return Job(config, str(path), project, python)
@@ -247,7 +253,7 @@ def _require_plain_names(files: Iterable[str]) -> None:
             )
 
 
-def _holds(path: Path, config: dict[str, Any]) -> bool:
+def _holds(path: Path, config: JobConfig) -> bool:
     """Whether a config file says what the config says."""
     try:
         return load(path) == config
@@ -278,21 +284,9 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:DIGITS]
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yields every string within a part of a config."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)
-
-
-def _files(text: str) -> list[Path]:
-    """Returns the files that a string of a config stands for, if it is a path at all."""
-    path = Path(re.sub(r"\.py:\w+$", ".py", text))
-    if path.is_dir() and "/" in text:
-        return [item for item in path.rglob("*") if item.is_file()]
-    if path.name and path.with_name(f"{path.name}.index").is_file():
-        # A checkpoint of TensorFlow goes by the name that its files begin with.
-        return list(path.parent.glob(f"{glob.escape(path.name)}.*"))
-    return [path] if path.name and path.is_file() else []
+def _part(config: JobConfig, key: str) -> Any:
+    """Returns what is under a dotted key, None where it is left out."""
+    value: Any = config
+    for part in key.split("."):
+        value = value.child(part) if isinstance(value, Section) else value.get(part)
+    return value

@@ -9,13 +9,15 @@ import pytest
 import yaml
 
 from millrace.config import complete, runs
+from millrace.config.job import JobConfig
+from millrace.config.values import plain_form
 from millrace.errors import MillraceError
 
 ROOT = Path(__file__).parents[3]
 TUNE = {"trials": 4, "space": {"dropout": [0.0, 0.25, 0.5], "training.epochs": [9, 90]}}
 
 
-def job(folds: int | None = None, **model: Any) -> dict[str, Any]:
+def job(folds: int | None = None, **model: Any) -> JobConfig:
     return complete(
         {
             "name": "a",
@@ -68,11 +70,9 @@ def test_a_run_that_is_not_there_is_named() -> None:
 def test_a_plain_run_is_trained_with_its_seed_and_the_settings_of_its_model(tmp_path: Path) -> None:
     config = job(seeds=2, dropout=0.5)
     settled = runs.settle(config, runs.plan(config)["m/seeds/1"], tmp_path)
-    assert settled.job["seed"] == 6
     plain = {"hidden_units": [256, 128], "activation": "auto", "dropout": 0.5}
-    assert settled.job["models"]["m"] == {"kind": "dnn", **plain}
+    assert settled.settings == {"kind": "dnn", **plain}
     assert (settled.trial, settled.tuned) == ({}, "")
-    assert config["seed"] == 5, "the config itself stays"
 
 
 def test_the_best_trial_of_a_rung_goes_on_and_can_be_put_into_the_config(tmp_path: Path) -> None:
@@ -89,12 +89,12 @@ def test_the_best_trial_of_a_rung_goes_on_and_can_be_put_into_the_config(tmp_pat
         assert settled.trial == {"number": trial, "settings": trials[trial]}
         write_training(tmp_path / "m" / "rungs" / "1" / str(place), 0.4 - place / 10, settled.trial)
     best = runs.settle(config, plan["m"], tmp_path)
-    assert best.job["models"]["m"]["dropout"] == trials[3]["dropout"]
-    assert best.job["models"]["m"]["training"] == {"epochs": trials[3]["training.epochs"]}
-    pasted = complete({**config, **yaml.safe_load(best.tuned)})
-    assert pasted["models"]["m"]["seeds"] == 2
+    assert best.settings["dropout"] == trials[3]["dropout"]
+    assert best.settings["training"] == {"epochs": trials[3]["training.epochs"]}
+    pasted = complete({**plain_form(config), **yaml.safe_load(best.tuned)})
+    assert pasted.models["m"].seeds == 2
     again = runs.settle(pasted, runs.plan(pasted)["m"], tmp_path)
-    assert again.job["models"] == best.job["models"]
+    assert again.settings == best.settings
 
 
 def test_a_rung_without_any_finite_loss_is_one_clear_error(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_impossible_runs_are_refused(
 
 
 def test_folds_of_what_is_divided_by_time_are_refused() -> None:
-    config = job() | {"selection": {"folds": 3}}
+    config = plain_form(job()) | {"selection": {"folds": 3}}
     config["data"]["split"] = {"by": "group", "column": "customer"}
     with pytest.raises(MillraceError, match=r"selection\.folds: expected rows that are divided by"):
         complete(config)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from millrace.config import complete, runs
+from millrace.config.job import JobConfig
 from millrace.console import costs
 from millrace.errors import MillraceError
 from millrace.export import conversion
@@ -35,7 +36,7 @@ def test_a_process_tells_what_the_kernel_counted() -> None:
     assert int(found[2]) == pytest.approx(used.ru_maxrss / 1024, rel=0.01)
 
 
-def job(**model: Any) -> dict[str, Any]:
+def job(**model: Any) -> JobConfig:
     data = {"files": "t.csv", "label": "y"}
     return complete({"name": "a", "data": data, "models": {"m": {"kind": "dnn", **model}}})
 

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from millrace import models
+from millrace.config.assessment import ExportConfig
 from millrace.errors import MillraceError
 from millrace.export import conversion, runtimes
 from millrace.features.raw_row import name_columns, read_raw
@@ -201,7 +202,7 @@ def test_columns_of_any_name_reach_all_runtimes(tmp_path):
         np.testing.assert_allclose(predict(tmp_path / "rows.json"), [54321])
 
 
-LIMITS = {"max_difference": 0.02, "max_metric_cost": 0.001}
+LIMITS = ExportConfig(max_difference=0.02, max_metric_cost=0.001)
 
 
 @pytest.mark.parametrize(

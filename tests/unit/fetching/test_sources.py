@@ -8,6 +8,7 @@ import pytest
 from millrace.errors import MillraceError
 from millrace.fetching import sources
 from millrace.fetching.sources import Source
+from tests.helpers.configs import data_config
 
 DATA = b"a,b\n" + b"1,2\n" * 50_000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -37,7 +38,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_sources_are_named_in_order(folder: Path, files: object, expected: list) -> None:
-    assert [tuple(source) for source in sources.named(files)] == expected
+    found = sources.named(data_config(files=files).files)
+    assert [tuple(source) for source in found] == expected
 
 
 def test_a_glob_that_matches_nothing_is_named(folder: Path) -> None:

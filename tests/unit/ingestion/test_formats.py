@@ -16,10 +16,11 @@ from millrace.errors import MillraceError
 from millrace.ingestion import blocks, cells, inference, tables
 from millrace.ingestion.blocks import Markers
 from millrace.ingestion.formats import NUMBERS, Format, NumberFormat, TimeFormat
+from tests.helpers.configs import data_config
 
 POINT = NumberFormat(".", ",")
 COMMA = NumberFormat(",", ".")
-CONFIG: dict[str, Any] = {"header": True, "exclude": []}
+CONFIG = data_config()
 
 
 def values(format_: Format, *texts: str) -> list[Any]:
@@ -175,7 +176,7 @@ def inferred(
     path.write_text("\n".join(lines) + "\n")
     table = tables.open_table(path, CONFIG)
     markers = Markers.of(["", "NA"])
-    wanted = inference.Given.of({"types": types or {}, **data})
+    wanted = inference.Given.of(data_config(types=types or {}, **data))
     census = tables.census([table], markers, given=wanted.separators)
     found = inference.infer(census, names, wanted, 0.001)
     batches = []
@@ -288,6 +289,6 @@ def test_infinity_in_a_csv_is_kept_and_said(path: Path) -> None:
 
 def test_a_kind_that_does_not_fit_its_format_is_refused() -> None:
     with pytest.raises(MillraceError, match="timestamp"):
-        inference.Given.of({"types": {"day": {"kind": "date", "format": "%d/%m/%Y %H:%M"}}})
+        inference.Given.of(data_config(types={"day": {"kind": "date", "format": "%d/%m/%Y %H:%M"}}))
     with pytest.raises(MillraceError, match="int64"):
-        inference.Given.of({"types": {"x": {"kind": "string", "decimal": ","}}})
+        inference.Given.of(data_config(types={"x": {"kind": "string", "decimal": ","}}))

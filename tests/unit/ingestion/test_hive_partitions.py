@@ -8,8 +8,9 @@ import pytest
 
 from millrace.ingestion import blocks, hive_partitions, inference, tables
 from millrace.ingestion.blocks import Markers
+from tests.helpers.configs import data_config
 
-DATA = {"header": True, "exclude": []}
+DATA = data_config()
 MARKERS = Markers.of(["", "NA"])
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from millrace.errors import MillraceError
 from millrace.ingestion import blocks, inference, tables
 from millrace.ingestion.blocks import Markers
+from tests.helpers.configs import data_config
 
-DATA = {"header": True, "exclude": []}
+DATA = data_config()
 MARKERS = Markers.of(["", "NA"])
 
 TABLE_LIKE = st.text(alphabet='ab1.-,;\t"\n\r \0é{}[]:', max_size=200).map(str.encode)
@@ -26,7 +27,7 @@ FUZZ = settings(
 
 def accounted(path: Path, **data: Any) -> tuple[int, int]:
     """Returns how many rows are good and how many rejected; together they are all there are."""
-    table = tables.open_table(path, DATA | data)
+    table = tables.open_table(path, data_config(**data))
     counts = tables.census([table], MARKERS)
     types = {name: inference.column_type(counts[name], 0.001) for name in table.names}
     good = rejected = 0

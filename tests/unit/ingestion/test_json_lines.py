@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from millrace.errors import MillraceError
 from millrace.ingestion import blocks, inference, json_lines, tables
 from millrace.ingestion.blocks import Markers
+from tests.helpers.configs import data_config
 
 MARKERS = Markers.of(["NA"])
 ROWS: list[dict[str, Any]] = [
@@ -22,7 +23,7 @@ ROWS: list[dict[str, Any]] = [
 
 
 def read(path: Path) -> tuple[list[dict[str, Any]], list[blocks.Reject], dict[str, str]]:
-    table = tables.open_table(path, {"header": True, "exclude": []})
+    table = tables.open_table(path, data_config())
     counts = tables.census([table], MARKERS)
     types = {name: inference.column_type(counts[name], 0.001) for name in table.names}
     good, rejects = [], []
@@ -82,7 +83,7 @@ def test_any_values_come_out_as_they_went_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]]
 ) -> None:
     path = write(tmp_path / "rows.jsonl", rows)
-    table = tables.open_table(path, {"header": True, "exclude": []})
+    table = tables.open_table(path, data_config())
     types = dict.fromkeys(table.names, "string")
     with monkeypatch.context() as patch:
         patch.setattr(json_lines, "ROWS_PER_BLOCK", 2)

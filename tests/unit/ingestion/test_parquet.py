@@ -17,6 +17,7 @@ import pytest
 from millrace.errors import MillraceError
 from millrace.ingestion import blocks, cells, inference, parquet, tables
 from millrace.ingestion.blocks import Markers
+from tests.helpers.configs import data_config
 
 COLUMNS: dict[str, pa.Array] = {
     "small": pa.array([1, None, -3], pa.int8()),
@@ -58,7 +59,7 @@ MARKERS = Markers.of(["", "?"])
 def read(
     path: Path, types: dict[str, str] | None = None, exclude: tuple[str, ...] = ()
 ) -> tuple[pa.Table, list[blocks.Reject], dict[str, str]]:
-    table = tables.open_table(path, {"exclude": exclude})
+    table = tables.open_table(path, data_config(exclude=exclude))
     counts = tables.census([table], MARKERS)
     found = {
         name: (types or {}).get(name) or inference.column_type(counts[name], 0.001)
@@ -116,7 +117,7 @@ def test_many_row_groups_are_read_in_order(tmp_path: Path, monkeypatch: pytest.M
 def test_equal_rows_have_equal_hashes(path: Path) -> None:
     source = pa.concat_tables([pa.table(COLUMNS)] * 2)
     pq.write_table(source, path, row_group_size=2)
-    table = tables.open_table(path, {"exclude": []})
+    table = tables.open_table(path, data_config())
     hashes = np.concatenate(
         [block.hashes(0, range(len(table.names))) for block in table.blocks(MARKERS, {})]
     )
@@ -200,7 +201,7 @@ def test_infinity_is_kept_unless_it_stands_for_a_missing_value(tmp_path: Path) -
     pq.write_table(pa.table({"x": [1.0, np.inf, -np.inf], "n": [1, 2, 999]}), path)
     table, rejects, _ = read(path)
     assert table["x"].to_pylist() == [1.0, np.inf, -np.inf] and not rejects
-    opened = tables.open_table(path, {"exclude": []})
+    opened = tables.open_table(path, data_config())
     (block,) = opened.blocks(Markers.of(["", "inf", "999"]), {})
     assert (block.classes == cells.MISSING).tolist() == [[False, True, False], [False, False, True]]
 
@@ -236,6 +237,7 @@ def test_a_job_of_one_thread_uses_one(tmp_path: Path) -> None:
 import os, sys
 from pathlib import Path
 from millrace.ingestion import blocks, parquet
+from tests.helpers.configs import data_config
 
 table = parquet.ParquetTable(Path(sys.argv[1]), [])
 before = len(os.listdir("/proc/self/task"))

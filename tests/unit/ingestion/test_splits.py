@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from millrace.config.data import SplitConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import splits
 from millrace.ingestion.splits import TEST, TRAIN, VALIDATION, Cuts, Shares
@@ -95,7 +96,7 @@ def test_files_are_known_by_their_first_row() -> None:
 )
 def test_shares_that_cannot_be(split: dict, message: str) -> None:
     with pytest.raises(MillraceError, match=message):
-        splits.shares(split | {"fold": 0})
+        splits.shares(SplitConfig(**split))
 
 
 def no_values() -> pa.ChunkedArray:
@@ -105,14 +106,14 @@ def no_values() -> pa.ChunkedArray:
 def test_time_cuts_begin_their_splits() -> None:
     days = pa.array([date(2013, 9, 30), date(2013, 10, 1), date(2013, 10, 31), date(2013, 11, 1)])
     split = {"column": "day", "validation": "2013-10-01", "test": "2013-11-01", "gap": 0}
-    cuts = splits.time_cuts(split, days.type, no_values)
+    cuts = splits.time_cuts(SplitConfig(**split), days.type, no_values)
     assert splits.by_time(days, cuts).tolist() == [TRAIN, VALIDATION, VALIDATION, TEST]
     assert splits.by_time(days, Cuts(cuts.validation, None)).tolist() == [TRAIN, *[VALIDATION] * 3]
 
 
 def test_numbers_cut_numbers() -> None:
     split = {"column": "year", "validation": 10, "test": 20, "gap": 0}
-    cuts = splits.time_cuts(split, pa.int64(), no_values)
+    cuts = splits.time_cuts(SplitConfig(**split), pa.int64(), no_values)
     years = pa.array([9, 10, 19, 20, 100])
     assert splits.by_time(years, cuts).tolist() == [TRAIN, VALIDATION, VALIDATION, TEST, TEST]
 
@@ -120,21 +121,21 @@ def test_numbers_cut_numbers() -> None:
 def test_shares_of_time_are_the_latest_rows() -> None:
     values = pa.chunked_array([np.random.default_rng(0).permutation(1000)])
     split = {"column": "t", "validation": 0.1, "test": 0.2, "gap": 0}
-    cuts = splits.time_cuts(split, values.type, lambda: values)
+    cuts = splits.time_cuts(SplitConfig(**split), values.type, lambda: values)
     assert (cuts.validation.as_py(), cuts.test.as_py()) == (700, 800)
 
 
 def test_rows_of_one_moment_stay_together() -> None:
     values = pa.chunked_array([[1] * 50 + [2] * 30 + [3] * 20])
     split = {"column": "t", "validation": 0.2, "test": 0.1, "gap": 0}
-    cuts = splits.time_cuts(split, values.type, lambda: values)
+    cuts = splits.time_cuts(SplitConfig(**split), values.type, lambda: values)
     assert (cuts.validation.as_py(), cuts.test.as_py()) == (2, 3)
 
 
 def test_a_share_of_validation_before_a_given_test() -> None:
     values = pa.chunked_array([list(range(100))])
     split = {"column": "t", "validation": 0.1, "test": "60", "gap": 0}
-    cuts = splits.time_cuts(split, values.type, lambda: values)
+    cuts = splits.time_cuts(SplitConfig(**split), values.type, lambda: values)
     assert (cuts.validation.as_py(), cuts.test.as_py()) == (50, 60)
 
 
@@ -147,7 +148,7 @@ def test_a_share_of_validation_before_a_given_test() -> None:
 )
 def test_cuts_that_cannot_be(split: dict, message: str) -> None:
     with pytest.raises(MillraceError, match=message):
-        splits.time_cuts(split | {"column": "day", "gap": 0}, pa.date32(), no_values)
+        splits.time_cuts(SplitConfig(**split, column="day"), pa.date32(), no_values)
 
 
 def test_folds_divide_what_is_not_for_the_test() -> None:
@@ -173,7 +174,7 @@ def test_the_last_place_is_in_the_last_fold() -> None:
 
 def test_a_fold_that_is_not_there() -> None:
     with pytest.raises(MillraceError, match="number from 0 to 2, found 3"):
-        splits.shares({"validation": 0.1, "test": 0.1, "folds": 3, "fold": 3})
+        splits.shares(SplitConfig(validation=0.1, test=0.1, folds=3, fold=3))
 
 
 def test_too_many_strata() -> None:
@@ -215,4 +216,4 @@ def test_text_is_no_time(values: list, message: str) -> None:
     column = pa.chunked_array([values])
     split = {"column": "day", "validation": 0.15, "test": 0.15, "gap": 0}
     with pytest.raises(MillraceError, match=message):
-        splits.time_cuts(split, column.type, lambda: column)
+        splits.time_cuts(SplitConfig(**split), column.type, lambda: column)

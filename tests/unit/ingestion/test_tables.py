@@ -16,6 +16,7 @@ from millrace.errors import MillraceError
 from millrace.ingestion import blocks, cells, delimited, dialects, inference, tables
 from millrace.ingestion.blocks import Markers
 from millrace.ingestion.delimited import DelimitedTable
+from tests.helpers.configs import data_config
 
 MARKERS = ["", "NA", "?"]
 Read = tuple[list[dict[str, Any]], list[blocks.Reject], dict[str, str]]
@@ -30,7 +31,7 @@ def read(
 ) -> Read:
     """Returns the good rows, the rejected ones and the types of a table."""
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    table = tables.open_table(path, {"header": header, "exclude": []})
+    table = tables.open_table(path, data_config(header=header))
     markers = Markers.of(MARKERS)
     counts = tables.census([table], markers)
     found = {
@@ -230,7 +231,7 @@ def test_a_row_without_end_is_refused(path: Path, monkeypatch: pytest.MonkeyPatc
 def test_files_must_have_the_same_columns(tmp_path: Path) -> None:
     for name, text in {"a": "x,y\n1,2\n", "b": "y,x\n1,2\n", "c": "x,z\n1,2\n"}.items():
         (tmp_path / name).write_text(text)
-    data = {"header": True, "exclude": []}
+    data = data_config()
     tables.open_tables([tmp_path / "a", tmp_path / "b"], data)
     with pytest.raises(MillraceError, match=r"found \['y'\] missing and \['z'\] added"):
         tables.open_tables([tmp_path / "a", tmp_path / "c"], data)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import ydf
 
-from millrace.config import complete
 from millrace.errors import MillraceError
 from millrace.features.encoded import Encoded
 from millrace.features.feature_columns import CategoricalInput, NumberInput
 from millrace.features.preprocessing import EncodedSpec
 from millrace.features.tasks import Task
 from millrace.models import boosted_trees, forest
+from tests.helpers.configs import model_settings
 
 SPEC = EncodedSpec(
     numbers=(
@@ -34,9 +34,7 @@ TASKS = {
 
 
 def settings_of(**settings):
-    config = {"name": "a", "data": {"files": "t", "label": "y"}}
-    models = {"m": {"kind": "boosted_trees", **settings}}
-    return complete({**config, "models": models})["models"]["m"]
+    return model_settings("boosted_trees", **settings)
 
 
 def make_examples(task, rows, seed, ids_until=0.9):

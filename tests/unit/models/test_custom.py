@@ -11,6 +11,7 @@ from millrace.features.feature_columns import CategoricalInput, NumberInput
 from millrace.features.preprocessing import EncodedSpec
 from millrace.features.tasks import Task
 from millrace.models import custom
+from tests.helpers.configs import model_settings
 
 SPEC = EncodedSpec(
     numbers=(NumberInput("a", edges=(0.0, 1.0)), NumberInput("b", edges=(0.0, 1.0))),
@@ -22,6 +23,7 @@ INPUTS = {"numbers": np.ones((4, 2), np.float32), "ids": np.ones((4, 1), np.int3
 FUNCTIONAL = """
 import keras
 from millrace.models.input_layers import DenseFeatures, encoded_inputs
+from tests.helpers.configs import model_settings
 
 def build(spec, task):
     inputs = encoded_inputs(spec)
@@ -63,9 +65,7 @@ def build(spec, task):
 def build(tmp_path, source, name="build"):
     file = tmp_path / "mine.py"
     file.write_text(source)
-    config = {"name": "a", "data": {"files": "t", "label": "y"}}
-    config["models"] = {"m": {"kind": "custom", "path": f"{file}:{name}"}}
-    return models.build(complete(config)["models"]["m"], SPEC, TASK)
+    return models.build(model_settings("custom", path=f"{file}:{name}"), SPEC, TASK)
 
 
 @pytest.mark.parametrize("source", [FUNCTIONAL, SEQUENTIAL, SUBCLASSED])

@@ -9,11 +9,12 @@ import pytest
 import tensorflow as tf
 
 from millrace import models
-from millrace.config import complete
+from millrace.config.training import TrainingConfig
 from millrace.features.feature_columns import CategoricalInput, NumberInput
 from millrace.features.preprocessing import EncodedSpec
 from millrace.features.tasks import Task
 from millrace.training.recipe import Settings
+from tests.helpers.configs import model_settings
 from tests.helpers.formulas import smelu
 
 SPEC = EncodedSpec(
@@ -35,9 +36,7 @@ ROWS = 7
 
 def make(kind, spec=SPEC, task=BINARY, **settings):
     """Builds a model whose weights are all drawn at random, biases too."""
-    config = {"name": "a", "data": {"files": "t.csv", "label": "y"}}
-    config["models"] = {"m": {"kind": kind, **settings}}
-    model = models.build(complete(config)["models"]["m"], spec, task)
+    model = models.build(model_settings(kind, **settings), spec, task)
     rng = np.random.default_rng(0)
     for weight in model.weights:
         weight.assign(rng.normal(0, 0.5, weight.shape))
@@ -186,11 +185,10 @@ def test_the_gradient_reaches_every_weight(kind):
 
 @pytest.mark.parametrize("kind", NETS)
 def test_the_same_seed_gives_the_same_model(kind):
-    config = complete({"name": "a", "data": {"files": "t", "label": "y"}, "models": [kind]})
     built = []
     for _ in range(2):
         keras.utils.set_random_seed(3)
-        built.append(models.build(config["models"][kind], SPEC, BINARY))
+        built.append(models.build(model_settings(kind), SPEC, BINARY))
     for a, b in zip(built[0].weights, built[1].weights, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -200,16 +198,14 @@ def test_a_cross_layer_is_no_wider_than_its_input():
 
 
 def test_each_member_starts_with_other_scales():
-    config = complete({"name": "a", "data": {"files": "t", "label": "y"}, "models": ["tabm"]})
     keras.utils.set_random_seed(0)
-    scales = weight(models.build(config["models"]["tabm"], SPEC, BINARY), "scales")
+    scales = weight(models.build(model_settings("tabm"), SPEC, BINARY), "scales")
     assert scales.shape == (8, 5)
     assert len(np.unique(scales)) == 8 * 5
 
 
 def test_slopes_and_biases_start_apart_and_bins_at_zero():
-    config = complete({"name": "a", "data": {"files": "t", "label": "y"}, "models": ["tabm"]})
-    model = models.build(config["models"]["tabm"], SPEC, BINARY)
+    model = models.build(model_settings("tabm"), SPEC, BINARY)
     assert not (weight(model, "slopes") == weight(model, "biases")).any()
     assert not weight(model, "weights_of_bins").any()
 
@@ -223,11 +219,8 @@ def test_tabm_trains_what_it_predicts() -> None:
 
 def test_tabm_is_compiled_by_xla_where_that_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     def chosen(rows: int, dropout: float = 0, **training: object) -> bool:
-        config = {"name": "a", "data": {"files": "t.csv", "label": "y"}, "training": training}
-        config["models"] = {"m": {"kind": "tabm", "dropout": dropout}}
-        job = complete(config)
-        defaults = models.training_defaults(job["models"]["m"], rows)
-        return Settings.of(job, "m", defaults, rows).jit
+        defaults = models.training_defaults(model_settings("tabm", dropout=dropout), rows)
+        return Settings.of(TrainingConfig(**training), {}, defaults, rows).jit
 
     gpus: list[str] = []
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)

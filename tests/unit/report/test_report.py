@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from millrace import config, report
+from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.report import contents, data_section, inline_html, models_section
 from millrace.results import Results, TrainingFolder
@@ -20,8 +21,8 @@ TASKS = ["binary", "multiclass", "regression"]
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 
 
-def job() -> dict[str, Any]:
-    data_section = {"files": "x.csv", "label": "late"}
+def job(**changes: Any) -> JobConfig:
+    data_section = {"files": "x.csv", "label": "late"} | changes
     return config.complete({"name": "made", "data": data_section, "models": ["linear", "dnn"]})
 
 
@@ -308,8 +309,8 @@ def test_drift_and_missing_shares_are_those_of_the_statistics(
     ],
 )
 def test_the_split_in_words(split: dict[str, Any], expected: str) -> None:
-    made = job()
-    made["data"]["split"] |= split
-    assert data_section.split_in_words(made) == expected
-    made["data"]["files"] = {"train": "a.csv", "test": "b.csv"}
-    assert data_section.split_in_words(made) == "The files name the splits."
+    assert data_section.split_in_words(job(split=split)) == expected
+    files = {"train": "a.csv", "test": "b.csv"}
+    assert (
+        data_section.split_in_words(job(split=split, files=files)) == "The files name the splits."
+    )

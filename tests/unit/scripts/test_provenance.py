@@ -85,7 +85,7 @@ def test_it_says_what_made_the_results_the_same_every_time(folder: Path) -> None
     written = path.read_bytes()
     found = json.loads(written)
     assert found["seed"] == 3
-    assert found["config"] == config.load(folder / "job.yaml")
+    assert config.complete(found["config"]) == config.load(folder / "job.yaml")
     assert [file["sha256"] for file in found["data"]] == ["0" * 64, "1" * 64]
     assert found["files"] == {name: sha256(folder / name) for name in ("mine.py", "q.sql")}
     assert found["hardware"] == {"mine": {"cpu": "fast"}}

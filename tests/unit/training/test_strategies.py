@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from millrace.config.training import TrainingConfig
 from millrace.errors import MillraceError
 from millrace.models.dropout import Dropout
 from millrace.training import cluster, strategies
@@ -23,7 +24,7 @@ from millrace.training.steps import SEEDS_APART, replica_share, separate_seeds
 from tests.helpers import trainings
 from tests.helpers.trainings import in_replica
 
-SETTINGS = {"strategy": "auto", "replicas": "auto", "connect_seconds": 1}
+SETTINGS: dict[str, Any] = {"strategy": "auto", "replicas": "auto", "connect_seconds": 1}
 
 SMALL = {"rows": 501, "batch_size": 32, "epochs": 2, "schedule": "cosine"}
 
@@ -360,13 +361,13 @@ def test_a_strategy_that_the_machine_cannot_give_is_refused(
     if tf.config.list_physical_devices("GPU") and changes["strategy"] == "mirrored":
         pytest.skip("there are GPUs here")
     with pytest.raises(MillraceError, match=message):
-        strategies.create({**SETTINGS, **changes})
+        strategies.create(TrainingConfig(**{**SETTINGS, **changes}))
 
 
 def test_auto_is_one_device_where_there_is_no_more() -> None:
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("there are GPUs here")
-    strategy = strategies.create(SETTINGS)
+    strategy = strategies.create(TrainingConfig(**SETTINGS))
     assert strategy.num_replicas_in_sync == 1
     assert strategies.is_chief(strategy)
     assert strategies.any_process(strategy, True)

@@ -5,17 +5,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from millrace.config import complete
 from millrace.training import workers
+from tests.helpers.configs import model_settings
 
 # Stands for scripts/train.py: starts two of itself; the worker that argv names fails.
 PROGRAM = """
 import json, os, sys
 from millrace.errors import run
 from millrace.training import workers
+from tests.helpers.configs import model_settings
 if "TF_CONFIG" in os.environ:
     print(os.environ["TF_CONFIG"] + "\\n", end="", flush=True)
     sys.exit(3 if str(json.loads(os.environ["TF_CONFIG"])["task"]["index"]) == sys.argv[1] else 0)
@@ -111,10 +114,8 @@ def test_workers_on_one_machine_divide_its_gpus(
         ({"kind": "tf1", "saved_model": "old"}, 1),
     ],
 )
-def test_what_is_not_trained_in_steps_is_left_to_one(
-    model: dict[str, object], expected: int
-) -> None:
-    data = {"files": "t.csv", "label": "y"}
-    job = {"name": "a", "data": data, "models": {"m": model}, "training": {"workers": 3}}
-    assert workers.needed(complete(job), "m") == expected
-    assert workers.needed(complete(job | {"training": {}}), "m") == 1
+def test_what_is_not_trained_in_steps_is_left_to_one(model: dict[str, Any], expected: int) -> None:
+    job = {"name": "a", "data": {"files": "t.csv", "label": "y"}}
+    settings = model_settings(**model)
+    assert workers.needed(complete(job | {"training": {"workers": 3}}), settings) == expected
+    assert workers.needed(complete(job), settings) == 1

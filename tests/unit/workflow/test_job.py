@@ -94,7 +94,7 @@ def test_no_text_of_a_config_comes_into_the_metadata_and_the_report(folder: Path
     merged = as_snakemake_merges_it(folder)
     merged["data"] |= {"files": secret, "positive": secret}
     job = prepare(merged, [])
-    assert "abc" not in str([job.depends_on(*job.config), job.run_depends_on("small", "models")])
+    assert "abc" not in str([job.depends_on(*job.plain), job.run_depends_on("small", "models")])
 
 
 def test_more_seeds_and_folds_leave_the_runs_that_are_there_as_they_are(folder: Path) -> None:

@@ -194,10 +194,10 @@ def test_every_stage_declares_the_settings_that_it_reads() -> None:
         stage = rule.split(":")[0]
         script = "select_champion" if stage == "select" else stage
         text = (ROOT / "scripts" / f"{script}.py").read_text()
-        read = set(re.findall(r'(?:\bjob|config\.load\([^)]*\))\["(\w+)"\]', text)) - {"name"}
+        read = set(re.findall(r"(?:\bjob|config\.load\([^)]*\))\.(\w+)", text)) - {"name"}
         uses = "".join(re.findall(r"uses=(.*?\n)(?:    message|        \w+=)", rule, re.DOTALL))
         declared = {key.split(".")[0] for key in re.findall(r'"([\w.{}]+)"', uses)}
-        assert "job.config" in uses or read <= declared, stage
+        assert "job.plain" in uses or read <= declared, stage
 
 
 def test_no_script_hides_a_module_of_the_standard_library() -> None:

@@ -1,0 +1,110 @@
+"""`evaluation`, `selection`, `export` and `parity`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from millrace.config.values import (
+    INT32_MAX,
+    Count,
+    Distinct,
+    Items,
+    Number,
+    Section,
+    Several,
+)
+
+
+class EvaluationConfig(Section):
+    """`evaluation`."""
+
+    threshold: Annotated[Number, Field(ge=0, le=1)] | Literal["max_f1"] = Field(
+        default=0.5,
+        description="The probability from which on a row counts as positive. `max_f1`: the one "
+        "with the highest F1 on the validation examples.",
+    )
+    bootstrap: int = Field(
+        default=200,
+        ge=10,
+        le=INT32_MAX,
+        description="How many bootstrap samples the metrics' 95 % intervals come from.",
+    )
+    slices: Items[str] = Field(
+        default=(), description="Columns by whose values the metrics are reported too."
+    )
+
+
+class SelectionConfig(Section):
+    """`selection`."""
+
+    metric: Literal[
+        "auto", "auc", "pr_auc", "log_loss", "accuracy", "brier", "macro_f1", "rmse", "mae", "r2"
+    ] = Field(
+        default="auto",
+        description="What the champion is best at. `auto`: auc, log_loss or rmse, by the task.",
+    )
+    gate: Number | None = Field(
+        default=None,
+        description="The job fails when the champion's metric is worse than this. In every case "
+        "it must beat a model that always predicts the same.",
+    )
+    folds: Several | None = Field(
+        default=None,
+        description="Compare the models by cross-validation: the training examples are divided "
+        "into so many folds, and each model is trained, in jobs of their own, without one and "
+        "evaluated on it. The champion is then chosen without the test. Default: by the test.",
+    )
+    smallest_within: Number = Field(
+        default=0,
+        ge=0,
+        description="The champion is the model with the fewest parameters among those whose "
+        "metric is worse than the best by at most this.",
+    )
+
+
+class ExportConfig(Section):
+    """`export`."""
+
+    tflite: bool | Literal["where_possible"] = Field(
+        default=True,
+        description="Whether to convert the model to TF Lite. `where_possible` leaves it out when "
+        "the champion has an op that TF Lite lacks; `true` ends the job then. Without it, "
+        "features may use what TF Lite lacks.",
+    )
+    tfjs: bool | Literal["where_possible"] = Field(
+        default=True,
+        description="Whether to convert the model to TF.js, and to make the page that predicts; "
+        "as for `tflite`.",
+    )
+    reduced: Distinct[Literal["float16", "dynamic_range", "int8"]] = Field(
+        default=("float16", "dynamic_range", "int8"),
+        description="The smaller TF Lite models to try; one is shipped only if it is accurate "
+        "enough.",
+    )
+    max_difference: Number = Field(
+        default=0.02,
+        gt=0,
+        description="How far a reduced model's predictions may lie from the full one's; for a "
+        "regression, in standard deviations of the label.",
+    )
+    max_metric_cost: Number = Field(
+        default=0.001,
+        ge=0,
+        description="How much of the selection metric a reduced model may cost; for a regression, "
+        "a share of it.",
+    )
+
+
+class ParityConfig(Section):
+    """`parity`."""
+
+    rows: Count = Field(
+        default=1000,
+        description="How many test rows go through every runtime, beside the made ones.",
+    )
+    tolerance: Number = Field(
+        default=5e-05,
+        gt=0,
+        description="How far a float32 runtime's predictions may lie from Keras'; for a "
+        "regression, in standard deviations of the label.",
+    )

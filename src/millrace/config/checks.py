@@ -1,0 +1,109 @@
+"""What the config's classes cannot check, because it takes two keys or a look at an address."""
+
+import json
+import re
+
+from pydantic import ValidationError
+
+from millrace.config import tuning
+from millrace.config.job import LARGEST_SEED, JobConfig
+from millrace.config.messages import explain
+from millrace.config.models import (
+    Model,
+    NetworkConfig,
+    TrainedConfig,
+    TuneConfig,
+    is_trained,
+)
+from millrace.config.training import TrainingOverrides
+from millrace.config.values import plain_form
+from millrace.errors import MillraceError
+
+# Settings of a model that say which one it is, not how it is trained.
+NOT_TUNED = {"kind", "path", "adopt", "warm_start", "seeds", "ensemble", "tune"}
+
+# In an address: scheme://user:password@host, or scheme://host?password=…
+PASSWORD = re.compile(r'://[^/:@"]*:[^/@"]+@|[?&](password|pwd)=')
+
+
+def check(job: JobConfig, source: str) -> None:
+    """Raises MillraceError, which begins with `source`, when two parts contradict each other."""
+    _refuse_what_tflite_cannot_run(job, source)
+    _refuse_passwords(job, source)
+    _refuse_impossible_runs(job, source)
+
+
+def _refuse_what_tflite_cannot_run(job: JobConfig, source: str) -> None:
+    if job.export.tflite is not True:
+        return
+    for name, feature in job.given_features.items():
+        if getattr(feature, "unseen", None) == "hash":
+            raise MillraceError(
+                f"{source}: features.{name}.unseen: expected bucket, found hash, which TF Lite has "
+                "no op for.",
+                note="set export.tflite to false for a model that runs on servers and in browsers.",
+            )
+
+
+def _refuse_impossible_runs(job: JobConfig, source: str) -> None:
+    folds, by = job.selection.folds, job.data.split.by
+    if folds and by in ("group", "time"):
+        raise MillraceError(
+            f"{source}: selection.folds: expected rows that are divided by row or stratum, found "
+            f"data.split.by: {by}, which folds of single examples would mix.",
+            note="data.split.folds makes one job a fold.",
+        )
+    for name, model in job.models.items():
+        _refuse_impossible_run(model, job, f"{source}: models.{name}")
+
+
+def _refuse_impossible_run(model: Model, job: JobConfig, where: str) -> None:
+    repeated = bool(job.selection.folds)
+    if isinstance(model, TrainedConfig):
+        repeated = repeated or model.seeds > 1 or model.tune is not None
+        if model.ensemble and model.seeds < 2:
+            raise MillraceError(f"{where}.ensemble: expected seeds of at least 2, found 1.")
+        if job.seed + model.seeds - 1 > LARGEST_SEED:
+            raise MillraceError(
+                f"{where}.seeds: expected seeds up to {LARGEST_SEED}, found {model.seeds} from "
+                f"{job.seed} on."
+            )
+    if repeated and not is_trained(model):
+        raise MillraceError(
+            f"{where}: expected a model that is trained, found an old one, which has neither "
+            "seeds, folds nor trials."
+        )
+    if isinstance(model, TrainedConfig) and model.tune:
+        _check_space(model, model.tune, where)
+
+
+def _check_space(model: TrainedConfig, tune: TuneConfig, where: str) -> None:
+    """Raises MillraceError when a trial could have settings that the model's class refuses."""
+    allowed = {*type(model).model_fields} - NOT_TUNED
+    if isinstance(model, NetworkConfig):
+        of_training = TrainingOverrides.model_fields
+        allowed = (allowed - {"training"}) | {f"training.{key}" for key in of_training}
+    for key, value in tuning.edges(tune.space, f"{where}.tune.space"):
+        if key not in allowed:
+            raise MillraceError(
+                f"{where}.tune.space: unknown key {key!r}; allowed: {', '.join(sorted(allowed))}."
+            )
+        trial = tuning.override(plain_form(model), {key: value})
+        try:
+            type(model).model_validate(trial)
+        except ValidationError as error:
+            raise explain(error, trial, f"{where}.tune.space") from None
+
+
+def _refuse_passwords(job: JobConfig, source: str) -> None:
+    """The report and provenance.json hold the config, and both are given to others."""
+    instead = {
+        "files": "a user and password for http go into ~/.netrc.",
+        "database": "leave it out, and set the environment variable MILLRACE_DATABASE_PASSWORD.",
+    }
+    data = plain_form(job.data)
+    for key, note in instead.items():
+        if PASSWORD.search(json.dumps(data.get(key))):
+            raise MillraceError(
+                f"{source}: data.{key}: expected no password in an address, found one.", note=note
+            )

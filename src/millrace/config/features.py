@@ -1,0 +1,359 @@
+"""`features`: one class for each kind of feature column."""
+
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from millrace.config.values import (
+    Count,
+    Distinct,
+    LocalPath,
+    Number,
+    Scalar,
+    Section,
+    Several,
+    Some,
+    Text,
+    Whole,
+)
+
+FEATURE_KINDS = (
+    "numeric",
+    "piecewise_linear",
+    "periodic",
+    "bucketized",
+    "vocabulary",
+    "hashed",
+    "identity",
+    "sequence",
+    "text",
+    "saved_model",
+    "date_part",
+    "cyclic",
+    "elapsed",
+    "crossed",
+    "weighted",
+    "embedding",
+    "indicator",
+)
+
+Normalizer: TypeAlias = Literal["none", "standard", "min_max", "robust", "log", "quantile"]
+
+
+class FeatureConfig(Section):
+    """A feature column."""
+
+    kind: str
+
+
+class ColumnConfig(FeatureConfig):
+    """A feature that reads a raw column."""
+
+    column: str | None = Field(
+        default=None, description="The raw column. Default: the feature's own name."
+    )
+
+
+class NumberConfig(ColumnConfig):
+    """A feature that normalizes a number."""
+
+    normalizer: Normalizer = Field(
+        default="robust",
+        description="standard: (x - mean) / deviation. min_max: to 0..1. robust: z = (x - median) "
+        "/ interquartile range, then z / sqrt(1 + z²/9). log: sign(x) log(1 + |x|), then "
+        "standard. quantile: the share of the training examples below x.",
+    )
+    default: Number | None = Field(
+        default=None,
+        description="Stands for a missing value. Default: the training examples' median.",
+    )
+    missing_indicator: bool | None = Field(
+        default=None,
+        description="Whether a further number says that the value is missing. Default: when "
+        "values are missing in the training examples.",
+    )
+    bins: Several = Field(
+        default=48, description="How many bins a piecewise-linear encoding of the number has."
+    )
+
+
+class LookupConfig(ColumnConfig):
+    """A feature that looks up values in a vocabulary, learned or given."""
+
+    AT_MOST_ONE: ClassVar = (("values", "file"), ("num_oov_buckets", "default_value"))
+
+    min_count: Count = Field(
+        default=1,
+        description="Values seen less often in the training examples count as out-of-vocabulary.",
+    )
+    max_size: Count = Field(
+        default=100000, description="Keep only so many of the most frequent values."
+    )
+    values: Some[Scalar] | None = Field(
+        default=None, description="The vocabulary, where it is not to be learned."
+    )
+    file: LocalPath | None = Field(
+        default=None,
+        description="A file with the vocabulary, a value a line, where it is not to be learned.",
+    )
+    num_oov_buckets: int | None = Field(
+        default=None,
+        ge=1,
+        le=1073741824,
+        description="Values out of the vocabulary have so many ids, by their hash. Default: they "
+        "have one.",
+    )
+    default_value: Whole | None = Field(
+        default=None,
+        description="The id of a value out of the vocabulary, or out of range. Default: such "
+        "values have an id of their own.",
+    )
+    unseen: Literal["bucket", "hash"] = Field(
+        default="bucket",
+        description="With several num_oov_buckets, which one a value has that the training "
+        "examples lack. `bucket`: the first, in every runtime. `hash`: the one of its hash, for "
+        "models that are not converted to TF Lite.",
+    )
+
+
+class DateConfig(ColumnConfig):
+    """A feature of dates or timestamps."""
+
+    timezone: str = Field(
+        default="UTC", description="Whose clocks to read a timestamp by, such as America/New_York."
+    )
+
+
+class NumericConfig(NumberConfig):
+    """A number."""
+
+    kind: Literal["numeric"]
+    center: Number | None = Field(
+        default=None, description="Subtracted first. Default: learned, or 0 without a normalizer."
+    )
+    scale: Number | None = Field(
+        default=None,
+        gt=0,
+        description="Multiplied then. Default: learned, or 1 without a normalizer.",
+    )
+
+
+class PiecewiseLinearConfig(NumberConfig):
+    """A number in a piecewise-linear encoding."""
+
+    kind: Literal["piecewise_linear"]
+    dimension: Count = Field(default=16, description="The width of the encoding.")
+
+
+class PeriodicConfig(NumberConfig):
+    """A number in a periodic encoding."""
+
+    kind: Literal["periodic"]
+    dimension: Count = Field(default=16, description="The width of the encoding.")
+    frequencies: Count = 32
+    sigma: Number = Field(
+        default=0.1, gt=0, description="The standard deviation of the frequencies' initial values."
+    )
+
+
+class BucketizedConfig(ColumnConfig):
+    """The bucket that a number falls into."""
+
+    EXACTLY_ONE: ClassVar = ("boundaries", "quantiles")
+
+    kind: Literal["bucketized"]
+    boundaries: Some[Number] | None = Field(
+        default=None,
+        description="Sorted; a value equal to a boundary falls into the bucket above it.",
+    )
+    default: Number | None = Field(
+        default=None,
+        description="Stands for a missing value. Default: missing has an id of its own.",
+    )
+    quantiles: Several | None = Field(
+        default=None,
+        description="Learn the boundaries: this many buckets, each with about as many training "
+        "examples.",
+    )
+
+
+class VocabularyConfig(LookupConfig):
+    """A category."""
+
+    kind: Literal["vocabulary"]
+
+
+class HashedConfig(ColumnConfig):
+    """The hash of a value."""
+
+    kind: Literal["hashed"]
+    buckets: int = Field(ge=1, le=1073741824, description="A value's id is its hash modulo this.")
+    unseen: Literal["bucket", "hash"] = Field(
+        default="bucket",
+        description="What a value becomes that the training examples lack. `bucket`: "
+        "out-of-vocabulary, the same in every runtime. `hash`: its hash, for models that are not "
+        "converted to TF Lite.",
+    )
+
+
+class IdentityConfig(ColumnConfig):
+    """A whole number that is its own id."""
+
+    kind: Literal["identity"]
+    buckets: int = Field(
+        ge=1, le=16777216, description="The column holds whole numbers from 0 to this, less one."
+    )
+    default_value: Whole | None = Field(
+        default=None,
+        description="The id of a value out of the vocabulary, or out of range. Default: such "
+        "values have an id of their own.",
+    )
+
+
+class SequenceConfig(LookupConfig):
+    """Several categories in a cell."""
+
+    kind: Literal["sequence"]
+    delimiter: Text = Field(description="What stands between the values of a cell.")
+    max_length: Count = Field(description="Values beyond so many are cut off.")
+
+
+class TextConfig(ColumnConfig):
+    """The words of a text."""
+
+    kind: Literal["text"]
+    max_length: Count = Field(default=64, description="Words beyond so many are cut off.")
+    min_count: Count = Field(
+        default=2,
+        description="Words that the training examples have less often count as out-of-vocabulary.",
+    )
+    max_size: Count = Field(default=20000, description="Keep the most frequent words, so many.")
+
+
+class SavedModelConfig(ColumnConfig):
+    """What a SavedModel makes of a cell."""
+
+    kind: Literal["saved_model"]
+    path: LocalPath = Field(
+        description="The folder of a SavedModel, such as a module of TF Hub: it takes cells, [n] "
+        "or [n, 1], and returns numbers, [n, outputs]. Its weights stay as they are."
+    )
+
+
+class DatePartConfig(DateConfig):
+    """A part of a date, as a category."""
+
+    kind: Literal["date_part"]
+    part: Literal["year", "month", "day", "weekday", "hour"]
+
+
+class CyclicConfig(DateConfig):
+    """A point of a cycle, as its sine and cosine."""
+
+    kind: Literal["cyclic"]
+    period: Literal["day", "week", "year"]
+
+
+class ElapsedConfig(NumberConfig, DateConfig):
+    """The days since a date."""
+
+    kind: Literal["elapsed"]
+    since: str | None = Field(
+        default=None,
+        description="The day to count from, such as 2013-01-31. Default: the first of the "
+        "training examples.",
+    )
+
+
+class CrossedConfig(FeatureConfig):
+    """The combination of several features."""
+
+    kind: Literal["crossed"]
+    keys: Distinct[str] = Field(
+        min_length=2,
+        description="Categorical or bucketized features; with compat also columns of text.",
+    )
+    compat: Literal["tf1", "tf1_dense"] | None = Field(
+        default=None,
+        description="Hash as tf.feature_column.crossed_column did, a key that is a column of text "
+        "by its text. tf1: a missing text is absent, as when tf.Example is parsed. tf1_dense: it "
+        "is the empty text, as input functions from CSV, NumPy and pandas give it.",
+    )
+    buckets: int | None = Field(
+        default=None,
+        ge=1,
+        le=1073741824,
+        description="Fold the combinations into so many ids. Default: an id for each combination.",
+    )
+
+
+class WeightedConfig(FeatureConfig):
+    """A categorical feature whose ids count as a column says."""
+
+    kind: Literal["weighted"]
+    of: str = Field(description="A categorical feature.")
+    weight: str = Field(description="The raw column that says how much its ids count.")
+
+
+class EmbeddingConfig(FeatureConfig):
+    """A vector for each id, learned in training."""
+
+    kind: Literal["embedding"]
+    of: str | Annotated[Distinct[str], Field(min_length=2)] = Field(
+        description="A categorical, bucketized or crossed feature; or several with the same ids, "
+        "which then share the table."
+    )
+    dimension: Count = 16
+    combiner: Literal["mean", "sum", "sqrtn"] = Field(
+        default="mean", description="How the embeddings of several ids become one."
+    )
+
+
+class IndicatorConfig(FeatureConfig):
+    """A one-hot vector of the ids."""
+
+    kind: Literal["indicator"]
+    of: str = Field(description="A categorical, bucketized or crossed feature.")
+
+
+class _NamedByKind:
+    """The annotation of a feature: the name of its kind is short for a map with nothing else."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._long_form, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string", "enum": list(FEATURE_KINDS)}, handler(core)]}
+
+    @staticmethod
+    def _long_form(value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
+
+
+Feature: TypeAlias = Annotated[
+    NumericConfig
+    | PiecewiseLinearConfig
+    | PeriodicConfig
+    | BucketizedConfig
+    | VocabularyConfig
+    | HashedConfig
+    | IdentityConfig
+    | SequenceConfig
+    | TextConfig
+    | SavedModelConfig
+    | DatePartConfig
+    | CyclicConfig
+    | ElapsedConfig
+    | CrossedConfig
+    | WeightedConfig
+    | EmbeddingConfig
+    | IndicatorConfig,
+    Field(discriminator="kind"),
+    _NamedByKind(),
+]

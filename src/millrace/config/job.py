@@ -1,0 +1,76 @@
+"""The whole config of a job."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from millrace.config.assessment import (
+    EvaluationConfig,
+    ExportConfig,
+    ParityConfig,
+    SelectionConfig,
+)
+from millrace.config.data import DataConfig
+from millrace.config.features import Feature
+from millrace.config.models import DEFAULT_KINDS, Models
+from millrace.config.training import TrainingConfig
+from millrace.config.values import LONGEST_JOB_NAME, Section, Text, plain_form
+
+# NumPy's and Keras' seeds are 32 bits wide.
+LARGEST_SEED = 2**32 - 1
+
+
+class JobConfig(Section):
+    """A job."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        max_length=LONGEST_JOB_NAME,
+        description="Names the job; everything it makes lies in results/<name>/.",
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=LARGEST_SEED,
+        description="Fixes every random choice: splits, initial weights, the order of examples, "
+        "bootstrap samples.",
+    )
+    data: DataConfig
+    features: Literal["auto"] | Annotated[Mapping[Text, Feature], Field(min_length=1)] = Field(
+        default="auto",
+        description="`auto` gives each raw column a feature column by its statistics; or a map "
+        "from feature name to feature column.",
+    )
+    models: Models = Field(
+        default=DEFAULT_KINDS,
+        validate_default=True,
+        description="The models to train and compare: a list of kinds, or a map from a name to a "
+        "model.",
+    )
+    training: TrainingConfig = Field(
+        default=TrainingConfig(),
+        description="`auto` stands for what suits the kind of model and the size of the table.",
+    )
+    evaluation: EvaluationConfig = Field(
+        default=EvaluationConfig(),
+    )
+    selection: SelectionConfig = Field(
+        default=SelectionConfig(),
+    )
+    export: ExportConfig = Field(
+        default=ExportConfig(),
+    )
+    parity: ParityConfig = Field(
+        default=ParityConfig(),
+    )
+
+    @property
+    def given_features(self) -> Mapping[str, Feature]:
+        """The features that the config names; none with `auto`."""
+        return {} if isinstance(self.features, str) else self.features
+
+
+def plain_features(job: JobConfig) -> dict[str, dict[str, Any]] | str:
+    """Returns `features` as JSON has it."""
+    return job.features if isinstance(job.features, str) else plain_form(job)["features"]

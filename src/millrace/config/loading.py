@@ -1,0 +1,162 @@
+"""Reads a config file: YAML, without what two readers of it could take for different things."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from millrace.errors import MillraceError
+
+# Far beyond any config; aliases of aliases, or a map that holds itself, come to more.
+DEEPEST, MOST_VALUES, MOST_DIGITS = 50, 1_000_000, 100
+
+# YAML 1.2, which has neither octal 010, nor sexagesimal 1:30, nor 1_000, and in which 1e-3 is a
+# number. Dates stay the text that the user wrote: JSON has no dates.
+_INTEGER = re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$")
+_FLOAT = re.compile(
+    r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|(?:0|[1-9][0-9]*)(?=[eE]))(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
+_REPLACED = ("timestamp", "int", "float")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key is there once, with the numbers of YAML 1.2."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, regexp) for tag, regexp in resolvers if tag.split(":")[-1] not in _REPLACED]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        lines: dict[Any, int] = {}
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
+            if isinstance(key, list | dict | set):
+                continue  # the base class says so
+            if key in lines:
+                raise MillraceError(
+                    f"line {line}: expected each key once, found {key!r} again, which is on line "
+                    f"{lines[key]} too."
+                )
+            lines[key] = line
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INTEGER, list("-+0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+
+
+def _integer(loader: Any, node: Any) -> int:
+    text = loader.construct_scalar(node)
+    if len(text) > MOST_DIGITS:
+        raise MillraceError(
+            f"line {node.start_mark.line + 1}: expected numbers of at most {MOST_DIGITS} digits, "
+            f"found one of {len(text):,}."
+        )
+    return int(text)
+
+
+def _float(loader: Any, node: Any) -> float:
+    return float(
+        loader.construct_scalar(node).lower().replace(".inf", "inf").replace(".nan", "nan")
+    )
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+_Loader.add_constructor("tag:yaml.org,2002:float", _float)
+
+
+def read(path: Path) -> Any:
+    """Reads a config file as plain values: maps, lists, text, numbers, booleans and null.
+
+    Raises:
+        MillraceError: the file is missing, is not YAML in UTF-8, has a key twice, or holds what a
+            config has no use for.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise MillraceError(f"{path}: expected a config file, found none.") from None
+    except UnicodeDecodeError:
+        raise MillraceError(
+            f"{path}: expected YAML in UTF-8, found other bytes.",
+            note="save the file as UTF-8 in the editor.",
+        ) from None
+    except OSError as error:
+        raise MillraceError(f"{path}: the file cannot be read: {error.strerror}.") from None
+    try:
+        return plain(yaml.load(text, Loader=_Loader), str(path))
+    except MillraceError as error:
+        message = str(error)
+        raise (
+            error if message.startswith(str(path)) else MillraceError(f"{path}: {message}")
+        ) from None
+    except RecursionError:
+        raise MillraceError(
+            f"{path}: expected at most {DEEPEST} levels of nesting, found more."
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise _mistake(path, error) from None
+
+
+def _mistake(path: Path, error: Exception) -> MillraceError:
+    """Returns the error to raise for what PyYAML cannot read."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    where = f"{path}: line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
+    note = "indent with spaces." if problem and r"\t" in problem else None
+    return MillraceError(
+        f"{where}: expected YAML, found a mistake in it: {problem or error}.", note=note
+    )
+
+
+def plain(value: Any, source: str) -> Any:
+    """Returns a copy of a config in memory, of maps, lists, text, numbers, booleans and null.
+
+    Raises:
+        MillraceError: it has other values, or is too large or too deep; begins with `source`.
+    """
+    count = iter(range(MOST_VALUES))
+    return _plain(value, source, (), count)
+
+
+def _plain(value: Any, source: str, path: tuple[str, ...], count: Iterator[int]) -> Any:
+    where = f"{source}: {'.'.join(path)}" if path else source
+    if next(count, None) is None:
+        raise MillraceError(
+            f"{source}: expected at most {MOST_VALUES:,} values, found more.",
+            note="aliases (*name) that repeat other aliases multiply.",
+        )
+    if len(path) > DEEPEST:
+        raise MillraceError(
+            f"{source}: {'.'.join(path[:3])}: expected at most {DEEPEST} levels of nesting, found "
+            "more, or a part that holds itself."
+        )
+    if isinstance(value, dict):
+        return {
+            _text(key, where) if isinstance(key, str) else key: _plain(
+                item, source, (*path, str(key)), count
+            )
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_plain(item, source, (*path, str(i)), count) for i, item in enumerate(value)]
+    if isinstance(value, str):
+        return _text(value, where)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    raise MillraceError(
+        f"{where}: expected a map, a list, text, a number, true, false or null, found a "
+        f"{type(value).__name__}.",
+        note="put it in quotes, if it is meant as text.",
+    )
+
+
+def _text(text: str, where: str) -> str:
+    if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
+        raise MillraceError(f"{where}: expected text, found a character that no file can hold.")
+    return str(text)

@@ -1,0 +1,278 @@
+"""`models`: one class for each kind of model."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from millrace.config.tf1 import AdoptConfig, MappedWarmStart, Tf1Source, WarmStartConfig
+from millrace.config.training import TrainingOverrides
+from millrace.config.values import (
+    LONGEST_JOB_NAME,
+    CodePath,
+    Count,
+    Number,
+    Section,
+    Several,
+    Some,
+)
+
+KINDS = ("linear", "dnn", "wide_deep", "dcn", "tabm", "boosted_trees", "custom", "tf1")
+DEFAULT_KINDS: Any = ["linear", "wide_deep", "boosted_trees", "tabm"]
+
+
+class RangeConfig(Section):
+    """A range of a setting that is searched."""
+
+    low: Number
+    high: Number
+    log: bool = False
+
+
+class TuneConfig(Section):
+    """`tune` of a model."""
+
+    trials: Several = Field(description="How many settings to try.")
+    space: Mapping[
+        str, Annotated[tuple[Any, ...], Strict(False), Field(min_length=1)] | RangeConfig
+    ] = Field(
+        min_length=1,
+        description="Settings of the model, such as `dropout` or `training.learning_rate`, each "
+        "with a list of values or a range: `low`, `high`, and with `log` one of ratios. Between "
+        "whole numbers the values are whole.",
+    )
+
+
+class ModelConfig(Section):
+    """A model."""
+
+    kind: str
+
+
+class TrainedConfig(ModelConfig):
+    """A model that Millrace trains."""
+
+    seeds: Count = Field(
+        default=1,
+        description="Trains the model so many times, with the seeds `seed`, `seed` + 1, …, each "
+        "in a job of its own. The leaderboard has the mean, with an interval over the seeds; the "
+        "first one is what is exported.",
+    )
+    ensemble: bool = Field(
+        default=False,
+        description="With `seeds`: whether the model is the mean of them all, which is compared "
+        "and exported as one.",
+    )
+    tune: TuneConfig | None = Field(
+        default=None,
+        description="Searches for settings by successive halving: every trial is a job of its "
+        "own, the best third by validation loss goes on and trains three times as long. The model "
+        "is trained with the best; `tuned.yaml` beside its weights has them in the form of this "
+        "file.",
+    )
+
+
+class NetworkConfig(TrainedConfig):
+    """A neural network."""
+
+    training: TrainingOverrides | None = Field(
+        default=None, description="Settings of `training` that differ for this model."
+    )
+
+
+class HiddenLayers(NetworkConfig):
+    """A network with hidden layers."""
+
+    hidden_units: Some[Count] = Field(
+        default=(256, 128), description="The sizes of the hidden layers, the first one first."
+    )
+    activation: Literal["auto", "smelu", "relu", "elu", "silu", "tanh"] = Field(
+        default="auto",
+        description="What follows each hidden layer. `smelu` is `relu` with a rounded corner, "
+        "with which the number of replicas does not show in the losses. `auto` is `smelu`, and "
+        "`relu` with `adopt` or `warm_start`, as Estimators had it.",
+    )
+    dropout: Number = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="The share of each hidden layer's units that a training step leaves out.",
+    )
+
+
+class EstimatorConfig(TrainedConfig):
+    """A kind of model that TensorFlow 1 had as a canned Estimator."""
+
+    adopt: AdoptConfig | None = Field(
+        default=None,
+        description="Take all variables of a canned Estimator of TensorFlow 1 by name, and do not "
+        "train.",
+    )
+
+
+class WarmStarted(NetworkConfig, EstimatorConfig):
+    """A network that may start from a canned Estimator."""
+
+    warm_start: WarmStartConfig | None = Field(
+        default=None,
+        description="Start the training from an old model's embeddings and weights, by name.",
+    )
+
+
+class MappedNetwork(NetworkConfig):
+    """A network that may start from an old model whose variables are mapped."""
+
+    warm_start: MappedWarmStart | None = Field(
+        default=None,
+        description="Start the training from an old model's embeddings and weights, by name.",
+    )
+
+
+class LinearConfig(WarmStarted):
+    """A linear model."""
+
+    kind: Literal["linear"]
+
+
+class DnnConfig(HiddenLayers, WarmStarted):
+    """A multilayer perceptron."""
+
+    kind: Literal["dnn"]
+
+
+class WideDeepConfig(HiddenLayers, WarmStarted):
+    """A linear model beside a multilayer perceptron."""
+
+    kind: Literal["wide_deep"]
+
+
+class DcnConfig(HiddenLayers, MappedNetwork):
+    """A deep and cross network."""
+
+    kind: Literal["dcn"]
+    cross_layers: Count = Field(
+        default=2,
+        description="With l layers, the network has the products of up to l + 1 features.",
+    )
+    rank: Count = Field(default=64, description="The rank of a cross layer's matrix.")
+
+
+class TabmConfig(HiddenLayers, MappedNetwork):
+    """An ensemble of networks that share most weights."""
+
+    kind: Literal["tabm"]
+    members: Count = Field(
+        default=8,
+        description="How many predictors share the network; their predictions are averaged.",
+    )
+    dropout: Number = Field(
+        default=0,
+        ge=0,
+        lt=1,
+        description="The share of each hidden layer's units that a training step leaves out.",
+    )
+    dimension: Count = Field(
+        default=16,
+        description="The width of the piecewise-linear encoding through which each plain number "
+        "is read.",
+    )
+
+
+class BoostedTreesConfig(EstimatorConfig):
+    """Gradient boosted trees."""
+
+    kind: Literal["boosted_trees"]
+    trees: Count = Field(
+        default=1000,
+        description="At most so many, for a multiclass task so many a class; training stops when "
+        "the validation loss stops falling.",
+    )
+    learning_rate: Number = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="The share of what a tree predicts that is added to the model.",
+    )
+    max_depth: Count = Field(
+        default=6, description="The number of nodes from a tree's root to its farthest leaf."
+    )
+    min_examples: Count = Field(default=10, description="No leaf has fewer training examples.")
+    columns: Number = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="The share of the features, drawn anew, among which each condition is sought.",
+    )
+
+
+class CustomConfig(MappedNetwork):
+    """A Keras model built by code of the user."""
+
+    kind: Literal["custom"]
+    path: CodePath = Field(
+        description="A Python file and a function in it, such as models/mine.py:build, that takes "
+        "what an encoded example holds and the task and returns a Keras model."
+    )
+
+
+class Tf1Config(ModelConfig, Tf1Source):
+    """A trained model of TensorFlow 1 or Keras 2, used as it is."""
+
+    kind: Literal["tf1"]
+
+
+Model: TypeAlias = Annotated[
+    LinearConfig
+    | DnnConfig
+    | WideDeepConfig
+    | DcnConfig
+    | TabmConfig
+    | BoostedTreesConfig
+    | CustomConfig
+    | Tf1Config,
+    Field(discriminator="kind"),
+]
+ModelName: TypeAlias = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=LONGEST_JOB_NAME)
+]
+
+
+class _NamedByKind:
+    """The annotation of `models`: a list of kinds is short for a map with the kinds as names."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._long_form, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        kinds = {"type": "string", "enum": list(KINDS)}
+        short = {"type": "array", "minItems": 1, "uniqueItems": True, "items": kinds}
+        return {"anyOf": [short, handler(core)]}
+
+    @staticmethod
+    def _long_form(value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        if not value:
+            raise PydanticCustomError("empty", "at least one model")
+        for kind in value:
+            if kind not in KINDS:
+                context = {"one_of": list(KINDS), "found": kind}
+                raise PydanticCustomError("one_of", "a kind of model", context)
+        if len({*value}) < len(value):
+            raise PydanticCustomError("distinct", "different items")
+        return {kind: {"kind": kind} for kind in value}
+
+
+Models: TypeAlias = Annotated[Mapping[ModelName, Model], Field(min_length=1), _NamedByKind()]
+
+
+def is_trained(model: Model) -> bool:
+    """Returns whether Millrace trains a model, rather than taking an old one as it is."""
+    adopted = isinstance(model, EstimatorConfig) and model.adopt is not None
+    return not (adopted or isinstance(model, Tf1Config))

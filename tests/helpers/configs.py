@@ -1,0 +1,19 @@
+"""Parts of a config, checked and with their defaults."""
+
+from typing import Any
+
+from millrace.config import complete
+from millrace.config.data import DataConfig
+from millrace.config.values import plain_form
+
+
+def data_config(**data: Any) -> DataConfig:
+    """Returns `data` with the keys given, a file and a label."""
+    return complete({"name": "made", "data": {"files": "t.csv", "label": "y"} | data}).data
+
+
+def model_settings(kind: str, **settings: Any) -> dict[str, Any]:
+    """Returns the settings of a model with their defaults."""
+    model = {"kind": kind, **settings}
+    data = {"files": "t.csv", "label": "y"}
+    return plain_form(complete({"name": "made", "data": data, "models": {"m": model}}).models["m"])
