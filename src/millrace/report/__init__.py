@@ -5,6 +5,7 @@ from typing import Any
 from markupsafe import Markup
 
 from millrace.config.job import JobConfig
+from millrace.config.values import plain_form
 from millrace.files import read_json
 from millrace.report import contents, data_section, inline_html, models_section
 from millrace.results import Results
@@ -82,6 +83,7 @@ def _facts(config: JobConfig, results: Results) -> dict[str, Any]:
     evaluated = models_section.read(results, list(config.models))
     return {
         "config": config,
+        "config_as_json": plain_form(config),
         "question": data_section.question(config, statistics, results),
         "account": data_section.account(read_json(results.account)),
         "columns": data_section.columns(statistics),
