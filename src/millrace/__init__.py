@@ -1,9 +1,6 @@
 """Millrace: from a table to a TensorFlow model that gives the same answer everywhere."""
 
 import os
-import sys
-
-from millrace.quiet_import import QuietImport
 
 # TensorFlow and Keras read these when they are imported, so scripts import millrace before them.
 # A user's settings for other projects must not choose the backend here.
@@ -12,6 +9,3 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 # as long. The bits of a product depend on the processor with it and without.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-# First, because the others would find TensorFlow too.
-sys.meta_path.insert(0, QuietImport())

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import argparse
 import csv
-import re
+import json
 import resource
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,14 +27,15 @@ from millrace.tfrecord.examples import shard_paths
 
 ROWS = 1000
 
-SPENT = re.compile(r"took ([\d.]+) CPU seconds, at most (\d+) MiB")
+# Stands before the JSON of `spent` in a log; srun puts the number of a task before that.
+MARK = "costs: "
 
 
 def spent() -> str:
-    """Returns what this process has taken so far, as `training` finds it in a log."""
+    """Returns what this process has taken so far, as a line of a log that `training` reads."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds, mebibytes = used.ru_utime + used.ru_stime, used.ru_maxrss // 1024
-    return f"took {seconds:.1f} CPU seconds, at most {mebibytes} MiB"
+    seconds, mebibytes = round(used.ru_utime + used.ru_stime, 1), used.ru_maxrss // 1024
+    return MARK + json.dumps({"cpu_seconds": seconds, "peak_mib": mebibytes})
 
 
 def training(logs: Logs, model: str, plan: Iterable[runs.Run]) -> dict[str, float | None]:
@@ -64,7 +66,13 @@ def training(logs: Logs, model: str, plan: Iterable[runs.Run]) -> dict[str, floa
 def _told(log: Path) -> list[tuple[float, int]]:
     """Returns the CPU seconds and MiB of each process that wrote to a log."""
     text = log.read_text(encoding="utf-8") if log.is_file() else ""
-    return [(float(seconds), int(mebibytes)) for seconds, mebibytes in SPENT.findall(text)]
+    found = []
+    for line in text.splitlines():
+        # Of two processes that write at once, a line may be torn.
+        with suppress(ValueError, KeyError):
+            process = json.loads(line.partition(MARK)[2])
+            found.append((process["cpu_seconds"], process["peak_mib"]))
+    return found
 
 
 def _total(found: Iterable[list[tuple[float, int]]]) -> float | None:

@@ -206,12 +206,17 @@ def prepare(
     return Job(config, str(path), project, python)
 
 
-def command(arguments: str) -> str:
-    """Returns a rule's `shell`: its `params.program` with these arguments, shown and logged.
+# What TensorFlow prints at each import, whatever the log level.
+NOISE = "oneDNN custom operations are on|before absl::InitializeLog"
 
-    Everything that Snakemake fills in has to be quoted, `{input:q}`.
+
+def command(arguments: str) -> str:
+    """Returns a rule's `shell`: its `params.program` with these arguments.
+
+    What it prints is shown and logged, without NOISE. Everything that Snakemake fills in has to be
+    quoted, `{input:q}`.
     """
-    return f"{{params.program:q}} {arguments} 2>&1 | tee {{log:q}}"
+    return f"{{params.program:q}} {arguments} 2>&1 | sed -uE '/{NOISE}/d' | tee {{log:q}}"
 
 
 def grows(base: float, per_mb: float = 0) -> Callable[[object, Iterable[str], int], int]:

@@ -1,12 +1,15 @@
 import datetime
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from millrace.config import complete, load
-from millrace.workflow.job import Job, grows, prepare
+from millrace.workflow.job import Job, command, grows, prepare
 
 CONFIG = """
 name: made
@@ -220,3 +223,24 @@ def test_in_a_module_a_missing_file_is_for_another_rule_to_make(folder: Path) ->
     merged["data"]["files"] = ["made_later.csv", "bundled:flights", "https://example.org/t.csv"]
     assert prepare(merged, [], folder).local_files == []
     assert prepare(merged, [], folder / "more").local_files == ["made_later.csv"]
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [("", 0), ("W0000 port.cc:1] AVX\nerror: no oneDNN\n", 1), ("trained\n", 0)],
+)
+def test_a_stage_shows_and_logs_all_but_noise(tmp_path: Path, said: str, status: int) -> None:
+    noise = (
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
+        "I0000 00:00:1.2 99 port.cc:153] oneDNN custom operations are on. You may see\n"
+    )
+    program = f"import sys; sys.stderr.write({noise + said!r}); sys.exit({status})"
+    quoted = {"params.program": sys.executable, "log": str(tmp_path / "stage.log")}
+    shell = command(f"-c {shlex.quote(program)}")
+    for name, value in quoted.items():
+        shell = shell.replace(f"{{{name}:q}}", shlex.quote(value))
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", shell], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, said, "")
+    assert (tmp_path / "stage.log").read_text() == said
