@@ -215,17 +215,7 @@ def learn(
     }
     left_out: dict[str, str] = {}
     if isinstance(features, str):
-        roles = {x["name"]: x["role"] for x in schema["columns"] if "role" in x}
-        roles = {name: role for name, role in roles.items() if name in available}
-        features, left_out = propose(available, train["rows"], roles)
-        if not features:
-            reasons = "; ".join(f"{name!r}: {reason}" for name, reason in left_out.items())
-            raise MillraceError(
-                f"features: expected at least one column that models can use, found none ({reasons}"
-                ").",
-                note="declare features in the config, where you know better.",
-            )
-
+        features, left_out = _proposed(available, schema, train["rows"])
     missing = {
         column["name"]: tuple(column["missing_values"])
         for column in schema["columns"]
@@ -254,6 +244,25 @@ def learn(
         features=features,
         left_out=unnamed | left_out,
     )
+
+
+def _proposed(
+    available: dict[str, dict[str, Any]], schema: dict[str, Any], rows: int
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Returns the features that `auto` means, and the columns that it leaves out with the reason.
+
+    Raises MillraceError when it finds no column to make one of.
+    """
+    roles = {x["name"]: x["role"] for x in schema["columns"] if "role" in x}
+    roles = {name: role for name, role in roles.items() if name in available}
+    features, left_out = propose(available, rows, roles)
+    if not features:
+        reasons = "; ".join(f"{name!r}: {reason}" for name, reason in left_out.items())
+        raise MillraceError(
+            f"features: expected at least one column that models can use, found none ({reasons}).",
+            note="declare features in the config, where you know better.",
+        )
+    return features, left_out
 
 
 def _depth(name: str, features: Mapping[str, Any], above: tuple[str, ...] = ()) -> int:
