@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import json
 import re
-import sys
 import time
-import types
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,10 +19,10 @@ from ai_edge_quantizer.calibrator import CalibrationMode
 from ai_edge_quantizer.qtyping import QuantGranularity, TFLOperationName
 from ai_edge_quantizer.quantizer import Quantizer
 from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow.python.grappler import tf_optimizer
 
 from millrace.config.assessment import ExportConfig
 from millrace.errors import MillraceError
+from millrace.export import tfjs_converter
 from millrace.features.raw_row import RawColumn
 
 ROWS_PER_CALL = 8192
@@ -82,7 +79,7 @@ def convert_tfjs(saved_model: Path, directory: Path) -> None:
     Raises MillraceError when the SavedModel is missing, LackingOps when TF.js has no such op.
     """
     _require_saved_model(saved_model)
-    converter = _tfjs_converter()
+    converter = tfjs_converter.load()
     try:
         converter.convert_tf_saved_model(
             str(saved_model),
@@ -137,41 +134,6 @@ def _weight_bytes(weight: dict[str, Any], content: bytes) -> int:
     for _ in range(count):  # each string stands behind its length, of four bytes
         end += 4 + int.from_bytes(content[end : end + 4], "little")
     return end
-
-
-def _tfjs_converter() -> Any:
-    """Imports the converter without what it drags in for other kinds of models.
-
-    tensorflowjs pins packages that cannot live beside this TensorFlow. Converting a SavedModel
-    uses none of them, so empty modules stand in for them.
-    """
-    stand_ins: dict[str, dict[str, Any]] = {
-        "tensorflow_decision_forests": {},
-        "tensorflow_hub": {},
-        "tf_keras": {"__version__": "0"},
-        "tensorflowjs.converters.jax_conversion": {"convert_jax": None},
-    }
-    for name, attributes in stand_ins.items():
-        module = types.ModuleType(name)
-        vars(module).update(attributes)
-        sys.modules.setdefault(name, module)
-    # NumPy dropped these aliases; tensorflowjs still reads them.
-    for alias, builtin in (("object", object), ("bool", bool)):
-        if alias not in vars(np):
-            setattr(np, alias, builtin)
-    converter = importlib.import_module("tensorflowjs.converters.tf_saved_model_conversion_v2")
-    vars(converter)["tf_optimizer"] = types.SimpleNamespace(OptimizeGraph=_optimize_unfused)
-    return converter
-
-
-def _optimize_unfused(config: Any, *graph: Any, **cluster: Any) -> Any:
-    """Optimizes a graph as the converter does, but leaves products and activations apart.
-
-    TensorFlow fuses those that oneDNN has, and TF.js does not know all of them.
-    """
-    optimizers = config.graph_options.rewrite_options.optimizers
-    optimizers[:] = [name for name in optimizers if name != "remap"]
-    return tf_optimizer.OptimizeGraph(config, *graph, **cluster)
 
 
 def convert_tflite(saved_model: Path) -> bytes:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from millrace import models
 from millrace.config.assessment import ExportConfig
 from millrace.errors import MillraceError
-from millrace.export import conversion, runtimes
+from millrace.export import conversion, runtimes, tfjs_converter
 from millrace.features.raw_row import name_columns, read_raw
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
@@ -221,3 +221,8 @@ def test_a_reduced_model_ships_within_its_limits(difference, cost, task, metric,
     found = {"max_difference": difference, "metric_cost": cost}
     reason = conversion.find_fault(found, LIMITS, task, metric)
     assert reason is None if fault is None else fault in reason
+
+
+def test_what_stands_in_for_other_packages_is_gone_after_the_import() -> None:
+    assert tfjs_converter.load().convert_tf_saved_model
+    assert not set(tfjs_converter.STAND_INS) & set(sys.modules)
