@@ -286,3 +286,22 @@ def test_the_guard_knows_every_directory_that_a_rule_writes(tmp_path: Path) -> N
         Path(path).mkdir(parents=True)
     assert len(made) == len(re.findall(r"\bdirectory\(", rules))
     assert sorted(made) == sorted(map(str, directories(Results(tmp_path))))
+
+
+@pytest.mark.slow
+def test_the_error_of_a_stage_is_the_last_thing_on_the_screen(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n1,0\n2,1\n")
+    config = {"name": "made", "data": {"files": "t.csv", "label": "z"}}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(config))
+    plan(tmp_path)  # makes the links
+    command = ["snakemake", "--cores", "1", "--configfile", "job.yaml"]
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    shown = done.stderr.rpartition("At least one job did not complete successfully.")[2].split("\n")
+    assert shown[2:4] == [
+        "logs/made/ingest.1.log:",
+        "error: data.label: expected a column of the table, found 'z'.",
+    ]
+    assert len(shown) == 6  # the note, and the end of its line

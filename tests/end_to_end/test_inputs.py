@@ -1,5 +1,6 @@
-"""Each stage alone in a folder that holds what its rule declares, and nothing else of the job."""
+"""What a stage reads: the inputs that its rule declares and nothing else, and its code."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.synthetic_jobs import CONFIG_FILE, PlannedJob, all_jobs, environment, git, hashes
+from millrace.workflow.code import Code
+from tests.helpers.synthetic_jobs import (
+    CONFIG_FILE,
+    PlannedJob,
+    all_jobs,
+    environment,
+    git,
+    hashes,
+    run,
+)
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
@@ -50,3 +60,25 @@ def test_no_stage_reads_what_its_rule_does_not_declare(repository: Path, tmp_pat
         assert {name: made.get(name) for name in declared} == {
             name: expected[name] for name in declared
         }, job.rule
+
+
+def test_dvc_runs_what_imports_an_edited_module(repository: Path) -> None:
+    """As Snakemake does; a comment runs nothing but the stage that lists the code."""
+
+    def stale_after(line: str) -> set[str]:
+        path = repository / "src" / "millrace" / "evaluation" / "metrics.py"
+        path.write_text(f"{path.read_text()}\n{line}\n")
+        assert json.loads(run(repository, "dvc", "status", "--json")).keys() == {"code"}
+        run(repository, "dvc", "repro", "--single-item", "code")
+        return set(json.loads(run(repository, "dvc", "status", "--json")))
+
+    assert stale_after("# A comment.") == set()
+    code = Code()
+    importing = {
+        "-".join([job.rule, *job.command[5:6]]) if job.rule in ("train", "evaluate") else job.rule
+        for job in all_jobs(repository)
+        if any("evaluation.metrics " in line for line in code.of(repository / job.command[1]))
+    }
+    assert {"evaluate-linear", "evaluate-small", "select"} <= importing
+    assert not importing & {"fetch", "ingest", "gather", "analyze"}
+    assert stale_after("edited = 1") == importing
