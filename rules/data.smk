@@ -29,6 +29,8 @@ rule fetch:
 # One job for each part of the raw files; there is one part, unless the config says otherwise.
 rule ingest:
     input:
+        # Raw files on this disk stay where they are; what was fetched is in `raw`.
+        job.local_files,
         job.files_in("data.schema"),
         raw=job.raw.folder,
     output:

@@ -1,20 +1,16 @@
 # What people read: the report, the model card, the page that predicts; and what made all this.
 
 
+PAGES = (R.report, R.model_card, R.web)
+
+
 rule report:
     input:
         raw=job.raw.folder,
-        ingest=R.account,
-        schema=R.schema,
-        statistics=R.statistics,
-        anomalies=R.anomalies,
-        leaderboard=R.leaderboard,
-        champion=R.champion,
+        # It lists every artifact with its size.
+        artifacts=[path for path in R.recorded() if path not in PAGES],
+        hardware=[R.hardware_of(run) for run in job.runs],
         models=job.trained,
-        signature=R.signature,
-        tflite=R.tflite,
-        tfjs=R.tfjs,
-        parity=R.parity,
     output:
         report=report(
             R.report,
