@@ -118,7 +118,7 @@ def ingest(source: Path, job: Path, data: dict[str, object], start: Callable[[],
         "gather": {"parts": job / "parts"} | gathered,
     }
     stages = {stage: runpy.run_path(str(scripts / f"{stage}.py")) for stage in options}
-    _warm_up(stages["ingest"]["Plan"])
+    _warm_up()
     start()
     for stage, given in options.items():
         given = {"config": job / "config.yaml"} | given
@@ -127,9 +127,10 @@ def ingest(source: Path, job: Path, data: dict[str, object], start: Callable[[],
     return int(json.loads((job / "account").read_text())["rows_read"])
 
 
-def _warm_up(plan: Callable[..., object]) -> None:
+def _warm_up() -> None:
     """Loads the compiled kernels, which takes as long as compiling does not."""
     from millrace import config
+    from millrace.ingestion.ingest import ingest as ingest_files
     from millrace.tfrecord import examples
 
     import pyarrow as pa
@@ -138,8 +139,9 @@ def _warm_up(plan: Callable[..., object]) -> None:
     small = OUT / "small.csv"
     small.write_text("a,label\n0.123456789012345678,0\nx,1\n")
     data = config.complete({"name": "x", "data": {"files": "x", "label": "label"}}).data
-    for _ in plan([{"path": str(small), "split": None}], data, 0).outcomes(0):  # type: ignore[attr-defined]
-        pass
+    file = {"path": str(small), "split": None, "bytes": 1, "sha256": ""}
+    ingest_files([file], 1, data, 0, OUT / "small")
+    shutil.rmtree(OUT / "small")
 
 
 def ingest_csv(path: Path, start: Callable[[], None]) -> int:

@@ -149,6 +149,7 @@ def typed(
             classes, values = formats[name].read(block.data, spans, classes)
             expected = f"{kind} written as {formats[name]}"
         columns[name], bad = _arrow_column(kind, block.data, spans, classes, values)
+        unread = bad.copy()
         if name in required:
             bad |= classes == cells.MISSING
         if name in finite:
@@ -158,7 +159,8 @@ def typed(
             expected = f"{expected} {domains[name]}"
         for row in np.flatnonzero(bad & good).tolist():
             found = "none" if classes[row] == cells.MISSING else quoted(block, index, row)
-            if classes[row] in (cells.DATE, cells.TIMESTAMP) and kind in ("date", "timestamp"):
+            is_time = classes[row] in (cells.DATE, cells.TIMESTAMP)
+            if unread[row] and is_time and kind in ("date", "timestamp"):
                 found = "a time of day" if kind == "date" and classes[row] != cells.DATE else _FAR
             rejects.append(rejected(block, row, name, f"expected {expected}, found {found}"))
         good &= ~bad

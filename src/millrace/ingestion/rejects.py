@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from millrace.ingestion.blocks import Block, Reject, text
 
@@ -64,7 +64,7 @@ def safe(cell: str) -> str:
 
 
 class RejectedRows:
-    """Writes rejected.csv, and counts the reasons; a context manager."""
+    """Writes rejected.csv, and counts the reasons."""
 
     def __init__(self, path: Path, exclude: Collection[str]) -> None:
         self.reasons: Counter[str] = Counter()
@@ -83,8 +83,5 @@ class RejectedRows:
             self._table.writerow((safe(file), reject.row, reject.byte_offset, *texts))
             self.reasons[f"{reject.column}: {reject.kind}" if reject.column else reject.kind] += 1
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._file.close()

@@ -1,0 +1,202 @@
+"""What the columns of a table hold: inferred from its cells, or validated by a committed schema."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from millrace.config.data import USUAL_MARKERS, DataConfig
+from millrace.errors import MillraceError
+from millrace.ingestion import cells, formats, inference, origins
+from millrace.ingestion.blocks import Markers
+from millrace.ingestion.committed_schema import Domain, read_schema
+from millrace.ingestion.tables import Census, check_column
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How the cells of a table are read, and which rows they make bad.
+
+    Attributes:
+        types: the type of each column that is read: those of examples, ids, and a time to split by.
+        described: what schema.json says about each column.
+        formats: how columns of numbers or times are written that are not plain.
+        required: the columns without which a row is bad.
+        domains: the values that columns may take.
+        unique: the columns in which no value may come twice.
+        markers: the texts that stand for a missing value.
+        read_as: what readers are told of the types; a column that is not named is looked at.
+        taken: what was found in the cells that a person should look at.
+    """
+
+    types: Mapping[str, str]
+    described: Mapping[str, Mapping[str, Any]]
+    formats: Mapping[str, formats.Format]
+    required: Collection[str]
+    domains: Mapping[str, Domain]
+    unique: Sequence[str]
+    markers: Markers
+    read_as: dict[str, str]
+    taken: Sequence[inference.Taken]
+
+    def reads_as(self, other: "Columns") -> bool:
+        """Says whether another's types and formats are the same, so that rows are too."""
+        return (self.types, self.formats) == (other.types, other.formats)
+
+    def schema(self, data: DataConfig, index: Collection[str]) -> dict[str, Any]:
+        """Returns the content of schema.json; `index` names columns that are no part of a row."""
+        roles = dict.fromkeys(index, "index")
+        if data.split.column and data.split.by in ("group", "time"):
+            roles[data.split.column] = data.split.by
+        left_out = {*data.exclude, *data.ids}
+        columns = [
+            {"name": name, **self.described[name], "type": type_}
+            | ({"role": roles[name]} if name in roles else {})
+            for name, type_ in self.types.items()
+            if name not in left_out
+        ]
+        weight = {"weight": data.weight} if data.weight else {}
+        return {"columns": columns, "label": data.label} | weight
+
+
+def inferred(census: Census, data: DataConfig, whole: bool) -> Columns:
+    """Returns what the counted cells suggest.
+
+    A column that some rows alone suggest to be text is still looked at in full: `whole` says
+    whether the census is of all rows.
+    """
+    left_out, label = {*data.exclude, *data.ids}, data.label
+    looked_at = [name for name in census.names if name not in left_out]
+    if (divided_by := data.split.column) and divided_by not in looked_at:
+        looked_at.append(divided_by)
+    given = inference.Given.of(data)
+    found = inference.infer(census, looked_at, given, data.max_rejected)
+    confirmed = data.missing_values != USUAL_MARKERS
+    described = {
+        name: {
+            "type": found.types[name],
+            "required": name in (label, data.weight) or not census[name][cells.MISSING],
+            "missing_values": data.missing_values,
+        }
+        | (found.formats[name].to_json() if name in found.formats else {})
+        for name in looked_at
+    }
+    types = _types(census.names, data, given, described)
+    as_text = [*(found.formats if whole else given.formats), *data.ids]
+    required, domains = _weighted(data, types, described, [], {})
+    return Columns(
+        types,
+        described,
+        found.formats,
+        required,
+        domains,
+        unique=(),
+        markers=Markers.of(data.missing_values),
+        # One with a format is text until it is read by that.
+        read_as=dict(types if whole else given.types) | dict.fromkeys(as_text, "string"),
+        taken=[*found.taken, *inference.marked(census, label, looked_at, confirmed)],
+    )
+
+
+def committed(names: Sequence[str], data: DataConfig) -> Columns:
+    """Returns what the committed schema says of a table with these columns.
+
+    Raises MillraceError when it does not fit the table.
+    """
+    path, left_out = Path(str(data.schema_path)), {*data.exclude, *data.ids}
+    described = read_schema(path, names)
+    wanted = [name for name in names if name not in left_out]
+    if more := [name for name in wanted if name not in described]:
+        raise MillraceError(
+            f"{path}: expected all columns of the table, found none of {more}.",
+            note="add them to the schema, or leave them out with data.exclude.",
+        )
+    given = inference.Given.of(data)
+    written = {name: found for name in wanted if (found := formats.of_column(described[name]))}
+    written |= dict(given.formats)
+    domains = {
+        name: Domain(described[name])
+        for name in wanted
+        if described[name].keys() & {"min", "max", "values"}
+    }
+    common = data.missing_values
+    markers = {name: tuple(described[name].get("missing_values", common)) for name in wanted}
+    own = {name: texts for name, texts in markers.items() if texts != common}
+    types = _types(names, data, given, described)
+    # A row without a label is no bad row: it is counted by itself.
+    required = [name for name in wanted if described[name].get("required")]
+    required = [name for name in required if name != data.label]
+    required, domains = _weighted(data, types, described, required, domains)
+    return Columns(
+        types,
+        described,
+        written,
+        required,
+        domains,
+        unique=[name for name in wanted if described[name].get("unique")],
+        markers=Markers.of(common, own),
+        read_as=dict(types) | dict.fromkeys([*written, *data.ids], "string"),
+        taken=(),
+    )
+
+
+def _types(
+    names: Sequence[str],
+    data: DataConfig,
+    given: inference.Given,
+    described: Mapping[str, Mapping[str, Any]],
+) -> dict[str, str]:
+    left_out, split = {*data.exclude, *data.ids}, data.split
+    time = split.column if split.by == "time" else None
+    return {
+        name: given.types.get(name) or described[name]["type"]
+        for name in names
+        if name not in left_out or name == time
+    } | dict.fromkeys(data.ids, "string")
+
+
+def _weighted(
+    data: DataConfig,
+    types: Mapping[str, str],
+    described: dict[str, dict[str, Any]],
+    required: list[str],
+    domains: dict[str, Domain],
+) -> tuple[list[str], dict[str, Domain]]:
+    """Returns required columns and domains by which rows without a weight, or with one below 0, are
+    bad; the schema says so too."""
+    weight = data.weight
+    if not weight:
+        return required, domains
+    if types[weight] not in ("int64", "float32", "float64"):
+        raise MillraceError(
+            f"data.weight: expected a column of numbers, found {weight!r} of type {types[weight]}."
+        )
+    described[weight]["required"] = True
+    domain = Domain({"min": 0} | described[weight] | {"type": types[weight]})
+    return [*dict.fromkeys([*required, weight])], {**domains, weight: domain}
+
+
+def check(names: Sequence[str], data: DataConfig) -> None:
+    """Raises MillraceError when the config names columns that the table does not have, or one in
+    two roles."""
+    label, weight = data.label, data.weight
+    check_column(label, names, "data.label")
+    named = {"types": data.types, "exclude": data.exclude, "ids": data.ids}
+    for key, columns in named.items():
+        for name in columns:
+            check_column(name, names, f"data.{key}")
+    if weight:
+        check_column(weight, names, "data.weight")
+    if weight == label:
+        raise MillraceError(
+            f"data.weight: expected another column than the label, found {label!r}."
+        )
+    for role, column in (("label", label), ("weight", weight)):
+        for key in ("exclude", "ids"):
+            if column in named[key]:
+                raise MillraceError(f"data.{key}: expected no {role}, found {column!r}.")
+    if taken := [name for name in data.ids if origins.is_reserved(name)]:
+        raise MillraceError(
+            f"data.ids: expected names that predictions.parquet does not have, found {taken}.",
+            note="rename the column in the table.",
+        )

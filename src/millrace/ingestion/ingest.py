@@ -1,0 +1,288 @@
+"""The ingest stage: files are read, their columns inferred or validated, rows assigned to splits,
+and written."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+
+from millrace.config.data import DataConfig
+from millrace.errors import MillraceError
+from millrace.ingestion import assignment, blocks, columns, rejects, splits, tables
+from millrace.ingestion.assignment import Assignment, FileAssignment
+from millrace.ingestion.blocks import Block, Markers, Reject
+from millrace.ingestion.columns import Columns
+from millrace.ingestion.inference import Given
+from millrace.ingestion.origins import OriginWriter
+from millrace.ingestion.rejects import RejectedRows
+from millrace.ingestion.repeats import Repeats
+from millrace.ingestion.shards import ShardWriter
+from millrace.ingestion.tables import Census, Table
+from millrace.progress import Progress
+from millrace.tfrecord.examples import Encoder
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Input:
+    """What ingest reads.
+
+    Attributes:
+        files: the entries of fetch's manifest.
+        tables: the files, opened.
+        mine: which of them are to be written.
+        data: that part of the job's config.
+        seed: the job's seed.
+    """
+
+    files: Sequence[dict[str, Any]]
+    tables: Sequence[Table]
+    mine: range
+    data: DataConfig
+    seed: int
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of all files, in the order in which rows are hashed."""
+        return self.tables[0].names
+
+    def census(self, first: bool) -> Census:
+        """Counts the cells of all files, or of the first rows."""
+        data = self.data
+        markers, separators = Markers.of(data.missing_values), Given.of(data).separators
+        return tables.census(self.tables, markers, first, separators)
+
+    def assignment(self, found: Columns) -> Assignment:
+        """Returns how the rows are divided."""
+        file_splits = [file["split"] for file in self.files]
+        return Assignment(self.tables, file_splits, self.data, self.seed, found)
+
+
+class Ingested(NamedTuple):
+    """What has been written: the content of schema.json and of ingest.json."""
+
+    schema: dict[str, Any]
+    account: dict[str, Any]
+
+
+class Outcome(NamedTuple):
+    """What became of a block: the rows that are examples and the split of each (int8 [rows],
+    splits.LEFT_OUT in a gap), where they come from (see millrace.ingestion.origins), the rejected
+    ones, and how many rows had no label or had come before.
+    """
+
+    examples: pa.RecordBatch
+    origins: pa.Table
+    splits: Array
+    rejected: list[Reject]
+    unlabelled: int
+    duplicates: int
+
+
+def ingest(
+    files: Sequence[dict[str, Any]], part: int, data: DataConfig, seed: int, folder: Path
+) -> Ingested:
+    """Writes one part of the table, the rows of its share of the files, into a new folder.
+
+    Raises MillraceError when a file cannot be read, or the config asks for what is not there.
+    """
+    opened = tables.open_tables([Path(file["path"]) for file in files], data)
+    columns.check(opened[0].names, data)
+    assignment.check(data.split, opened[0].names)
+    mine = share(files, data.parts.index(part), len(data.parts))
+    source = Input(files, opened, mine, data, seed)
+    if data.schema_path is not None:
+        found = columns.committed(source.names, data)
+    else:
+        # A part that does not see all rows cannot tell whether the first ones mislead.
+        if len(data.parts) == 1 and (ingested := _by_the_first_rows(source, folder)):
+            return ingested
+        found = columns.inferred(_with_rows(source, source.census(first=False)), data, whole=True)
+    return _write(source, found, source.assignment(found), folder)
+
+
+def share(files: Sequence[dict[str, Any]], place: int, parts: int) -> range:
+    """Returns which files are the part's at this place: neighbours, of about as many bytes."""
+    sizes = np.array([file["bytes"] for file in files])
+    owners = (np.cumsum(sizes) - sizes) * parts // max(sizes.sum(), 1)
+    return range(*np.searchsorted(owners, [place, place + 1]).tolist())
+
+
+def _by_the_first_rows(source: Input, folder: Path) -> Ingested | None:
+    """Writes all rows as the first ones suggest their columns, and counts all cells meanwhile.
+
+    That spares a look at the table before. Returns None, and leaves nothing, where all rows suggest
+    other columns than the first ones.
+    """
+    try:
+        found = columns.inferred(
+            _with_rows(source, source.census(first=True)), source.data, whole=False
+        )
+        divided = source.assignment(found)
+    except MillraceError:  # which may be the first rows' fault, or comes again
+        return None
+    census = Census(source.names, Given.of(source.data).separators)
+    written = _write(source, found, divided, folder, census)
+    settled = columns.inferred(census, source.data, whole=True)
+    if settled.reads_as(found):
+        account = written.account | {"taken": [asdict(taken) for taken in settled.taken]}
+        return Ingested(settled.schema(source.data, source.tables[0].index), account)
+    shutil.rmtree(folder)
+    return None
+
+
+def _with_rows(source: Input, census: Census) -> Census:
+    if not census.rows:
+        raise MillraceError(f"{source.tables[0].path}: expected rows, found a header only.")
+    return census
+
+
+def _write(
+    source: Input,
+    found: Columns,
+    divided: Assignment,
+    folder: Path,
+    census: Census | None = None,
+) -> Ingested:
+    """Writes shards, origins and rejected rows, and counts the cells into a census, if any."""
+    data = source.data
+    folder.mkdir(parents=True)
+    repeats = Repeats(data.drop_duplicates, found.unique, source.names, source.seed)
+    if repeats.matter:
+        for index in range(source.mine.start):
+            for _ in _outcomes(source, index, found, divided, repeats):
+                pass  # the rows of earlier files are remembered
+    with Output(folder, data) as output, Progress(None, "rows", "ingest") as progress:
+        for index in source.mine:
+            output.begin(source.files[index])
+            for block, outcome in _outcomes(source, index, found, divided, repeats):
+                if census:
+                    census.add(source.tables[index], block)
+                output.write(len(block.counts), outcome)
+                progress.update(len(block.counts))
+    account = output.account() | {"taken": [asdict(taken) for taken in found.taken]}
+    return Ingested(found.schema(data, source.tables[0].index), account)
+
+
+def _outcomes(
+    source: Input, index: int, found: Columns, divided: Assignment, repeats: Repeats
+) -> Iterator[tuple[Block, Outcome]]:
+    """Yields each block of a file with what becomes of it."""
+    table, data = source.tables[index], source.data
+    required = list(found.required)
+    if divided.time_column and divided.is_divided(index):
+        required.append(divided.time_column)
+    assigned = divided.of_file(index)
+    paths = pa.array([file["path"] for file in source.files], pa.string())
+    for block in table.blocks(found.markers, found.read_as):
+        if data.exclude:
+            raw = rejects.without(block, table.names, data.exclude)
+            block = block._replace(raw=raw)
+        outcome = _outcome(block, table.names, data, found, required, assigned, repeats)
+        rows = outcome.origins
+        file = pa.DictionaryArray.from_arrays(np.full(len(rows), index, np.int32), paths)
+        yield block, outcome._replace(origins=rows.add_column(0, "file", file))
+
+
+def _outcome(
+    block: Block,
+    names: Sequence[str],
+    data: DataConfig,
+    found: Columns,
+    required: Sequence[str],
+    assigned: FileAssignment,
+    repeats: Repeats,
+) -> Outcome:
+    """Returns what becomes of a block; its origins have no file yet."""
+    batch, kept, rejected, unlabelled = _labelled(block, names, data, found, required)
+    fresh = repeats.first_of_their_kind(block, names, kept)
+    kept[kept] = fresh
+    batch = _only(batch, fresh)
+    own, repeated = repeats.with_keys_of_their_own(block, names, kept, batch)
+    kept[kept] = own
+    batch = _only(batch, own)
+    left_out = {*data.exclude, *data.ids}
+    rows = pa.array(block.first_row + np.flatnonzero(kept))
+    return Outcome(
+        batch.select([name for name in found.types if name not in left_out]),
+        pa.table([rows, *(batch[name] for name in data.ids)], names=["row", *data.ids]),
+        assigned.splits(block, kept, batch),
+        sorted(rejected + repeated, key=lambda reject: reject.row),
+        unlabelled,
+        int((~fresh).sum()),
+    )
+
+
+def _labelled(
+    block: Block,
+    names: Sequence[str],
+    data: DataConfig,
+    found: Columns,
+    required: Sequence[str],
+) -> tuple[pa.RecordBatch, Array, list[Reject], int]:
+    """Returns the good rows that have a label, which these are (bool [rows]), the bad rows, and
+    how many of the good ones have no label."""
+    finite = [name for name in (data.label, data.weight) if name]
+    batch, kept, rejected = blocks.typed(
+        block, names, dict(found.types), required, found.domains, found.formats, finite
+    )
+    labelled = batch[data.label].is_valid().to_numpy(zero_copy_only=False)
+    kept[kept] = labelled
+    return _only(batch, labelled), kept, rejected, int((~labelled).sum())
+
+
+def _only(batch: pa.RecordBatch, wanted: Array) -> pa.RecordBatch:
+    return batch if wanted.all() else batch.filter(pa.array(wanted))
+
+
+class Output:
+    """What ingest writes: shards, origins and rejected rows; a context manager."""
+
+    def __init__(self, folder: Path, data: DataConfig) -> None:
+        per_shard, compression = data.examples_per_shard, data.compression
+        self._shards = {
+            split: ShardWriter(folder, split, per_shard, compression) for split in splits.SPLITS
+        }
+        self._origins = {split: OriginWriter(folder, split, data.ids) for split in splits.SPLITS}
+        self._rejected = RejectedRows(folder / "rejected.csv", data.exclude)
+        self._counts = dict.fromkeys(("unlabelled", "duplicates_dropped", "in_gap"), 0)
+        self._files: list[dict[str, Any]] = []
+        self._written: dict[str, list[dict[str, Any]]] = {}
+
+    def begin(self, file: dict[str, Any]) -> None:
+        """Says that the rows that follow are a file's."""
+        kept = {key: file[key] for key in ("bytes", "sha256")}
+        self._files.append({"path": file["path"], "rows_read": 0} | kept)
+
+    def write(self, rows: int, outcome: Outcome) -> None:
+        """Writes what becomes of a block of so many rows."""
+        encoder = Encoder(outcome.examples)
+        for number, split in enumerate(splits.SPLITS):
+            chosen = np.flatnonzero(outcome.splits == number)
+            self._shards[split].write(encoder, chosen)
+            self._origins[split].write(outcome.origins.take(chosen))
+        self._rejected.write(self._files[-1]["path"], outcome.rejected)
+        self._counts["unlabelled"] += outcome.unlabelled
+        self._counts["duplicates_dropped"] += outcome.duplicates
+        self._counts["in_gap"] += int((outcome.splits == splits.LEFT_OUT).sum())
+        self._files[-1]["rows_read"] += rows
+
+    def account(self) -> dict[str, Any]:
+        """Returns the content of ingest.json."""
+        reasons = dict(self._rejected.reasons)
+        return {**self._counts, "files": self._files, "shards": self._written, "reasons": reasons}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: object, *_: object) -> None:
+        self._rejected.close()
+        if error is None:
+            for writer in self._origins.values():
+                writer.close()
+            self._written = {split: writer.close() for split, writer in self._shards.items()}
