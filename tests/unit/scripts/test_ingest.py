@@ -110,8 +110,8 @@ def test_a_second_run_gives_the_same_bytes(job: Job) -> None:
     for results in ("first", "second"):
         job.run({"table.csv": None}, results=results, examples_per_shard=300)
     files = sorted(path.relative_to("first") for path in Path("first").rglob("*.*"))
-    # Shards, their origins, rejected rows, and what says whose they are.
-    assert len(files) == 3 + 5 + 3 + 1 + 1
+    # Shards, their origins, schema, account and rejected rows, and what says whose they are.
+    assert len(files) == 7 + 3 + 3 + 1
     for file in files:
         assert Path("first", file).read_bytes() == Path("second", file).read_bytes()
 
