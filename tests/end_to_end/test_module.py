@@ -99,5 +99,5 @@ def test_a_mistake_in_a_modules_config_is_one_clear_error(tmp_path: Path) -> Non
         check=False,
     )
     assert done.returncode != 0
-    assert "found ['epoches']" in done.stderr
+    assert "unknown key 'epoches'" in done.stderr
     assert "Traceback" not in done.stderr
