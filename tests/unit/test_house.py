@@ -26,7 +26,6 @@ NOT_YET = {
     "scripts/ingest.py",
     "scripts/verify.py",
     "scripts/verify.py: main",
-    "rules/export.smk",
 }
 
 
