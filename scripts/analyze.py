@@ -30,10 +30,12 @@ def main() -> None:
         for split in SPLITS
     }
     computed = statistics.compute(batches, schema, data.task, data.positive)
-    for split, shards in files.read_json(args.account)["shards"].items():
+    account = files.read_json(args.account)
+    for split, shards in account["shards"].items():
         examples.check_counts(args.examples, shards, computed["splits"][split]["rows"])
     previous = read_previous(Path(data.previous)) if data.previous else None
-    found = anomalies.graded(anomalies.find(computed, previous), data.anomalies.severities)
+    found = anomalies.of_cells(account["taken"]) + anomalies.find(computed, previous)
+    found = anomalies.graded(found, data.anomalies.severities)
     if wrong := [anomaly["message"] for anomaly in found if anomaly["severity"] == "error"]:
         raise errors.MillraceError(
             f"{args.examples}: expected no anomaly that data.anomalies calls an error, "

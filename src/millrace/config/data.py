@@ -156,9 +156,26 @@ class AnomaliesConfig(Section):
         default=None, description="Values that no training example has."
     )
     rounded: Severity | None = Field(
+        default=None, description="Whole numbers that float32, which models take, cannot hold."
+    )
+    number_format: Severity | None = Field(
         default=None,
-        description="Whole numbers in validation or the test that float32, which models take, "
-        "cannot hold. In training they are an error.",
+        description="A column whose numbers are not written as programs write them: info where "
+        "the cells leave no doubt.",
+    )
+    time_format: Severity | None = Field(
+        default=None, description="As `number_format`, for dates and times."
+    )
+    mixed: Severity | None = Field(
+        default=None, description="A column of text, most cells of which are numbers."
+    )
+    marker: Severity | None = Field(
+        default=None,
+        description="A text that counts as missing, in a column of text without empty cells.",
+    )
+    infinite: Severity | None = Field(default=None, description="A column with infinite numbers.")
+    spelled_alike: Severity | None = Field(
+        default=None, description="Values that differ only in case, spaces or punctuation."
     )
 
     @property
@@ -314,6 +331,6 @@ class DataConfig(Section):
     anomalies: AnomaliesConfig = Field(
         default=AnomaliesConfig(),
         description="How severe an anomaly is, by its kind: an `error` fails the job, `ignore` "
-        "leaves it out. Default: a warning, or info where few rows have new categories or are in "
-        "two splits.",
+        "leaves it out. Default: a warning, or info where few rows are concerned or there is no "
+        "doubt.",
     )

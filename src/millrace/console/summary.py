@@ -14,9 +14,15 @@ from millrace.errors import run
 from millrace.files import read_json
 from millrace.results import Logs, Results
 
+# Anomalies that say how cells were read.
+OF_CELLS = ("number_format", "time_format")
+
+# Lines about the data; the report has all of them.
+MOST_TAKEN = 20
+
 
 def summary(results: Results) -> str:
-    """Returns the summary of the results of a job, in lines of at most about 100 characters.
+    """Returns the summary of the results of a job, in lines of about 100 characters.
 
     Raises MillraceError when an artifact is missing.
     """
@@ -27,6 +33,7 @@ def summary(results: Results) -> str:
     lines = [
         *_champion(champion, metrics),
         *_parity(parity),
+        *_taken(results),
         *_files(results, not_reached),
     ]
     return "\n".join(lines)
@@ -62,6 +69,23 @@ def _parity(parity: dict[str, Any]) -> Iterator[str]:
         yield f"  not on {runtime['runtime']}: {runtime['reason']}"
     for artifact in parity["not_shipped"]:
         yield f"  not shipped: {artifact['artifact']}, {artifact['reason']}"
+
+
+def _taken(results: Results) -> Iterator[str]:
+    """What was found or decided that a person might have meant otherwise, warnings first."""
+    anomalies = read_json(results.anomalies)["anomalies"]
+    of_cells = [anomaly for anomaly in anomalies if anomaly["kind"] in OF_CELLS]
+    warnings = [anomaly for anomaly in anomalies if anomaly["severity"] == "warning"]
+    found = [f"warning: {anomaly['message']}" for anomaly in warnings]
+    found += [anomaly["message"] for anomaly in of_cells if anomaly["severity"] == "info"]
+    if results.preprocessing.exists():
+        left_out = read_json(results.preprocessing)["left_out"]
+        found += [f"{column!r} is no feature: {reason}" for column, reason in left_out.items()]
+    if found:
+        yield "What was taken for what:"
+        yield from (f"  {line}" for line in found[:MOST_TAKEN])
+    if len(found) > MOST_TAKEN:
+        yield f"  … and {len(found) - MOST_TAKEN:,} more, in {results.report}"
 
 
 def _files(results: Results, not_reached: set[str]) -> Iterator[str]:

@@ -59,6 +59,16 @@ def find(
     return found
 
 
+def of_cells(taken: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns what ingest noted about the cells of columns (`taken` of ingest.json) as anomalies,
+    the warnings first."""
+    found = [
+        _anomaly(note["severity"], note["kind"], note["column"], "", note["message"], None)
+        for note in taken
+    ]
+    return sorted(found, key=lambda anomaly: anomaly["severity"] != "warning")
+
+
 def graded(found: list[dict[str, Any]], severities: Mapping[str, str]) -> list[dict[str, Any]]:
     """Returns the anomalies with the severities that `data.anomalies` gives to their kinds.
 

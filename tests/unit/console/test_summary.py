@@ -44,6 +44,28 @@ def test_a_test_that_is_too_small_is_a_warning_without_intervals(
     assert "interval" not in text and "None" not in text
 
 
+def test_what_was_taken_for_what_is_told_warnings_first(
+    make_results: Callable[[str], Results],
+) -> None:
+    results = make_results("binary")
+    noted = {"kind": "number_format", "column": "x", "split": "", "value": None}
+    anomalies = [
+        noted | {"severity": "info", "message": "'x' is read as numbers"},
+        noted | {"severity": "info", "kind": "drift", "message": "not told"},
+        noted | {"severity": "warning", "kind": "mixed", "message": "'y' is text"},
+    ]
+    results.anomalies.write_text(json.dumps({"anomalies": anomalies}))
+    results.preprocessing.write_text(json.dumps({"left_out": {"id": "it counts the rows"}}))
+    lines = summary(results).splitlines()
+    first = lines.index("What was taken for what:")
+    assert lines[first + 1 : first + 4] == [
+        "  warning: 'y' is text",
+        "  'x' is read as numbers",
+        "  'id' is no feature: it counts the rows",
+    ]
+    assert "not told" not in "\n".join(lines)
+
+
 def test_a_certificate_that_failed_is_not_called_passed(
     make_results: Callable[[str], Results],
 ) -> None:
