@@ -6,9 +6,10 @@ apart by the rest of the table, or refused.
 """
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -180,7 +181,16 @@ _ZONES = ("", " %Z", " %z", "%z")
 _OTHERS = ("%a, %d %b %Y %H:%M:%S %Z", "%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %Y")
 
 
-def _time_patterns() -> list[str]:
+# A digit, a separator and a digit, or the name of a month beside a separator and a digit.
+_LIKE_A_TIME = re.compile(
+    rb"(?i)\d[-/. ]\d|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[-/., ]+\d"
+    rb"|\d[-/. ](?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+)
+
+
+@cache
+def _times() -> tuple[TimeFormat, ...]:
+    """Returns the ways to write a time that are looked for."""
     dates = [date.format(sign) for date in _DATES for sign in "/-. "]
     dates += [date for date in _NAMED if "%d" in date]
     moments = [
@@ -189,7 +199,8 @@ def _time_patterns() -> list[str]:
         if time or not zone
     ]
     months = [month.format(sign) for month in _MONTHS for sign in "/-. "]
-    return [*moments, *months, *(date for date in _NAMED if "%d" not in date), *_OTHERS]
+    others = [date for date in _NAMED if "%d" not in date]
+    return tuple(map(TimeFormat, [*moments, *months, *others, *_OTHERS]))
 
 
 class Evidence:
@@ -251,10 +262,11 @@ class Evidence:
         kept = np.flatnonzero(counts[:, format_kernels.FITS] >= least)
         self.numbers = [self.numbers[place] for place in kept.tolist()]
         self.number_counts, self.currencies = self.number_counts[kept], self.currencies[kept]
-        if any(letter in text for text in texts for letter in b"0123456789"):
+        # There are many ways to write a time, so that most columns are not to be tried with each.
+        if sum(1 for text in texts if _LIKE_A_TIME.search(text)) >= least:
             self.times = [
                 way
-                for way in map(TimeFormat, _time_patterns())
+                for way in _times()
                 if format_kernels.count_times(data, spans, wanted, way.ops) >= least
             ]
         self.time_counts = [0] * len(self.times)

@@ -150,7 +150,8 @@ class Census:
         seen = np.zeros((len(table.names), cells.CLASSES), np.int64)
         whole_rows = block.counts == len(table.names)
         rounded = np.zeros(len(table.names), np.int64)
-        cells.count_classes(block.classes, block.values, whole_rows, seen, rounded)
+        numbers = block.values.view(np.float64)
+        cells.count_classes(block.classes, numbers, whole_rows, seen, rounded)
         for index, name in enumerate(table.names):
             if not table.has_types:
                 self._look(name, block, index, whole_rows, seen[index])

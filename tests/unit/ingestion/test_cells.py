@@ -182,7 +182,7 @@ def test_classes_of_taken_rows_are_counted() -> None:
     classes = np.array([[cells.INT, cells.INT, cells.TEXT], [cells.MISSING] * 3], np.uint8)
     counts, rounded = np.zeros((2, cells.CLASSES), np.int64), np.zeros(2, np.int64)
     taken = np.array([True, False, True])
-    cells.count_classes(classes, np.zeros((2, 3), np.int64), taken, counts, rounded)
+    cells.count_classes(classes, np.zeros((2, 3)), taken, counts, rounded)
     assert {(int(c), int(k)): int(counts[c, k]) for c, k in np.argwhere(counts)} == {
         (0, cells.INT): 1,
         (0, cells.TEXT): 1,
@@ -196,6 +196,6 @@ def test_whole_floats_that_float32_cannot_hold_are_counted() -> None:
     classes = np.full(numbers.shape, cells.FLOAT, np.uint8)
     counts, rounded = np.zeros((1, cells.CLASSES), np.int64), np.zeros(1, np.int64)
     taken = np.ones(numbers.shape[1], np.bool_)
-    cells.count_classes(classes, numbers.view(np.int64), taken, counts, rounded)
+    cells.count_classes(classes, numbers, taken, counts, rounded)
     whole = numbers == np.floor(numbers)
     assert rounded[0] == (whole & (numbers.astype(np.float32) != numbers)).sum()
