@@ -38,7 +38,7 @@ def analyze(folder: Path, data: dict | None = None) -> subprocess.CompletedProce
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
-    (tmp_path / "ingest.json").write_text('{"shards": {}}')
+    (tmp_path / "ingest.json").write_text('{"shards": {}, "taken": []}')
     for split, carriers in {"train": "abcb", "validation": "abab", "test": "abdd"}.items():
         write(tmp_path, split, list(carriers), ["No", "Yes", "No", "Yes"])
     return tmp_path
@@ -69,6 +69,17 @@ def test_writes_statistics_and_anomalies(folder: Path) -> None:
         ("new_categories", "test", 0.5),
     ]
     assert "2 of the 4 rows of test have a value of 'carrier' that train lacks" in result.stdout
+
+
+def test_what_ingest_noted_is_an_anomaly_that_can_be_an_error(folder: Path) -> None:
+    account = json.loads((folder / "ingest.json").read_text())
+    note = {"severity": "warning", "kind": "mixed", "column": "carrier", "message": "is text"}
+    (folder / "ingest.json").write_text(json.dumps(account | {"taken": [note]}))
+    assert "warning: is text" in analyze(folder).stdout
+    first = json.loads((folder / "out/anomalies.json").read_text())["anomalies"][0]
+    assert first == note | {"split": "", "value": None}
+    failed = analyze(folder, {"anomalies": {"mixed": "error"}})
+    assert failed.returncode == 1 and "is text" in failed.stderr
 
 
 def test_a_second_run_writes_the_same_bytes(folder: Path) -> None:
