@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from millrace import config
+from millrace.config import addresses
 from millrace.errors import MillraceError, run
 from millrace.fetching import own_inputs, sources
 from millrace.files import replacing, write_json
@@ -38,7 +39,7 @@ def main() -> None:
                     "split": source.split,
                     "sha256": digest,
                     "bytes": path.stat().st_size,
-                    "source": source.name,
+                    "source": addresses.public(source.name),
                 }
             )
         write_json(folder / "manifest.json", {"files": files})

@@ -1,11 +1,9 @@
 """What the config's classes cannot check, because it takes two keys or a look at an address."""
 
-import json
-import re
-
 from pydantic import ValidationError
 
-from millrace.config import tuning
+from millrace.config import addresses, tuning
+from millrace.config.data import SplitFiles
 from millrace.config.job import LARGEST_SEED, JobConfig
 from millrace.config.messages import explain
 from millrace.config.models import (
@@ -22,14 +20,11 @@ from millrace.errors import MillraceError
 # Settings of a model that say which one it is, not how it is trained.
 NOT_TUNED = {"kind", "path", "adopt", "warm_start", "seeds", "ensemble", "tune"}
 
-# In an address: scheme://user:password@host, or scheme://host?password=…
-PASSWORD = re.compile(r'://[^/:@"]*:[^/@"]+@|[?&](password|pwd)=')
-
 
 def check(job: JobConfig, source: str) -> None:
     """Raises MillraceError, which begins with `source`, when two parts contradict each other."""
     _refuse_what_tflite_cannot_run(job, source)
-    _refuse_passwords(job, source)
+    _refuse_secrets(job, source)
     _refuse_impossible_runs(job, source)
 
 
@@ -95,15 +90,13 @@ def _check_space(model: TrainedConfig, tune: TuneConfig, where: str) -> None:
             raise explain(error, trial, f"{where}.tune.space") from None
 
 
-def _refuse_passwords(job: JobConfig, source: str) -> None:
+def _refuse_secrets(job: JobConfig, source: str) -> None:
     """The report and provenance.json hold the config, and both are given to others."""
-    instead = {
-        "files": "a user and password for http go into ~/.netrc.",
-        "database": "leave it out, and set the environment variable MILLRACE_DATABASE_PASSWORD.",
-    }
-    data = plain_form(job.data)
-    for key, note in instead.items():
-        if PASSWORD.search(json.dumps(data.get(key))):
-            raise MillraceError(
-                f"{source}: data.{key}: expected no password in an address, found one.", note=note
-            )
+    files = job.data.files
+    for names in files.by_split().values() if isinstance(files, SplitFiles) else [files]:
+        for name in [names] if isinstance(names, str) else names:
+            addresses.refuse_secrets(name, f"{source}: data.files")
+    for name in job.data.sha256:
+        addresses.refuse_secrets(name, f"{source}: data.sha256")
+    if job.data.database:
+        addresses.refuse_secrets(job.data.database, f"{source}: data.database", is_database=True)

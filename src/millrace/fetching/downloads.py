@@ -34,27 +34,28 @@ def is_address(name: str) -> bool:
     return name.startswith(("http://", "https://", "s3://"))
 
 
-def download(url: str, path: Path) -> None:
-    """Writes the content of `url` to `path`.
+def download(url: str, path: Path, shown: str) -> None:
+    """Writes the content of `url` to `path`. `shown` is the address as errors may show it.
 
     Raises MillraceError when it is not there, is refused, or still breaks off at the last attempt.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            _append(url, path)
+            _append(url, path, shown)
             return
         except _Broken as error:
             if attempt == ATTEMPTS:
                 raise MillraceError(
-                    f"{url}: expected a file, found {error} after {ATTEMPTS} attempts."
+                    f"{shown}: expected a file, found {error} after {ATTEMPTS} attempts."
                 ) from None
         time.sleep(2 ** (attempt - 1) / 2)
 
 
-def _append(url: str, path: Path) -> None:
+def _append(url: str, path: Path, shown: str) -> None:
     """Asks for what `path` lacks of `url` and appends it."""
     have = path.stat().st_size if path.exists() else 0
-    start, total, chunks = (_from_s3 if url.startswith("s3://") else _from_http)(url, have)
+    bring = _from_s3 if url.startswith("s3://") else _from_http
+    start, total, chunks = bring(url, have, shown)
     with (
         path.open("ab" if start else "wb") as file,
         Progress(total, "B", path.name) as progress,
@@ -65,19 +66,21 @@ def _append(url: str, path: Path) -> None:
             progress.update(len(chunk))
 
 
-def _from_http(url: str, have: int) -> _Transfer:
+def _from_http(url: str, have: int, shown: str) -> _Transfer:
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
         response = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS)
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             return _Transfer(have, have, iter(()))  # the checksum tells whether it is right
         response.raise_for_status()
-    except requests.HTTPError as error:
-        if error.response is not None and error.response.status_code in TRANSIENT:
-            raise _Broken(error) from None
-        raise MillraceError(f"{url}: expected a file, found {error}.") from None
+    except requests.HTTPError:
+        # The error's own text has the address, with what is secret in it; a redirection has more.
+        found = f"{response.status_code} {response.reason}"
+        if response.status_code in TRANSIENT:
+            raise _Broken(found) from None
+        raise MillraceError(f"{shown}: expected a file, found {found}.") from None
     except requests.RequestException as error:
-        raise _Broken(error) from None
+        raise _Broken(_cause(error)) from None
     start = have if response.status_code == requests.codes.partial_content else 0
     rest = int(response.headers.get("Content-Length", 0))
     return _Transfer(start, start + rest or None, _body(response))
@@ -88,10 +91,19 @@ def _body(response: requests.Response) -> Iterator[bytes]:
         with response:
             yield from response.iter_content(CHUNK_BYTES)
     except requests.RequestException as error:
-        raise _Broken(error) from None
+        raise _Broken(_cause(error)) from None
 
 
-def _from_s3(url: str, have: int) -> _Transfer:
+def _cause(error: requests.RequestException) -> str:
+    """Returns what went wrong, without the address."""
+    inner = error.args[0] if error.args else None
+    reason = str(getattr(inner, "reason", None) or inner or "")
+    if isinstance(inner, str) or "url" in reason or "://" in reason:
+        return type(error).__name__
+    return f"{type(error).__name__} ({reason.rpartition('>: ')[2]})"
+
+
+def _from_s3(url: str, have: int, shown: str) -> _Transfer:
     """Keys and the server's address are where AWS' own tools look for them."""
     # Planning imports this module too, and has no use for these.
     import s3fs
@@ -111,7 +123,7 @@ def _from_s3(url: str, have: int) -> _Transfer:
         return _Transfer(have, storage.size(url), chunks())
     except (FileNotFoundError, PermissionError, NoCredentialsError) as error:
         raise MillraceError(
-            f"{url}: expected a file that may be read, found {error!r}.",
+            f"{shown}: expected a file that may be read, found {error!r}.",
             note="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile, say who you are; "
             "a public file has an https address too.",
         ) from None

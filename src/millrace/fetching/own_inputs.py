@@ -10,7 +10,7 @@ from millrace import files
 from millrace.config.job import JobConfig
 from millrace.config.values import CodePath, local_paths
 from millrace.errors import MillraceError
-from millrace.fetching import sources
+from millrace.fetching import source_names, sources
 from millrace.results import Results, RunFolder
 
 
@@ -85,7 +85,7 @@ def _inputs(job: JobConfig) -> Iterator[tuple[str, str]]:
     """Yields each path that the config names, behind its key."""
     data = job.data
     for name in [*sources.written(data.files), *(x.name for x in sources.named(data.files))]:
-        if not sources.is_elsewhere(name):
+        if not source_names.is_elsewhere(name):
             yield "data.files", name
     if data.database and not data.database.files():
         # A file that SQLAlchemy opens, behind its driver.

@@ -1,88 +1,240 @@
 """The rows of a table in a database, or those that an SQL query gives, as a Parquet file."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from millrace.config import addresses
 from millrace.errors import MillraceError
-from millrace.fetching.sources import TABLE, is_table
+from millrace.fetching.source_names import TABLE, is_table
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 ROWS_PER_BATCH = 1 << 16
-# Configs are given to others: no password may be in them.
-PASSWORD = "MILLRACE_DATABASE_PASSWORD"
+# Strings, quoted names and comments: what is in them is no part of a statement.
+_LITERAL = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/""", re.DOTALL
+)
+_READS = re.compile(r"\s*\(*\s*(select|with|values|table)\b", re.IGNORECASE)
+_WRITES = re.compile(
+    r"\b(insert|update|delete|merge|replace\s+into|into|drop|create|alter|truncate|grant|call|copy"
+    r"|attach|pragma)\b(?!\s*\()",
+    re.IGNORECASE,
+)
 
 
 def write(source: str, database: str | None, target: Path) -> None:
     """Writes the rows of a query or of a table, in their order, to `target`.
 
+    Nothing is written to the database: a query is one SELECT.
+
     Args:
         source: an .sql file with a query, or `table:name`, where a schema may stand: table:a.b.
         database: a DuckDB file or an SQLAlchemy URL; None is DuckDB by itself, which reads the
-            files that a query names: select * from 'table.csv'. The password of a URL's user is in
-            the environment variable MILLRACE_DATABASE_PASSWORD.
+            files that a query names: select * from 'table.csv'. A URL may refer to environment
+            variables, ${NAME}; the password of its user may be in MILLRACE_DATABASE_PASSWORD.
         target: the Parquet file.
 
     Raises:
-        MillraceError: the query fails, there is no such table, or there are no rows.
+        MillraceError: the query fails or is no SELECT, there is no such table, or there are no
+            rows.
     """
     if database is None and is_table(source):
         raise MillraceError(f"{source}: expected data.database, where the table is, found null.")
     try:
-        with _batches(source, database) as batches:
-            first = next(batches, None)
-            if first is None:
-                raise MillraceError(f"{source}: expected rows, found none.")
-            with pq.ParquetWriter(target, first.schema) as writer:
-                writer.write_batch(first)
-                for batch in batches:
-                    writer.write_batch(batch.cast(first.schema))
+        if database is not None and "://" in database:
+            _write_from_url(source, database, target)
+        else:
+            _write_from_duckdb(source, database, target)
     except (duckdb.Error, pa.ArrowException) as error:
-        raise MillraceError(f"{source}: expected a query that gives rows, found {error}.") from None
+        found = addresses.scrubbed(str(error), database or "")
+        raise MillraceError(f"{source}: expected a query that gives rows, found {found}.") from None
 
 
-def _text(source: str, quote: Callable[[str], str]) -> str:
-    """Returns a source as SQL; `quote` is the database's way to quote a name."""
+def _text(source: str, quoted: Callable[[str], str]) -> str:
+    """Returns a source as SQL; `quoted` is the database's way to quote a name."""
     if is_table(source):
-        return f"select * from {'.'.join(map(quote, source.removeprefix(TABLE).split('.')))}"
+        return f"select * from {'.'.join(map(quoted, source.removeprefix(TABLE).split('.')))}"
     return Path(source).read_text(encoding="utf-8")
 
 
-@contextmanager
-def _batches(source: str, database: str | None) -> Iterator[Iterator[pa.RecordBatch]]:
-    if database is not None and "://" in database:
-        yield from _alchemy_batches(source, database)
-        return
+def _no_select(source: str, found: str) -> MillraceError:
+    return MillraceError(
+        f"{source}: expected one SELECT, which changes nothing, found {found}.",
+        note="run what writes beforehand, with the database's own tools.",
+    )
+
+
+def _no_rows(source: str) -> MillraceError:
+    return MillraceError(f"{source}: expected rows, found none.")
+
+
+def _write_from_duckdb(source: str, database: str | None, target: Path) -> None:
     if database is not None and not Path(database).is_file():
-        raise MillraceError(f"data.database: expected a DuckDB file or a URL, found {database!r}.")
+        raise MillraceError(
+            f"data.database: expected a DuckDB file or a URL, found {addresses.public(database)!r}."
+        )
     with duckdb.connect(database or ":memory:", read_only=database is not None) as connection:
         text = _text(source, lambda name: '"' + name.replace('"', '""') + '"')
-        yield connection.sql(text).to_arrow_reader(ROWS_PER_BATCH)
+        statements = connection.extract_statements(text)
+        if len(statements) != 1:
+            raise _no_select(source, f"{len(statements)} statements")
+        if statements[0].type != duckdb.StatementType.SELECT:
+            raise _no_select(source, str(statements[0].type).rpartition(".")[2])
+        batches = iter(connection.sql(text).to_arrow_reader(ROWS_PER_BATCH))
+        first = next(batches, None)
+        if first is None:
+            raise _no_rows(source)
+        with pq.ParquetWriter(target, first.schema) as writer:
+            writer.write_batch(first)
+            for batch in batches:
+                writer.write_batch(batch)
 
 
-def _alchemy_batches(source: str, url: str) -> Iterator[Iterator[pa.RecordBatch]]:
+def _write_from_url(source: str, database: str, target: Path) -> None:
+    """Writes what a query gives, whose types only all of its rows tell: a column may begin with
+    nulls, or have its first decimals in the last row."""
+    with ExitStack() as stack:
+        spool = stack.enter_context(_Spool(target))
+        for batch in stack.enter_context(_batches(source, database)):
+            spool.add(batch)
+        if not spool.schemas:
+            raise _no_rows(source)
+        schema = _common([schema for schema, _ in spool.schemas])
+        with pq.ParquetWriter(target, schema) as writer:
+            for batch in spool.batches():
+                columns = [
+                    column.cast(field.type)
+                    for column, field in zip(batch.columns, schema, strict=True)
+                ]
+                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+
+
+class _Spool:
+    """Batches of rows on disk, beside a file that is to be made of them."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self.schemas: list[tuple[pa.Schema, Path]] = []
+        self._writer: Any = None
+
+    def __enter__(self) -> "_Spool":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        for _, path in self.schemas:
+            path.unlink(missing_ok=True)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Keeps a batch; a file of Arrow has one schema."""
+        if not self.schemas or self.schemas[-1][0] != batch.schema:
+            if self._writer is not None:
+                self._writer.close()
+            path = self._target.with_name(f".{self._target.name}.{len(self.schemas)}.arrow")
+            self.schemas.append((batch.schema, path))
+            self._writer = pa.ipc.new_file(str(path), batch.schema)
+        self._writer.write_batch(batch)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yields what was kept, in its order; nothing is added after this."""
+        self._writer.close()
+        for _, path in self.schemas:
+            with pa.ipc.open_file(str(path)) as reader:
+                yield from (reader.get_batch(index) for index in range(reader.num_record_batches))
+
+
+def _common(schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """Returns a schema that holds the values of all; text where values are of several kinds."""
+    fields = []
+    for index, field in enumerate(schemas[0]):
+        types = [pa.schema([pa.field("x", schema.field(index).type)]) for schema in schemas]
+        try:
+            type_ = pa.unify_schemas(types, promote_options="permissive").field("x").type
+        except pa.ArrowTypeError:
+            type_ = pa.string()
+        fields.append(pa.field(field.name, type_))
+    return pa.schema(fields)
+
+
+@contextmanager
+def _batches(source: str, url: str) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Gives the rows of a query behind an SQLAlchemy URL, as the server sends them."""
     import sqlalchemy
 
     try:
-        address = sqlalchemy.make_url(url)
-        if address.username:
-            address = address.set(password=os.environ.get(PASSWORD))
-        engine = sqlalchemy.create_engine(address)
-        with engine.connect().execution_options(yield_per=ROWS_PER_BATCH) as connection:
-            text = _text(source, engine.dialect.identifier_preparer.quote)
-            result = connection.execute(sqlalchemy.text(text))
+        engine = sqlalchemy.create_engine(_address(url))
+        text = _text(source, engine.dialect.identifier_preparer.quote)
+        _refuse_writing(source, text)
+        with engine.connect() as connection:
+            _make_read_only(connection)
+            # Without parameters: a colon or a percent sign in a literal stands for none.
+            result = connection.execution_options(
+                stream_results=True, max_row_buffer=ROWS_PER_BATCH, no_parameters=True
+            ).exec_driver_sql(text)
             names = list(result.keys())
             yield (
                 pa.RecordBatch.from_arrays(
-                    [pa.array(values) for values in zip(*rows, strict=True)], names
+                    [_array(values) for values in zip(*rows, strict=True)], names
                 )
-                for rows in result.partitions()
+                for rows in result.partitions(ROWS_PER_BATCH)
             )
     except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+        found = addresses.scrubbed(str(error), url)
         raise MillraceError(
-            f"data.database: expected a database that answers, found {error}."
+            f"data.database: expected a database that answers, found {found}."
         ) from None
+
+
+def _address(url: str) -> "sqlalchemy.URL":
+    import sqlalchemy
+
+    address = sqlalchemy.make_url(addresses.resolved(url))
+    if address.username and not address.password:
+        address = address.set(password=os.environ.get(addresses.DATABASE_PASSWORD))
+    file = address.database
+    if address.get_backend_name() == "sqlite" and file and not file.startswith((":", "file:")):
+        # SQLite would make a file that is not there.
+        address = address.set(database=f"file:{quote(file)}")
+        address = address.update_query_dict({"mode": "ro", "uri": "true"})
+    return address
+
+
+def _refuse_writing(source: str, text: str) -> None:
+    """Raises MillraceError when SQL is not one statement that reads."""
+    if is_table(source):
+        return
+    plain = _LITERAL.sub(" '' ", text).strip().removesuffix(";")
+    if ";" in plain:
+        raise _no_select(source, "several statements")
+    if not _READS.match(plain.replace("''", " ", 1) if plain.startswith("''") else plain):
+        raise _no_select(source, repr(plain.split(maxsplit=1)[0] if plain.split() else ""))
+    if found := _WRITES.search(plain):
+        raise _no_select(source, repr(found[0]))
+
+
+def _make_read_only(connection: "sqlalchemy.Connection") -> None:
+    """Has the database itself refuse to write, where it can: a function may write, too."""
+    match connection.engine.dialect.name:
+        case "sqlite":
+            connection.exec_driver_sql("pragma query_only = on")
+        case "postgresql":
+            connection.exec_driver_sql("set transaction read only")
+
+
+def _array(values: Sequence[Any]) -> pa.Array:
+    """Returns a column; what is of several kinds, or of one that Parquet has not, is text."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([None if value is None else str(value) for value in values])

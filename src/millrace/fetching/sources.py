@@ -7,14 +7,13 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
+from millrace.config import addresses
 from millrace.config.data import SplitFiles
 from millrace.errors import MillraceError
 from millrace.fetching import downloads
 from millrace.fetching.bundled import write_flights
+from millrace.fetching.source_names import TABLE, is_elsewhere, is_table, is_url
 from millrace.files import sha256
-
-TABLE = "table:"
-
 
 Files: TypeAlias = str | Sequence[str] | SplitFiles
 
@@ -73,20 +72,6 @@ def _files_in(folder: Path) -> list[str]:
     return sorted(map(str, found))
 
 
-def is_url(name: str) -> bool:
-    return "://" in name
-
-
-def is_table(name: str) -> bool:
-    """Whether a source is a table of the database."""
-    return name.startswith(TABLE)
-
-
-def is_elsewhere(name: str) -> bool:
-    """Whether a source is no path on this disk."""
-    return is_url(name) or is_table(name) or name.startswith("bundled:")
-
-
 def fetch(
     source: Source, folder: Path, expected: str | None, database: str | None = None
 ) -> tuple[Path, str]:
@@ -102,15 +87,16 @@ def fetch(
         write_flights(path)
     elif downloads.is_address(source.name):
         path = folder / (PurePosixPath(urlsplit(source.name).path).name or "data")
-        _check_download(source.name, path, expected)
-        downloads.download(source.name, path)
+        shown = addresses.public(source.name)
+        _check_download(shown, path, expected)
+        downloads.download(addresses.resolved(source.name), path, shown)
     elif is_table(source.name):
         path = folder / f"{source.name.removeprefix(TABLE).replace('/', '_')}.parquet"
         _query(source, database, path)
     elif is_elsewhere(source.name):
         raise MillraceError(
             f"data.files: expected a path, an http(s) or s3 URL, table:name or "
-            f"bundled:flights, found {source.name}."
+            f"bundled:flights, found {addresses.public(source.name)}."
         )
     else:
         path = Path(source.name)
@@ -121,7 +107,7 @@ def fetch(
     found = sha256(path)
     if expected not in (None, found):
         raise MillraceError(
-            f"{source.name}: expected SHA-256 {expected}, found {found}.",
+            f"{addresses.public(source.name)}: expected SHA-256 {expected}, found {found}.",
             note="the file has changed since its checksum was written under data.sha256.",
         )
     return path, found

@@ -10,6 +10,7 @@ import numpy as np
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, csv_kernels, dialects
 from millrace.ingestion.blocks import NO_OBJECT, Block, Markers, classify
+from millrace.ingestion.delimited import LARGEST_ROW_BYTES
 from millrace.ingestion.dialects import Dialect
 
 CHUNK_BYTES = 1 << 20
@@ -52,15 +53,32 @@ class JsonLinesTable:
 
     def _lines(self) -> Iterator[Line]:
         """Yields each line that is not empty: its byte offset, its text and its object, if any."""
-        offset, rest = self._dialect.start, b""
+        offset = self._dialect.start
+        for line in self._texts():
+            if line.strip():
+                yield offset, line.rstrip(b"\r"), _object(line)
+            offset += len(line) + 1
+
+    def _texts(self) -> Iterator[bytes]:
+        """Yields each line without its end."""
+        number, parts = 1, [b""]  # of a line that may go on in the next chunk
+        size = 0
         for chunk in dialects.chunks(self.path, self._dialect, CHUNK_BYTES):
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                if line.strip():
-                    yield offset, line.rstrip(b"\r"), _object(line)
-                offset += len(line) + 1
-        if rest.strip():
-            yield offset, rest, _object(rest)
+            first, *others = chunk.split(b"\n")
+            parts.append(first)
+            size += len(first)
+            if size > LARGEST_ROW_BYTES:
+                raise MillraceError(
+                    f"{self.path}: line {number}: expected at most {LARGEST_ROW_BYTES >> 20} MiB, "
+                    "found no end of the line within them.",
+                    note="one JSON object is one line; `jq -c '.[]'` writes an array so.",
+                )
+            if others:
+                yield b"".join(parts)
+                yield from others[:-1]
+                number += len(others)
+                parts, size = [others[-1]], len(others[-1])
+        yield b"".join(parts)
 
     def _block(self, lines: list[Line], row: int, markers: Markers, types: dict[str, str]) -> Block:
         objects = [found or {} for _, _, found in lines]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from millrace.errors import MillraceError
@@ -24,6 +25,7 @@ _INDEX = re.compile(r"__index_level_\d+__")
 
 ROWS_PER_BLOCK = 1 << 16
 CELLS_PER_BLOCK = 1 << 20
+TEXT_BYTES_PER_BLOCK = 1 << 27  # of one column
 
 Array = np.ndarray[Any, Any]
 
@@ -41,8 +43,16 @@ class ParquetTable:
         self.path = path
         with _damage_named(str(path)):
             # With pre_buffer, memory grows with the file.
-            self._file = pq.ParquetFile(path, pre_buffer=False)
-        fields = self._file.schema_arrow
+            file = pq.ParquetFile(path, pre_buffer=False)
+            fields, metadata = file.schema_arrow, file.metadata
+            text = {field.name for field in fields if _is_text(field.type)}
+            file.close()
+            self._file = pq.ParquetFile(
+                path,
+                pre_buffer=False,
+                metadata=metadata,
+                read_dictionary=[name for name in _dictionaries(metadata) if name in text],
+            )
         self.names: list[str] = fields.names
         stored = (fields.pandas_metadata or {}).get("index_columns", [])
         # A range is an object, not a column.
@@ -63,9 +73,41 @@ class ParquetTable:
         row = 1
         with _damage_named(str(self.path)):
             # A thread for each column would take twice the CPU, and cores that are other jobs'.
-            for batch in self._file.iter_batches(most, use_threads=False):
-                yield _block(batch, row, markers, types)
-                row += batch.num_rows
+            for whole in self._file.iter_batches(most, use_threads=False):
+                for batch in _bounded(whole):
+                    yield _block(batch, row, markers, types)
+                    row += batch.num_rows
+
+
+def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yields a batch in pieces whose text, written out, takes a bounded amount of memory: a page
+    of ten kilobytes can stand for gigabytes."""
+    half = batch.num_rows // 2
+    if half and any(map(_is_large, batch.columns)):
+        yield from _bounded(batch.slice(0, half))
+        yield from _bounded(batch.slice(half))
+    else:
+        yield batch
+
+
+def _is_large(column: pa.Array) -> bool:
+    if not (pa.types.is_dictionary(column.type) and _is_text(column.type)):
+        return False
+    lengths = pc.binary_length(column.dictionary)
+    if len(column) * (pc.max(lengths).as_py() or 0) <= TEXT_BYTES_PER_BLOCK:
+        return False
+    return bool((pc.sum(lengths.take(column.indices)).as_py() or 0) > TEXT_BYTES_PER_BLOCK)
+
+
+def _dictionaries(metadata: pq.FileMetaData) -> list[str]:
+    """Returns the columns that are written as indices into a list of values."""
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    return [
+        chunks[0].path_in_schema
+        for column in range(metadata.num_columns)
+        if (chunks := [group.column(column) for group in groups])
+        and any({"RLE_DICTIONARY", "PLAIN_DICTIONARY"} & {*chunk.encodings} for chunk in chunks)
+    ]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import yaml
 
 from millrace.config import load
 from millrace.errors import MillraceError
-from millrace.fetching import sources
+from millrace.fetching import source_names, sources
 from millrace.results import Results
 from millrace.workflow import code
 
@@ -240,7 +240,7 @@ def _require_raw_files() -> None:
     lacking = [
         source.name
         for source in named
-        if not sources.is_elsewhere(source.name) and not Path(source.name).is_file()
+        if not source_names.is_elsewhere(source.name) and not Path(source.name).is_file()
     ]
     if lacking:
         raise MillraceError(

@@ -18,7 +18,7 @@ from millrace.config import complete, load, runs
 from millrace.config.job import JobConfig
 from millrace.config.values import Section, local_paths, plain_form
 from millrace.errors import MillraceError
-from millrace.fetching import own_inputs, sources
+from millrace.fetching import own_inputs, source_names, sources
 from millrace.files import replacing
 from millrace.results import Logs, RawFolder, Results
 from millrace.training import workers
@@ -129,7 +129,7 @@ class Job:
         """
         named = [source.name for source in sources.named(self.config.data.files)]
         if self.project:
-            return [local(name) for name in named if not sources.is_elsewhere(name)]
+            return [local(name) for name in named if not source_names.is_elsewhere(name)]
         return [name for name in named if Path(name).is_file()]
 
     def files_in(self, *keys: str) -> list[str]:
@@ -250,7 +250,7 @@ def _megabytes(path: str) -> float:
 
 def _require_plain_names(files: Iterable[str]) -> None:
     for file in files:
-        if not sources.is_elsewhere(file) and (found := WILDCARD.search(file)):
+        if not source_names.is_elsewhere(file) and (found := WILDCARD.search(file)):
             raise MillraceError(
                 f"data.files: expected names without {found[0]}, which Snakemake takes for a "
                 f"wildcard, found {file}.",

@@ -281,19 +281,47 @@ def test_a_bucket_count_below_one_or_beyond_int32_is_refused(kind: str, key: str
         ("database", "mysql://host/shop?user=ann&password=s3cret", "MILLRACE_DATABASE_PASSWORD"),
         ("files", ["t.csv", "https://ann:s3cret@example.org/t.csv"], ".netrc"),
         ("files", {"train": "t.csv", "test": "https://ann:s3cret@example.org/t.csv"}, ".netrc"),
+        ("files", "https://s3cret@example.org/t.csv", "${NAME}"),
+        ("files", "https://example.org/t.csv?X-Amz-Signature=s3cret", "${NAME}"),
+        ("files", "https://example.org/t.csv?raw=1&sig=s3cret", "${NAME}"),
+        ("files", "https://example.org/t.csv?s3cret", "${NAME}"),
+        ("files", "https://example.org/t.csv#access_token=s3cret", "${NAME}"),
+        ("files", "https://example.org/t.csv?name=" + "s3cret" * 9, "${NAME}"),
+        ("files", "s3://key:s3cret@bucket/t.csv", "${NAME}"),
+        ("database", "postgresql://ann:pa/s3cret@host/shop", "${NAME}"),
+        ("database", "postgresql://ann:12/s3cret@host/shop", "${NAME}"),
+        ("database", "postgresql://ann:pa?s3cret@host/shop", "${NAME}"),
+        ("database", "postgresql://ann:p@s3cret@host/shop", "${NAME}"),
+        ("database", "mssql+pyodbc:///?odbc_connect=DRIVER%3DX%3BPWD%3Ds3cret", "${NAME}"),
+        ("database", "mysql://host/shop?PASSWORD=s3cret", "${NAME}"),
+        ("database", "snowflake://host/shop?api_key=s3cret", "${NAME}"),
+        ("database", "DRIVER=X;UID=ann;PASSWORD=s3cret", "${NAME}"),
     ],
 )
 def test_a_password_is_refused_and_not_repeated(key: str, value: Any, note: str) -> None:
     """The report and provenance.json hold the config."""
     found = message(with_value(f"data.{key}", value))
-    assert f"job.yaml: data.{key}: expected no password in an address, found one." in found
+    assert f"job.yaml: data.{key}: expected no secret in an address, found " in found
     assert note in found
     assert "s3cret" not in found
 
 
 @pytest.mark.parametrize(
     "address",
-    ["postgresql://ann@host:5432/shop", "https://example.org:443/a@b/t.csv", "s3://bucket/t.csv"],
+    [
+        "postgresql://ann@host:5432/shop",
+        "https://example.org:443/a@b/t.csv",
+        "s3://bucket/t.csv",
+        "https://example.org/@b/t.csv?raw=true&version=2",
+        "https://example.org/t.csv?${QUERY}",
+        "https://example.org/t.csv?raw=1&sig=${SIG}",
+        "https://${TOKEN}@example.org/t.csv",
+        "https://ann:${TOKEN}@example.org/t.csv",
+        "postgresql://ann:${PASSWORD}@host:${PORT}/shop?sslmode=require",
+        "postgresql://ann@[::1]:5432/shop",
+        "${DATABASE}",
+        "mssql+pyodbc:///?odbc_connect=${ODBC}",
+    ],
 )
 def test_an_address_without_a_password_is_taken(address: str) -> None:
     assert complete(with_value("data.database", address)).data.database == address

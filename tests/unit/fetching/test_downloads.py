@@ -188,7 +188,7 @@ def test_an_object_goes_on_where_it_stopped(
     s3: FaultyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "table.csv").write_bytes(DATA[:150_000])
-    downloads.download(OBJECT.name, tmp_path / "table.csv")
+    downloads.download(OBJECT.name, tmp_path / "table.csv", OBJECT.name)
     assert (tmp_path / "table.csv").read_bytes() == DATA
     assert min(s3.asked) == 150_000
 
@@ -207,3 +207,31 @@ def test_an_s3_server_that_does_not_answer_is_given_up(
     monkeypatch.setattr(downloads, "ATTEMPTS", 2)
     with pytest.raises(MillraceError, match=r"table\.csv: expected a file, found .* 2 attempts"):
         sources.fetch(OBJECT, tmp_path, DIGEST)
+
+
+@pytest.mark.parametrize("faults", [["404"], ["503"] * 5])
+def test_the_secrets_of_an_address_are_in_no_error(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: list[str]
+) -> None:
+    address, shown, _ = server
+    shown += faults
+    monkeypatch.setenv("TOKEN", "s3cret/+")
+    source = Source(address.replace("x=1", "sig=${TOKEN}"), None)
+    with pytest.raises(MillraceError, match=f"expected a file, found {faults[0]}") as raised:
+        sources.fetch(source, tmp_path, DIGEST)
+    assert "s3cret" not in str(raised.value)
+    assert "sig" not in str(raised.value)
+    # Nobody listens there.
+    source = Source("http://127.0.0.1:9/t.csv?sig=${TOKEN}", None)
+    with pytest.raises(MillraceError, match="found ConnectionError") as raised:
+        sources.fetch(source, tmp_path, DIGEST)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_an_address_takes_its_secret_from_the_environment(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLACE", server[0].removeprefix("http://").partition("/")[0])
+    path, digest = sources.fetch(Source("http://${PLACE}/t.csv", None), tmp_path, DIGEST)
+    assert (path.name, digest) == ("t.csv", DIGEST)
+    assert path.read_bytes() == DATA

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy
@@ -79,6 +80,8 @@ def test_a_table_needs_no_query(folder: Path) -> None:
 )
 def test_a_table_that_is_not_there(folder: Path, database: str | None, message: str) -> None:
     duckdb.connect("taxi.duckdb").close()
+    sqlite3.connect("taxi.sqlite").close()
+    Path("taxi.sqlite").touch()
     with pytest.raises(MillraceError, match=message):
         rows_of("table:none", database)
 
@@ -127,3 +130,95 @@ def test_the_password_of_a_user_is_in_the_environment(
         run("select 1 as n", "guarded://ann@host/taxi.sqlite")
     monkeypatch.setenv("MILLRACE_DATABASE_PASSWORD", "s3cret")
     assert run("select 1 as n", "guarded://ann@host/taxi.sqlite")["n"].tolist() == [1]
+
+
+def made(name: str, *statements: str) -> str:
+    with sqlite3.connect(name) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    return f"sqlite:///{name}"
+
+
+def test_types_are_those_of_all_rows(folder: Path) -> None:
+    """The first batch of rows holds nulls and whole numbers only; pandas reads the same table."""
+    rows = 70_000
+    url = made("t.sqlite", "create table t (n, x, s, m)")
+    with sqlite3.connect("t.sqlite") as connection:
+        connection.executemany(
+            "insert into t values (?, ?, ?, ?)",
+            (
+                (n, n if n < 66_000 else n + 0.5, None if n < 66_000 else "é", n if n % 2 else "a")
+                for n in range(rows)
+            ),
+        )
+        expected = pd.read_sql("select * from t", connection)
+    found = run("select * from t", url)
+    assert pq.read_table("out.parquet").schema.types[:3] == [pa.int64(), pa.float64(), pa.string()]
+    assert found["n"].tolist() == expected["n"].tolist()
+    assert found["x"].tolist() == expected["x"].tolist()
+    assert found["s"].isna().sum() == 66_000
+    assert found["m"].tolist() == expected["m"].map(str).tolist()
+    assert pq.ParquetFile("out.parquet").num_row_groups == 2
+    assert not list(folder.glob(".*"))
+
+
+def test_colons_and_percent_signs_in_a_literal_are_text(folder: Path) -> None:
+    url = made("t.sqlite", "create table t (s)", "insert into t values (':oslo 5% ?')")
+    found = run(
+        "-- a; comment\nselect s, '; drop table t' as d from t where s = ':oslo 5% ?';", url
+    )
+    assert found.to_dict("list") == {"s": [":oslo 5% ?"], "d": ["; drop table t"]}
+
+
+WRITING = [
+    "drop table t",
+    "select 1; drop table t",
+    "insert into t values (2) returning n",
+    "with x as (select 1) delete from t",
+    "pragma writable_schema = on",
+    "attach 'other.sqlite' as o",
+    "select * into u from t",
+    "",
+]
+
+
+@pytest.mark.parametrize("query", WRITING)
+def test_a_query_changes_nothing(folder: Path, query: str) -> None:
+    url = made("t.sqlite", "create table t (n)", "insert into t values (1)")
+    before = Path("t.sqlite").read_bytes()
+    with pytest.raises(MillraceError, match=r"query\.sql: expected one SELECT"):
+        run(query, url)
+    assert Path("t.sqlite").read_bytes() == before
+    assert not Path("other.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["copy (select 1) to 'x.csv'", "attach 'x.duckdb' as x", "select 1; select 2", "drop table t"],
+)
+@pytest.mark.parametrize("database", [None, "t.duckdb"])
+def test_a_query_in_duckdb_changes_nothing(folder: Path, query: str, database: str | None) -> None:
+    with duckdb.connect("t.duckdb") as connection:
+        connection.execute("create table t as select 1 as n")
+    with pytest.raises(MillraceError, match=r"query\.sql: expected one SELECT"):
+        run(query, database)
+    assert {path.name for path in folder.iterdir()} <= {"taxi.csv", "t.duckdb", "query.sql"}
+
+
+def test_a_database_that_is_not_there_is_not_made(folder: Path) -> None:
+    with pytest.raises(MillraceError, match="expected a database that answers"):
+        run("select 1 as n", "sqlite:///none.sqlite")
+    assert not Path("none.sqlite").exists()
+
+
+def test_secrets_come_from_the_environment_and_are_shown_nowhere(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FILE", "s3cret.sqlite")
+    with pytest.raises(MillraceError) as raised:
+        run("select nothing from s3cret", "sqlite:///${FILE}")
+    assert "s3cret.sqlite" not in str(raised.value)
+    made("s3cret.sqlite", "create table t (n)", "insert into t values (7)")
+    assert run("select n from t", "sqlite:///${FILE}")["n"].tolist() == [7]
+    with pytest.raises(MillraceError, match="expected the environment variable NONE"):
+        run("select 1 as n", "sqlite:///${NONE}")

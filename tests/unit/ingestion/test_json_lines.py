@@ -113,3 +113,25 @@ def test_lines_without_any_object_are_refused(tmp_path: Path) -> None:
     (tmp_path / "rows.json").write_text("{}\n{x\n")
     with pytest.raises(MillraceError, match="expected JSON objects, one per line, found none"):
         read(tmp_path / "rows.json")
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_lines_come_whole_whatever_the_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(json_lines, "CHUNK_BYTES", size)
+    rows = [{"n": n, "s": "x" * (n % 50)} for n in range(60)]
+    good, rejects, _ = read(write(tmp_path / "rows.jsonl", rows))
+    assert [row["n"] for row in good] == list(range(60))
+    assert [row["s"] or "" for row in good] == [row["s"] for row in rows]
+    assert not rejects
+
+
+def test_a_line_without_an_end_is_refused_by_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_lines, "LARGEST_ROW_BYTES", 1 << 20)
+    monkeypatch.setattr(json_lines, "CHUNK_BYTES", 1 << 10)
+    path = write(tmp_path / "rows.jsonl", [{"n": 1}, {"n": 2}, {"s": "x" * (1 << 21)}])
+    with pytest.raises(MillraceError, match=r"rows\.jsonl: line 3: expected at most 1 MiB"):
+        read(path)

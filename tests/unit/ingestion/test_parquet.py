@@ -247,3 +247,26 @@ print(len(os.listdir("/proc/self/task")) - before)
     command = [sys.executable, "-c", script, str(path)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     assert done.stdout == "0\n"
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.dictionary(pa.int32(), pa.string())])
+def test_a_page_that_stands_for_much_text_is_read_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: pa.DataType
+) -> None:
+    monkeypatch.setattr(parquet, "TEXT_BYTES_PER_BLOCK", 10_000)
+    texts = [None if n % 7 == 0 else "ab"[n % 2] * (900 if n % 3 else n % 11) for n in range(500)]
+    table = pa.table({"s": pa.array(texts).cast(kind), "n": range(500)})
+    pq.write_table(table, tmp_path / "t.parquet")
+    opened = tables.open_table(tmp_path / "t.parquet", {"header": True, "exclude": []})
+    found = list(opened.blocks(MARKERS, {"s": "string"}))
+    assert len(found) > 10
+    assert all(len(block.data) <= 10_000 + 16 * len(block.counts) for block in found)
+    rows = [
+        None if block.classes[0, row] == cells.MISSING else blocks.text(block.data, span)
+        for block in found
+        for row, span in enumerate(block.spans[0])
+    ]
+    assert rows == [text or None for text in texts]
+    assert [block.first_row for block in found] == [
+        1 + sum(len(block.counts) for block in found[:index]) for index in range(len(found))
+    ]

@@ -1,0 +1,112 @@
+"""Addresses of files and databases: a config is published, so they may hold no secret.
+
+A secret is written as `${NAME}`, and is that environment variable's value once a connection is
+made. What is left may be shown.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+
+from millrace.errors import MillraceError
+
+REFERENCE = re.compile(r"\$\{(\w+)\}")
+DATABASE_PASSWORD = "MILLRACE_DATABASE_PASSWORD"
+HIDDEN = "***"
+# What may be said in the query of an address as it is. Any other parameter could be a secret.
+PARAMETERS = """
+    application_name charset connect_timeout dl download driver encrypt export file format gid
+    inline mode name output path raw ref sslmode timeout trustservercertificate uri version
+"""
+LONGEST_VALUE = 40
+SETTING = re.compile(r"(password|passwd|pwd|token|secret|key)\s*=", re.IGNORECASE)
+
+
+def refuse_secrets(address: str, where: str, is_database: bool = False) -> None:
+    """Raises MillraceError, which does not show it, when an address may hold a secret as text."""
+    fault = next(_faults(address, is_database), None)
+    if fault:
+        raise MillraceError(
+            f"{where}: expected no secret in an address, found {fault} in {public(address)}.",
+            note="the report and provenance.json hold the config. Write ${NAME} for what is "
+            "secret, such as ${TOKEN}, and set that environment variable"
+            + (
+                f"; the password of a user may be in {DATABASE_PASSWORD} alone."
+                if is_database
+                else "; a user and password for http may be in ~/.netrc."
+            ),
+        )
+
+
+def _faults(address: str, is_database: bool) -> Iterator[str]:
+    _, separator, rest = address.partition("://")
+    if not separator:
+        if is_database and SETTING.search(REFERENCE.sub("", address)):
+            yield "a password"
+        return
+    place, _, query = rest.replace("#", "?").partition("?")
+    authority, _, path = place.partition("/")
+    user, at, host = authority.rpartition("@")
+    name, _, password = user.partition(":")
+    if _literal(password):
+        yield "a password"
+    if at and _literal(name) and not is_database and not REFERENCE.search(password):
+        yield "a user"
+    port = re.sub(r"^\[.*\]", "", host).partition(":")[2]
+    # A password with a slash ends the authority for every parser: ann:pa/ss@host.
+    odd = port and not re.fullmatch(r"\d*", _literal(port))
+    if odd or ("@" in path and (port or is_database) and "." not in host):
+        yield "what may be a password"
+    for parameter in re.split("[&;]", query):
+        name, _, value = parameter.partition("=")
+        if not _literal(parameter) or (name and REFERENCE.fullmatch(value)):
+            continue
+        if name.lower() not in PARAMETERS.split() or len(value) > LONGEST_VALUE:
+            yield f"the parameter {name[:20]!r}" if "=" in parameter else "a query"
+
+
+def _literal(text: str) -> str:
+    return REFERENCE.sub("", text)
+
+
+def public(address: str) -> str:
+    """Returns an address without user information, query and fragment; a path as it is."""
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        return HIDDEN if SETTING.search(address) else address
+    place = re.split(r"[?#]", rest)[0].rpartition("@")[2]
+    # Behind a colon that begins no port may be the beginning of a password.
+    authority, slash, path = place.partition("/")
+    _, colon, port = authority.rpartition(":")
+    if colon and not port.isdigit() and not authority.startswith("["):
+        authority, slash, path = HIDDEN, "", ""
+    return f"{scheme}://{authority}{slash}{path}"
+
+
+def resolved(address: str) -> str:
+    """Returns an address with the values of the environment variables that it refers to.
+
+    Raises MillraceError when one is not set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        try:
+            return os.environ[match[1]]
+        except KeyError:
+            raise MillraceError(
+                f"{public(address)}: expected the environment variable {match[1]}, to which "
+                "the config refers, found it not set.",
+                note=f"export {match[1]}=... where the job is started.",
+            ) from None
+
+    return REFERENCE.sub(value, address)
+
+
+def scrubbed(text: str, address: str) -> str:
+    """Returns a text of others, such as an error, without the secrets of an address."""
+    names = [*REFERENCE.findall(address), DATABASE_PASSWORD]
+    for secret in sorted((os.environ.get(name, "") for name in names), key=len, reverse=True):
+        for form in {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)} - {""}:
+            text = text.replace(form, HIDDEN)
+    return text

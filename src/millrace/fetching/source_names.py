@@ -1,0 +1,18 @@
+"""What kind of thing a name under `data.files` stands for."""
+
+TABLE = "table:"
+
+
+def is_url(name: str) -> bool:
+    """Whether a source has an address."""
+    return "://" in name
+
+
+def is_table(name: str) -> bool:
+    """Whether a source is a table of the database."""
+    return name.startswith(TABLE)
+
+
+def is_elsewhere(name: str) -> bool:
+    """Whether a source is no path on this disk."""
+    return is_url(name) or is_table(name) or name.startswith("bundled:")
