@@ -16,7 +16,7 @@ DATABASE_PASSWORD = "MILLRACE_DATABASE_PASSWORD"
 HIDDEN = "***"
 # What may be said in the query of an address as it is. Any other parameter could be a secret.
 PARAMETERS = """
-    application_name charset connect_timeout dl download driver encrypt export file format gid
+    application_name charset connect_timeout dl download driver encrypt export file format gid host
     inline mode name output path raw ref sslmode timeout trustservercertificate uri version
 """
 LONGEST_VALUE = 40

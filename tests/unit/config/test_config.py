@@ -319,6 +319,7 @@ def test_a_password_is_refused_and_not_repeated(key: str, value: Any, note: str)
         "https://ann:${TOKEN}@example.org/t.csv",
         "postgresql://ann:${PASSWORD}@host:${PORT}/shop?sslmode=require",
         "postgresql://ann@[::1]:5432/shop",
+        "postgresql+psycopg://ann@/shop?host=/run/postgresql",
         "${DATABASE}",
         "mssql+pyodbc:///?odbc_connect=${ODBC}",
     ],
