@@ -162,6 +162,8 @@ def typed(
             is_time = classes[row] in (cells.DATE, cells.TIMESTAMP)
             if unread[row] and is_time and kind in ("date", "timestamp"):
                 found = "a time of day" if kind == "date" and classes[row] != cells.DATE else _FAR
+            if kind == "string" and classes[row] == cells.BROKEN:
+                found += "; data.encoding names the encoding of a file"
             rejects.append(rejected(block, row, name, f"expected {expected}, found {found}"))
         good &= ~bad
     fields = pa.schema([(name, ARROW_TYPES[kind]) for name, kind in types.items()])

@@ -36,6 +36,7 @@ class DelimitedTable:
     Attributes:
         names: its columns', in their order.
         lines: how many it has, once all blocks have been read.
+        guess: what quotes were taken for, if that is unusual.
 
     Raises:
         MillraceError: there is no first row, or it repeats the names that the config gives.
@@ -48,6 +49,12 @@ class DelimitedTable:
         self.dialect = dialect
         self._has_header = header is True
         self.lines: Lines | None = None
+        self.guess = ""
+        if not (dialect.quote or dialect.is_sure):
+            self.guess = (
+                "quotes are taken for text, since rows would be lost in quoted cells; "
+                "data.quote says what they are: none, or '\"'"
+            )
         self.index: tuple[str, ...] = ()
         self.names = self._names() if isinstance(header, bool) else [*header]
         if not isinstance(header, bool):

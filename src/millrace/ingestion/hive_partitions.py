@@ -10,6 +10,7 @@ import numpy as np
 from millrace.ingestion.blocks import Block, Markers, classify
 
 if TYPE_CHECKING:
+    from millrace.ingestion.delimited import Lines
     from millrace.ingestion.tables import Table
 
 # How Hive, and Spark after it, call the folder of the rows whose key is missing.
@@ -28,8 +29,14 @@ class PartitionedTable:
 
     def __init__(self, table: "Table", constants: dict[str, str]) -> None:
         self.path, self.has_types = table.path, table.has_types
+        self.guess = table.guess
         self.names, self.index = [*table.names, *constants], table.index
         self._table, self._constants = table, constants
+
+    @property
+    def lines(self) -> "Lines | None":
+        """How many lines the table itself has."""
+        return self._table.lines
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
         """Yields the table's rows. `types` are those that columns will get, as far as known."""

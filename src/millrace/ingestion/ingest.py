@@ -16,7 +16,7 @@ from millrace.ingestion import assignment, blocks, columns, rejects, splits, tab
 from millrace.ingestion.assignment import Assignment, FileAssignment
 from millrace.ingestion.blocks import Block, Markers, Reject
 from millrace.ingestion.columns import Columns
-from millrace.ingestion.inference import Given
+from millrace.ingestion.inference import Given, Taken
 from millrace.ingestion.origins import OriginWriter
 from millrace.ingestion.rejects import RejectedRows
 from millrace.ingestion.repeats import Repeats

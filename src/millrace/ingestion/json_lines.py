@@ -27,6 +27,7 @@ class JsonLinesTable:
     """
 
     has_types = False
+    guess, lines = "", None
     index: tuple[str, ...] = ()
 
     def __init__(self, path: Path, dialect: Dialect) -> None:

@@ -38,6 +38,7 @@ class ParquetTable:
     """
 
     has_types = True
+    guess, lines = "", None
 
     def __init__(self, path: Path, exclude: Collection[str]) -> None:
         self.path = path

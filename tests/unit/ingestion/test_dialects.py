@@ -194,6 +194,8 @@ def test_a_file_whose_quotes_are_text(tmp_path: Path, seed: int) -> None:
     ]
     assert found == rows
     assert table.lines == (501, 0, 0)
+    assert "quotes are taken for text" in table.guess
+    assert not DelimitedTable(path, dialects.detect(path, quote=""), True).guess
 
 
 @pytest.mark.parametrize(
