@@ -51,6 +51,15 @@ class Block(NamedTuple):
         return csv_kernels.hash_rows(self.data, spans, seed)  # type: ignore[no-any-return]
 
 
+class Lines(NamedTuple):
+    """How many lines a text file has: in all, before the table, and beyond the first of each row
+    that has quoted cells over several. What is left are rows, the header and empty lines."""
+
+    total: int
+    before: int
+    in_cells: int
+
+
 class Reject(NamedTuple):
     """A row that fits no example: where it is, why it is rejected, and what it holds.
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from millrace.errors import MillraceError
 from millrace.ingestion import csv_kernels, dialects
-from millrace.ingestion.blocks import Block, Markers, classify, text
+from millrace.ingestion.blocks import Block, Lines, Markers, classify, text
 from millrace.ingestion.dialects import Dialect
 
 BLOCK_BYTES = 4 << 20
@@ -19,15 +19,6 @@ CELLS_PER_BLOCK = 1 << 20
 UNNAMED = "Unnamed: 0"
 
 Array = np.ndarray[Any, Any]
-
-
-class Lines(NamedTuple):
-    """How many lines a text file has: in all, before the table, and beyond the first of each row
-    that has quoted cells over several. What is left are rows, the header and empty lines."""
-
-    total: int
-    before: int
-    in_cells: int
 
 
 class DelimitedTable:

@@ -7,10 +7,9 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from millrace.ingestion.blocks import Block, Markers, classify
+from millrace.ingestion.blocks import Block, Lines, Markers, classify
 
 if TYPE_CHECKING:
-    from millrace.ingestion.delimited import Lines
     from millrace.ingestion.tables import Table
 
 # How Hive, and Spark after it, call the folder of the rows whose key is missing.
@@ -34,7 +33,7 @@ class PartitionedTable:
         self._table, self._constants = table, constants
 
     @property
-    def lines(self) -> "Lines | None":
+    def lines(self) -> Lines | None:
         """How many lines the table itself has."""
         return self._table.lines
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, csv_kernels, dialects
-from millrace.ingestion.blocks import NO_OBJECT, Block, Markers, classify
+from millrace.ingestion.blocks import NO_OBJECT, Block, Lines, Markers, classify
 from millrace.ingestion.delimited import LARGEST_ROW_BYTES
 from millrace.ingestion.dialects import Dialect
 
@@ -27,7 +27,8 @@ class JsonLinesTable:
     """
 
     has_types = False
-    guess, lines = "", None
+    guess = ""
+    lines: Lines | None = None
     index: tuple[str, ...] = ()
 
     def __init__(self, path: Path, dialect: Dialect) -> None:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, csv_kernels
-from millrace.ingestion.blocks import Block, Markers, classify
+from millrace.ingestion.blocks import Block, Lines, Markers, classify
 from millrace.tfrecord.examples import string_buffers
 
 # What a unit of time is in microseconds; nanoseconds are divided.
@@ -38,7 +38,8 @@ class ParquetTable:
     """
 
     has_types = True
-    guess, lines = "", None
+    guess = ""
+    lines: Lines | None = None
 
     def __init__(self, path: Path, exclude: Collection[str]) -> None:
         self.path = path

@@ -15,8 +15,8 @@ import numpy as np
 from millrace.config.data import DataConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, compression, dialects
-from millrace.ingestion.blocks import Block, Markers
-from millrace.ingestion.delimited import DelimitedTable, Lines
+from millrace.ingestion.blocks import Block, Lines, Markers
+from millrace.ingestion.delimited import DelimitedTable
 from millrace.ingestion.formats import Evidence
 from millrace.ingestion.hive_partitions import PartitionedTable, keys
 from millrace.ingestion.json_lines import JsonLinesTable
@@ -34,7 +34,11 @@ class Table(Protocol):
     index: tuple[str, ...]  # the columns that are no part of a row: where it stood
     has_types: bool  # whether the file says what a column holds; else its cells' text does
     guess: str  # what the file was taken for that a person should know, "" for nothing
-    lines: Lines | None  # how many lines a CSV has, once all blocks have been read
+
+    @property
+    def lines(self) -> Lines | None:
+        """How many lines a CSV has, once all blocks have been read."""
+        ...
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
         """Yields all rows. `types` are those that columns will get, as far as they are known."""
