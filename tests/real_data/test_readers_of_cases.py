@@ -9,6 +9,7 @@ import pytest
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, compression, dialects, tables
 from millrace.ingestion.blocks import Markers
+from tests.helpers.configs import data_config
 from tests.real_data.conftest import CASES
 
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason=f"the cases are not at {CASES}")
@@ -16,7 +17,7 @@ HOSTILE = CASES / "hostile"
 
 
 def census(path: Path, **data: Any) -> tables.Census:
-    table = tables.open_table(path, {"header": True, "exclude": []} | data)
+    table = tables.open_table(path, data_config(**data))
     return tables.census([table], Markers.of(["", "\\N"]))
 
 

@@ -94,9 +94,9 @@ def _skip_lines(path: Path, given: int | Mapping[str, int]) -> int:
 
 def open_tables(paths: Sequence[Path], data: DataConfig) -> list[Table]:
     """Opens the raw files of a job; raises MillraceError unless all have the same columns."""
-    skipped = data.get("skip_lines", 0)
+    skipped = () if isinstance(data.skip_lines, int) else data.skip_lines
     known = {name for path in paths for name in (path.as_posix(), path.name)}
-    if unknown := set(skipped if isinstance(skipped, dict) else ()) - known:
+    if unknown := set(skipped) - known:
         raise MillraceError(
             f"data.skip_lines: expected files out of data.files, found {sorted(unknown)}."
         )

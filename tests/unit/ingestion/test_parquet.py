@@ -210,11 +210,11 @@ def test_an_index_that_pandas_stored_is_known(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     parts = [pd.DataFrame({"x": [1, 2]}), pd.DataFrame({"x": [3, 4]})]
     pd.concat(parts).to_parquet(path)
-    assert tables.open_table(path, {"exclude": []}).index == ("__index_level_0__",)
+    assert tables.open_table(path, data_config()).index == ("__index_level_0__",)
     pd.concat(parts).rename_axis("place").to_parquet(path)
-    assert tables.open_table(path, {"exclude": []}).index == ("place",)
+    assert tables.open_table(path, data_config()).index == ("place",)
     pd.concat(parts, ignore_index=True).to_parquet(path)
-    assert tables.open_table(path, {"exclude": []}).index == ()
+    assert tables.open_table(path, data_config()).index == ()
 
 
 def test_damage_is_named(path: Path) -> None:
@@ -257,7 +257,7 @@ def test_a_page_that_stands_for_much_text_is_read_in_pieces(
     texts = [None if n % 7 == 0 else "ab"[n % 2] * (900 if n % 3 else n % 11) for n in range(500)]
     table = pa.table({"s": pa.array(texts).cast(kind), "n": range(500)})
     pq.write_table(table, tmp_path / "t.parquet")
-    opened = tables.open_table(tmp_path / "t.parquet", {"header": True, "exclude": []})
+    opened = tables.open_table(tmp_path / "t.parquet", data_config())
     found = list(opened.blocks(MARKERS, {"s": "string"}))
     assert len(found) > 10
     assert all(len(block.data) <= 10_000 + 16 * len(block.counts) for block in found)

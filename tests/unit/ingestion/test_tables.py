@@ -281,8 +281,19 @@ def test_columns_have_the_arrow_types_of_examples(path: Path) -> None:
 def test_a_first_column_without_a_name_is_an_index(path: Path) -> None:
     frame = pd.DataFrame({"x": [1, 2]})
     frame.to_csv(path)
-    assert tables.open_table(path, {"header": True, "exclude": []}).index == ("column_1",)
+    assert tables.open_table(path, data_config()).index == ("column_1",)
     pd.read_csv(path).to_csv(path, index=False)
-    assert tables.open_table(path, {"header": True, "exclude": []}).index == ("Unnamed: 0",)
+    assert tables.open_table(path, data_config()).index == ("Unnamed: 0",)
     frame.to_csv(path, index=False)
-    assert tables.open_table(path, {"header": True, "exclude": []}).index == ()
+    assert tables.open_table(path, data_config()).index == ()
+
+
+def test_lines_to_skip_are_given_by_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "b.csv").write_text("a title\nx,y\n3,4\n")
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for key in ("b.csv", paths[1].as_posix()):
+        found = tables.open_tables(paths, data_config(skip_lines={key: 1}))
+        assert [table.names for table in found] == [["x", "y"]] * 2
+    with pytest.raises(MillraceError, match=r"data\.skip_lines: expected files out of .*'c\.csv'"):
+        tables.open_tables(paths, data_config(skip_lines={"c.csv": 1}))
