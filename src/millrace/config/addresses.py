@@ -20,15 +20,16 @@ PARAMETERS = """
     inline mode name output path raw ref sslmode timeout trustservercertificate uri version
 """
 LONGEST_VALUE = 40
-SETTING = re.compile(r"(password|passwd|pwd|token|secret|key)\s*=", re.IGNORECASE)
+SETTING = re.compile(r"(^|;)\s*(password|passwd|pwd|token|secret|\w*key)\s*=", re.IGNORECASE)
 
 
 def refuse_secrets(address: str, where: str, is_database: bool = False) -> None:
     """Raises MillraceError, which does not show it, when an address may hold a secret as text."""
     fault = next(_faults(address, is_database), None)
     if fault:
+        shown = public(address) if "://" in address else HIDDEN
         raise MillraceError(
-            f"{where}: expected no secret in an address, found {fault} in {public(address)}.",
+            f"{where}: expected no secret in an address, found {fault} in {shown}.",
             note="the report and provenance.json hold the config. Write ${NAME} for what is "
             "secret, such as ${TOKEN}, and set that environment variable"
             + (
@@ -74,7 +75,7 @@ def public(address: str) -> str:
     """Returns an address without user information, query and fragment; a path as it is."""
     scheme, separator, rest = address.partition("://")
     if not separator:
-        return HIDDEN if SETTING.search(address) else address
+        return address
     place = re.split(r"[?#]", rest)[0].rpartition("@")[2]
     # Behind a colon that begins no port may be the beginning of a password.
     authority, slash, path = place.partition("/")

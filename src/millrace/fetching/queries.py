@@ -51,7 +51,7 @@ def write(source: str, database: str | None, target: Path) -> None:
     if database is None and is_table(source):
         raise MillraceError(f"{source}: expected data.database, where the table is, found null.")
     try:
-        if database is not None and "://" in database:
+        if database is not None and "://" in addresses.resolved(database):
             _write_from_url(source, database, target)
         else:
             _write_from_duckdb(source, database, target)
@@ -79,11 +79,10 @@ def _no_rows(source: str) -> MillraceError:
 
 
 def _write_from_duckdb(source: str, database: str | None, target: Path) -> None:
-    if database is not None and not Path(database).is_file():
-        raise MillraceError(
-            f"data.database: expected a DuckDB file or a URL, found {addresses.public(database)!r}."
-        )
-    with duckdb.connect(database or ":memory:", read_only=database is not None) as connection:
+    file = None if database is None else addresses.resolved(database)
+    if file is not None and not Path(file).is_file():
+        raise MillraceError(f"data.database: expected a DuckDB file or a URL, found {database!r}.")
+    with duckdb.connect(file or ":memory:", read_only=file is not None) as connection:
         text = _text(source, lambda name: '"' + name.replace('"', '""') + '"')
         statements = connection.extract_statements(text)
         if len(statements) != 1:

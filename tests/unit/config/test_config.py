@@ -322,6 +322,7 @@ def test_a_password_is_refused_and_not_repeated(key: str, value: Any, note: str)
         "postgresql+psycopg://ann@/shop?host=/run/postgresql",
         "${DATABASE}",
         "mssql+pyodbc:///?odbc_connect=${ODBC}",
+        "data/key=1/password=2/t.duckdb",
     ],
 )
 def test_an_address_without_a_password_is_taken(address: str) -> None:

@@ -220,5 +220,7 @@ def test_secrets_come_from_the_environment_and_are_shown_nowhere(
     assert "s3cret.sqlite" not in str(raised.value)
     made("s3cret.sqlite", "create table t (n)", "insert into t values (7)")
     assert run("select n from t", "sqlite:///${FILE}")["n"].tolist() == [7]
+    monkeypatch.setenv("DATABASE", "sqlite:///s3cret.sqlite")
+    assert run("select n from t", "${DATABASE}")["n"].tolist() == [7]
     with pytest.raises(MillraceError, match="expected the environment variable NONE"):
         run("select 1 as n", "sqlite:///${NONE}")
