@@ -130,10 +130,20 @@ def _by_the_first_rows(source: Input, folder: Path) -> Ingested | None:
     written = _write(source, found, divided, folder, census)
     settled = columns.inferred(census, source.data, whole=True)
     if settled.reads_as(found):
-        account = written.account | {"taken": [asdict(taken) for taken in settled.taken]}
+        account = written.account | _taken(source, settled)
         return Ingested(settled.schema(source.data, source.tables[0].index), account)
     shutil.rmtree(folder)
     return None
+
+
+def _taken(source: Input, found: Columns) -> dict[str, list[dict[str, str]]]:
+    """Returns what the files and their cells were taken for, as part of the account."""
+    of_files = [
+        Taken("warning", "quotes", "", f"{table.path}: {table.guess}")
+        for table in source.tables
+        if table.guess
+    ]
+    return {"taken": [asdict(taken) for taken in [*of_files, *found.taken]]}
 
 
 def _with_rows(source: Input, census: Census) -> Census:
@@ -165,7 +175,7 @@ def _write(
                     census.add(source.tables[index], block)
                 output.write(len(block.counts), outcome)
                 progress.update(len(block.counts))
-    account = output.account() | {"taken": [asdict(taken) for taken in found.taken]}
+    account = output.account() | _taken(source, found)
     return Ingested(found.schema(data, source.tables[0].index), account)
 
 

@@ -613,3 +613,14 @@ def test_types_are_those_of_the_whole_table_whatever_its_beginning_looks_like(
     table = pd.concat([job.table(split, "one") for split in SPLITS])
     assert sorted(table["n"]) == sorted(source["n"])
     assert table["late"].isna().sum() == source["late"].isna().sum()
+
+
+def test_a_person_is_told_that_quotes_were_taken_for_text(
+    job: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ['1,"a,0', "2,b,1", '3,"c" d,0', '4,e",1', "5,f,0"] * 40
+    assert job.run(written("\n".join(["n,s,label", *rows, ""]))) == 0
+    assert job.account()["rows_read"] == 200
+    (taken,) = [taken for taken in job.account()["taken"] if taken["kind"] == "quotes"]
+    assert taken["severity"] == "warning"
+    assert "quotes are taken for text" in capsys.readouterr().out
