@@ -167,7 +167,8 @@ def _interval(value: float, drawn: np.ndarray) -> dict[str, float | None] | None
     drawn = drawn[~np.isnan(drawn)]
     if math.isnan(value) or not len(drawn):
         return None
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    # By ranks among the samples and one more, as few samples would give too narrow an interval.
+    low, high = np.percentile(drawn, [2.5, 97.5], method="weibull")
     return {"value": value, "low": float(low), "high": float(high)}
 
 

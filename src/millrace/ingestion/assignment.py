@@ -9,9 +9,9 @@ import pyarrow as pa
 from millrace.config.data import DataConfig, SplitConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import blocks, cells, splits
-from millrace.ingestion.blocks import Block
+from millrace.ingestion.blocks import Block, Table
 from millrace.ingestion.columns import Columns
-from millrace.ingestion.tables import Table, check_column
+from millrace.ingestion.tables import check_column
 from millrace.tfrecord.examples import ARROW_TYPES
 
 Array = np.ndarray[Any, Any]

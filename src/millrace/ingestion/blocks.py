@@ -1,10 +1,11 @@
 """Blocks of raw rows: what each cell is, and the rows as typed columns or as rejected ones."""
 
 import itertools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -107,6 +108,25 @@ class Markers(NamedTuple):
             with suppress(ValueError):
                 found.append(float(self.text[first:end].tobytes()))
         return found
+
+
+class Table(Protocol):
+    """A raw file: its columns' names, in their order, and its rows as a stream of blocks."""
+
+    path: Path
+    names: list[str]
+    index: tuple[str, ...]  # the columns that are no part of a row: where it stood
+    has_types: bool  # whether the file says what a column holds; else its cells' text does
+    guess: str  # what the file was taken for that a person should know, "" for nothing
+
+    @property
+    def lines(self) -> Lines | None:
+        """How many lines a CSV has, once all blocks have been read."""
+        ...
+
+    def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
+        """Yields all rows. `types` are those that columns will get, as far as they are known."""
+        ...
 
 
 def classify(

@@ -2,15 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import numpy as np
 
-from millrace.ingestion.blocks import Block, Lines, Markers, classify
-
-if TYPE_CHECKING:
-    from millrace.ingestion.tables import Table
+from millrace.ingestion.blocks import Block, Lines, Markers, Table, classify
 
 # How Hive, and Spark after it, call the folder of the rows whose key is missing.
 MISSING = "__HIVE_DEFAULT_PARTITION__"
@@ -26,7 +22,7 @@ def keys(path: Path) -> dict[str, str]:
 class PartitionedTable:
     """A table with the keys of its folders as columns behind its own. `names` are both."""
 
-    def __init__(self, table: "Table", constants: dict[str, str]) -> None:
+    def __init__(self, table: Table, constants: dict[str, str]) -> None:
         self.path, self.has_types = table.path, table.has_types
         self.guess = table.guess
         self.names, self.index = [*table.names, *constants], table.index

@@ -14,14 +14,14 @@ from millrace.config.data import DataConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import assignment, blocks, columns, rejects, splits, tables
 from millrace.ingestion.assignment import Assignment, FileAssignment
-from millrace.ingestion.blocks import Block, Markers, Reject
+from millrace.ingestion.blocks import Block, Markers, Reject, Table
 from millrace.ingestion.columns import Columns
 from millrace.ingestion.inference import Given, Taken
 from millrace.ingestion.origins import OriginWriter
 from millrace.ingestion.rejects import RejectedRows
 from millrace.ingestion.repeats import Repeats
 from millrace.ingestion.shards import ShardWriter
-from millrace.ingestion.tables import Census, Table
+from millrace.ingestion.tables import Census
 from millrace.progress import Progress
 from millrace.tfrecord.examples import Encoder
 

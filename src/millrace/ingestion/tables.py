@@ -6,16 +6,16 @@ fit is rejected, verbatim and with the reason.
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from millrace.config.data import DataConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, compression, dialects
-from millrace.ingestion.blocks import Block, Lines, Markers
+from millrace.ingestion.blocks import Block, Markers, Table
 from millrace.ingestion.delimited import DelimitedTable
 from millrace.ingestion.formats import Evidence
 from millrace.ingestion.hive_partitions import PartitionedTable, keys
@@ -24,25 +24,6 @@ from millrace.ingestion.parquet import ParquetTable
 from millrace.tfrecord.examples import strings
 
 Array = np.ndarray[Any, Any]
-
-
-class Table(Protocol):
-    """A raw file: its columns' names, in their order, and its rows as a stream of blocks."""
-
-    path: Path
-    names: list[str]
-    index: tuple[str, ...]  # the columns that are no part of a row: where it stood
-    has_types: bool  # whether the file says what a column holds; else its cells' text does
-    guess: str  # what the file was taken for that a person should know, "" for nothing
-
-    @property
-    def lines(self) -> Lines | None:
-        """How many lines a CSV has, once all blocks have been read."""
-        ...
-
-    def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
-        """Yields all rows. `types` are those that columns will get, as far as they are known."""
-        ...
 
 
 def open_table(path: Path, data: DataConfig) -> Table:
