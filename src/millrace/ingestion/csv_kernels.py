@@ -114,14 +114,19 @@ def line_breaks(data: Array, start: int, end: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def swallowing_row(data: Array, rows: Array, counts: Array, breaks: Array, delimiter: int) -> int:
+def swallowing_row(
+    data: Array, rows: Array, counts: Array, breaks: Array, delimiter: int, quote: int
+) -> int:
     """Returns the first row with a quoted cell that seems to have swallowed rows, or -1.
 
     Without quotes each of its lines would be a row with as many cells. Of two columns, a text of
-    two lines with a delimiter in each could be that by chance.
+    two lines with a delimiter in each could be that by chance, if the quote behind it ends it.
     """
     for row in range(len(rows)):
-        if breaks[row] < 1 or counts[row] < 2 or (counts[row] == 2 and breaks[row] < 2):
+        if breaks[row] < 1 or counts[row] < 2:
+            continue
+        start, end = rows[row]
+        if counts[row] == 2 and breaks[row] < 2 and _ends_well(data, start, end, delimiter, quote):
             continue
         cells, whole = 1, True
         for position in range(rows[row, 0], rows[row, 1] + 1):
@@ -139,6 +144,25 @@ def swallowing_row(data: Array, rows: Array, counts: Array, breaks: Array, delim
         if whole:
             return row
     return -1
+
+
+@njit(cache=True, nogil=True)
+def _ends_well(data: Array, start: int, end: int, delimiter: int, quote: int) -> bool:
+    """Whether each quote in data[start:end] begins a cell, ends one or is doubled."""
+    position = start
+    while position < end:
+        if data[position] == quote:
+            if position + 1 < end and data[position + 1] == quote:
+                position += 1
+            elif (
+                position + 1 < end
+                and not _ends_cell(data[position + 1], delimiter)
+                and position > start
+                and data[position - 1] != delimiter
+            ):
+                return False
+        position += 1
+    return True
 
 
 @njit(cache=True, nogil=True)

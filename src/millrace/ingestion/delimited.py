@@ -148,7 +148,12 @@ class DelimitedTable:
         """Raises MillraceError when a quoted cell seems to have swallowed rows; `row` and `lines`
         are those before the data."""
         found = csv_kernels.swallowing_row(
-            data, bounds, counts, breaks, ord(self.dialect.delimiter)
+            data,
+            bounds,
+            counts,
+            breaks,
+            ord(self.dialect.delimiter),
+            ord(self.dialect.quote or "\0"),
         )
         if found >= 0:
             line = 1 + lines + csv_kernels.line_breaks(data, 0, int(bounds[found, 0]))

@@ -217,7 +217,7 @@ class _Sample:
             data, 0, size, True, *dialect, spans, bounds, counts, breaks
         )
         swallowing = csv_kernels.swallowing_row(
-            data, bounds[:rows], counts[:rows], breaks[:rows], dialect[0]
+            data, bounds[:rows], counts[:rows], breaks[:rows], *dialect[:2]
         )
         # Doubled quotes are no stray ones: their cells lie, unescaped, behind the sample.
         is_quote = (data == ord(QUOTE)) & (np.arange(2 * size) < size)

@@ -215,6 +215,19 @@ def test_quotes_that_are_quotes(tmp_path: Path, text: str) -> None:
     assert dialects.detect(tmp_path / "table", quote="").quote == ""
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a\tb\nq\t"\na\t3.5"|x y\nz\tw\n',
+        'a,b\n"3.5""\',11\n"3.5x y,q\nz,w\n',
+        'a,b,c\n1,"x,2\n3,y",4\n5,z,6\n',
+    ],
+)
+def test_quotes_that_are_text(tmp_path: Path, text: str) -> None:
+    (tmp_path / "table").write_text(text)
+    assert dialects.detect(tmp_path / "table").quote == ""
+
+
 def test_a_given_quote(tmp_path: Path) -> None:
     (tmp_path / "table").write_text("a,b\n'x, y',1\n'z',2\n")
     dialect = dialects.detect(tmp_path / "table", quote="'")
