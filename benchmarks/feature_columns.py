@@ -55,7 +55,7 @@ def learn(rows: int) -> Result:
     schema, paths = make(rows)
 
     def from_shards(shards: list[Path]) -> None:
-        batches = examples.read_batches(shards, schema)
+        batches = examples.read_batches(shards, schema.types)
         described = statistics.describe({"train": batches}, schema)
         preprocessing.learn(ALL, schema, described)
 
@@ -73,7 +73,7 @@ def adapt(rows: int) -> Result:
 
     schema, paths = make(rows)
     dtypes = {"float32": tf.float32, "int64": tf.int64, "string": tf.string}
-    types = {column["name"]: dtypes[column["type"]] for column in schema["columns"]}
+    types = {name: dtypes[type_] for name, type_ in schema.types.items()}
 
     def read(names: list[str]) -> Any:
         features = {

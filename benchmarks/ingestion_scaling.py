@@ -62,12 +62,13 @@ def limit(source: Path, job: Path, start: Callable[[], None]) -> int:
     """Pyarrow's typed parse of the CSV that `job` has ingested, and a write of as many bytes as
     that has written, with their checksum."""
     from millrace import files
+    from millrace.artifacts.schema import Schema
     from millrace.tfrecord import byte_kernels, examples
 
     import numpy as np
     import pyarrow.csv
 
-    schema = examples.arrow_schema(files.read_json(job / "schema"))
+    schema = examples.arrow_schema(Schema.load(job / "schema").types)
     rows_read = files.read_json(job / "account")["rows_read"]
     written = sum(path.stat().st_size for path in (job / "examples").iterdir())
     options = pyarrow.csv.ConvertOptions(column_types=schema, strings_can_be_null=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from millrace.artifacts.schema import Schema, SchemaColumn
 from millrace.tfrecord import examples
 
 import numpy as np
@@ -93,20 +93,20 @@ def table(rows: int) -> pd.DataFrame:
     return made
 
 
-def make(rows: int) -> tuple[dict[str, Any], list[Path]]:
+def make(rows: int) -> tuple[Schema, list[Path]]:
     """Writes the 15 columns and the label as examples, if need be; returns schema and shards."""
     folder = OUT / f"feature_columns_{rows}"
     types = dict.fromkeys(FLOATS, "float32") | dict.fromkeys(INTEGERS, "int64")
     types |= dict.fromkeys(STRINGS, "string") | {"label": "int64"}
-    schema = {"columns": [{"name": n, "type": t} for n, t in types.items()], "label": "label"}
+    schema = Schema([SchemaColumn(name, type_) for name, type_ in types.items()], "label")
     done = folder / "schema.json"
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        made = pa.Table.from_pandas(table(rows)[[*types]], examples.arrow_schema(schema))
+        made = pa.Table.from_pandas(table(rows)[[*types]], examples.arrow_schema(types))
         shards = -(-rows // ROWS_PER_SHARD)
         for shard in range(shards):
             part = made.slice(shard * ROWS_PER_SHARD, ROWS_PER_SHARD).combine_chunks()
             path = folder / examples.shard_name("train", shard, shards)
             path.write_bytes(examples.encode(part.to_batches()[0]).tobytes())
-        done.write_text(json.dumps(schema))
+        schema.save(done)
     return schema, examples.shard_paths(folder, "train")

@@ -2,9 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from millrace import config, errors, files
+from millrace import config, errors
+from millrace.artifacts.account import Account
+from millrace.artifacts.anomalies import Anomalies
+from millrace.artifacts.schema import Schema
+from millrace.artifacts.statistics import Statistics
 from millrace.statistics import anomalies, statistics, suggested_schema
 from millrace.tfrecord import examples
 
@@ -24,43 +27,43 @@ def main() -> None:
     args = parser.parse_args()
 
     data = config.load(args.config).data
-    schema = files.read_json(args.schema)
+    schema = Schema.load(args.schema)
     batches = {
-        split: examples.read_batches(examples.shard_paths(args.examples, split), schema)
+        split: examples.read_batches(examples.shard_paths(args.examples, split), schema.types)
         for split in SPLITS
     }
     computed = statistics.compute(batches, schema, data.task, data.positive)
-    account = files.read_json(args.account)
-    for split, shards in account["shards"].items():
-        examples.check_counts(args.examples, shards, computed["splits"][split]["rows"])
+    account = Account.load(args.account)
+    for split, shards in account.shards.items():
+        examples.check_counts(args.examples, shards, computed.splits[split].rows)
     previous = read_previous(Path(data.previous)) if data.previous else None
-    found = anomalies.of_cells(account["taken"]) + anomalies.find(computed, previous)
+    found = anomalies.of_cells(account.taken) + anomalies.find(computed, previous)
     found = anomalies.graded(found, data.anomalies.severities)
-    if wrong := [anomaly["message"] for anomaly in found if anomaly["severity"] == "error"]:
+    if wrong := [anomaly.message for anomaly in found if anomaly.severity == "error"]:
         raise errors.MillraceError(
             f"{args.examples}: expected no anomaly that data.anomalies calls an error, "
             f"found {len(wrong)}:\n" + "\n".join(f"  {message}" for message in wrong),
             note="look at the column, leave it out with data.exclude, or call it a warning.",
         )
-    files.write_json(args.statistics, computed)
-    files.write_json(args.anomalies, {"anomalies": found})
-    files.write_json(args.suggestion, suggested_schema.suggest(schema, computed))
+    computed.save(args.statistics)
+    Anomalies(found).save(args.anomalies)
+    suggested_schema.suggest(schema, computed).save(args.suggestion)
 
-    label = computed["label"]
-    print(f"label {label['name']}: {label['task']}, classes {label['classes']}")
+    label = computed.label
+    print(f"label {label.name}: {label.task}, classes {label.classes}")
     for anomaly in found:
-        print(f"{anomaly['severity']}: {anomaly['message']}")
+        print(f"{anomaly.severity}: {anomaly.message}")
 
 
-def read_previous(path: Path) -> Any:
+def read_previous(path: Path) -> Statistics:
     """Reads the statistics of an earlier run."""
-    previous = files.read_json(path)
-    if not isinstance(previous, dict) or "train" not in previous.get("splits", {}):
+    try:
+        return Statistics.load(path)
+    except errors.MillraceError:
         raise errors.MillraceError(
             f"{path}: expected statistics as this stage writes them, found another file.",
             note="copy results/<name>/statistics.json, and name the copy under data.previous.",
-        )
-    return previous
+        ) from None
 
 
 if __name__ == "__main__":

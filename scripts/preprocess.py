@@ -4,11 +4,13 @@ import argparse
 from pathlib import Path
 
 from millrace import config
+from millrace.artifacts.schema import Schema
+from millrace.artifacts.statistics import Statistics
 from millrace.config.job import plain_features
 from millrace.errors import run
 from millrace.features import auto, encoded, preprocessing
 from millrace.features.encoder import Encoder, Weight
-from millrace.files import read_json, replacing
+from millrace.files import replacing
 from millrace.progress import Progress
 from millrace.tfrecord.examples import shard_paths
 from millrace.training import devices
@@ -25,7 +27,8 @@ def main() -> None:
     devices.hide()
 
     features = plain_features(config.load(arguments.config))
-    schema, statistics = read_json(arguments.schema), read_json(arguments.statistics)
+    schema = Schema.load(arguments.schema)
+    statistics = Statistics.load(arguments.statistics)
     learned = preprocessing.learn(features, schema, statistics)
     encoder = Encoder(learned, Weight.of(schema, statistics))
     for column, reason in learned.left_out.items():
@@ -34,7 +37,7 @@ def main() -> None:
     with replacing(arguments.encoded) as directory:
         directory.mkdir()
         for split in encoded.SPLITS:
-            rows = statistics["splits"][split]["rows"]
+            rows = statistics.splits[split].rows
             with Progress(rows, "examples", f"encode {split}") as progress:
                 shards = shard_paths(arguments.examples, split)
                 blocks = encoder.encode(shards, rows, progress)

@@ -11,8 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from millrace.results import Results
+
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
 from millrace.statistics import statistics
+from tests.helpers.artifacts import schema_of
 
 ROOT = Path(__file__).parents[1]
 SPLIT_ROWS = {"train": 1200, "validation": 300, "test": 400}
@@ -100,9 +103,8 @@ class MadeJob:
         self.config = directory / "config.yaml"
         self.config.write_text(CONFIG, encoding="utf-8")
         types = SCHEMA_TYPES | ({"label": "float32"} if task == "regression" else {})
-        columns = [{"name": name, "type": type_} for name, type_ in types.items()]
-        schema = {"columns": columns, "label": "label"}
-        (directory / "schema.json").write_text(json.dumps(schema))
+        results, schema = Results(directory), schema_of(types)
+        schema.save(results.schema)
         (directory / "examples").mkdir()
         self.tables = {}
         for seed, (split, rows) in enumerate(SPLIT_ROWS.items()):
@@ -112,12 +114,11 @@ class MadeJob:
             write_origins(directory / "examples", split, rows)
         batches = {
             split: examples.read_batches(
-                examples.shard_paths(directory / "examples", split), schema
+                examples.shard_paths(directory / "examples", split), schema.types
             )
             for split in SPLIT_ROWS
         }
-        computed = statistics.compute(batches, schema)
-        (directory / "statistics.json").write_text(json.dumps(computed))
+        statistics.compute(batches, schema).save(results.statistics)
         self._done: set[str] = set()
 
     def run(self, stage: str, **arguments: object) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,23 @@ def _remove(path: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` as JSON in one canonical form: keys in their order, floats in shortest form.
 
-    NaN and infinity have no JSON form and raise ValueError.
+    A dataclass is written as its fields, without those that are None by default. NaN and infinity
+    have no JSON form and raise ValueError.
     """
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=json_fields)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def json_fields(value: Any) -> dict[str, Any]:
+    """Returns the fields of a dataclass as `write_json` writes them; what they hold stays as it is.
+
+    It is a `default` of `json.dumps`.
+    """
+    if not is_dataclass(value):
+        raise TypeError(f"{type(value).__name__} has no JSON form")
+    found = ((field, getattr(value, field.name)) for field in fields(value))
+    return {field.name: x for field, x in found if x is not None or field.default is not None}
 
 
 def read_json(path: Path) -> Any:

@@ -15,6 +15,7 @@ from millrace.config.job import plain_features
 from millrace.features import preprocessing
 from millrace.features.raw_row import raw_columns
 from millrace.statistics import statistics
+from tests.helpers.artifacts import schema_of
 
 # Elsewhere when test_live.py has just made them.
 FIXTURES = Path(os.environ.get("TF1_FIXTURES", Path(__file__).parents[1] / "fixtures" / "tf1"))
@@ -75,7 +76,7 @@ TEST = read_table("test")
 def learn(features: dict[str, Any], label: str) -> preprocessing.Preprocessing:
     """Learns the feature columns from the rows that the Estimators were trained on."""
     types = {**TYPES, label: "float32" if label == "wage" else "int64"}
-    schema = {"columns": [{"name": n, "type": t} for n, t in types.items()], "label": label}
+    schema = schema_of(types, label)
     table = read_table("train").replace("", None)
     batch = pa.RecordBatch.from_arrays(
         [pa.array(table[name], ARROW[type_]) for name, type_ in types.items()], list(types)

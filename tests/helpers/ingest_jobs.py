@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from millrace.artifacts.schema import Schema
 from millrace.tfrecord import examples
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -60,9 +61,9 @@ class Job:
         return account
 
     def table(self, split: str, results: str = "results") -> pd.DataFrame:
-        schema = json.loads(Path(results, "schema.json").read_text())
+        schema = Schema.load(Path(results, "schema.json"))
         paths = examples.shard_paths(Path(results, "examples"), split)
-        batches = list(examples.read_batches(paths, schema))
+        batches = list(examples.read_batches(paths, schema.types))
         return pd.concat([batch.to_pandas() for batch in batches], ignore_index=True)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from millrace.artifacts.schema import Schema
 from millrace.tfrecord import examples
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -51,8 +52,8 @@ def config(data: Path, name: str) -> str:
     return yaml.safe_dump({"name": name, "data": {"files": files, "label": entry["label"]}})
 
 
-def read(folder: Path, schema: dict[str, Any], split: str) -> pd.DataFrame:
-    batches = examples.read_batches(examples.shard_paths(folder / "examples", split), schema)
+def read(folder: Path, schema: Schema, split: str) -> pd.DataFrame:
+    batches = examples.read_batches(examples.shard_paths(folder / "examples", split), schema.types)
     return pd.concat([batch.to_pandas() for batch in batches], ignore_index=True)
 
 
@@ -86,13 +87,13 @@ def test_every_row_comes_out_as_pandas_reads_it(
     assert (account["rejected"], account["unlabelled"]) == (0, 0)
     assert sum(account["written"].values()) == account["rows_read"] == len(source)
 
-    schema = json.loads(Path("schema.json").read_text())
+    schema = Schema.load(Path("schema.json"))
     found = pd.concat([read(tmp_path, schema, split) for split in SPLITS])
     assert list(found.columns) == list(source.columns)
-    for column in schema["columns"]:
-        left, right = found[column["name"]], source[column["name"]]
+    for column in schema.columns:
+        left, right = found[column.name], source[column.name]
         assert left.isna().sum() == right.isna().sum()
-        if column["type"] in ("int64", "float64"):
+        if column.type in ("int64", "float64"):
             sums = [values.astype(np.float32).sort_values().to_numpy() for values in (left, right)]
             np.testing.assert_array_equal(*sums)
         else:

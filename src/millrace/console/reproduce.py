@@ -13,21 +13,19 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from millrace.artifacts.provenance import Provenance
 from millrace.errors import MillraceError, run
-from millrace.files import read_json, replacing, sha256
+from millrace.files import replacing, sha256
 from millrace.report.provenance import ROOT
 from millrace.results import Results
 
-# What may differ without being a fault: it explains why something else does.
-CIRCUMSTANCES = ("python", "platform", "packages", "libraries", "hardware")
 SHOWN = 20
 
 
-def reproduce(recorded: dict[str, Any], clone: Path, cores: int) -> dict[str, Any]:
+def reproduce(recorded: Provenance, clone: Path, cores: int) -> Provenance:
     """Makes the results again in `clone`, a folder that is not there yet; returns its provenance.
 
     Raises MillraceError when the commit, or a file that the job reads, is not to be had, and when
@@ -36,9 +34,9 @@ def reproduce(recorded: dict[str, Any], clone: Path, cores: int) -> dict[str, An
     _clone(recorded, clone)
     for file, checksum in _files(recorded).items():
         _bring(Path(file), checksum, clone)
-    config = Results.of(recorded["name"]).config
+    config = Results.of(recorded.name).config
     with replacing(clone / config) as path:
-        path.write_text(yaml.safe_dump(recorded["config"], sort_keys=False), encoding="utf-8")
+        path.write_text(yaml.safe_dump(recorded.config, sort_keys=False), encoding="utf-8")
     command = [
         sys.executable,
         "-m",
@@ -57,35 +55,34 @@ def reproduce(recorded: dict[str, Any], clone: Path, cores: int) -> dict[str, An
     )
     if done.returncode != 0:
         raise MillraceError(f"{clone}: expected the workflow to end well, it failed; see above.")
-    made: dict[str, Any] = read_json(clone / Results.of(recorded["name"]).provenance)
-    return made
+    return Provenance.load(clone / Results.of(recorded.name).provenance)
 
 
-def _clone(recorded: dict[str, Any], clone: Path) -> None:
+def _clone(recorded: Provenance, clone: Path) -> None:
     """Clones the commit, with the JavaScript libraries of this folder."""
-    if recorded["commit"] is None or recorded["modified"]:
+    if recorded.commit is None or recorded.modified:
         raise MillraceError(
             "provenance: expected results of a commit, found those of "
-            + ("uncommitted changes." if recorded["commit"] else "code outside a git repository."),
+            + ("uncommitted changes." if recorded.commit else "code outside a git repository."),
             note="commit the code, and run the job again.",
         )
     for command in (
         ["clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(clone)],
-        ["-C", str(clone), "checkout", "--quiet", recorded["commit"]],
+        ["-C", str(clone), "checkout", "--quiet", recorded.commit],
     ):
         done = subprocess.run(["git", *command], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise MillraceError(
-                f"{ROOT}: expected the commit {recorded['commit']}; git: {done.stderr.strip()}",
+                f"{ROOT}: expected the commit {recorded.commit}; git: {done.stderr.strip()}",
                 note="fetch the branch that it is on.",
             )
     (clone / "web" / "node_modules").symlink_to(ROOT / "web" / "node_modules")
 
 
-def _files(recorded: dict[str, Any]) -> dict[str, str]:
+def _files(recorded: Provenance) -> dict[str, str]:
     """The files on this disk that the job reads, with their checksums; not what fetch makes."""
-    raw = [file for file in recorded["data"] if file["path"] == file["source"]]
-    return {**{file["path"]: file["sha256"] for file in raw}, **recorded["files"]}
+    raw = [file for file in recorded.data if file.path == file.source]
+    return {**{file.path: file.sha256 for file in raw}, **recorded.files}
 
 
 def _bring(file: Path, checksum: str, clone: Path) -> None:
@@ -103,10 +100,10 @@ def _bring(file: Path, checksum: str, clone: Path) -> None:
         (clone / file).symlink_to(source)
 
 
-def differences(recorded: dict[str, Any], made: dict[str, Any]) -> Iterator[str]:
+def differences(recorded: Provenance, made: Provenance) -> Iterator[str]:
     """Yields a line for each raw file and artifact that is not as it was."""
-    for what in ("data", "artifacts"):
-        before, after = (_checksums(provenance[what]) for provenance in (recorded, made))
+    data = [{file.source: file.sha256 for file in of.data} for of in (recorded, made)]
+    for before, after in (data, (recorded.artifacts, made.artifacts)):
         for path in sorted(before.keys() | after.keys()):
             if path not in after:
                 yield f"{path}: was not made"
@@ -116,21 +113,22 @@ def differences(recorded: dict[str, Any], made: dict[str, Any]) -> Iterator[str]
                 yield f"{path}: SHA-256 {before[path][:12]}… before, {after[path][:12]}… now"
 
 
-def _checksums(files: dict[str, str] | list[dict[str, str]]) -> dict[str, str]:
-    if isinstance(files, dict):
-        return files
-    return {file["source"]: file["sha256"] for file in files}
-
-
-def circumstances(recorded: dict[str, Any], made: dict[str, Any]) -> Iterator[str]:
+def circumstances(recorded: Provenance, made: Provenance) -> Iterator[str]:
     """Yields a line for each version and machine that is not as it was."""
-    for key in CIRCUMSTANCES:
-        before, after = recorded[key], made[key]
-        if not isinstance(before, dict):
-            before, after = {key: before}, {key: after}
-        for name in sorted(before.keys() | after.keys()):
-            if before.get(name) != after.get(name):
-                yield f"{name}: {before.get(name)} before, {after.get(name)} now"
+    before, after = _circumstances(recorded), _circumstances(made)
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name) != after.get(name):
+            yield f"{name}: {before.get(name)} before, {after.get(name)} now"
+
+
+def _circumstances(of: Provenance) -> dict[str, object]:
+    """Returns what may differ without being a fault: it explains why something else does."""
+    machines = {
+        f"{run} {key}": value
+        for run, machine in of.hardware.items()
+        for key, value in vars(machine).items()
+    }
+    return {"python": of.python, "platform": of.platform, **of.packages, **of.libraries} | machines
 
 
 def main() -> None:
@@ -138,7 +136,7 @@ def main() -> None:
     parser.add_argument("--provenance", type=Path, required=True)
     parser.add_argument("--cores", type=int, default=2)
     arguments = parser.parse_args()
-    recorded = read_json(arguments.provenance)
+    recorded = Provenance.load(arguments.provenance)
     temporary = Path(tempfile.mkdtemp(prefix="millrace-"))
     # As deep as this folder, so that a raw file at ../table.csv has its place.
     clone = temporary / ROOT.relative_to(ROOT.anchor)
@@ -149,14 +147,11 @@ def main() -> None:
     if different:
         shown = [*different[:SHOWN], *(["…"] if len(different) > SHOWN else [])]
         raise MillraceError(
-            f"{len(different)} of {len(recorded['artifacts'])} artifacts differ:\n"
-            + "\n".join(shown),
+            f"{len(different)} of {len(recorded.artifacts)} artifacts differ:\n" + "\n".join(shown),
             note=f"both are there to be compared: {arguments.provenance.parent} and {clone}",
         )
     shutil.rmtree(temporary)
-    print(
-        f"{len(recorded['artifacts'])} artifacts of {recorded['commit'][:12]}: all made again alike"
-    )
+    print(f"{len(recorded.artifacts)} artifacts of {made.commit:.12}: all made again alike")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,12 @@ Run as `python -m millrace.console.summary --config FILE`.
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from millrace import config
+from millrace.artifacts.anomalies import Anomalies
+from millrace.artifacts.champion import Champion
+from millrace.artifacts.metrics import Metrics
+from millrace.artifacts.parity import Parity
 from millrace.console import costs
 from millrace.errors import run
 from millrace.files import read_json
@@ -26,10 +29,10 @@ def summary(results: Results) -> str:
 
     Raises MillraceError when an artifact is missing.
     """
-    champion = read_json(results.champion)
-    metrics = read_json(results.run(champion["model"]).metrics)
-    parity = read_json(results.parity)
-    not_reached = {runtime["runtime"] for runtime in parity["not_reached"]}
+    champion = Champion.load(results.champion)
+    metrics = Metrics.load(results.run(champion.model).metrics)
+    parity = Parity.load(results.parity)
+    not_reached = {runtime.runtime for runtime in parity.not_reached}
     lines = [
         *_champion(champion, metrics),
         *_parity(parity),
@@ -39,45 +42,44 @@ def summary(results: Results) -> str:
     return "\n".join(lines)
 
 
-def _champion(champion: dict[str, Any], metrics: dict[str, Any]) -> Iterator[str]:
-    intervals = "" if metrics["too_small"] else " (95 % interval)"
-    yield f"Champion: {champion['model']}, on {metrics['rows']:,} test rows{intervals}"
-    if reason := metrics["too_small"]:
-        yield f"  warning: the test has {reason}: too few to trust a metric"
-    for name, metric in metrics["metrics"].items():
+def _champion(champion: Champion, metrics: Metrics) -> Iterator[str]:
+    intervals = "" if metrics.too_small else " (95 % interval)"
+    yield f"Champion: {champion.model}, on {metrics.rows:,} test rows{intervals}"
+    if metrics.too_small:
+        yield f"  warning: the test has {metrics.too_small}: too few to trust a metric"
+    for name, metric in metrics.metrics.items():
         if metric is None:
             continue  # not defined on these rows
-        interval = f"({metric['low']:.4g} to {metric['high']:.4g})" if intervals else ""
-        baseline = metrics["baseline"].get(name)
+        interval = f"({metric.low:.4g} to {metric.high:.4g})" if intervals else ""
+        baseline = metrics.baseline.get(name)
         beside = "" if baseline is None else f"  a constant prediction: {baseline:.4g}"
-        yield f"  {name:<19}{metric['value']:<10.4g}{interval:<22}{beside}".rstrip()
-    if champion["runner_up"]:
-        runner_up = champion["runner_up"]
-        yield f"  next: {runner_up['model']}, {champion['metric']} {runner_up['value']:.4g}"
+        yield f"  {name:<19}{metric.value:<10.4g}{interval:<22}{beside}".rstrip()
+    if next_ := champion.runner_up:
+        yield f"  next: {next_.model}, {champion.metric} {next_.value:.4g}"
 
 
-def _parity(parity: dict[str, Any]) -> Iterator[str]:
-    runtimes = parity["runtimes"]
-    widest = max(runtimes, key=lambda runtime: runtime["max_difference"] / runtime["bound"])
-    flips = sum(runtime["class_flips"] for runtime in runtimes)
+def _parity(parity: Parity) -> Iterator[str]:
+    runtimes = parity.runtimes
+    widest = max(runtimes, key=lambda runtime: runtime.difference / runtime.bound)
+    flips = sum(runtime.class_flips for runtime in runtimes)
     yield (
-        f"Parity: {'passed' if parity['passed'] else 'FAILED'}, {parity['rows']:,} rows through "
-        f"{len(runtimes)} runtimes; nearest to its bound: {widest['runtime']} {widest['variant']}, "
-        f"{widest['max_difference']:.1e} of {widest['bound']:.0e}; class flips: {flips}"
+        f"Parity: {'passed' if parity.passed else 'FAILED'}, {parity.rows:,} rows through "
+        f"{len(runtimes)} runtimes; nearest to its bound: {widest.runtime} {widest.variant}, "
+        f"{widest.difference:.1e} of {widest.bound:.0e}; class flips: {flips}"
     )
-    for runtime in parity["not_reached"]:
-        yield f"  not on {runtime['runtime']}: {runtime['reason']}"
-    for artifact in parity["not_shipped"]:
-        yield f"  not shipped: {artifact['artifact']}, {artifact['reason']}"
+    for runtime in parity.not_reached:
+        yield f"  not on {runtime.runtime}: {runtime.reason}"
+    for artifact in parity.not_shipped:
+        yield f"  not shipped: {artifact.artifact}, {artifact.reason}"
 
 
 def _taken(results: Results) -> Iterator[str]:
     """What was found or decided that a person might have meant otherwise, warnings first."""
-    anomalies = read_json(results.anomalies)["anomalies"]
-    of_cells = [anomaly for anomaly in anomalies if anomaly["kind"] in OF_CELLS]
-    warnings = [anomaly for anomaly in anomalies if anomaly["severity"] == "warning"]
-    found = [f"warning: {anomaly['message']}" for anomaly in warnings]
-    found += [anomaly["message"] for anomaly in of_cells if anomaly["severity"] == "info"]
+    anomalies = Anomalies.load(results.anomalies).anomalies
+    of_cells = [anomaly for anomaly in anomalies if anomaly.kind in OF_CELLS]
+    warnings = [anomaly for anomaly in anomalies if anomaly.severity == "warning"]
+    found = [f"warning: {anomaly.message}" for anomaly in warnings]
+    found += [anomaly.message for anomaly in of_cells if anomaly.severity == "info"]
     if results.preprocessing.exists():
         left_out = read_json(results.preprocessing)["left_out"]
         found += [f"{column!r} is no feature: {reason}" for column, reason in left_out.items()]

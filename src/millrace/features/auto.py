@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from millrace.artifacts.statistics import ColumnStatistics, NumberStatistics, TextStatistics
 from millrace.features.feature_columns.base import END_OF_EXACT_INTEGERS, largest_magnitude
 
 # A whole number with so few different values is more often a code than a quantity.
@@ -38,7 +39,9 @@ _ID_NAME = re.compile(r"(?i)(?:^|[^a-z])(?:id|key|code|no|nr|num|number|phone|zi
 
 
 def propose(
-    columns: dict[str, dict[str, Any]], rows: int, roles: Mapping[str, str] = MappingProxyType({})
+    columns: Mapping[str, ColumnStatistics],
+    rows: int,
+    roles: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Returns settings by feature name, as in the config, and the columns left out, each with why.
 
@@ -58,30 +61,31 @@ def propose(
     return features, left_out
 
 
-def _proposal(name: str, column: dict[str, Any], rows: int) -> dict[str, dict[str, Any]] | str:
+def _proposal(name: str, column: ColumnStatistics, rows: int) -> dict[str, dict[str, Any]] | str:
     """Returns a column's features by their names, or why it has none."""
-    distinct, seen = column["distinct"], rows - column["missing"]
+    distinct, seen = column.distinct, rows - column.missing
     if distinct == 0:
         return "every value is missing"
-    if distinct == 1 and column["missing"] == 0 and not column.get("infinite"):
+    infinite = column.infinite if isinstance(column, NumberStatistics) else None
+    if distinct == 1 and column.missing == 0 and not infinite:
         return "every row has the same value"
-    if column["type"] in ("date", "timestamp"):
+    if isinstance(column, TextStatistics):
+        if column.type == "string":
+            return _of_text(name, column, seen)
         return _of_dates(name, column) or f"all its dates lie within {WEEKS} weeks"
-    if column["type"] == "string":
-        return _of_text(name, column, seen)
-    if column["type"] == "int64" and (reason := _is_id(name, column, seen)):
+    if column.type == "int64" and (reason := _is_id(name, column, seen)):
         return reason
-    if 2 < distinct <= FEW_VALUES and all(value == int(value) for value, _ in column["values"]):
+    if 2 < distinct <= FEW_VALUES and all(value == int(value) for value, _ in column.values):
         return {name: {"kind": "vocabulary", "min_count": MIN_COUNT}}
     return {name: {"kind": "numeric", "normalizer": "robust"}}
 
 
-def _of_text(name: str, column: dict[str, Any], seen: int) -> dict[str, dict[str, Any]] | str:
-    distinct = column["distinct"]
-    frequent = any(count >= MIN_COUNT for _, count in column["values"])
+def _of_text(name: str, column: TextStatistics, seen: int) -> dict[str, dict[str, Any]] | str:
+    distinct = column.distinct
+    frequent = any(count >= MIN_COUNT for _, count in column.values)
     if seen >= LEAST_ROWS_PER_VALUE * distinct and frequent:
         return {name: {"kind": "vocabulary", "min_count": MIN_COUNT}}
-    words = [value.split() for value, _ in column["values"][:SAMPLE]]
+    words = [value.split() for value, _ in column.values[:SAMPLE]]
     lengths = sorted(map(len, words))
     several = lengths[len(lengths) // 2] >= SEVERAL_WORDS
     if several and 2 * len({word for cell in words for word in cell}) <= sum(lengths):
@@ -91,9 +95,9 @@ def _of_text(name: str, column: dict[str, Any], seen: int) -> dict[str, dict[str
     return f"an id: {distinct} different values in {seen} rows"
 
 
-def _is_id(name: str, column: dict[str, Any], seen: int) -> str:
+def _is_id(name: str, column: NumberStatistics, seen: int) -> str:
     """Says why a column of whole numbers names rows or things rather than measures them, or ""."""
-    unique = column["distinct"] == seen > FEW_VALUES
+    unique = column.distinct == seen > FEW_VALUES
     if unique and _is_run(column):
         return "an id: it counts the rows"
     if largest_magnitude(column) >= END_OF_EXACT_INTEGERS and (unique or _ID_NAME.search(name)):
@@ -104,12 +108,12 @@ def _is_id(name: str, column: dict[str, Any], seen: int) -> str:
     return ""
 
 
-def _of_dates(name: str, column: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _of_dates(name: str, column: TextStatistics) -> dict[str, dict[str, Any]]:
     """Returns what comes back in other rows: the day of the week, the season, the time of day.
 
     Not how long ago a date is, which says which row it is rather than what the row is like.
     """
-    texts = [value for value, _ in column["values"]]
+    texts = [value for value, _ in column.values]
     days = (date.fromisoformat(max(texts)[:10]) - date.fromisoformat(min(texts)[:10])).days
     features: dict[str, dict[str, Any]] = {}
     if days >= 7 * WEEKS:
@@ -133,5 +137,5 @@ def as_yaml(features: Mapping[str, Any], left_out: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _is_run(column: dict[str, Any]) -> bool:
-    return bool(column["max"] - column["min"] < 2 * column["distinct"])
+def _is_run(column: NumberStatistics) -> bool:
+    return column.figures.max - column.figures.min < 2 * column.distinct

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from millrace import config
+from millrace.artifacts.schema import Schema, SchemaColumn
 from millrace.config.job import plain_features
 from millrace.errors import MillraceError
 from millrace.features import preprocessing
@@ -58,9 +59,10 @@ def fit(
         raise MillraceError(
             f"label: expected a column of the table, found {label!r}.", note=nearest(label, columns)
         )
-    types = [{"name": name, "type": _type(name, column)} for name, column in columns.items()]
-    schema = {"columns": types, "label": label}
-    batches = pa.table(columns).cast(arrow_schema(schema)).to_batches()
+    schema = Schema(
+        [SchemaColumn(name, _type(name, column)) for name, column in columns.items()], label
+    )
+    batches = pa.table(columns).cast(arrow_schema(schema.types)).to_batches()
     job = {"name": "notebook", "data": {"files": "-", "label": label}, "features": features}
     # A notebook may hash what TF Lite cannot.
     completed = config.complete(job | {"export": {"tflite": False}}, source="fit")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import tensorflow as tf
 
+from millrace.artifacts.schema import Schema
+from millrace.artifacts.statistics import NumberStatistics, Statistics
 from millrace.errors import MillraceError
 from millrace.features.encoded import Encoded
 from millrace.features.preprocessing import Preprocessing
@@ -26,17 +28,17 @@ class Weight:
     mean: float
 
     @classmethod
-    def of(cls, schema: dict[str, Any], statistics: dict[str, Any]) -> Self | None:
+    def of(cls, schema: Schema, statistics: Statistics) -> Self | None:
         """Returns what `data.weight` names; None when all examples count the same."""
-        if "weight" not in schema:
+        if schema.weight is None:
             return None
-        name = schema["weight"]
-        column = statistics["splits"]["train"]["columns"][name]
-        if column["mean"] <= 0:
+        name, column = schema.weight, statistics.train.columns[schema.weight]
+        assert isinstance(column, NumberStatistics), "ingest asks for numbers"
+        if column.figures.mean <= 0:
             raise MillraceError(
                 f"data.weight: expected training examples that count, found 0 throughout {name!r}."
             )
-        return cls(RawColumn(name, column["type"], key=name), column["mean"])
+        return cls(RawColumn(name, column.type, key=name), column.figures.mean)
 
 
 class Encoder:

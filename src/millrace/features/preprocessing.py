@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from millrace.artifacts.schema import Schema
+from millrace.artifacts.statistics import ColumnStatistics, Statistics
 from millrace.errors import MillraceError
 from millrace.features.auto import propose
 from millrace.features.feature_columns import (
@@ -194,8 +196,8 @@ def _as_tensor(values: Any, column: RawColumn) -> tf.Tensor:
 
 def learn(
     features: dict[str, dict[str, Any]] | str,
-    schema: dict[str, Any],
-    statistics: dict[str, Any],
+    schema: Schema,
+    statistics: Statistics,
 ) -> Preprocessing:
     """Lets every feature column learn from the statistics of the training examples.
 
@@ -208,18 +210,18 @@ def learn(
         MillraceError: a feature names a column or feature that does not exist, its kind does not
             fit the column, or `auto` finds no column to make one of.
     """
-    train = statistics["splits"]["train"]
-    label, weight = schema["label"], schema.get("weight")
+    train = statistics.train
+    label, weight = schema.label, schema.weight
     available = {
-        name: column for name, column in train["columns"].items() if name not in (label, weight)
+        name: column for name, column in train.columns.items() if name not in (label, weight)
     }
     left_out: dict[str, str] = {}
     if isinstance(features, str):
-        features, left_out = _proposed(available, schema, train["rows"])
+        features, left_out = _proposed(available, schema, train.rows)
     missing = {
-        column["name"]: tuple(column["missing_values"])
-        for column in schema["columns"]
-        if "missing_values" in column
+        column.name: tuple(column.missing_values)
+        for column in schema.columns
+        if column.missing_values is not None
     }
     context = Context(available, label, weight=weight, missing=missing)
     # A cross learns after its keys, wherever the config names it.
@@ -229,7 +231,7 @@ def learn(
 
     columns = tuple(context.learned.values())
     used = {name for column in columns for name in column.raw_columns}
-    types = {column["name"]: column["type"] for column in schema["columns"]}
+    types = schema.types
     unnamed = {name: "no feature names it" for name in available if name not in used}
     return Preprocessing(
         raw=name_columns(
@@ -247,14 +249,13 @@ def learn(
 
 
 def _proposed(
-    available: dict[str, dict[str, Any]], schema: dict[str, Any], rows: int
+    available: Mapping[str, ColumnStatistics], schema: Schema, rows: int
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Returns the features that `auto` means, and the columns that it leaves out with the reason.
 
     Raises MillraceError when it finds no column to make one of.
     """
-    roles = {x["name"]: x["role"] for x in schema["columns"] if "role" in x}
-    roles = {name: role for name, role in roles.items() if name in available}
+    roles = {x.name: x.role for x in schema.columns if x.role and x.name in available}
     features, left_out = propose(available, rows, roles)
     if not features:
         reasons = "; ".join(f"{name!r}: {reason}" for name, reason in left_out.items())

@@ -192,11 +192,11 @@ def read_raw(
         rows: how many rows to draw at random, kept in their order; None for all.
         seed: fixes which rows are drawn.
     """
-    schema = {"columns": [{"name": column.name, "type": column.type} for column in raw]}
+    types = {column.name: column.type for column in raw}
     drawn = None
     if rows is not None and rows < (total := framing.count(shards)):
         drawn = np.sort(np.random.Generator(np.random.Philox(seed)).choice(total, rows, False))
-    table = pa.Table.from_batches(examples.read_batches(shards, schema, drawn))
+    table = pa.Table.from_batches(examples.read_batches(shards, types, drawn))
     stored = {name: examples.stored(table[name]) for name in table.column_names}
     return raw_columns(pa.table(stored).to_pandas(), raw)
 

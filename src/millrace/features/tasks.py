@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from millrace.artifacts.statistics import NumberStatistics, Statistics
+
 
 @dataclass(frozen=True)
 class Task:
@@ -26,13 +28,14 @@ class Task:
     std: float = 1.0
 
     @classmethod
-    def from_statistics(cls, statistics: dict[str, Any]) -> Task:
+    def from_statistics(cls, statistics: Statistics) -> Task:
         """Takes the task that analyze decided on."""
-        label = statistics["label"]
-        if label["task"] != "regression":
-            return cls(label["task"], tuple(label["classes"]))
-        column = statistics["splits"]["train"]["columns"][label["name"]]
-        return cls("regression", mean=column["mean"], std=column["std"])
+        label = statistics.label
+        if label.classes is not None:
+            return cls(label.task, tuple(label.classes))
+        column = statistics.train.columns[label.name]
+        assert isinstance(column, NumberStatistics), "analyze asks for numbers of a regression"
+        return cls("regression", mean=column.figures.mean, std=column.figures.std)
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Task:

@@ -4,9 +4,15 @@ from typing import Any
 
 from markupsafe import Markup
 
+from millrace.artifacts.account import Account
+from millrace.artifacts.anomalies import Anomalies
+from millrace.artifacts.champion import Champion
+from millrace.artifacts.leaderboard import Leaderboard
+from millrace.artifacts.parity import Parity
+from millrace.artifacts.provenance import Origin
+from millrace.artifacts.statistics import Statistics
 from millrace.config.job import JobConfig
 from millrace.config.values import plain_form
-from millrace.files import read_json
 from millrace.report import contents, data_section, inline_html, models_section
 from millrace.results import Results
 
@@ -37,7 +43,7 @@ SECTIONS = {
 }
 
 
-def build(config: JobConfig, results: Results, provenance: dict[str, Any]) -> str:
+def build(config: JobConfig, results: Results, provenance: Origin) -> str:
     """Returns the report of a job as one HTML file that needs neither network nor other files.
 
     Args:
@@ -55,7 +61,7 @@ def build(config: JobConfig, results: Results, provenance: dict[str, Any]) -> st
         "models": facts["models"],
         "champion": facts["champion"],
         "metricNames": models_section.METRIC_NAMES,
-        "lowerIsBetter": facts["leaderboard"]["lower_is_better"],
+        "lowerIsBetter": facts["leaderboard"].lower_is_better,
         "parity": facts["parity"],
         "runtimeNames": RUNTIME_NAMES,
         "question": facts["question"],
@@ -70,7 +76,7 @@ def build(config: JobConfig, results: Results, provenance: dict[str, Any]) -> st
     )
 
 
-def build_model_card(config: JobConfig, results: Results, provenance: dict[str, Any]) -> str:
+def build_model_card(config: JobConfig, results: Results, provenance: Origin) -> str:
     """Returns the champion's model card as Markdown; arguments and errors as for `build`."""
     facts = _facts(config, results)
     return inline_html.template("report/model_card.md").render(provenance=provenance, **facts)
@@ -78,21 +84,22 @@ def build_model_card(config: JobConfig, results: Results, provenance: dict[str, 
 
 def _facts(config: JobConfig, results: Results) -> dict[str, Any]:
     """Returns everything that the templates tell, most of it as the stages wrote it."""
-    statistics = read_json(results.statistics)
-    champion = read_json(results.champion)
+    statistics = Statistics.load(results.statistics)
+    champion = Champion.load(results.champion)
     evaluated = models_section.read(results, list(config.models))
     return {
         "config": config,
         "config_as_json": plain_form(config),
         "question": data_section.question(config, statistics, results),
-        "account": data_section.account(read_json(results.account)),
+        "account": data_section.account(Account.load(results.account)),
         "columns": data_section.columns(statistics),
-        "anomalies": read_json(results.anomalies)["anomalies"],
-        "champion": champion | {"metric_name": models_section.METRIC_NAMES[champion["metric"]]},
-        "leaderboard": models_section.leaderboard(results.leaderboard, evaluated),
+        "anomalies": Anomalies.load(results.anomalies).anomalies,
+        "champion": champion,
+        "metric_name": models_section.METRIC_NAMES[champion.metric],
+        "leaderboard": models_section.leaderboard(Leaderboard.load(results.leaderboard), evaluated),
         "models": evaluated,
-        "best": evaluated[champion["model"]],
-        "parity": read_json(results.parity),
+        "best": evaluated[champion.model],
+        "parity": Parity.load(results.parity),
         "files": contents.listing(results),
         "metric_names": models_section.METRIC_NAMES,
         "runtime_names": RUNTIME_NAMES,

@@ -1,8 +1,16 @@
 """What the report tells of the question and of the data."""
 
-from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass, replace
 
+from millrace.artifacts.account import Account, ReadFile
+from millrace.artifacts.records import Value
+from millrace.artifacts.signature import Input, Signature
+from millrace.artifacts.statistics import (
+    ColumnStatistics,
+    NumberStatistics,
+    Statistics,
+    TextStatistics,
+)
 from millrace.config.data import SplitFiles
 from millrace.config.job import JobConfig
 from millrace.files import read_json
@@ -15,34 +23,137 @@ SHOWN_VALUES = 20
 ALONE = {"binary": "AUC", "multiclass": "accuracy", "regression": "R²"}
 
 
-def question(config: JobConfig, statistics: dict[str, Any], results: Results) -> dict[str, Any]:
-    """Returns what was asked: label, task, classes with their shares, split, inputs."""
-    label = statistics["label"]
-    learned = results.preprocessing
-    left_out = read_json(learned)["left_out"] if learned.exists() else {}
-    return {
-        "label": label["name"],
-        "task": label["task"],
-        "classes": _classes(statistics),
-        "split": split_in_words(config),
-        "inputs": read_json(results.signature)["inputs"],
-        "left_out": left_out,
-        "alone": ALONE[label["task"]],
-        "rows": {split: part["rows"] for split, part in statistics["splits"].items()},
+@dataclass(frozen=True)
+class ClassShare:
+    """A class of the label, with its share of the rows of each split."""
+
+    value: Value
+    shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked.
+
+    Attributes:
+        label: the label's column.
+        task: binary, multiclass or regression.
+        classes: the classes of the label; empty for a regression.
+        split: a sentence on how the rows were divided.
+        inputs: what the exported models take.
+        left_out: raw columns that no feature reads, with the reason.
+        alone: by what measure a column by itself predicts the label.
+        rows: the examples in each split.
+    """
+
+    label: str
+    task: str
+    classes: list[ClassShare]
+    split: str
+    inputs: list[Input]
+    left_out: dict[str, str]
+    alone: str
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Where some of the raw rows went, and whether models see them."""
+
+    to: str
+    rows: int
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Where each raw row went; `closes` says whether the account does."""
+
+    rows_read: int
+    flows: list[Flow]
+    closes: bool
+    files: list[ReadFile]
+    reasons: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far test lies from train, and by which measure."""
+
+    value: float
+    measure: str
+
+
+@dataclass(frozen=True)
+class ShownColumn:
+    """A raw column in one split: its figures, and shares of the rows by value or by bin."""
+
+    rows: int
+    missing: float
+    distinct: int
+    min: int | float | bool | None
+    max: int | float | bool | None
+    mean: float | None
+    std: float | None
+    median: float | None
+    values: list[tuple[str, float]] | None = None
+    edges: list[float] | None = None
+    shares: list[float] | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A raw column with its distributions by split.
+
+    Attributes:
+        alone: how well it predicts the label by itself.
+        drift: how far test lies from train; None of dates.
+        missing: the share of the training rows without a value.
+        spark: the heights of a small bar chart, the highest 1.
+    """
+
+    name: str
+    type: str
+    distinct: int
+    is_label: bool
+    is_number: bool
+    alone: float | None
+    drift: Drift | None
+    missing: float
+    spark: list[float]
+    splits: dict[str, ShownColumn]
+
+
+def question(config: JobConfig, statistics: Statistics, results: Results) -> Question:
+    """Returns what was asked."""
+    label, learned = statistics.label, results.preprocessing
+    return Question(
+        label=label.name,
+        task=label.task,
+        classes=_classes(statistics),
+        split=split_in_words(config),
+        inputs=Signature.load(results.signature).inputs,
+        left_out=read_json(learned)["left_out"] if learned.exists() else {},
+        alone=ALONE[label.task],
+        rows={split: part.rows for split, part in statistics.splits.items()},
+    )
+
+
+def _classes(statistics: Statistics) -> list[ClassShare]:
+    counts = {
+        split: dict(part.columns[statistics.label.name].values)
+        for split, part in statistics.splits.items()
     }
-
-
-def _classes(statistics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns each class with its share of the rows of each split."""
-    label = statistics["label"]
-    classes = []
-    for value in label["classes"] or []:
-        shares = {}
-        for split, part in statistics["splits"].items():
-            counts = dict(part["columns"][label["name"]]["values"])
-            shares[split] = counts.get(value, 0) / part["rows"]
-        classes.append({"value": value, "shares": shares})
-    return classes
+    return [
+        ClassShare(
+            value,
+            {
+                split: counts[split].get(value, 0) / part.rows
+                for split, part in statistics.splits.items()
+            },
+        )
+        for value in statistics.label.classes or []
+    ]
 
 
 def split_in_words(config: JobConfig) -> str:
@@ -69,87 +180,92 @@ def split_in_words(config: JobConfig) -> str:
             return f"Each row at random, with equal shares of each class ({how})."
 
 
-def account(ingest: dict[str, Any]) -> dict[str, Any]:
+def account(ingest: Account) -> Flows:
     """Returns where each raw row went, and whether the account closes."""
     flows = [
-        *({"to": split, "rows": rows, "kept": True} for split, rows in ingest["written"].items()),
-        {"to": "unlabelled", "rows": ingest["unlabelled"], "kept": False},
-        {"to": "rejected", "rows": ingest["rejected"], "kept": False},
-        {"to": "duplicates dropped", "rows": ingest["duplicates_dropped"], "kept": False},
-        {"to": "in a gap", "rows": ingest["in_gap"], "kept": False},
+        *(Flow(split, rows, kept=True) for split, rows in ingest.written.items()),
+        Flow("unlabelled", ingest.unlabelled, kept=False),
+        Flow("rejected", ingest.rejected, kept=False),
+        Flow("duplicates dropped", ingest.duplicates_dropped, kept=False),
+        Flow("in a gap", ingest.in_gap, kept=False),
     ]
-    return {
-        "rows_read": ingest["rows_read"],
-        "flows": flows,
-        "closes": sum(flow["rows"] for flow in flows) == ingest["rows_read"],
-        "files": ingest["files"],
-        "reasons": ingest["reasons"],
-    }
+    return Flows(
+        rows_read=ingest.rows_read,
+        flows=flows,
+        closes=sum(flow.rows for flow in flows) == ingest.rows_read,
+        files=ingest.files,
+        reasons=ingest.reasons,
+    )
 
 
-def columns(statistics: dict[str, Any]) -> list[dict[str, Any]]:
+def columns(statistics: Statistics) -> list[Column]:
     """Returns each raw column with its figures, its distributions by split and its drift."""
-    splits = statistics["splits"]
+    alone = statistics.label.alone or {}
     described = []
-    for name, train in splits["train"]["columns"].items():
-        parts = {split: part["columns"][name] for split, part in splits.items()}
-        values = _values(parts.values())
+    for name, train in statistics.train.columns.items():
+        parts = {split: part.columns[name] for split, part in statistics.splits.items()}
+        values = _values(list(parts.values()))
         shown = {split: _shown(column, values) for split, column in parts.items()}
         described.append(
-            {
-                "name": name,
-                "is_label": name == statistics["label"]["name"],
-                "is_number": "histogram" in train,
-                "alone": statistics["label"]["alone"].get(name),
-                "drift": _drift(train, parts["test"]),
-                "missing": train["missing"] / train["rows"],
-                "spark": _spark(shown["train"]),
-                "splits": shown,
-                **{key: train[key] for key in ("type", "distinct")},
-            }
+            Column(
+                name=name,
+                type=train.type,
+                distinct=train.distinct,
+                is_label=name == statistics.label.name,
+                is_number=isinstance(train, NumberStatistics),
+                alone=alone.get(name),
+                drift=_drift(train, parts["test"]),
+                missing=train.missing / train.rows,
+                spark=_spark(shown["train"]),
+                splits=shown,
+            )
         )
     return described
 
 
-def _drift(train: dict[str, Any], test: dict[str, Any]) -> dict[str, Any] | None:
-    if train["type"] in ("date", "timestamp"):
+def _drift(train: ColumnStatistics, test: ColumnStatistics) -> Drift | None:
+    if train.type in ("date", "timestamp"):
         # A later split has later dates: that says nothing.
         return None
-    if "histogram" in train:
-        return {"value": jensen_shannon(train, test), "measure": "Jensen-Shannon divergence"}
-    return {"value": l_infinity(train, test), "measure": "L-infinity distance"}
+    if isinstance(train, NumberStatistics) and isinstance(test, NumberStatistics):
+        return Drift(jensen_shannon(train, test), "Jensen-Shannon divergence")
+    return Drift(l_infinity(train, test), "L-infinity distance")
 
 
-def _values(columns: Iterable[dict[str, Any]]) -> list[Any] | None:
+def _values(columns: list[ColumnStatistics]) -> list[Value] | None:
     """Returns the values that a chart draws one by one; None for a number with too many of them.
 
     The most frequent ones of a string; all of a number that has few, in their order.
     """
-    train, *others = columns
-    if "histogram" not in train:
-        return [value for value, _ in train["values"][:SHOWN_VALUES]]
-    found = {value for column in (train, *others) for value, _ in column["values"]}
-    is_whole = all(
-        column["distinct"] == len(column["values"]) <= SHOWN_VALUES for column in (train, *others)
-    )
+    train = columns[0]
+    if isinstance(train, TextStatistics):
+        return [value for value, _ in train.values[:SHOWN_VALUES]]
+    found = {value for column in columns for value, _ in column.values}
+    is_whole = all(column.distinct == len(column.values) <= SHOWN_VALUES for column in columns)
     return sorted(found) if is_whole and len(found) <= SHOWN_VALUES else None
 
 
-def _shown(column: dict[str, Any], values: list[Any] | None) -> dict[str, Any]:
+def _shown(column: ColumnStatistics, values: list[Value] | None) -> ShownColumn:
     """Returns a column's figures in one split with what its chart draws: shares of the rows."""
-    rows = column["rows"]
-    shown = {key: column.get(key) for key in ("min", "max", "mean", "std", "median", "distinct")}
-    shown |= {"rows": rows, "missing": column["missing"] / rows}
+    rows = column.rows
+    counted = dict(column.values)
+    figures = ("min", "max", "mean", "std", "median")
+    shown = ShownColumn(
+        rows=rows,
+        missing=column.missing / rows,
+        distinct=column.distinct,
+        **{key: getattr(column, key, None) for key in figures},
+    )
     if values is None:
-        histogram = column["histogram"]
-        shares = [count / rows for count in histogram["counts"]]
-        return shown | {"edges": histogram["edges"], "shares": shares}
-    counted = dict(column["values"])
-    return shown | {"values": [[str(value), counted.get(value, 0) / rows] for value in values]}
+        assert isinstance(column, NumberStatistics), "only numbers have too many values to draw"
+        histogram = column.histogram
+        shares = [count / rows for count in histogram.counts]
+        return replace(shown, edges=histogram.edges, shares=shares)
+    return replace(shown, values=[(str(value), counted.get(value, 0) / rows) for value in values])
 
 
-def _spark(train: dict[str, Any]) -> list[float]:
+def _spark(train: ShownColumn) -> list[float]:
     """Returns the heights of a small bar chart, the highest 1."""
-    shares = [share for _, share in train["values"]] if "values" in train else train["shares"]
+    shares = train.shares or [share for _, share in train.values or []]
     highest = max(shares, default=0)
     return [round(share / highest, 3) for share in shares] if highest else []

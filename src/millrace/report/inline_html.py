@@ -8,6 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from millrace.errors import MillraceError
+from millrace.files import json_fields
 
 WEB = Path(__file__).parents[3] / "web"
 
@@ -51,7 +52,12 @@ def embedded_json(value: Any) -> str:
     NaN and infinity raise ValueError: JSON has no such numbers.
     """
     text = json.dumps(
-        value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        value,
+        default=json_fields,
+        sort_keys=True,
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
     )
     return text.replace("<", "\\u003c")
 

@@ -1,12 +1,12 @@
 """What the report tells of the models: leaderboard, learning curves, diagnostics."""
 
-import csv
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from millrace.errors import MillraceError
+from millrace.artifacts.diagnostics import Diagnostics
+from millrace.artifacts.leaderboard import Entry, Leaderboard
+from millrace.artifacts.metrics import Interval, Metrics
+from millrace.artifacts.training import History, Training
 from millrace.evaluation.metrics import LOWER_IS_BETTER
-from millrace.files import read_json
 from millrace.results import Results, RunFolder, TrainingFolder
 
 METRIC_NAMES = {
@@ -25,90 +25,98 @@ METRIC_NAMES = {
     "r2": "R²",
 }
 
-# What a task has none of stays None, for the templates to ask.
-DIAGNOSTICS = [
-    "roc",
-    "pr",
-    "calibration",
-    "confusion",
-    "residuals",
-    "predicted",
-    "importance",
-    "slices",
-]
+
+@dataclass(frozen=True)
+class Model:
+    """A model, as the charts and the templates take it.
+
+    Attributes:
+        rows: how many rows it was evaluated on.
+        split: the split that they are from.
+        too_small: why they are too few for intervals; None where they suffice.
+        threshold: the probability from which on a row counts as positive.
+        metrics: each metric with its interval.
+        baseline: each metric of a constant prediction.
+        diagnostics: curves, confusion and so on.
+        history: the losses by epoch, the first epoch being 1.
+        fitted: what it was trained with.
+    """
+
+    rows: int
+    split: str
+    too_small: str | None
+    threshold: float | None
+    metrics: dict[str, Interval | None]
+    baseline: dict[str, float | None]
+    diagnostics: Diagnostics
+    history: list[dict[str, float]]
+    fitted: Training
 
 
-def read(results: Results, names: list[str]) -> dict[str, dict[str, Any]]:
-    """Returns each model's metrics, diagnostics, history and training, by its name."""
+@dataclass(frozen=True)
+class Board:
+    """The leaderboard, as the charts and the templates take it.
+
+    Attributes:
+        metrics: the names of the metrics, in their order.
+        entries: the models by rank.
+        best: the best value of each metric; None where no model has one.
+        baseline: the value of a constant prediction.
+        lower_is_better: the metrics of which that is so.
+        over: what the intervals are over: rows, seeds, folds.
+    """
+
+    metrics: list[str]
+    entries: list[Entry]
+    best: dict[str, float | None]
+    baseline: dict[str, float | None]
+    lower_is_better: list[str]
+    over: list[str]
+
+
+def read(results: Results, names: list[str]) -> dict[str, Model]:
+    """Returns what is known of each model, by its name."""
     return {name: _read(results.run(name)) for name in names}
 
 
-def _read(run: RunFolder) -> dict[str, Any]:
-    diagnostics, training = read_json(run.diagnostics), TrainingFolder(run.training)
-    return {
-        **read_json(run.metrics),
-        "diagnostics": {name: diagnostics.get(name) for name in DIAGNOSTICS},
-        "history": _history(training.history),
-        "fitted": read_json(training.description),
-    }
+def _read(run: RunFolder) -> Model:
+    metrics, training = Metrics.load(run.metrics), TrainingFolder(run.training)
+    return Model(
+        rows=metrics.rows,
+        split=metrics.split,
+        too_small=metrics.too_small,
+        threshold=metrics.threshold,
+        metrics=metrics.metrics,
+        baseline=metrics.baseline,
+        diagnostics=Diagnostics.load(run.diagnostics),
+        history=_losses(History.load(training.history)),
+        fitted=Training.load(training.description),
+    )
 
 
-def _history(path: Path) -> list[dict[str, float]]:
-    """Returns the losses by epoch, the first epoch being 1 (a CSV that Keras' CSVLogger wrote)."""
+def _losses(history: History) -> list[dict[str, float]]:
     return [
-        {
-            "epoch": int(row["epoch"]) + 1,
-            **{key: float(row[key]) for key in ("loss", "val_loss")},
-        }
-        for row in _rows(path)
+        {"epoch": epoch, "loss": logs["loss"], "val_loss": logs["val_loss"]}
+        for epoch, logs in enumerate(history.epochs, start=1)
     ]
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise MillraceError(
-            f"{path}: expected an artifact of an earlier stage, found no file.",
-            note="run the whole workflow with `snakemake --cores 2`.",
-        ) from None
+def leaderboard(ranked: Leaderboard, models: dict[str, Model]) -> Board:
+    """Returns the models by rank, beside the best of each metric and a constant prediction."""
+    first, *_ = ranked.entries
+    metrics = list(first.metrics)
+    baseline = models[first.model].baseline
+    return Board(
+        metrics=metrics,
+        entries=ranked.entries,
+        best={name: _best(ranked.entries, name) for name in metrics},
+        baseline={name: baseline.get(name) for name in metrics},
+        lower_is_better=sorted(LOWER_IS_BETTER),
+        over=sorted({entry.over for entry in ranked.entries}),
+    )
 
 
-def leaderboard(path: Path, models: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Returns the models by rank, each with its metrics, and the metrics in their order.
-
-    A metric is a column of the table that has a `_low` beside it.
-    """
-    rows = _rows(path)
-    metrics = [name.removesuffix("_low") for name in rows[0] if name.endswith("_low")]
-    entries = [
-        {
-            "rank": int(row["rank"]),
-            "model": row["model"],
-            "kind": row["kind"],
-            "metrics": {name: _interval(row, name) for name in metrics},
-            "parameters": models[row["model"]]["fitted"]["parameters"],
-        }
-        for row in rows
-    ]
-    baseline = models[rows[0]["model"]]["baseline"]
-    return {
-        "metrics": metrics,
-        "entries": entries,
-        "best": {name: _best(entries, name) for name in metrics},
-        "baseline": {name: baseline.get(name) for name in metrics},
-        "lower_is_better": sorted(LOWER_IS_BETTER),
-        "over": sorted({row["over"] for row in rows}),
-    }
-
-
-def _interval(row: dict[str, str], name: str) -> dict[str, float]:
-    keys = {"value": name, "low": f"{name}_low", "high": f"{name}_high"}
-    return {key: float(row[column]) for key, column in keys.items() if row[column]}
-
-
-def _best(entries: list[dict[str, Any]], metric: str) -> float | None:
-    values = [entry["metrics"][metric]["value"] for entry in entries if entry["metrics"][metric]]
-    pick = min if metric in LOWER_IS_BETTER else max
+def _best(entries: list[Entry], name: str) -> float | None:
+    values = [metric.value for entry in entries if (metric := entry.metrics[name])]
+    pick = min if name in LOWER_IS_BETTER else max
     return pick(values, default=None)

@@ -10,6 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from markupsafe import Markup
 
+from millrace.artifacts.champion import Champion
+from millrace.artifacts.conversion import Conversion
+from millrace.artifacts.schema import Schema
+from millrace.artifacts.signature import Input, Signature
+from millrace.artifacts.statistics import ColumnStatistics, NumberStatistics, Statistics
 from millrace.files import read_json
 from millrace.report import inline_html
 from millrace.results import ConvertedFolder, Results
@@ -39,25 +44,24 @@ def build(results: Results, name: str) -> str:
     Raises:
         MillraceError: an artifact or a JavaScript library is missing.
     """
-    signature = read_json(results.signature)
-    statistics = read_json(results.statistics)
-    champion = read_json(results.champion)
-    left_out = read_json(ConvertedFolder(results.tfjs).description)["left_out"]
-    splits = [split["columns"] for split in statistics["splits"].values()]
+    signature = Signature.load(results.signature)
+    statistics = Statistics.load(results.statistics)
+    champion = Champion.load(results.champion)
+    left_out = Conversion.load(ConvertedFolder(results.tfjs).description).left_out
+    splits = [split.columns for split in statistics.splits.values()]
     job = {
         "name": name,
-        "label": signature["label"],
-        "task": signature["task"],
-        "classes": signature["classes"],
-        "threshold": signature["threshold"],
+        "label": signature.label,
+        "task": signature.task,
+        "classes": signature.classes,
+        "threshold": signature.threshold,
         "question": _question(signature),
-        "champion": champion["model"],
-        "training_rows": statistics["splits"]["train"]["rows"],
+        "champion": champion.model,
+        "training_rows": statistics.train.rows,
         "columns": [
-            _column(item, [columns[item["name"]] for columns in splits])
-            for item in signature["inputs"]
+            _column(item, [columns[item.name] for columns in splits]) for item in signature.inputs
         ],
-        "samples": samples(results, signature, champion["model"]),
+        "samples": samples(results, signature, champion.model),
         "model": None if left_out else _model(results.tfjs),
     }
     return inline_html.render(
@@ -70,9 +74,9 @@ def build(results: Results, name: str) -> str:
     )
 
 
-def _question(signature: dict[str, Any]) -> str:
-    positive = signature["classes"][1] if signature["task"] == "binary" else None
-    return QUESTIONS[signature["task"]].format(label=signature["label"], positive=positive)
+def _question(signature: Signature) -> str:
+    positive = signature.classes[1] if signature.task == "binary" else None
+    return QUESTIONS[signature.task].format(label=signature.label, positive=positive)
 
 
 def _model(directory: Path) -> dict[str, Any]:
@@ -82,50 +86,52 @@ def _model(directory: Path) -> dict[str, Any]:
     return {"topology": topology, "weights": base64.b64encode(weights).decode()}
 
 
-def _column(item: dict[str, Any], splits: list[dict[str, Any]]) -> dict[str, Any]:
+def _column(item: Input, splits: list[ColumnStatistics]) -> dict[str, Any]:
     """Describes one field of the form: what can be entered, and what stands there at first.
 
     `splits` holds the column's statistics in each split, train first.
     """
     column = splits[0]
     field = {
-        "name": item["name"],
-        "key": item["key"],
-        "tensor": item["type"],
-        "type": item["column_type"],
-        "max_length": item["max_length"],
-        "delimiter": item["delimiter"],
+        "name": item.name,
+        "key": item.key,
+        "tensor": item.type,
+        "type": item.column_type,
+        "max_length": item.max_length,
+        "delimiter": item.delimiter,
     }
     # A date is entered as text, and becomes a number on its way to the model.
-    if item["type"] == "string" or item["column_type"] in ("date", "timestamp"):
-        values = [[value, value] for value, _ in column["values"][:LISTED_VALUES]]
+    if item.type == "string" or item.column_type in ("date", "timestamp"):
+        values = [[value, value] for value, _ in column.values[:LISTED_VALUES]]
         return {
             **field,
             "input": "text",
-            "date": item["column_type"] == "date",
+            "date": item.column_type == "date",
             "numeric": False,
             "values": values,
             "default": values[0][0] if values else None,
         }
-    if item["column_type"] == "bool":
+    numbers = [split for split in splits if isinstance(split, NumberStatistics)]
+    if item.column_type == "bool":
+        median = numbers[0].median
         return {
             **field,
             "input": "text",
             "date": False,
             "numeric": True,
             "values": [[1, "true"], [0, "false"]],
-            "default": None if column["median"] is None else int(column["median"] >= 0.5),
+            "default": None if median is None else int(median >= 0.5),
         }
-    return {**field, "input": "number", **_range(splits, item["column_type"] == "int64")}
+    return {**field, "input": "number", **_range(numbers, item.column_type == "int64")}
 
 
-def _range(splits: list[dict[str, Any]], whole: bool) -> dict[str, float | int | None]:
+def _range(splits: list[NumberStatistics], whole: bool) -> dict[str, float | int | None]:
     """Returns where a slider begins and ends, its step and the default, train's median.
 
     From begin to end lie the middle 98 % of the rows of each split. All of them lie on the step's
     grid, as the browser demands of a slider.
     """
-    quantiles = [np.asarray(column["quantiles"]) for column in splits if column["quantiles"]]
+    quantiles = [np.asarray(column.quantiles) for column in splits if column.quantiles]
     if not quantiles:
         return {"low": 0, "high": 1, "step": 1 if whole else 0.01, "default": None}
     at = [np.interp([0.01, 0.5, 0.99], np.linspace(0, 1, len(q)), q).tolist() for q in quantiles]
@@ -154,7 +160,7 @@ def _rounded(value: float, step: float) -> float | int:
     return round(value, digits) if digits else round(value)
 
 
-def samples(results: Results, signature: dict[str, Any], model: str) -> list[dict[str, Any]]:
+def samples(results: Results, signature: Signature, model: str) -> list[dict[str, Any]]:
     """Returns test rows as the form takes them, each with its label and what Keras predicted.
 
     They are spread evenly over the test rows. Without examples or predictions there are none.
@@ -166,11 +172,11 @@ def samples(results: Results, signature: dict[str, Any], model: str) -> list[dic
     chosen = np.unique(np.linspace(0, table.num_rows - 1, SAMPLES).round().astype(np.int64))
     predictions = table.take(chosen).to_pylist()
     rows = _test_rows(results, signature, chosen)
-    label = signature["label"]
+    label = signature.label
     return [
         {
             "index": int(place),
-            "row": {item["name"]: _entered(row[item["name"]]) for item in signature["inputs"]},
+            "row": {item.name: _entered(row[item.name]) for item in signature.inputs},
             "label": str(row[label]),
             "prediction": [
                 prediction[name] for name in table.column_names if name.startswith("prediction")
@@ -180,19 +186,16 @@ def samples(results: Results, signature: dict[str, Any], model: str) -> list[dic
     ]
 
 
-def _test_rows(
-    results: Results, signature: dict[str, Any], chosen: np.ndarray
-) -> list[dict[str, Any]]:
-    schema = read_json(results.schema)
-    wanted = {item["name"] for item in signature["inputs"]} | {signature["label"]}
+def _test_rows(results: Results, signature: Signature, chosen: np.ndarray) -> list[dict[str, Any]]:
+    wanted = {item.name for item in signature.inputs} | {signature.label}
     # Dates stay the text that the examples hold, as the model takes them.
-    schema["columns"] = [
-        column | ({"type": "string"} if column["type"] in ("date", "timestamp") else {})
-        for column in schema["columns"]
-        if column["name"] in wanted
-    ]
+    types = {
+        name: "string" if type_ in ("date", "timestamp") else type_
+        for name, type_ in Schema.load(results.schema).types.items()
+        if name in wanted
+    }
     found, start = [], 0
-    for batch in examples.read_batches(examples.shard_paths(results.examples, "test"), schema):
+    for batch in examples.read_batches(examples.shard_paths(results.examples, "test"), types):
         here = chosen[(chosen >= start) & (chosen < start + batch.num_rows)] - start
         found += pa.RecordBatch.take(batch, pa.array(here)).to_pylist()
         start += batch.num_rows

@@ -4,9 +4,10 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from millrace import config as configs
+from millrace.artifacts.manifest import Manifest
+from millrace.artifacts.provenance import Origin
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.files import read_json, sha256
@@ -40,27 +41,25 @@ NAME_FILES = ["data.schema", "data.database", "features", "models", "training"]
 RECORDED = [":!config/*.yaml", ":!dvc.yaml", ":!*.dvc", ":!dvc.lock", ":!.dvc"]
 
 
-def collect(config: JobConfig, manifest: Path | None = None) -> dict[str, Any]:
-    """Returns what made the results of a job, as a JSON object.
-
-    Keys: `commit` (None outside a git repository), `modified` (whether the code differs from the
-    commit), `config_sha256`, `seed`, `python`, `platform`, `packages` and `libraries` (versions
-    by name, for Python and JavaScript), `data` (path, bytes, sha256 and source of each raw file).
+def collect(config: JobConfig, manifest: Path | None = None) -> Origin:
+    """Returns what makes the results of a job.
 
     Args:
         config: the completed config.
         manifest: the manifest.json of fetch; without it `data` is empty.
     """
-    return {
-        **git_state(ROOT),
-        "config_sha256": configs.digest(config),
-        "seed": config.seed,
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "packages": _python_packages(),
-        "libraries": read_json(ROOT / "web" / "package.json")["dependencies"],
-        "data": read_json(manifest)["files"] if manifest and manifest.exists() else [],
-    }
+    commit, modified = git_state(ROOT)
+    return Origin(
+        commit=commit,
+        modified=modified,
+        config_sha256=configs.digest(config),
+        seed=config.seed,
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        packages=_python_packages(),
+        libraries=read_json(ROOT / "web" / "package.json")["dependencies"],
+        data=Manifest.load(manifest).files if manifest and manifest.exists() else [],
+    )
 
 
 def artifacts(results: Results, of_runs: list[Path]) -> dict[str, str]:
@@ -90,16 +89,16 @@ def _files(path: Path) -> list[Path]:
     return sorted(file for file in inside if file.is_file())
 
 
-def git_state(root: Path) -> dict[str, Any]:
-    """Returns the `commit` of a git working tree and whether its code is `modified` since.
+def git_state(root: Path) -> tuple[str | None, bool | None]:
+    """Returns the commit of a git working tree, and whether its code was modified since.
 
     Both are None where there is no commit: no git, an unpacked archive, a new repository.
     """
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:
-        return {"commit": None, "modified": None}
+        return None, None
     changes = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *RECORDED)
-    return {"commit": commit, "modified": bool(changes)}
+    return commit, bool(changes)
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -2,9 +2,22 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
+
+from millrace.artifacts.account import Taken
+from millrace.artifacts.anomalies import Anomaly
+from millrace.artifacts.records import Value
+from millrace.artifacts.statistics import (
+    ColumnStatistics,
+    Histogram,
+    LabelStatistics,
+    NumberStatistics,
+    SplitStatistics,
+    Statistics,
+    TextStatistics,
+)
 
 # Far above what chance gives (Google's model monitoring alerts at .01 and .02, for data that comes
 # in every day; here a warning asks for a look at a column, once).
@@ -36,69 +49,70 @@ DATES = ("date", "timestamp")
 _ALONE = {"binary": "an AUC", "multiclass": "an accuracy", "regression": "a squared correlation"}
 
 
-def find(
-    statistics: dict[str, Any], previous: dict[str, Any] | None = None
-) -> list[dict[str, Any]]:
-    """Returns the anomalies as objects with severity, kind, column, split, message and value.
+def find(statistics: Statistics, previous: Statistics | None = None) -> list[Anomaly]:
+    """Returns the anomalies in the order of the columns; what concerns whole rows comes first.
 
-    The order is that of the columns; what concerns whole rows comes first. `statistics` is what
-    `statistics.compute` returns, `previous` what it returned in an earlier run.
+    Args:
+        statistics: those of the examples.
+        previous: those of an earlier run.
     """
-    splits = statistics["splits"]
-    found: list[dict[str, Any]] = [*_repeated_rows(splits), *_since(previous, splits["train"])]
-    for name, train in splits["train"]["columns"].items():
+    splits = statistics.splits
+    found = [*_repeated_rows(splits), *_since(previous, statistics.train)]
+    for name, train in statistics.train.columns.items():
         found += _uninformative(name, train)
         found += _spelled_alike(name, train)
-        found += _leak(name, statistics["label"], splits["train"])
+        found += _leak(name, statistics.label, statistics.train)
         for split, others in splits.items():
-            if name != statistics["label"]["name"]:
-                found += _rounded(name, split, others["columns"][name])
+            if name != statistics.label.name:
+                found += _rounded(name, split, others.columns[name])
             if split != "train":
-                found += _drift(name, train, split, others["columns"][name])
-                found += _new_categories(name, split, others["columns"][name])
+                found += _drift(name, train, split, others.columns[name])
+                found += _new_categories(name, split, others.columns[name])
     return found
 
 
-def of_cells(taken: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns what ingest noted about the cells of columns (`taken` of ingest.json) as anomalies,
-    the warnings first."""
+def of_cells(taken: list[Taken]) -> list[Anomaly]:
+    """Returns what ingest noted about the cells of columns as anomalies, the warnings first."""
     found = [
-        _anomaly(note["severity"], note["kind"], note["column"], "", note["message"], None)
-        for note in taken
+        Anomaly(note.severity, note.kind, note.column, "", note.message, None) for note in taken
     ]
-    return sorted(found, key=lambda anomaly: anomaly["severity"] != "warning")
+    return sorted(found, key=lambda anomaly: anomaly.severity != "warning")
 
 
-def graded(found: list[dict[str, Any]], severities: Mapping[str, str]) -> list[dict[str, Any]]:
+def graded(found: list[Anomaly], severities: Mapping[str, str]) -> list[Anomaly]:
     """Returns the anomalies with the severities that `data.anomalies` gives to their kinds.
 
     Those of a kind that is to be ignored are left out.
     """
     return [
-        anomaly | {"severity": severities.get(anomaly["kind"], anomaly["severity"])}
+        replace(anomaly, severity=severities.get(anomaly.kind, anomaly.severity))
         for anomaly in found
-        if severities.get(anomaly["kind"]) != "ignore"
+        if severities.get(anomaly.kind) != "ignore"
     ]
 
 
-def l_infinity(train: dict[str, Any], other: dict[str, Any]) -> float:
+def l_infinity(train: ColumnStatistics, other: ColumnStatistics) -> float:
     """Returns the largest difference of a value's share of the rows; missing is a value too.
 
     The name is TensorFlow Data Validation's. Exact up to the shares of the values that the other
     split's statistics leave out, each below 1/1000.
     """
-    p = dict(train["values"]) | {None: train["missing"]}
-    q = dict(other["values"]) | {None: other["missing"]}
-    return float(max(abs(p.get(v, 0) / train["rows"] - q.get(v, 0) / other["rows"]) for v in p | q))
+    p, q = _counts(train), _counts(other)
+    return float(max(abs(p.get(v, 0) / train.rows - q.get(v, 0) / other.rows) for v in p | q))
 
 
-def jensen_shannon(train: dict[str, Any], other: dict[str, Any]) -> float:
+def _counts(column: ColumnStatistics) -> dict[Value | None, int]:
+    """Returns the rows by value, None for missing."""
+    return {**dict(column.values), None: column.missing}
+
+
+def jensen_shannon(train: NumberStatistics, other: NumberStatistics) -> float:
     """Returns the Jensen-Shannon divergence of two histograms, in bits, 0 to 1.
 
     The name is TensorFlow Data Validation's. The missing values count as one more bin.
     """
     p, q = (
-        np.array([*column["histogram"]["counts"], column["missing"]]) / column["rows"]
+        np.array([*column.histogram.counts, column.missing]) / column.rows
         for column in (train, other)
     )
     middle = (p + q) / 2
@@ -110,44 +124,44 @@ def _entropy(p: np.ndarray) -> float:
     return float(-(p * np.log2(p)).sum())
 
 
-def _uninformative(name: str, train: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if train["distinct"] == 0:
+def _uninformative(name: str, train: ColumnStatistics) -> Iterator[Anomaly]:
+    if train.distinct == 0:
         message = f"every value of {name!r} is missing in train; no model can use it"
-        yield _anomaly("warning", "all_missing", name, "train", message, train["missing"])
-    elif train["distinct"] == 1 and train["missing"] == 0:
-        value = train["values"][0][0]
+        yield Anomaly("warning", "all_missing", name, "train", message, train.missing)
+    elif train.distinct == 1 and train.missing == 0:
+        value = train.values[0][0]
         message = f"{name!r} is {value!r} in every row of train; no model can use it"
-        yield _anomaly("warning", "constant", name, "train", message, value)
+        yield Anomaly("warning", "constant", name, "train", message, value)
 
 
-def _leak(name: str, label: dict[str, Any], train: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    alone = label["alone"].get(name)
+def _leak(name: str, label: LabelStatistics, train: SplitStatistics) -> Iterator[Anomaly]:
+    alone = (label.alone or {}).get(name)
     if alone is None or alone <= LEAK:
         return
-    if label["task"] == "multiclass":
-        _, most = train["columns"][label["name"]]["values"][0]
-        if most / train["rows"] > LEAK:
+    if label.task == "multiclass":
+        _, most = train.columns[label.name].values[0]
+        if most / train.rows > LEAK:
             return
     message = (
-        f"{name!r} alone predicts {label['name']!r} with {_ALONE[label['task']]} of {alone:.4f}; "
+        f"{name!r} alone predicts {label.name!r} with {_ALONE[label.task]} of {alone:.4f}; "
         "if it is known only after the label, list it in data.exclude"
     )
-    yield _anomaly("warning", "label_leak", name, "validation", message, alone)
+    yield Anomaly("warning", "label_leak", name, "validation", message, alone)
 
 
 def _drift(
-    name: str, train: dict[str, Any], split: str, other: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
+    name: str, train: ColumnStatistics, split: str, other: ColumnStatistics
+) -> Iterator[Anomaly]:
     if distance := _distance(train, other):
         message = f"{name!r} is distributed otherwise in {split} than in train: {distance[0]}"
-        yield _anomaly("warning", "drift", name, split, message, distance[1])
+        yield Anomaly("warning", "drift", name, split, message, distance[1])
 
 
-def _distance(column: dict[str, Any], other: dict[str, Any]) -> tuple[str, float] | None:
+def _distance(column: ColumnStatistics, other: ColumnStatistics) -> tuple[str, float] | None:
     """Says how far apart two distributions are, in words and as a number, if that is too far."""
-    if column["type"] in DATES or min(column["rows"], other["rows"]) < LEAST_ROWS:
+    if column.type in DATES or min(column.rows, other.rows) < LEAST_ROWS:
         return None
-    if "histogram" in column:
+    if isinstance(column, NumberStatistics) and isinstance(other, NumberStatistics):
         measure, threshold = "Jensen-Shannon divergence", JENSEN_SHANNON
         value = jensen_shannon(column, other)
     else:
@@ -158,43 +172,46 @@ def _distance(column: dict[str, Any], other: dict[str, Any]) -> tuple[str, float
     return f"{measure} {value:.3f}, threshold {threshold}", round(value, 6)
 
 
-def _since(previous: dict[str, Any] | None, train: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _since(previous: Statistics | None, train: SplitStatistics) -> Iterator[Anomaly]:
     """Compares the training rows with those of an earlier run."""
     if previous is None:
         return
-    before, now = previous["splits"]["train"]["columns"], train["columns"]
+    before, now = previous.train.columns, train.columns
     for name in [*now, *(name for name in before if name not in now)]:
         kinds = [
-            columns[name]["type"] if name in columns else "not there" for columns in (before, now)
+            columns[name].type if name in columns else "not there" for columns in (before, now)
         ]
         if kinds[0] != kinds[1]:
             message = f"{name!r} was {kinds[0]} in the previous run, and is {kinds[1]}"
-            yield _anomaly("warning", "previous_drift", name, "train", message, None)
+            yield Anomaly("warning", "previous_drift", name, "train", message, None)
         elif distance := _distance(*_on_one_scale(before[name], now[name])):
             message = f"{name!r} is distributed otherwise than in the previous run: {distance[0]}"
-            yield _anomaly("warning", "previous_drift", name, "train", message, distance[1])
+            yield Anomaly("warning", "previous_drift", name, "train", message, distance[1])
 
 
-def _on_one_scale(before: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
+def _on_one_scale(
+    before: ColumnStatistics, now: ColumnStatistics
+) -> tuple[ColumnStatistics, ColumnStatistics]:
     """Returns the columns with histograms of the same edges, where they are numbers.
 
     They are made of the quantiles: 1,025 evenly spaced rows stand for all.
     """
-    if "histogram" not in now:
-        return [before, now]
-    edges = before["histogram"]["edges"] or now["histogram"]["edges"] or [0, 1]
-    columns = []
-    for column in (before, now):
-        inside = np.clip(column["quantiles"], edges[0], edges[-1])
-        share = (column["rows"] - column["missing"]) / max(1, len(inside))
-        counts = np.histogram(inside, edges)[0] * share
-        columns.append(column | {"histogram": {"edges": edges, "counts": counts}})
-    return columns
+    if not (isinstance(before, NumberStatistics) and isinstance(now, NumberStatistics)):
+        return before, now
+    edges = before.histogram.edges or now.histogram.edges or [0, 1]
+    return _binned(before, edges), _binned(now, edges)
 
 
-def _repeated_rows(splits: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _binned(column: NumberStatistics, edges: list[float]) -> NumberStatistics:
+    inside = np.clip(column.quantiles, edges[0], edges[-1])
+    share = (column.rows - column.missing) / max(1, len(inside))
+    counts = np.histogram(inside, edges)[0] * share
+    return replace(column, histogram=Histogram(edges, counts.tolist()))
+
+
+def _repeated_rows(splits: dict[str, SplitStatistics]) -> Iterator[Anomaly]:
     for split, other in splits.items():
-        repeated, rows = other.get("repeated", 0), other["rows"]
+        repeated, rows = other.repeated or 0, other.rows
         if repeated:
             severity = "warning" if repeated / rows > REPEATED else "info"
             message = (
@@ -203,39 +220,43 @@ def _repeated_rows(splits: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 " data.split.copies to together, or data.drop_duplicates"
             )
             share = round(repeated / rows, 6)
-            yield _anomaly(severity, "repeated_rows", "", split, message, share)
+            yield Anomaly(severity, "repeated_rows", "", split, message, share)
 
 
-def _new_categories(name: str, split: str, other: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    unseen, rows = other.get("unseen", 0), other["rows"]
+def _new_categories(name: str, split: str, other: ColumnStatistics) -> Iterator[Anomaly]:
+    unseen = (other.unseen or 0) if isinstance(other, TextStatistics) else 0
+    rows = other.rows
     share = unseen / rows
-    if share > 0 and other["type"] not in DATES:
+    if share > 0 and other.type not in DATES:
         severity = "warning" if share > NEW_CATEGORIES else "info"
         message = (
             f"{unseen:,} of the {rows:,} rows of {split} have a value of {name!r} that train lacks"
         )
-        yield _anomaly(severity, "new_categories", name, split, message, round(share, 6))
+        yield Anomaly(severity, "new_categories", name, split, message, round(share, 6))
 
 
-def _rounded(name: str, split: str, column: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _rounded(name: str, split: str, column: ColumnStatistics) -> Iterator[Anomaly]:
     """Tells of whole numbers that lose digits on the way into a model."""
-    rounded, rows = column.get("rounded", 0), column["rows"]
+    rounded = column.rounded if isinstance(column, NumberStatistics) else None
+    rows = column.rows
     if rounded:
         message = (
             f"{rounded:,} of the {rows:,} rows of {split} have a whole number in {name!r} that"
             " float32 cannot hold; models get the nearest one that it can, seven digits"
         )
-        is_id = column["distinct"] == rows - column["missing"]  # and no number to a model
+        is_id = column.distinct == rows - column.missing  # and no number to a model
         severity = "info" if is_id else "warning"
-        yield _anomaly(severity, "rounded", name, split, message, round(rounded / rows, 6))
+        yield Anomaly(severity, "rounded", name, split, message, round(rounded / rows, 6))
 
 
-def _spelled_alike(name: str, train: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _spelled_alike(name: str, train: ColumnStatistics) -> Iterator[Anomaly]:
     """Tells of values that differ only in case, spaces or punctuation."""
-    if train["type"] != "string" or train["distinct"] > MOST_COMPARED:
+    if not isinstance(train, TextStatistics) or train.type != "string":
+        return
+    if train.distinct > MOST_COMPARED:
         return
     alike: dict[str, list[str]] = {}
-    for value, _ in train["values"]:
+    for value, _ in train.values:
         alike.setdefault(_PUNCTUATION.sub("", value.casefold()), []).append(value)
     groups = [values for values in alike.values() if len(values) > 1]
     if groups:
@@ -244,17 +265,4 @@ def _spelled_alike(name: str, train: dict[str, Any]) -> Iterator[dict[str, Any]]
             f"{name!r} has {len(groups):,} values in several spellings, each of which is a value of"
             f" its own: {shown}"
         )
-        yield _anomaly("warning", "spelled_alike", name, "train", message, len(groups))
-
-
-def _anomaly(
-    severity: str, kind: str, column: str, split: str, message: str, value: Any
-) -> dict[str, Any]:
-    return {
-        "severity": severity,
-        "kind": kind,
-        "column": column,
-        "split": split,
-        "message": message,
-        "value": value,
-    }
+        yield Anomaly("warning", "spelled_alike", name, "train", message, len(groups))

@@ -1,9 +1,11 @@
 """How well each column alone predicts the label: a hint that it gives the label away."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import duckdb
 import numpy as np
+
+from millrace.artifacts.records import Value
 
 
 def strength(
@@ -12,7 +14,7 @@ def strength(
     type_: str,
     label: int,
     task: str,
-    classes: list[Any] | None,
+    classes: Sequence[Value] | None,
 ) -> float | None:
     """Says how well one column predicts the label of the validation rows, from 0 to 1.
 
@@ -55,7 +57,7 @@ FROM validation LEFT JOIN rates ON c{i} IS NOT DISTINCT FROM value
 
 
 def _auc(
-    database: duckdb.DuckDBPyConnection, scores: str, i: int, label: int, positive: Any
+    database: duckdb.DuckDBPyConnection, scores: str, i: int, label: int, positive: Value
 ) -> float | None:
     """The chance that a positive row scores above a negative one; ties count half."""
     counted = database.sql(

@@ -9,6 +9,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,16 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from millrace.artifacts.schema import Schema, SchemaColumn
+from millrace.artifacts.statistics import (
+    ColumnStatistics,
+    Histogram,
+    LabelStatistics,
+    NumberStatistics,
+    SplitStatistics,
+    Statistics,
+    TextStatistics,
+)
 from millrace.errors import MillraceError
 from millrace.statistics import labels, leakage, suggested_schema
 from millrace.statistics.tallies import Tally
@@ -39,10 +50,10 @@ NUMBERS = ("int64", "float32", "float64", "bool")
 
 def compute(
     batches: Mapping[str, Iterable[pa.RecordBatch]],
-    schema: Mapping[str, Any],
+    schema: Schema,
     task: str = "auto",
     positive: Any = None,
-) -> dict[str, Any]:
+) -> Statistics:
     """Computes the statistics of all splits in one pass over their batches.
 
     NaN and the empty string count as missing, since models take them for missing values.
@@ -53,25 +64,11 @@ def compute(
         task: `data.task` of the config.
         positive: `data.positive` of the config, or None.
 
-    Returns:
-        `splits`: by split `rows`, `repeated` (how many of them are equal to a row of an
-        earlier split in all features) and `columns`. A column has type, rows, missing, distinct and
-        values ([value, count], by falling count); a number also min, max, mean, std (of the
-        population), median, quantiles (linear interpolation at 0, 1/1024 … 1) and histogram (the
-        edges are train's; what lies outside counts in the outer bins); a whole number also
-        `rounded`, the rows whose value float32 cannot hold; a float that is infinite somewhere
-        `infinite`, the rows where it is, which count in no other figure; a string outside train
-        also `unseen`, the rows whose value train lacks.
-        `label`: name, task, classes, and `alone`: how well each column by itself predicts it,
-        but for the weight, which is no feature.
-        `unique`: the columns of integers or strings in which no value comes twice.
-
     Raises:
         MillraceError: a split has no rows, a number does not fit into float32, or the label's
             values do not allow the task.
     """
-    columns = schema["columns"]
-    label = schema["label"]
+    columns = schema.columns
     tallies = {split: Tally(columns) for split in batches}
     watched = {split: tallies[split].watch(batches[split]) for split in batches}
     with (
@@ -82,63 +79,68 @@ def compute(
         for split in batches:
             _load(database, split, watched[split], columns)
         described = _describe(tallies, schema, task, positive)
-        not_features = (label, schema.get("weight"))
-        features = [i for i, column in enumerate(columns) if column["name"] not in not_features]
-        for place, split in enumerate(batches):
-            earlier = list(batches)[:place]
-            repeated = _repeated(database, split, earlier, features)
-            described["splits"][split]["repeated"] = repeated
-        described["unique"] = suggested_schema.unique(database, schema, described["splits"])
-        places = {column["name"]: i for i, column in enumerate(columns)}
-        kind, classes = described["label"]["task"], described["label"]["classes"]
-        described["label"]["alone"] = {
-            column["name"]: leakage.strength(
-                database, places[column["name"]], column["type"], places[label], kind, classes
+        features = [
+            i
+            for i, column in enumerate(columns)
+            if column.name not in (schema.label, schema.weight)
+        ]
+        splits = {}
+        for place, (split, part) in enumerate(described.splits.items()):
+            repeated = _repeated(database, split, list(batches)[:place], features)
+            splits[split] = replace(part, repeated=repeated)
+        label = described.label
+        places = {column.name: i for i, column in enumerate(columns)}
+        alone = {
+            column.name: leakage.strength(
+                database,
+                places[column.name],
+                column.type,
+                places[label.name],
+                label.task,
+                label.classes,
             )
             for column in columns
-            if column["name"] not in (label, schema.get("weight"))
+            if column.name not in (label.name, schema.weight)
         }
-    return described
+        unique = suggested_schema.unique(database, schema, splits)
+    return Statistics(splits, replace(label, alone=alone), unique)
 
 
 def describe(
     batches: Mapping[str, Iterable[pa.RecordBatch]],
-    schema: Mapping[str, Any],
+    schema: Schema,
     task: str = "auto",
     positive: Any = None,
-) -> dict[str, Any]:
+) -> Statistics:
     """Computes what feature columns learn from: as `compute`, without `unique` and `alone`.
 
     Of the splits only train need be there.
     """
-    tallies = {split: Tally(schema["columns"]) for split in batches}
+    tallies = {split: Tally(schema.columns) for split in batches}
     for split, split_batches in batches.items():
         deque(tallies[split].watch(split_batches), maxlen=0)
     return _describe(tallies, schema, task, positive)
 
 
-def _describe(
-    tallies: Mapping[str, Tally], schema: Mapping[str, Any], task: str, positive: Any
-) -> dict[str, Any]:
+def _describe(tallies: Mapping[str, Tally], schema: Schema, task: str, positive: Any) -> Statistics:
     for split, tally in tallies.items():
         if not tally.rows:
             raise MillraceError(f"{split}: expected examples, found none.")
-    columns, label = schema["columns"], schema["label"]
+    columns, label = schema.columns, schema.label
     values = {split: tally.counts(label).values.tolist() for split, tally in tallies.items()}
-    (type_,) = (column["type"] for column in columns if column["name"] == label)
-    kind, classes = labels.resolve(label, type_, values, task, positive)
-    splits: dict[str, Any] = {}
+    kind, classes = labels.resolve(label, schema.types[label], values, task, positive)
+    splits: dict[str, SplitStatistics] = {}
     for split, tally in tallies.items():
-        train = splits["train"]["columns"] if splits else None
-        splits[split] = {"rows": tally.rows, "columns": _columns(split, tally, columns, train)}
-    return {"splits": splits, "label": {"name": label, "task": kind, "classes": classes}}
+        train = splits["train"].columns if splits else None
+        splits[split] = SplitStatistics(tally.rows, _columns(split, tally, columns, train))
+    return Statistics(splits, LabelStatistics(label, kind, classes))
 
 
 def _load(
     database: duckdb.DuckDBPyConnection,
     split: str,
     batches: Iterable[pa.RecordBatch],
-    columns: list[dict[str, Any]],
+    columns: list[SchemaColumn],
 ) -> None:
     """Copies batches into a table named as the split, with columns c0, c1 …
 
@@ -154,8 +156,8 @@ def _load(
     database.execute(f"CREATE TABLE {split} AS SELECT {', '.join(values)} FROM reader")
 
 
-def _stored(batch: pa.RecordBatch, columns: list[dict[str, Any]]) -> pa.RecordBatch:
-    arrays = [examples.stored(batch.column(column["name"])) for column in columns]
+def _stored(batch: pa.RecordBatch, columns: list[SchemaColumn]) -> pa.RecordBatch:
+    arrays = [examples.stored(batch.column(column.name)) for column in columns]
     return pa.RecordBatch.from_arrays(arrays, [f"c{i}" for i in range(len(columns))])
 
 
@@ -170,51 +172,35 @@ def _value(column: str, type_: pa.DataType) -> str:
 def _columns(
     split: str,
     tally: Tally,
-    columns: list[dict[str, Any]],
-    train: dict[str, Any] | None,
-) -> dict[str, Any]:
-    def describe_one(column: dict[str, Any]) -> dict[str, Any]:
-        seen = train[column["name"]] if train else None
-        return _column(split, tally, column["name"], column["type"], seen)
+    columns: list[SchemaColumn],
+    train: dict[str, ColumnStatistics] | None,
+) -> dict[str, ColumnStatistics]:
+    def describe_one(column: SchemaColumn) -> ColumnStatistics:
+        seen = train[column.name] if train else None
+        return _column(split, tally, column, seen)
 
     # Most of it is NumPy's, which lets go of Python's lock.
     with ThreadPoolExecutor(2) as executor:
         described = executor.map(describe_one, columns)
-        return {column["name"]: x for column, x in zip(columns, described, strict=True)}
+        return {column.name: x for column, x in zip(columns, described, strict=True)}
 
 
 def _column(
-    split: str, tally: Tally, name: str, type_: str, train: dict[str, Any] | None
-) -> dict[str, Any]:
+    split: str, tally: Tally, column: SchemaColumn, train: ColumnStatistics | None
+) -> ColumnStatistics:
     rows = tally.rows
-    values, counts = tally.counts(name)
-    described: dict[str, Any] = {
-        "type": type_,
-        "rows": rows,
-        "missing": rows - int(counts.sum()),
-        "distinct": len(values),
-    }
-    if type_ in NUMBERS:
-        edges = train["histogram"]["edges"] if train else None
-        finite = np.isfinite(values)
-        if not finite.all():
-            described["infinite"] = int(counts[~finite].sum())
-            values, counts = values[finite], counts[finite]
-            described["distinct"] = len(values)
-        described |= describe_numbers(f"{name!r} in {split}", values, counts, edges)
-        listed = (counts * MOST_LISTED >= rows) | (len(values) <= MOST_LISTED)
-        described["values"] = _by_count(values[listed], counts[listed])
-        if type_ == "int64":
-            held = values.astype(np.float32).astype(np.longdouble) == values.astype(np.longdouble)
-            described["rounded"] = int(counts[~held].sum())
-    elif train is None:
-        described["values"] = _by_count(values, counts)
-    else:
-        seen = {value for value, _ in train["values"]}
-        unseen = np.array([value not in seen for value in values], np.bool_)
-        described["values"] = _by_count(values, counts)[:MOST_LISTED_ELSEWHERE]
-        described["unseen"] = int(counts[unseen].sum())
-    return described
+    values, counts = tally.counts(column.name)
+    if column.type in NUMBERS:
+        edges = train.histogram.edges if isinstance(train, NumberStatistics) else None
+        where = f"{column.name!r} in {split}"
+        return describe_numbers(where, column.type, rows, values, counts, edges)
+    listed, unseen = _by_count(values, counts), None
+    if train is not None:
+        seen = {value for value, _ in train.values}
+        unseen = int(counts[np.array([value not in seen for value in values], np.bool_)].sum())
+        listed = listed[:MOST_LISTED_ELSEWHERE]
+    missing = rows - int(counts.sum())
+    return TextStatistics(column.type, rows, missing, len(values), listed, unseen)
 
 
 def _by_count(values: np.ndarray, counts: np.ndarray) -> list[tuple[Any, int]]:
@@ -239,12 +225,53 @@ def _repeated(
 
 
 def describe_numbers(
+    where: str,
+    type_: str,
+    rows: int,
+    values: np.ndarray,
+    counts: np.ndarray,
+    edges: list[float] | None = None,
+) -> NumberStatistics:
+    """Summarizes a number by its sorted values and their counts.
+
+    Args:
+        where: the column, for messages.
+        type_: its type.
+        rows: how many rows there are, those without a value among them.
+        values: the different values, sorted, [distinct].
+        counts: the rows by value, int64 [distinct].
+        edges: the histogram's edges; None to choose them.
+    """
+    missing = rows - int(counts.sum())
+    finite = np.isfinite(values)
+    infinite = int(counts[~finite].sum())
+    values, counts = values[finite], counts[finite]
+    listed = (counts * MOST_LISTED >= rows) | (len(values) <= MOST_LISTED)
+    return NumberStatistics(
+        type=type_,
+        rows=rows,
+        missing=missing,
+        distinct=len(values),
+        infinite=infinite or None,
+        **_figures(where, values, counts, edges),
+        values=_by_count(values[listed], counts[listed]),
+        rounded=_rounded(values, counts) if type_ == "int64" else None,
+    )
+
+
+def _rounded(values: np.ndarray, counts: np.ndarray) -> int:
+    """Counts the rows of whole numbers that float32 cannot hold."""
+    held = values.astype(np.float32).astype(np.longdouble) == values.astype(np.longdouble)
+    return int(counts[~held].sum())
+
+
+def _figures(
     where: str, values: np.ndarray, counts: np.ndarray, edges: list[float] | None
 ) -> dict[str, Any]:
-    """Summarizes a number by its sorted values and their counts; figures of no values are None."""
+    """Returns the figures of a number by their names in `NumberStatistics`; None of no values."""
     if not len(values):
         figures = dict.fromkeys(["min", "max", "mean", "std", "log_mean", "log_std", "median"])
-        histogram = {"edges": edges or [], "counts": [0] * BINS if edges else []}
+        histogram = Histogram(edges or [], [0] * BINS if edges else [])
         return {**figures, "quantiles": [], "histogram": histogram}
     x = values.astype(np.float64)
     if max(-x[0], x[-1]) > np.finfo(np.float32).max:
@@ -269,7 +296,7 @@ def describe_numbers(
         "log_std": log_std,
         "median": float(quantiles[512]),
         "quantiles": quantiles.tolist(),
-        "histogram": {"edges": edges, "counts": _histogram(x, counts, edges)},
+        "histogram": Histogram(edges, _histogram(x, counts, edges)),
     }
 
 

@@ -1,55 +1,71 @@
 """A schema with what the examples suggest: bounds, allowed values, unique columns."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import duckdb
 import numpy as np
+
+from millrace.artifacts.schema import Schema, SchemaColumn
+from millrace.artifacts.statistics import (
+    ColumnStatistics,
+    NumberStatistics,
+    SplitStatistics,
+    Statistics,
+    TextStatistics,
+)
 
 # A string column with more values than these is no list to choose from.
 MOST_VALUES = 100
 
 
-def suggest(schema: dict[str, Any], statistics: dict[str, Any]) -> dict[str, Any]:
+def suggest(schema: Schema, statistics: Statistics) -> Schema:
     """Returns a schema.json that all examples pass, and that a person can edit and commit.
 
     Numbers get the bounds that they keep in all splits, dates and times too; strings of few values
     the list of these; `unique` says that no value of an integer or a string comes twice.
     """
     columns = []
-    for column in schema["columns"]:
-        parts = [part["columns"][column["name"]] for part in statistics["splits"].values()]
-        parts = [part for part in parts if part["distinct"]]
-        unique = {"unique": True} if column["name"] in statistics["unique"] else {}
-        columns.append(column | _domain(column["type"], parts) | unique)
-    return schema | {"columns": columns}
+    for column in schema.columns:
+        parts = [part.columns[column.name] for part in statistics.splits.values()]
+        unique = True if column.name in (statistics.unique or []) else column.unique
+        columns.append(replace(_bounded(column, [x for x in parts if x.distinct]), unique=unique))
+    return replace(schema, columns=columns)
 
 
-def _domain(type_: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the bounds, or the values, of a column that the splits describe so."""
-    if not parts or type_ == "bool":
-        return {}
-    if type_ in ("float32", "float64"):
-        # Examples hold floats in single precision; the table's may lie beside them.
-        inf = np.float32(np.inf)
-        low = np.nextafter(np.float32(min(part["min"] for part in parts)), -inf)
-        high = np.nextafter(np.float32(max(part["max"] for part in parts)), inf)
-        return {key: float(str(x)) for key, x in (("min", low), ("max", high)) if np.isfinite(x)}
-    if type_ == "int64":
-        return {"min": min(p["min"] for p in parts), "max": max(p["max"] for p in parts)}
-    if any(len(part["values"]) < part["distinct"] for part in parts):
-        return {}
+def _bounded(column: SchemaColumn, parts: list[ColumnStatistics]) -> SchemaColumn:
+    """Returns a column with the bounds, or the values, that the splits keep."""
+    if not parts or column.type == "bool":
+        return column
+    numbers = [part for part in parts if isinstance(part, NumberStatistics)]
+    if numbers:
+        low = min(part.min for part in numbers if part.min is not None)
+        high = max(part.max for part in numbers if part.max is not None)
+        if column.type == "int64":
+            return replace(column, min=low, max=high)
+        return replace(column, min=_beyond(low, -np.inf), max=_beyond(high, np.inf))
+    texts = [part for part in parts if isinstance(part, TextStatistics)]
+    if any(len(part.values) < part.distinct for part in texts):
+        return column
     # 08:30:00.25Z comes after 08:30:00Z.
-    values = sorted(
-        {value for part in parts for value, _ in part["values"]}, key=lambda x: x.removesuffix("Z")
-    )
-    if type_ in ("date", "timestamp"):
-        return {"min": values[0], "max": values[-1]}
-    return {"values": values} if len(values) <= MOST_VALUES else {}
+    found = {value for part in texts for value, _ in part.values}
+    values = sorted(found, key=lambda x: x.removesuffix("Z"))
+    if column.type in ("date", "timestamp"):
+        return replace(column, min=values[0], max=values[-1])
+    return replace(column, values=[*values]) if len(values) <= MOST_VALUES else column
+
+
+def _beyond(bound: float, towards: float) -> float | None:
+    """Returns the next float32 in a direction; None where there is none.
+
+    Examples hold floats in single precision; the table's may lie beside them.
+    """
+    next_ = np.nextafter(np.float32(bound), np.float32(towards))
+    return float(str(next_)) if np.isfinite(next_) else None
 
 
 def unique(
-    database: duckdb.DuckDBPyConnection, schema: Mapping[str, Any], splits: Mapping[str, Any]
+    database: duckdb.DuckDBPyConnection, schema: Schema, splits: Mapping[str, SplitStatistics]
 ) -> list[str]:
     """Returns the columns of integers and strings in which no value comes twice.
 
@@ -57,12 +73,12 @@ def unique(
     """
     rows = " UNION ALL ".join(f"FROM {split}" for split in splits)
     found = []
-    for i, column in enumerate(schema["columns"]):
-        parts = [part["columns"][column["name"]] for part in splits.values()]
-        if column["type"] in ("int64", "string") and all(
-            part["distinct"] == part["rows"] - part["missing"] for part in parts
+    for i, column in enumerate(schema.columns):
+        parts = [part.columns[column.name] for part in splits.values()]
+        if column.type in ("int64", "string") and all(
+            part.distinct == part.rows - part.missing for part in parts
         ):
             same = f"SELECT count(c{i}) > 0 AND count(DISTINCT c{i}) = count(c{i}) FROM ({rows})"
             if database.execute(same).fetchall()[0][0]:
-                found.append(column["name"])
+                found.append(column.name)
     return found

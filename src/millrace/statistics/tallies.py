@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.artifacts.schema import SchemaColumn
 from millrace.statistics import float_counts
 from millrace.tfrecord import examples
 
@@ -43,11 +44,10 @@ class Tally:
         columns: those of a schema.json.
     """
 
-    def __init__(self, columns: list[dict[str, Any]]) -> None:
+    def __init__(self, columns: Iterable[SchemaColumn]) -> None:
         self.rows = 0
         self._columns = {
-            column["name"]: _Numbers() if column["type"] in _NUMBERS else _Texts()
-            for column in columns
+            column.name: _Numbers() if column.type in _NUMBERS else _Texts() for column in columns
         }
         self._batches: list[pa.RecordBatch] = []
 

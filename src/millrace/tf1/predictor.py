@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from millrace.artifacts.training import Training
 from millrace.errors import MillraceError
 from millrace.features.preprocessing import Preprocessing
 from millrace.features.raw_row import read_raw
-from millrace.files import replacing, sha256, write_json
+from millrace.files import replacing, sha256
 from millrace.models.predictor import PredictPermuted
 from millrace.results import TrainingFolder
 from millrace.tf1 import formats
@@ -164,14 +165,13 @@ class OldCopy:
             # Trained elsewhere: there is no history to tell.
             TrainingFolder(directory).history.write_text("epoch,loss,val_loss\n", encoding="utf-8")
             files = sorted(path for path in (directory / COPY).rglob("*") if path.is_file())
-            write_json(
-                TrainingFolder(directory).description,
-                {
-                    "model": self.name,
-                    "settings": copied,
-                    "parameters": predictor.model.parameters,
-                    "epochs": 0,
-                    "best_epoch": 0,
-                    "files": {str(path.relative_to(directory)): sha256(path) for path in files},
-                },
-            )
+            Training(
+                model=self.name,
+                settings=copied,
+                parameters=predictor.model.parameters,
+                bytes=sum(path.stat().st_size for path in files),
+                epochs=0,
+                best_epoch=0,
+                val_loss=None,
+                files={str(path.relative_to(directory)): sha256(path) for path in files},
+            ).save(TrainingFolder(directory).description)

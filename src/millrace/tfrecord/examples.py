@@ -6,7 +6,7 @@ of protobuf's deterministic serialization, and depend on the rows alone.
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace import tfrecord
+from millrace.artifacts.account import Shard
 from millrace.errors import MillraceError
 from millrace.tfrecord import byte_kernels, decoding, encoding, framing
 from millrace.tfrecord.framing import Bytes, Records
@@ -84,11 +85,9 @@ def _layout(kinds: dict[str, int]) -> _Layout:
     )
 
 
-def arrow_schema(schema: dict[str, Any]) -> pa.Schema:
-    """Returns the Arrow schema of a table with the columns of a schema.json."""
-    return pa.schema(
-        [(column["name"], ARROW_TYPES[column["type"]]) for column in schema["columns"]]
-    )
+def arrow_schema(types: Mapping[str, str]) -> pa.Schema:
+    """Returns the Arrow schema of a table with columns of these types."""
+    return pa.schema([(name, ARROW_TYPES[type_]) for name, type_ in types.items()])
 
 
 def stored(column: pa.Array) -> pa.Array:
@@ -204,37 +203,36 @@ def shard_paths(examples: Path, split: str) -> list[Path]:
     return paths
 
 
-def check_counts(examples: Path, written: Sequence[dict[str, Any]], rows: int) -> None:
+def check_counts(examples: Path, written: Sequence[Shard], rows: int) -> None:
     """Raises MillraceError unless a split has as many rows as ingest has written to its shards.
 
     `written` is what ingest.json says of them. A file that is cut exactly behind a record is whole
     by itself.
     """
-    if rows == sum(shard["rows"] for shard in written):
+    if rows == sum(shard.rows for shard in written):
         return
     for shard in written:
-        path = examples / shard["file"]
+        path = examples / shard.file
         found = framing.count([path])
-        if found != shard["rows"]:
+        if found != shard.rows:
             raise MillraceError(
-                f"{path}: record {min(found, shard['rows'])}: expected {shard['rows']:,} records, "
+                f"{path}: record {min(found, shard.rows)}: expected {shard.rows:,} records, "
                 f"found {found:,}.",
                 note="it is damaged: run the gather stage again.",
             )
 
 
 def read_batches(
-    paths: Sequence[Path], schema: dict[str, Any], rows: Array | None = None
+    paths: Sequence[Path], types: Mapping[str, str], rows: Array | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Yields the examples of TFRecord files as record batches with the columns of a schema.json.
+    """Yields the examples of TFRecord files as record batches with columns of these types.
 
-    A missing value is null. The schema may name some of the columns only; the others are skipped.
+    A missing value is null. `types` may name some of the columns only; the others are skipped.
     `rows` (int64 [n], ascending) says which examples to read, from 0 over all files; None: all.
     Raises MillraceError, naming file and record, when a file is damaged or holds something else.
     """
-    types = {column["name"]: column["type"] for column in schema["columns"]}
     layout = _layout({name: _KINDS.get(kind, tfrecord.BYTES) for name, kind in types.items()})
-    fields = arrow_schema(schema)
+    fields = arrow_schema(types)
     waiting = deque[Future[pa.RecordBatch]]()
     # The kernels let go of Python's lock.
     with ThreadPoolExecutor(THREADS) as executor:

@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 
 from millrace import config
+from millrace.artifacts.provenance import Provenance
 from millrace.config import runs
 from millrace.config.values import plain_form
 from millrace.errors import MillraceError, run
-from millrace.files import read_json, sha256
+from millrace.files import sha256
 from millrace.report import provenance
 from millrace.results import Results
 from millrace.workflow import dvc_yaml
@@ -86,7 +87,7 @@ def _require_dvc_done() -> None:
 def _require_config_as_made() -> None:
     job = config.load(CONFIG)
     path = Results.of(job.name).provenance
-    recorded = read_json(path)["config"]
+    recorded = Provenance.load(path).config
     other = [key for key, value in plain_form(job).items() if recorded.get(key) != value]
     if other:
         raise MillraceError(
@@ -99,17 +100,17 @@ def _require_config_as_made() -> None:
 def _require_files_as_made() -> None:
     job = config.load(CONFIG)
     results = Results.of(job.name)
-    recorded = read_json(results.provenance)
+    recorded = Provenance.load(results.provenance)
     found = provenance.artifacts(results, runs.artifacts(runs.plan(job).values(), results))
-    names = found.keys() | recorded["artifacts"].keys()
+    names = found.keys() | recorded.artifacts.keys()
     other = [
         str(results.folder / name)
         for name in names
-        if found.get(name) != recorded["artifacts"].get(name)
+        if found.get(name) != recorded.artifacts.get(name)
     ]
-    for file in recorded["data"]:
-        if sha256(Path(file["path"])) != file["sha256"]:
-            other.append(file["path"])
+    for file in recorded.data:
+        if sha256(Path(file.path)) != file.sha256:
+            other.append(file.path)
     if other:
         shown = ", ".join(sorted(other)[:SHOWN]) + (", …" if len(other) > SHOWN else "")
         raise MillraceError(

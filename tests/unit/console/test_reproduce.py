@@ -2,32 +2,41 @@
 
 import hashlib
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from millrace.artifacts.hardware import Hardware
+from millrace.artifacts.manifest import RawFile
+from millrace.artifacts.provenance import Provenance
 from millrace.console import reproduce
 from millrace.errors import MillraceError
 
-MACHINE = {"cpu": "fast", "cores": 2}
+MACHINE = Hardware("fast", 2, [], [], 1)
 
 
-def recorded(**changes: Any) -> dict[str, Any]:
-    return {
-        "name": "made",
-        "commit": "c0ffee",
-        "modified": False,
-        "python": "3.11.7",
-        "platform": "Linux x86_64",
-        "packages": {"keras": "3.15.1"},
-        "libraries": {"d3": "7.9.0"},
-        "hardware": {"linear": MACHINE},
-        "data": [{"source": "t.csv", "path": "t.csv", "sha256": "aa" * 32}],
-        "files": {},
-        "artifacts": {"parity.json": "bb" * 32, "schema.json": "cc" * 32},
-        **changes,
-    }
+RECORDED = Provenance(
+    name="made",
+    commit="c0ffee",
+    modified=False,
+    config_sha256="99" * 32,
+    seed=0,
+    python="3.11.7",
+    platform="Linux x86_64",
+    packages={"keras": "3.15.1"},
+    libraries={"d3": "7.9.0"},
+    data=[RawFile("t.csv", None, "aa" * 32, 4096, "t.csv")],
+    config={},
+    files={},
+    hardware={"linear": MACHINE},
+    artifacts={"parity.json": "bb" * 32, "schema.json": "cc" * 32},
+)
+
+
+def recorded(**changes: Any) -> Provenance:
+    return replace(RECORDED, **changes)
 
 
 @pytest.fixture
@@ -52,7 +61,7 @@ def test_equal_results_have_no_differences() -> None:
 
 def test_every_difference_is_named() -> None:
     made = recorded(
-        data=[{"source": "t.csv", "path": "t.csv", "sha256": "dd" * 32}],
+        data=[RawFile("t.csv", None, "dd" * 32, 4096, "t.csv")],
         artifacts={"schema.json": "ee" * 32, "scores.json": "ff" * 32},
     )
     assert [*reproduce.differences(recorded(), made)] == [
@@ -67,13 +76,13 @@ def test_other_versions_and_machines_are_told_apart_from_differences() -> None:
     made = recorded(
         python="3.12.1",
         packages={"keras": "3.16.0"},
-        hardware={"linear": MACHINE | {"cores": 64}},
+        hardware={"linear": replace(MACHINE, cores=64)},
     )
     assert not [*reproduce.differences(recorded(), made)]
     assert [*reproduce.circumstances(recorded(), made)] == [
         "python: 3.11.7 before, 3.12.1 now",
         "keras: 3.15.1 before, 3.16.0 now",
-        "linear: {'cpu': 'fast', 'cores': 2} before, {'cpu': 'fast', 'cores': 64} now",
+        "linear cores: 2 before, 64 now",
     ]
 
 

@@ -8,7 +8,6 @@ named with its value, so nothing needs to be shrunk.
 import contextlib
 import datetime
 import itertools
-import json
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,8 @@ import tensorflow as tf
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from millrace.artifacts.schema import Schema, SchemaColumn
+from millrace.artifacts.statistics import Statistics
 from millrace.errors import MillraceError
 
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
@@ -278,25 +279,22 @@ def renamed(case: Case, prefix: str) -> Case:
     return Case(*({prefix + name: x for name, x in field.items()} for field in fields))
 
 
-def described(cases: list[Case]) -> tuple[dict[str, Any], dict[str, Any]]:
+def described(cases: list[Case]) -> tuple[Schema, Statistics]:
     """The schema and the statistics of all cases' training values, as one table."""
     types = {name: x.replace("delimited", "string") for c in cases for name, x in c.types.items()}
     types["label"] = "string"
     # Half of the columns come from a file, whose cells have spaces and markers.
-    schema = {
-        "columns": [
-            {"name": name, "type": type_} | ({"missing_values": MARKERS} if place % 2 else {})
-            for place, (name, type_) in enumerate(types.items())
-        ],
-        "label": "label",
-    }
+    columns = [
+        SchemaColumn(name, type_, missing_values=MARKERS if place % 2 else None)
+        for place, (name, type_) in enumerate(types.items())
+    ]
+    schema = Schema(columns, "label")
     # A row where every value is missing.
     columns = {name: [*repeated(x, ROWS), None] for c in cases for name, x in c.seen.items()}
     columns["label"] = [f"class {row % 2}" for row in range(ROWS + 1)]
-    batch = pa.RecordBatch.from_pydict(columns, schema=examples.arrow_schema(schema))
+    batch = pa.RecordBatch.from_pydict(columns, schema=examples.arrow_schema(schema.types))
     batches = {split: [batch] for split in ("train", "validation", "test")}
-    # As it comes back from disk.
-    return schema, json.loads(json.dumps(statistics.compute(batches, schema)))
+    return schema, statistics.compute(batches, schema)
 
 
 def repeated(values: list[Any], rows: int) -> list[Any]:
@@ -522,9 +520,9 @@ def test_ids_are_in_range_and_numbers_are_numbers(
 def test_examples_and_tables_are_read_alike(drawn: Drawn, tmp_path: Path) -> None:
     # Numbers that no column of integers holds are served, and cannot be written.
     columns = [c for c in drawn.preprocessing.raw if c.type not in ("int64", "bool")]
-    schema = {"columns": [{"name": c.name, "type": c.type} for c in columns]}
+    types = {c.name: c.type for c in columns}
     table = drawn.table[[c.name for c in columns]]
-    arrow = pa.RecordBatch.from_pandas(table, examples.arrow_schema(schema))
+    arrow = pa.RecordBatch.from_pandas(table, examples.arrow_schema(types))
     path = tmp_path / "rows.tfrecord"
     path.write_bytes(examples.encode(arrow).tobytes())
     serialized = next(iter(tf.data.TFRecordDataset(str(path)).batch(len(table))))

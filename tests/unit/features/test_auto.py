@@ -5,21 +5,17 @@ import random
 import pytest
 
 from millrace.features.auto import propose
+from tests.helpers.artifacts import column_statistics
 
 
 def column(type_, distinct, rows=1000, missing=0, values=None, **more):
-    text = type_ == "string"
+    text = type_ in ("string", "date", "timestamp")
     values = values or [[f"v{i}" if text else i, rows // max(distinct, 1)] for i in range(distinct)]
-    return {
-        "type": type_,
-        "rows": rows,
-        "distinct": distinct,
-        "missing": missing,
-        "values": values,
-        "min": 0,
-        "max": distinct - 1,
-        **more,
-    }
+    if not text:
+        more = {"min": 0, "max": distinct - 1, **more}
+    return column_statistics(
+        type=type_, rows=rows, distinct=distinct, missing=missing, values=values, **more
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from millrace.errors import MillraceError
 from millrace.features.feature_columns import Context, Cyclic, DatePart, Elapsed, from_json
 from millrace.features.raw_row import name_columns, parse_examples, raw_columns
+from tests.helpers.artifacts import column_statistics
 
 TIMES = pd.Series(pd.date_range("1999-12-30 22:10", "2025-03-02", periods=997, tz="UTC"))
 PANDAS_NAMES = {"weekday": "day_of_week"}
@@ -18,13 +19,13 @@ DAYS = pd.Series(pd.date_range("1999-12-30", "2004-03-02", freq="D"))
 
 def statistics(texts, type_):
     counts = pd.Series(texts).value_counts()
-    return {
-        "type": type_,
-        "rows": len(texts),
-        "missing": 1,
-        "distinct": len(counts),
-        "values": [[text, int(count)] for text, count in counts.items()],
-    }
+    return column_statistics(
+        type=type_,
+        rows=len(texts) + 1,
+        missing=1,
+        distinct=len(counts),
+        values=[(text, int(count)) for text, count in counts.items()],
+    )
 
 
 def learn(kind, times, **config):

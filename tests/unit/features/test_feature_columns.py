@@ -1,5 +1,7 @@
 """Feature columns against NumPy, pandas, scikit-learn and the real tf.feature_column."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,6 +31,7 @@ from millrace.features.feature_columns import (
 )
 from millrace.features.feature_columns.numeric import bin_edges
 from millrace.features.raw_row import name_columns, parse_examples, raw_columns
+from tests.helpers.artifacts import column_statistics
 
 NUMBERS = np.random.default_rng(0).normal(50, 20, 2000).astype(np.float32)
 
@@ -42,33 +45,33 @@ def number_statistics(values, type_="float32"):
     listed = [[different[i].item(), int(counts[i])] for i in order]
     if len(different) > 1024:
         listed = [[value, count] for value, count in listed if count * 1024 >= len(values)]
-    return {
-        "type": type_,
-        "rows": len(values),
-        "missing": int(np.isnan(values).sum()),
-        "distinct": len(different),
-        "min": seen.min(),
-        "max": seen.max(),
-        "mean": seen.mean(),
-        "std": seen.std(),
-        "log_mean": logs.mean(),
-        "log_std": logs.std(),
-        "median": np.median(seen),
-        "quantiles": np.quantile(seen, np.linspace(0, 1, 1025)).tolist(),
-        "values": listed,
-    }
+    return column_statistics(
+        type=type_,
+        rows=len(values),
+        missing=int(np.isnan(values).sum()),
+        distinct=len(different),
+        min=seen.min(),
+        max=seen.max(),
+        mean=seen.mean(),
+        std=seen.std(),
+        log_mean=logs.mean(),
+        log_std=logs.std(),
+        median=np.median(seen),
+        quantiles=np.quantile(seen, np.linspace(0, 1, 1025)).tolist(),
+        values=listed,
+    )
 
 
 def text_statistics(values):
     """Of a column that also lacks a value."""
     counts = pd.Series(values).value_counts()
-    return {
-        "type": "string",
-        "rows": len(values) + 1,
-        "missing": 1,
-        "distinct": len(counts),
-        "values": [[value, int(count)] for value, count in counts.items()],
-    }
+    return column_statistics(
+        type="string",
+        rows=len(values) + 1,
+        missing=1,
+        distinct=len(counts),
+        values=[(value, int(count)) for value, count in counts.items()],
+    )
 
 
 def learn(kind, statistics, **config):
@@ -165,7 +168,7 @@ class TestNumeric:
         with pytest.raises(MillraceError, match=r"features\.x: .*differ in column 'x', found 3\.0"):
             learn(kind, constant, **config)
         with pytest.raises(MillraceError, match=r"features\.x: .*column 'x', found none"):
-            learn(kind, constant | {"distinct": 0, "missing": 2, "values": []}, **config)
+            learn(kind, replace(constant, distinct=0, missing=2, values=[]), **config)
         # A value or nothing: the missing id and the missing indicator tell them apart.
         assert learn(kind, number_statistics([3.0, np.nan]), **config).name == "x"
 

@@ -1,21 +1,22 @@
 """Preprocessing as a whole, on the made job."""
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from millrace.artifacts.schema import Schema
+from millrace.artifacts.statistics import Statistics
 from millrace.errors import MillraceError
 from millrace.features import preprocessing
 from millrace.features.raw_row import raw_columns
+from millrace.results import Results
 
 
 def inputs_of(job):
-    schema, statistics = (
-        json.loads((job.results / f"{name}.json").read_text()) for name in ("schema", "statistics")
-    )
-    return schema, statistics
+    results = Results(job.results)
+    return Schema.load(results.schema), Statistics.load(results.statistics)
 
 
 def test_encoding_matches_pandas(made_job):
@@ -65,7 +66,7 @@ def test_auto_uses_every_useful_column(made_job):
 
 def test_auto_without_a_useful_column_says_why(made_job):
     schema, statistics = inputs_of(made_job("regression"))
-    schema = schema | {"columns": [x | {"role": "index"} for x in schema["columns"]]}
+    schema = replace(schema, columns=[replace(x, role="index") for x in schema.columns])
     with pytest.raises(MillraceError, match=r"at least one column .*found none .*'city': the stor"):
         preprocessing.learn("auto", schema, statistics)
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from millrace.errors import MillraceError
 from millrace.features.feature_columns import Context, from_json
 from millrace.features.feature_columns.saved_model import SavedModel
+from tests.helpers.artifacts import column_statistics
 from tests.helpers.saved_models import save_numbers, save_text
 
 TEXT = {
@@ -31,7 +32,9 @@ NUMBER = {
 
 
 def learn(statistics: dict[str, Any], path: Path) -> SavedModel:
-    return SavedModel.learn("x", {"path": str(path)}, Context({"x": statistics}, "label"))
+    return SavedModel.learn(
+        "x", {"path": str(path)}, Context({"x": column_statistics(**statistics)}, "label")
+    )
 
 
 def test_text_gives_the_modules_outputs_over_their_root_mean_square(tmp_path: Path) -> None:

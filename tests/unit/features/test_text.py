@@ -14,6 +14,7 @@ from millrace.export.runtimes import NODE
 from millrace.features.feature_columns import Context
 from millrace.features.feature_columns.text import Text, words_of
 from millrace.features.raw_row import name_columns, parse_examples, raw_columns
+from tests.helpers.artifacts import column_statistics
 
 ANSWER = Path(__file__).parents[3] / "web" / "page" / "answer.js"
 
@@ -62,7 +63,7 @@ def test_the_graph_the_table_and_the_page_find_the_same_words() -> None:
 
 
 def learn(statistics: dict[str, Any], **settings: Any) -> Text:
-    column = {"distinct": 2, "missing": 0, **statistics}
+    column = column_statistics(**{"distinct": 2, **statistics})
     defaults = {"max_length": 8, "min_count": 2, "max_size": 100}
     return Text.learn("t", defaults | settings, Context({"t": column}, "label"))
 

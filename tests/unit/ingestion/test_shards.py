@@ -13,7 +13,7 @@ from millrace.ingestion.shards import ShardWriter
 from millrace.tfrecord import examples
 from millrace.tfrecord.examples import Encoder
 
-SCHEMA = {"columns": [{"name": "n", "type": "int64"}]}
+TYPES = {"n": "int64"}
 
 
 def write(folder: Path, per_shard: int, sizes: list[int], compression: str = "none") -> list[dict]:
@@ -36,7 +36,7 @@ def test_shards_are_filled_in_order(tmp_path: Path) -> None:
     ]
     paths = examples.shard_paths(tmp_path, "train")
     assert sorted(tmp_path.iterdir()) == paths
-    rows = [batch["n"].to_pylist() for batch in examples.read_batches(paths, SCHEMA)]
+    rows = [batch["n"].to_pylist() for batch in examples.read_batches(paths, TYPES)]
     assert rows == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10]]
 
 
@@ -74,7 +74,7 @@ def test_gzip_holds_the_same_bytes_and_has_its_own(tmp_path: Path, sizes: list[i
         assert gzip.decompress(path.read_bytes()) == expected
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
         assert path.stat().st_size < len(expected) / 3
-    rows = [n for batch in examples.read_batches(paths, SCHEMA) for n in batch["n"].to_pylist()]
+    rows = [n for batch in examples.read_batches(paths, TYPES) for n in batch["n"].to_pylist()]
     assert rows == list(range(20_000))
 
 
@@ -91,9 +91,9 @@ def test_a_cut_gzip_shard_is_damaged(tmp_path: Path) -> None:
         start, first = end, first + 1
     where = rf"{path.name}: record {first} \(byte {start}\): expected gzip data from here on"
     with pytest.raises(MillraceError, match=where):
-        list(examples.read_batches([path], SCHEMA))
+        list(examples.read_batches([path], TYPES))
 
 
 def test_an_empty_gzip_shard_has_no_rows(tmp_path: Path) -> None:
     write(tmp_path, 5, [], "gzip")
-    assert not list(examples.read_batches(examples.shard_paths(tmp_path, "train"), SCHEMA))
+    assert not list(examples.read_batches(examples.shard_paths(tmp_path, "train"), TYPES))

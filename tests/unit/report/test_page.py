@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from millrace.artifacts.statistics import ColumnStatistics
 from millrace.errors import MillraceError
 from millrace.report import inline_html, page
 from millrace.results import Results
+from tests.helpers.artifacts import column_statistics
 
 pytestmark = pytest.mark.skipif(
     not (inline_html.WEB / "node_modules").is_dir(), reason="needs `npm ci --prefix web`"
@@ -110,22 +112,23 @@ def test_steps_are_round(width: float, whole: bool, step: float) -> None:
     assert page._step(width, whole) == step
 
 
+def numbers(quantiles: list[float]) -> ColumnStatistics:
+    return column_statistics(type="float32", quantiles=quantiles)
+
+
 @pytest.mark.parametrize("value", [3.5, -1e6, 1e-7])
 def test_a_column_of_one_value_still_has_a_slider(value: float) -> None:
-    field = page._range([{"quantiles": [value] * 1025}], whole=False)
+    field = page._range([numbers([value] * 1025)], whole=False)
     assert field["low"] <= value <= field["high"]
     assert field["low"] < field["high"]
     assert np.isfinite(list(field.values())).all()
 
 
 def test_slider_covers_every_split_and_starts_at_the_median_of_train() -> None:
-    train, test = (
-        {"quantiles": [float(value) for value in values]} for values in ([1, 5, 9], [12])
-    )
-    field = page._range([train, test], whole=True)
+    field = page._range([numbers([1.0, 5.0, 9.0]), numbers([12.0])], whole=True)
     assert (field["low"], field["high"], field["default"]) == (1, 12, 5)
 
 
 def test_a_column_without_values_has_a_slider_too() -> None:
-    field = page._range([{"quantiles": []}] * 3, whole=True)
+    field = page._range([numbers([])] * 3, whole=True)
     assert (field["low"], field["high"], field["default"]) == (0, 1, None)

@@ -1,6 +1,7 @@
 import importlib.metadata
 import json
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,12 @@ def repository(tmp_path: Path) -> Path:
 def test_clean_repository(repository: Path) -> None:
     (repository / "untracked").write_text("results are not code")
     head = git(repository, "rev-parse", "HEAD")
-    assert provenance.git_state(repository) == {"commit": head, "modified": False}
+    assert provenance.git_state(repository) == (head, False)
 
 
 def test_changed_file_shows(repository: Path) -> None:
     (repository / "file").write_text("two")
-    assert provenance.git_state(repository)["modified"] is True
+    assert provenance.git_state(repository)[1] is True
 
 
 def test_what_is_recorded_otherwise_is_no_change_of_the_code(repository: Path) -> None:
@@ -46,13 +47,13 @@ def test_what_is_recorded_otherwise_is_no_change_of_the_code(repository: Path) -
     git(repository, "commit", "--quiet", "--message", "second")
     for name in recorded:
         (repository / name).write_text("two")
-    assert provenance.git_state(repository)["modified"] is False
+    assert provenance.git_state(repository)[1] is False
     (repository / "config/schema.json").write_text("two")
-    assert provenance.git_state(repository)["modified"] is True
+    assert provenance.git_state(repository)[1] is True
 
 
 def test_no_repository_and_no_commit(tmp_path: Path) -> None:
-    nothing = {"commit": None, "modified": None}
+    nothing = (None, None)
     assert provenance.git_state(tmp_path / "nowhere") == nothing
     git(tmp_path, "init", "--quiet")
     assert provenance.git_state(tmp_path) == nothing
@@ -60,7 +61,7 @@ def test_no_repository_and_no_commit(tmp_path: Path) -> None:
 
 def test_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert provenance.git_state(tmp_path)["commit"] is None
+    assert provenance.git_state(tmp_path) == (None, None)
 
 
 def test_collects_config_packages_and_data(tmp_path: Path) -> None:
@@ -68,13 +69,13 @@ def test_collects_config_packages_and_data(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
     manifest.write_text(json.dumps({"files": files}))
     found = provenance.collect(JOB, manifest)
-    assert found["data"] == files
-    assert found["seed"] == 7
-    assert found["config_sha256"] == config.digest(JOB)
-    assert found["packages"]["keras"] == importlib.metadata.version("keras")
-    assert found["libraries"]["@tensorflow/tfjs-core"] == "4.22.0"
+    assert [asdict(file) for file in found.data] == files
+    assert found.seed == 7
+    assert found.config_sha256 == config.digest(JOB)
+    assert found.packages["keras"] == importlib.metadata.version("keras")
+    assert found.libraries["@tensorflow/tfjs-core"] == "4.22.0"
     assert found == provenance.collect(JOB, manifest)
 
 
 def test_without_a_manifest_there_is_no_data(tmp_path: Path) -> None:
-    assert provenance.collect(JOB, tmp_path / "manifest.json")["data"] == []
+    assert provenance.collect(JOB, tmp_path / "manifest.json").data == []

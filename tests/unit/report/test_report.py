@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,10 @@ from typing import Any
 import pytest
 
 from millrace import config, report
+from millrace.artifacts.leaderboard import Leaderboard
+from millrace.artifacts.manifest import RawFile
+from millrace.artifacts.provenance import Origin
+from millrace.artifacts.statistics import Statistics
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.report import contents, data_section, inline_html, models_section
@@ -26,19 +31,17 @@ def job(**changes: Any) -> JobConfig:
     return config.complete({"name": "made", "data": data_section, "models": ["linear", "dnn"]})
 
 
-MADE_BY = {
-    "commit": "c0ffee",
-    "modified": True,
-    "config_sha256": "ab" * 32,
-    "seed": 0,
-    "python": "3.11.7",
-    "platform": "Linux x86_64",
-    "packages": {"keras": "3.15.1"},
-    "libraries": {"d3": "7.9.0"},
-    "data": [
-        {"path": "x.csv", "split": None, "sha256": "cd" * 32, "bytes": 4096, "source": "x.csv"}
-    ],
-}
+MADE_BY = Origin(
+    commit="c0ffee",
+    modified=True,
+    config_sha256="ab" * 32,
+    seed=0,
+    python="3.11.7",
+    platform="Linux x86_64",
+    packages={"keras": "3.15.1"},
+    libraries={"d3": "7.9.0"},
+    data=[RawFile("x.csv", None, "cd" * 32, 4096, "x.csv")],
+)
 
 
 class Document(HTMLParser):
@@ -173,7 +176,7 @@ def test_optional_parts_that_are_absent_have_a_clear_line(
         diagnostics = json.loads(path.read_text()) | {"slices": [], "importance": []}
         path.write_text(json.dumps(diagnostics))
     results.anomalies.write_text('{"anomalies": []}')
-    nothing_known = MADE_BY | {"commit": None, "modified": None, "data": []}
+    nothing_known = replace(MADE_BY, commit=None, modified=None, data=[])
     sections = Document(report.build(job(), results, nothing_known)).sections
     assert "None were asked for" in sections["slices"]
     assert "Not computed" in sections["importance"]
@@ -255,27 +258,27 @@ def test_leaderboard_knows_which_way_is_better(make_results: Callable[[str], Res
     evaluated = models_section.read(results, ["linear", "dnn"])
     path = results.leaderboard
     path.write_text(
-        "rank,model,kind,rmse,rmse_low,rmse_high,r2,r2_low,r2_high,over\n"
-        "1,dnn,dnn,2.5,2.2,2.8,0.5,0.4,0.6,seeds\n"
-        "2,linear,linear,3.5,3.2,3.8,0.7,,,rows\n"
+        "rank,model,kind,rmse,rmse_low,rmse_high,r2,r2_low,r2_high,over,runs,parameters,bytes,epochs\n"
+        "1,dnn,dnn,2.5,2.2,2.8,0.5,0.4,0.6,seeds,3,10,40,2\n"
+        "2,linear,linear,3.5,3.2,3.8,0.7,0.6,0.8,rows,1,10,40,2\n"
     )
-    board = models_section.leaderboard(path, evaluated)
-    assert board["metrics"] == ["rmse", "r2"]
-    assert board["best"] == {"rmse": 2.5, "r2": 0.7}
-    assert board["baseline"] == {"rmse": 3.5, "r2": 0.0}
-    assert board["over"] == ["rows", "seeds"]
+    board = models_section.leaderboard(Leaderboard.load(path), evaluated)
+    assert board.metrics == ["rmse", "r2"]
+    assert board.best == {"rmse": 2.5, "r2": 0.7}
+    assert board.baseline == {"rmse": 3.5, "r2": 0.0}
+    assert board.over == ["rows", "seeds"]
 
 
 def test_drift_and_missing_shares_are_those_of_the_statistics(
     make_results: Callable[[str], Results],
 ) -> None:
-    statistics = json.loads((make_results("binary").statistics).read_text())
+    statistics = Statistics.load(make_results("binary").statistics)
     age, carrier, late = data_section.columns(statistics)
-    assert age["missing"] == pytest.approx(0.1)
+    assert age.missing == pytest.approx(0.1)
     # Train: 350, 175, 87, 43 of 700 and 45 missing; test: 2, 1 of 5 and 2 missing.
-    assert carrier["drift"]["value"] == pytest.approx(2 / 5 - 45 / 700)
-    assert carrier["splits"]["test"]["values"][:2] == [["UA", 0.4], ["AA", 0.2]]
-    assert late["is_label"]
+    assert carrier.drift.value == pytest.approx(2 / 5 - 45 / 700)
+    assert carrier.splits["test"].values[:2] == [("UA", 0.4), ("AA", 0.2)]
+    assert late.is_label
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from millrace.artifacts.account import Account
 from millrace.tfrecord import examples
 
 REPOSITORY = Path(__file__).parents[3]
@@ -38,7 +39,7 @@ def analyze(folder: Path, data: dict | None = None) -> subprocess.CompletedProce
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
-    (tmp_path / "ingest.json").write_text('{"shards": {}, "taken": []}')
+    Account(0, {}, 0, 0, 0, 0, [], {}, {}, []).save(tmp_path / "ingest.json")
     for split, carriers in {"train": "abcb", "validation": "abab", "test": "abdd"}.items():
         write(tmp_path, split, list(carriers), ["No", "Yes", "No", "Yes"])
     return tmp_path

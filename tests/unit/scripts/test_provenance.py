@@ -36,6 +36,8 @@ MADE = [
 ]
 MADE_OF_A_RUN = ["training", "metrics.json", "diagnostics.json", "predictions.parquet"]
 
+MACHINE = {"cpu": "fast", "cores": 2, "instructions": [], "gpus": [], "replicas": 1}
+
 SCRIPT = Path(__file__).parents[3] / "scripts" / "provenance.py"
 
 
@@ -53,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
     (results / "models" / "gone").mkdir()
     (results / "models" / "gone" / "metrics.json").write_text("of a model that was left out")
     (results / "hardware").mkdir()
-    (results / "hardware" / "mine.json").write_text('{"cpu": "fast"}')
+    (results / "hardware" / "mine.json").write_text(json.dumps(MACHINE))
     (tmp_path / "raw").mkdir()
     files = [
         {"path": "table.csv", "source": "table.csv", "split": None, "sha256": "0" * 64, "bytes": 1},
@@ -88,7 +90,7 @@ def test_it_says_what_made_the_results_the_same_every_time(folder: Path) -> None
     assert config.complete(found["config"]) == config.load(folder / "job.yaml")
     assert [file["sha256"] for file in found["data"]] == ["0" * 64, "1" * 64]
     assert found["files"] == {name: sha256(folder / name) for name in ("mine.py", "q.sql")}
-    assert found["hardware"] == {"mine": {"cpu": "fast"}}
+    assert found["hardware"] == {"mine": MACHINE}
     assert found["packages"]["numpy"]
     assert run(folder).returncode == 0
     assert path.read_bytes() == written

@@ -6,6 +6,7 @@ import pyarrow as pa
 from millrace.ingestion.committed_schema import Domain
 from millrace.statistics import statistics, suggested_schema
 from millrace.tfrecord.examples import ARROW_TYPES
+from tests.helpers.artifacts import as_json, schema_of
 
 TYPES = {
     "id": "int64",
@@ -37,10 +38,9 @@ def table(first: int, rows: int) -> pa.RecordBatch:
 
 def test_it_says_what_all_splits_hold_and_all_rows_pass() -> None:
     parts = {"train": table(0, 200), "validation": table(200, 50), "test": table(250, 50)}
-    columns = [{"name": name, "type": type_} for name, type_ in TYPES.items()]
-    schema = {"columns": columns, "label": "label"}
+    schema = schema_of(TYPES)
     computed = statistics.compute({split: [part] for split, part in parts.items()}, schema)
-    suggested = suggested_schema.suggest(schema, computed)
+    suggested = as_json(suggested_schema.suggest(schema, computed))
     found = {column.pop("name"): column for column in suggested["columns"]}
     assert found["id"] == {"type": "int64", "min": 0, "max": 299, "unique": True}
     assert found["city"] == {"type": "string", "values": ["a", "b"]}
@@ -59,7 +59,6 @@ def test_it_says_what_all_splits_hold_and_all_rows_pass() -> None:
 
 def test_what_comes_again_in_another_split_is_not_unique() -> None:
     parts = {"train": table(0, 200), "validation": table(200, 50), "test": table(240, 50)}
-    columns = [{"name": name, "type": type_} for name, type_ in TYPES.items()]
-    schema = {"columns": columns, "label": "label"}
+    schema = schema_of(TYPES)
     computed = statistics.compute({split: [part] for split, part in parts.items()}, schema)
-    assert computed["unique"] == []
+    assert computed.unique == []

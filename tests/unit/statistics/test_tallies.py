@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from millrace.artifacts.schema import SchemaColumn
 from millrace.statistics import tallies
 from millrace.statistics.tallies import Counts, Tally
 from millrace.tfrecord.examples import ARROW_TYPES
@@ -17,7 +18,7 @@ ROWS = 5000
 
 def count(type_: str, values: pa.Array, rows_per_batch: int = 700) -> Counts:
     """Counts a column, given in several batches."""
-    tally = Tally([{"name": "x", "type": type_}])
+    tally = Tally([SchemaColumn("x", type_)])
     table = pa.table({"x": values})
     passed = list(tally.watch(table.to_batches(max_chunksize=rows_per_batch)))
     assert tally.rows == sum(batch.num_rows for batch in passed) == len(values)

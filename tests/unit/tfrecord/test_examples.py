@@ -31,7 +31,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[dict[str, Any], pa.RecordBatch]:
+def tables(draw: st.DrawFn) -> tuple[dict[str, str], pa.RecordBatch]:
     """A schema and a table of it: any names, types, values and missing values."""
     names = draw(st.lists(st.text(min_size=1, max_size=40), min_size=1, max_size=6, unique=True))
     types = [draw(st.sampled_from(sorted(VALUES))) for _ in names]
@@ -40,9 +40,7 @@ def tables(draw: st.DrawFn) -> tuple[dict[str, Any], pa.RecordBatch]:
         pa.array([draw(st.none() | VALUES[kind]) for _ in range(rows)], examples.ARROW_TYPES[kind])
         for kind in types
     ]
-    schema = {
-        "columns": [{"name": name, "type": kind} for name, kind in zip(names, types, strict=True)]
-    }
+    schema = dict(zip(names, types, strict=True))
     return schema, pa.RecordBatch.from_arrays(columns, schema=examples.arrow_schema(schema))
 
 
@@ -145,22 +143,22 @@ def test_unpacked_values_are_read(tmp_path: Path) -> None:
     path = tmp_path / "unpacked.tfrecord"
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(record)
-    schema = {"columns": [{"name": "f", "type": "float32"}, {"name": "i", "type": "int64"}]}
-    assert next(examples.read_batches([path], schema)).to_pylist() == [{"f": 2.5, "i": 5}]
+    types = {"f": "float32", "i": "int64"}
+    assert next(examples.read_batches([path], types)).to_pylist() == [{"f": 2.5, "i": 5}]
 
 
 def test_columns_out_of_the_schema_are_passed_over(file: Path) -> None:
     batch = pa.RecordBatch.from_pydict({"a": [1, 2], "b": ["x", "y"], "c": [0.5, None]})
     file.write_bytes(examples.encode(batch).tobytes())
-    schema = {"columns": [{"name": "c", "type": "float32"}, {"name": "z", "type": "string"}]}
-    found = next(examples.read_batches([file], schema)).to_pylist()
+    types = {"c": "float32", "z": "string"}
+    found = next(examples.read_batches([file], types)).to_pylist()
     assert found == [{"c": 0.5, "z": None}, {"c": None, "z": None}]
 
 
 def test_a_file_longer_than_a_batch_comes_in_several(file: Path) -> None:
     rows = 2 * framing.RECORDS_PER_BATCH + 5
     file.write_bytes(examples.encode(pa.RecordBatch.from_pydict({"n": range(rows)})).tobytes())
-    batches = list(examples.read_batches([file], {"columns": [{"name": "n", "type": "int64"}]}))
+    batches = list(examples.read_batches([file], {"n": "int64"}))
     assert [batch.num_rows for batch in batches] == [32768, 32768, 5]
     assert np.array_equal(np.concatenate([batch["n"].to_numpy() for batch in batches]), range(rows))
 
@@ -173,13 +171,13 @@ def test_chosen_rows_alone_are_read(tmp_path: Path, per_file: list[int]) -> None
         paths.append(tmp_path / f"{start}-{size}.tfrecord")
         paths[-1].write_bytes(examples.encode(batch).tobytes() if size else b"")
         start += size
-    schema = {"columns": [{"name": "n", "type": "int64"}]}
+    schema = {"n": "int64"}
     for wanted in ([0, 39, 40, 41, 99], [7], [50, 51]):
         batches = examples.read_batches(paths, schema, np.array(wanted))
         assert [n for batch in batches for n in batch["n"].to_pylist()] == wanted
 
 
-SCHEMA = {"columns": [{"name": "n", "type": "int64"}, {"name": "s", "type": "string"}]}
+TYPES = {"n": "int64", "s": "string"}
 
 
 def write_record(path: Path, data: bytes) -> None:
@@ -202,7 +200,7 @@ def test_other_content_is_named(tmp_path: Path, data: bytes, message: str) -> No
     path = tmp_path / "other.tfrecord"
     write_record(path, data)
     with pytest.raises(MillraceError, match=message):
-        list(examples.read_batches([path], SCHEMA))
+        list(examples.read_batches([path], TYPES))
 
 
 def test_several_values_are_refused(tmp_path: Path) -> None:
@@ -210,7 +208,7 @@ def test_several_values_are_refused(tmp_path: Path) -> None:
     example = tf.train.Example(features=tf.train.Features(feature={"n": several}))
     write_record(tmp_path / "several.tfrecord", example.SerializeToString())
     with pytest.raises(MillraceError, match="record 1, column 'n': expected one value"):
-        list(examples.read_batches([tmp_path / "several.tfrecord"], SCHEMA))
+        list(examples.read_batches([tmp_path / "several.tfrecord"], TYPES))
 
 
 @settings(deadline=None, max_examples=300)
@@ -219,7 +217,7 @@ def test_any_bytes_give_examples_or_an_error(file: Path, data: bytes) -> None:
     """What the reader makes of a record is what protobuf makes of it, or an error."""
     write_record(file, data)
     try:
-        found = pa.Table.from_batches(examples.read_batches([file], SCHEMA)).to_pylist()[1]
+        found = pa.Table.from_batches(examples.read_batches([file], TYPES)).to_pylist()[1]
     except MillraceError:
         return
     features = tf.train.Example.FromString(data).features.feature

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import tensorflow as tf
 
+from millrace.artifacts.statistics import ColumnStatistics, NumberStatistics
 from millrace.errors import MillraceError
 
 # Raw columns as tensors of shape [n]: numbers float32 with NaN for missing, the others string
@@ -85,13 +86,13 @@ class Context:
             is not there comes from no file.
     """
 
-    statistics: Mapping[str, dict[str, Any]]
+    statistics: Mapping[str, ColumnStatistics]
     label: str
     learned: dict[str, FeatureColumn] = field(default_factory=dict)
     weight: str | None = None
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def column(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def column(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, ColumnStatistics]:
         """Returns the raw column that a feature reads, and its statistics.
 
         Raises MillraceError when there is no such column, it is the label or the weight, it has no
@@ -108,36 +109,36 @@ class Context:
                 note=nearest(column, self.statistics),
             )
         statistics = self.statistics[column]
-        if statistics["distinct"] == 0:
+        if statistics.distinct == 0:
             raise MillraceError(
                 f"features.{feature}: expected values in column {column!r}, found none in the "
                 "training examples.",
                 note="leave the feature out.",
             )
-        if statistics["distinct"] == 1 and statistics["missing"] == 0:
+        if statistics.distinct == 1 and statistics.missing == 0:
             raise MillraceError(
                 f"features.{feature}: expected values that differ in column {column!r}, found "
-                f"{statistics['values'][0][0]!r} in every training example.",
+                f"{statistics.values[0][0]!r} in every training example.",
                 note="nothing can be learned from it: leave the feature out.",
             )
         return column, statistics
 
-    def number(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def number(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, NumberStatistics]:
         """Returns the column of numbers that a feature reads, and its statistics.
 
         Raises MillraceError as `column`, or when the column's integers are all different and
         float32 cannot hold them: ids, more often than quantities.
         """
         column, statistics = self.column(feature, settings)
-        if statistics["type"] not in NUMBER_TYPES:
+        if not isinstance(statistics, NumberStatistics):
             raise MillraceError(
                 f"features.{feature}: expected a column of numbers, found {column!r} of type "
-                f"{statistics['type']}.",
+                f"{statistics.type}.",
                 note="use vocabulary or hashed for text; date_part, cyclic or elapsed for dates.",
             )
         largest = largest_magnitude(statistics)
-        unique = statistics["distinct"] == statistics["rows"] - statistics["missing"]
-        if statistics["type"] == "int64" and largest >= END_OF_EXACT_INTEGERS and unique:
+        unique = statistics.distinct == statistics.rows - statistics.missing
+        if statistics.type == "int64" and largest >= END_OF_EXACT_INTEGERS and unique:
             raise MillraceError(
                 f"features.{feature}: expected whole numbers below {END_OF_EXACT_INTEGERS} (2^24), "
                 f"which float32 tells apart; found {largest:.0f} in column {column!r}.",
@@ -146,7 +147,7 @@ class Context:
             )
         return column, statistics
 
-    def ids(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def ids(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, NumberStatistics]:
         """Returns the column of numbers that a feature takes for ids, and its statistics.
 
         Raises MillraceError as `number`, or when a column of floats may have lost digits of them.
@@ -157,7 +158,7 @@ class Context:
             raise MillraceError(
                 f"features.{feature}: expected ids below {END_OF_EXACT_INTEGERS} (2^24), from "
                 f"where on float32 takes different numbers for the same; found {largest:.0f} in "
-                f"column {column!r} of type {statistics['type']}.",
+                f"column {column!r} of type {statistics.type}.",
                 note=f"declare data.types: {{{column}: string}}.",
             )
         return column, statistics
@@ -276,9 +277,9 @@ class CategoricalOfColumn(Categorical):
         return (self.column,)
 
 
-def largest_magnitude(statistics: Mapping[str, Any]) -> float:
+def largest_magnitude(statistics: NumberStatistics) -> float:
     """Returns the largest absolute value of a column of numbers."""
-    return float(max(abs(statistics["min"]), abs(statistics["max"])))
+    return float(max(abs(statistics.figures.min), abs(statistics.figures.max)))
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

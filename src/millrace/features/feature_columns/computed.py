@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import tensorflow as tf
 
+from millrace.artifacts.statistics import NumberStatistics
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import Categorical, CategoricalOfColumn, Context, Raw
 
@@ -32,7 +33,7 @@ class Identity(CategoricalOfColumn):
         column, statistics = context.ids(name, settings)
         buckets, default = settings["buckets"], settings.get("default_value")
         _require_ids(name, column, statistics)
-        low, high = statistics["min"], statistics["max"]
+        low, high = statistics.figures.min, statistics.figures.max
         if default is None and (low < 0 or high >= buckets):
             raise MillraceError(
                 f"features.{name}: expected whole numbers from 0 to {buckets - 1}, found {low:.0f} "
@@ -66,21 +67,21 @@ class Identity(CategoricalOfColumn):
         return tf.where(tf.not_equal(x, x), self.cardinality - 1, found)
 
 
-def _require_ids(feature: str, column: str, statistics: Mapping[str, Any]) -> None:
+def _require_ids(feature: str, column: str, statistics: NumberStatistics) -> None:
     """Raises MillraceError when a column of floats holds fractions, or more values than are listed.
 
     A table has floats where it means integers as soon as one of them is missing.
     """
-    if statistics["type"] in ("int64", "bool"):
+    if statistics.type in ("int64", "bool"):
         return
-    if statistics["distinct"] > len(statistics["values"]):
+    if statistics.distinct > len(statistics.values):
         raise MillraceError(
-            f"features.{feature}: expected whole numbers, found {statistics['distinct']} different "
-            f"values of type {statistics['type']} in column {column!r}.",
+            f"features.{feature}: expected whole numbers, found {statistics.distinct} different "
+            f"values of type {statistics.type} in column {column!r}.",
             note=f"declare data.types: {{{column}: int64}} if they are ids, or use kind: "
             "bucketized for a quantity.",
         )
-    broken = [value for value, _ in statistics["values"] if value != int(value)]
+    broken = [value for value, _ in statistics.values if value != int(value)]
     if broken:
         raise MillraceError(
             f"features.{feature}: expected whole numbers, found {broken[0]:g} in column "
@@ -107,10 +108,12 @@ class Bucketized(CategoricalOfColumn):
         column, statistics = context.number(name, settings)
         boundaries = settings.get("boundaries")
         if boundaries is None:
-            levels = np.linspace(0, 1, len(statistics["quantiles"]))
+            levels = np.linspace(0, 1, len(statistics.quantiles))
             inner = np.arange(1, settings["quantiles"]) / settings["quantiles"]
-            learned = np.unique(np.interp(inner, levels, statistics["quantiles"]))
-            boundaries = learned[learned > statistics["min"]].tolist() or [statistics["max"]]
+            learned = np.unique(np.interp(inner, levels, statistics.quantiles))
+            boundaries = learned[learned > statistics.figures.min].tolist() or [
+                statistics.figures.max
+            ]
         elif not _rise_in_float32(boundaries):
             raise MillraceError(
                 f"features.{name}.boundaries: expected finite numbers in rising order, which "

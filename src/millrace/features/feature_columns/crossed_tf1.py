@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import tensorflow as tf
 
+from millrace.artifacts.statistics import TextStatistics
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import Categorical, Context, Raw
 from millrace.features.feature_columns.computed import Bucketized, Identity
@@ -68,8 +69,9 @@ class CrossedTf1(Categorical):
         values: list[tuple[str, ...]] = []
         ids: list[tuple[int | None, ...]] = []
         for key in settings["keys"]:
-            if context.statistics.get(key, {}).get("type") == "string":
-                values.append(tuple(value for value, _ in context.statistics[key]["values"]))
+            column = context.statistics.get(key)
+            if isinstance(column, TextStatistics) and column.type == "string":
+                values.append(tuple(value for value, _ in column.values))
                 ids.append(())
             else:
                 values.append(())

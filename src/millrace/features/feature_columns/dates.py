@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import tensorflow as tf
 
+from millrace.artifacts.statistics import ColumnStatistics, TextStatistics
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import (
     Categorical,
@@ -56,14 +57,14 @@ class Clock:
     def learn(cls, name: str, settings: Mapping[str, Any], context: Context) -> Clock:
         """Checks that the raw column is a date or timestamp, and looks up the zone's changes."""
         column, statistics = context.column(name, settings)
-        if statistics["type"] not in ("date", "timestamp"):
+        if statistics.type not in ("date", "timestamp"):
             raise MillraceError(
                 f"features.{name}: expected a column of dates or timestamps, found {column!r} of "
-                f"type {statistics['type']}.",
+                f"type {statistics.type}.",
                 note=f"declare data.types: {{{column}: date}} if its cells are dates.",
             )
         zone = settings.get("timezone", "UTC")
-        is_timestamp = statistics["type"] == "timestamp"
+        is_timestamp = statistics.type == "timestamp"
         if zone == "UTC":
             return cls(column, is_timestamp)
         if not is_timestamp:
@@ -154,12 +155,13 @@ def _divides(divisor: int, x: tf.Tensor) -> tf.Tensor:
     return tf.equal(x // divisor * divisor, x)
 
 
-def _days(statistics: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def _days(statistics: ColumnStatistics) -> tuple[np.ndarray, np.ndarray]:
     """Returns the training examples' times, sorted, in days since 1970, and their counts."""
-    texts = [value.removesuffix("Z") for value, _ in statistics["values"]]
+    assert isinstance(statistics, TextStatistics), "`Clock.learn` asks for dates"
+    texts = [value.removesuffix("Z") for value, _ in statistics.values]
     times = np.array(texts, "datetime64[us]").astype(np.int64) / (SECONDS_PER_DAY * 1e6)
     order = np.argsort(times)
-    counts = np.array([count for _, count in statistics["values"]])
+    counts = np.array([count for _, count in statistics.values])
     return times[order], counts[order]
 
 
@@ -281,9 +283,9 @@ class Elapsed(Numeric):
                 f"features.{name}.since: expected a date such as 2013-01-31, found {given!r}."
             ) from None
         since = (first - EPOCH).days if first else math.floor(times[0])
-        numbers = describe_numbers(f"{clock.column!r}", times - since, counts, None)
-        pairs = sorted(zip((times - since).tolist(), counts.tolist(), strict=True), key=_by_count)
-        described = statistics | numbers | {"type": "float32", "values": pairs}
+        described = describe_numbers(
+            f"{clock.column!r}", "float32", statistics.rows, times - since, counts
+        )
         return cls._from_statistics(
             name, settings, clock.column, described, clock=clock, since=since
         )
@@ -292,7 +294,3 @@ class Elapsed(Numeric):
         days, seconds, missing = self.clock.read(raw)
         elapsed = days - float(self.since) + seconds / float(SECONDS_PER_DAY)
         return tf.where(missing, float("nan"), elapsed)
-
-
-def _by_count(pair: tuple[float, int]) -> tuple[int, float]:
-    return -pair[1], pair[0]

@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import tensorflow as tf
 
+from millrace.artifacts.statistics import NumberStatistics
 from millrace.errors import MillraceError
-from millrace.features.feature_columns.base import NUMBER_TYPES, CategoricalOfColumn, Context, Raw
+from millrace.features.feature_columns.base import CategoricalOfColumn, Context, Raw
 from millrace.files import lines
 
 # So many different numbers can be looked up: the graph compares with each of them.
@@ -145,13 +146,13 @@ def _counted_values(
     the settings ask for it.
     """
     column, statistics = context.column(feature, settings)
-    if statistics["type"] not in NUMBER_TYPES:
-        return column, statistics["values"]
+    if not isinstance(statistics, NumberStatistics):
+        return column, [*statistics.values]
     context.ids(feature, settings)
-    if statistics["distinct"] > MOST_NUMBERS:
+    if statistics.distinct > MOST_NUMBERS:
         raise MillraceError(
             f"features.{feature}: expected at most {MOST_NUMBERS} different values in column "
-            f"{column!r} of type {statistics['type']}, found {statistics['distinct']}.",
+            f"{column!r} of type {statistics.type}, found {statistics.distinct}.",
             note=f"declare data.types: {{{column}: string}}, or use kind: bucketized.",
         )
     if settings.get("unseen") == "hash":
@@ -159,7 +160,7 @@ def _counted_values(
             f"features.{feature}.unseen: expected bucket for a column of numbers, found hash.",
             note=f"declare data.types: {{{column}: string}} to hash its text.",
         )
-    return column, [(float(value), count) for value, count in statistics["values"]]
+    return column, [(float(value), count) for value, count in statistics.values]
 
 
 def _require_whole(feature: str, column: str, values: Iterable[Any]) -> None:
@@ -199,7 +200,7 @@ class Vocabulary(Lookup):
         """Takes the values given, those in a file, or those seen at least `min_count` times."""
         column, counted = cls._counted(name, settings, context)
         if "values" in settings or "file" in settings:
-            numbers = context.statistics[column]["type"] in NUMBER_TYPES
+            numbers = isinstance(context.statistics[column], NumberStatistics)
             kept = given_values(name, settings, numbers)
         else:
             kept = [value for value, count in counted if count >= settings.get("min_count", 1)]

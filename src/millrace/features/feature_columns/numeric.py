@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import tensorflow as tf
 
+from millrace.artifacts.statistics import NumberStatistics
 from millrace.features.feature_columns.base import Context, FeatureColumn, NumberInput, Raw
 
 # Normalized values are cut here, so that an absurd input cannot push a model to infinity.
@@ -54,7 +55,7 @@ class Numeric(FeatureColumn):
         name: str,
         settings: dict[str, Any],
         column: str,
-        statistics: dict[str, Any],
+        statistics: NumberStatistics,
         **own: Any,
     ) -> Self:
         """Learns from the statistics of a number; `own` are the fields of a subclass."""
@@ -66,10 +67,10 @@ class Numeric(FeatureColumn):
             name=name,
             column=column,
             normalizer=normalizer,
-            default=float(settings.get("default", statistics["median"])),
+            default=float(settings.get("default", statistics.figures.median)),
             center=center,
             scale=scale,
-            missing_indicator=settings.get("missing_indicator", statistics["missing"] > 0),
+            missing_indicator=settings.get("missing_indicator", statistics.missing > 0),
             knots=knots,
             shares=shares,
             **own,
@@ -174,34 +175,34 @@ class Periodic(Numeric):
         )
 
 
-def bin_edges(statistics: dict[str, Any], bins: int) -> np.ndarray:
+def bin_edges(statistics: NumberStatistics, bins: int) -> np.ndarray:
     """Returns rising bin edges of a column's values, float32 [at most about bins + 1].
 
     With few different values each is an edge. Otherwise a value that holds at least 1/bins of the
     rows is an edge, and the quantiles of the other rows make the rest.
     """
-    values = [value for value, _ in statistics["values"]]
-    if len(values) == statistics["distinct"] <= bins:
+    values = [value for value, _ in statistics.values]
+    if len(values) == statistics.distinct <= bins:
         edges = np.array(values, np.float64)
     else:
-        seen = statistics["rows"] - statistics["missing"]
-        atoms = [value for value, count in statistics["values"] if count >= seen / bins]
-        quantiles = np.array(statistics["quantiles"])
+        seen = statistics.rows - statistics.missing
+        atoms = [value for value, count in statistics.values if count >= seen / bins]
+        quantiles = np.array(statistics.quantiles)
         rest = quantiles[~np.isin(quantiles, atoms)]
         levels = np.linspace(0, 1, max(bins + 1 - len(atoms), 4))
         inner = np.quantile(rest, levels) if len(rest) else rest
-        edges = np.concatenate([atoms, inner, [statistics["min"], statistics["max"]]])
+        edges = np.concatenate([atoms, inner, [statistics.figures.min, statistics.figures.max]])
     edges = np.unique(edges.astype(np.float32))
     return edges if len(edges) > 1 else edges[0] + np.array([-0.5, 0.5], np.float32)
 
 
-def _knots(statistics: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _knots(statistics: NumberStatistics) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Returns the different quantiles, and for each the share of the examples below it.
 
     A quantile that stands for several shares (a value that many rows have) gets their mean, as
     scikit-learn's QuantileTransformer gives it.
     """
-    table = np.array(statistics["quantiles"], np.float64).astype(np.float32)
+    table = np.array(statistics.quantiles, np.float64).astype(np.float32)
     levels = np.linspace(0, 1, len(table))
     places = np.linspace(0, len(table) - 1, QUANTILE_KNOTS).round().astype(int)
     knots = np.unique(table[places])
@@ -213,21 +214,22 @@ def _knots(statistics: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float, 
     return tuple(knots.tolist()), tuple(shares.tolist())
 
 
-def _center_and_scale(normalizer: str, statistics: dict[str, Any]) -> tuple[float, float]:
-    low, high = statistics["min"], statistics["max"]
+def _center_and_scale(normalizer: str, statistics: NumberStatistics) -> tuple[float, float]:
+    figures = statistics.figures
+    low, high = figures.min, figures.max
     match normalizer:
         case "log":
-            return statistics["log_mean"], _inverse(statistics["log_std"])
+            return figures.log_mean, _inverse(figures.log_std)
         case "standard":
-            return statistics["mean"], _inverse(statistics["std"])
+            return figures.mean, _inverse(figures.std)
         case "min_max":
             return low, _inverse(high - low)
         case "robust":
-            quantiles = statistics["quantiles"]
+            quantiles = statistics.quantiles
             last = len(quantiles) - 1
             interquartile_range = quantiles[last * 3 // 4] - quantiles[last // 4]
             # A column that is mostly one value has no such range: its whole range serves.
-            return statistics["median"], _inverse(interquartile_range or (high - low) / 2)
+            return figures.median, _inverse(interquartile_range or (high - low) / 2)
         case _:
             return 0.0, 1.0
 

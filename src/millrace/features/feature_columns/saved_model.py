@@ -16,9 +16,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import tensorflow as tf
 
+from millrace.artifacts.statistics import NumberStatistics
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import (
-    NUMBER_TYPES,
     Context,
     FeatureColumn,
     NumberInput,
@@ -62,16 +62,16 @@ class SavedModel(FeatureColumn):
     def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
         column, statistics = context.column(name, settings)
         limits: tuple[float, ...] = ()
-        if statistics["type"] in NUMBER_TYPES:
+        if isinstance(statistics, NumberStatistics):
             context.number(name, settings)
-            limits = float(statistics["min"]), float(statistics["max"])
-            cells = np.unique(np.array(statistics["quantiles"], np.float32))
-        elif statistics["type"] == "string":
-            cells = np.array([cell for cell, _ in statistics["values"]], object)
+            limits = float(statistics.figures.min), float(statistics.figures.max)
+            cells = np.unique(np.array(statistics.quantiles, np.float32))
+        elif statistics.type == "string":
+            cells = np.array([cell for cell, _ in statistics.values], object)
         else:
             raise MillraceError(
                 f"features.{name}: expected a column of text or numbers, found {column!r} of type "
-                f"{statistics['type']}."
+                f"{statistics.type}."
             )
         path, where = settings["path"], f"features.{name}.path"
         checksum = checksum_of(path, where)

@@ -36,12 +36,12 @@ class Sequence(Vocabulary):
         cls, name: str, settings: dict[str, Any], context: Context
     ) -> tuple[str, list[tuple[Any, int]]]:
         column, statistics = context.column(name, settings)
-        if statistics["type"] != "string":
+        if statistics.type != "string":
             raise MillraceError(
                 f"features.{name}: expected a column of text, found {column!r} of type "
-                f"{statistics['type']}."
+                f"{statistics.type}."
             )
-        cells, times = zip(*statistics["values"], strict=True)
+        cells, times = zip(*statistics.values, strict=True)
         counts = Counter[str]()
         for values, count in zip(cls._values(cells, settings), times, strict=True):
             for value in values:

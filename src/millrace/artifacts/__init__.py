@@ -1,0 +1,1 @@
+"""The JSON and CSV artifacts: one class each, which stages write and read."""

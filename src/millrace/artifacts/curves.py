@@ -1,0 +1,30 @@
+"""curves.csv"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from millrace.artifacts import tables
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A point of a curve of a model, for `dvc plots`.
+
+    Attributes:
+        chart: what the chart is called; the same for all models.
+        model: the model.
+        x: the epoch, the threshold's rate, the residual: what the chart says.
+        y: the loss, the rate, the number of rows.
+    """
+
+    chart: str
+    model: str
+    x: float
+    y: float
+
+
+def save(path: Path, points: Iterable[CurvePoint]) -> None:
+    """Writes the points of all curves, whole or not at all."""
+    columns = [field.name for field in fields(CurvePoint)]
+    tables.write(path, columns, (asdict(point) for point in points))

@@ -1,0 +1,35 @@
+"""rejected.csv"""
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+from millrace.artifacts import tables
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A rejected row.
+
+    Attributes:
+        file: the raw file.
+        row: its number in the file, from 1.
+        byte_offset: where it begins in the file; empty where that is not known.
+        column: the column that is at fault; empty where it is the whole row.
+        reason: what was expected, and what was found.
+        raw: the row as it stands in the file.
+    """
+
+    file: str
+    row: str
+    byte_offset: str
+    column: str
+    reason: str
+    raw: str
+
+    @classmethod
+    def load(cls, path: Path, most: int) -> list[Self]:
+        """Returns the first of the rows, at most so many."""
+        rows = tables.read(path, list(cls.__dataclass_fields__))
+        return [cls(**row) for row in islice(rows, most)]

@@ -1,0 +1,23 @@
+"""scores.json"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from millrace.files import write_json
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The selection metric of each model, in the form that `dvc metrics` takes.
+
+    Attributes:
+        metric: the metric, which is the file's only key.
+        models: its value by model, in the order of the config.
+    """
+
+    metric: str
+    models: dict[str, float]
+
+    def save(self, path: Path) -> None:
+        """Writes the file, whole or not at all."""
+        write_json(path, {self.metric: self.models})
