@@ -113,6 +113,7 @@ def infer(census: Census, names: Sequence[str], given: Given, tolerated: float) 
         counts = census.evidence[name].number_counts[way]
         whole = counts[format_kernels.WHOLE] == counts[format_kernels.FITS]
         types[name] = "int64" if whole else "float64"
+    taken += _with_points(census, names, types, formats)
     types |= {name: given.types[name] for name in names if name in given.types}
     for name in names:
         if name not in formats and name not in given.types and types[name] == "string":
@@ -200,6 +201,25 @@ def _decimals(
         if len(meanings) == 1 and any(meanings):
             found.add(evidence.numbers[ways[0]].decimal)
     return found
+
+
+def _with_points(
+    census: Census, names: Sequence[str], types: Mapping[str, str], formats: Mapping[str, Format]
+) -> Iterator[Taken]:
+    """Tells of plain numbers with a point in a table whose other numbers have decimal commas."""
+    others = [
+        name
+        for name, format_ in formats.items()
+        if isinstance(format_, NumberFormat) and format_.decimal == ","
+    ]
+    for name in names if others else ():
+        if types[name] == "float64" and name not in formats and census[name][cells.FLOAT]:
+            message = (
+                f"{name!r} has decimal points, where {others[0]!r} has decimal commas; if its"
+                f" points separate thousands, declare data.types: {{{name}: {{kind: float64,"
+                ' decimal: ",", thousands: "."}}'
+            )
+            yield Taken("warning", "number_format", name, message)
 
 
 def _number(

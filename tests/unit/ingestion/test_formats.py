@@ -243,6 +243,13 @@ def test_a_given_decimal_comma_reads_plain_cells_too(path: Path) -> None:
     assert table["c0"].to_pylist() == [1234, 5678] and table["c1"].to_pylist() == [1.5, 2]
 
 
+def test_points_among_decimal_commas_are_a_warning(path: Path) -> None:
+    found, table = inferred(path, ["1.234", "5.678"], ["1,5", "2,25"])
+    assert table["c0"].to_pylist() == [1.234, 5.678]
+    (warning,) = [taken for taken in found.taken if taken.severity == "warning"]
+    assert warning.column == "c0" and "'c1' has decimal commas" in warning.message
+
+
 def test_a_day_that_may_be_a_month_is_refused(path: Path) -> None:
     with pytest.raises(MillraceError, match=r"%d/%m/%Y, %m/%d/%Y(?s:.)*format"):
         inferred(path, ["01/02/2021", "03/04/2021"])
