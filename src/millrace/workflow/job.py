@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +13,11 @@ from typing import Any
 
 import yaml
 from snakemake.io import get_flag_value, local
+from snakemake.utils import update_config
 
 from millrace.config import complete, load, runs
 from millrace.config.job import JobConfig
+from millrace.config.loading import read
 from millrace.config.values import Section, local_paths, plain_form
 from millrace.errors import MillraceError
 from millrace.fetching import own_inputs, source_names, sources
@@ -170,6 +172,7 @@ def prepare(
     folder: str | Path = "",
     place: Callable[[str], str] = str,
     python: str = sys.executable,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Job:
     """Checks the config that Snakemake merged from its config files and its command line.
 
@@ -184,11 +187,19 @@ def prepare(
         folder: the Snakefile's.
         place: where a path that the job writes comes to lie; a module may have a prefix.
         python: the interpreter that runs the stages.
+        overrides: what the command line changes in the files, which are then read here again: to
+            Snakemake a key that is there twice is no mistake, and 1e-3 no number. None in a module.
     """
     project = "" if os.path.abspath(folder) == os.getcwd() else os.path.abspath(folder)
     try:
-        # Snakemake's YAML turns dates into objects, which the schema knows as strings.
-        plain = json.loads(json.dumps(merged, default=str))
+        plain: dict[str, Any] = {}
+        if overrides is not None and configfiles:
+            for configfile in configfiles:
+                update_config(plain, read(Path(configfile)))
+            update_config(plain, overrides)
+        else:
+            # Snakemake's YAML turns dates into objects, which the config knows as text.
+            plain = json.loads(json.dumps(merged, default=str))
         config = complete(plain, source=" + ".join(map(_relative, configfiles)) or "config")
         results = Results(Path(place(str(Results.of(config.name).folder))))
         logs = place(str(Logs.of(config.name).folder))

@@ -72,6 +72,17 @@ def test_a_date_that_snakemake_parsed_is_the_text_in_the_file(folder: Path) -> N
     assert prepare(merged, ["job.yaml"]).path == "job.yaml"
 
 
+def test_files_are_read_anew_with_what_the_command_line_changes(folder: Path) -> None:
+    """Snakemake takes 1e-3 for text, and the last of two equal keys."""
+    (folder / "job.yaml").write_text(CONFIG.replace("0.01", "1e-3"))
+    merged = as_snakemake_merges_it(folder)
+    job = prepare(merged, ["job.yaml"], overrides={"seed": 3})
+    assert (job.config.training.learning_rate, job.config.seed) == (0.001, 3)
+    (folder / "job.yaml").write_text(CONFIG + "seed: 1\nseed: 2\n")
+    with pytest.raises(SystemExit, match="expected each key once, found 'seed' again"):
+        prepare(merged, ["job.yaml"], overrides={})
+
+
 def test_local_files_are_those_that_exist_with_globs_expanded(folder: Path) -> None:
     job = prepare(as_snakemake_merges_it(folder), ["job.yaml"])
     assert job.local_files == ["t.csv", "more/a.csv", "more/b.csv"]
