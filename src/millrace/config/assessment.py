@@ -6,12 +6,12 @@ from pydantic import Field
 
 from millrace.config.values import (
     INT32_MAX,
+    MOST_RUNS,
     Count,
     Distinct,
     Items,
     Number,
     Section,
-    Several,
 )
 
 
@@ -48,7 +48,7 @@ class SelectionConfig(Section):
         description="The job fails when the champion's metric is worse than this. In every case "
         "it must beat a model that always predicts the same.",
     )
-    folds: Several | None = Field(
+    folds: Annotated[int, Field(ge=2, le=MOST_RUNS)] | None = Field(
         default=None,
         description="Compare the models by cross-validation: the training examples are divided "
         "into so many folds, and each model is trained, in jobs of their own, without one and "

@@ -249,9 +249,10 @@ class DataConfig(Section):
         "without such a line.",
     )
     missing_values: Items[str] = Field(
-        default=USUAL_MARKERS,
-        description="Cells that mean that the value is missing, compared after spaces around them "
-        "are cut off.",
+        default=(),
+        description="Cell texts treated as missing, after stripping whitespace, besides the usual "
+        "ones: the empty cell, NA, N/A, NaN, nan, NULL, null and ?. A list that holds the empty "
+        "text, such as ['', 'NA'], is the whole list: nothing else is missing.",
     )
     types: Mapping[str, ColumnType | TypeConfig] = Field(
         default_factory=dict,
@@ -334,3 +335,10 @@ class DataConfig(Section):
         "leaves it out. Default: a warning, or info where few rows are concerned or there is no "
         "doubt.",
     )
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """The cell texts that count as missing."""
+        if "" in self.missing_values:
+            return self.missing_values
+        return tuple(dict.fromkeys((*USUAL_MARKERS, *self.missing_values)))

@@ -11,11 +11,11 @@ from millrace.config.tf1 import AdoptConfig, MappedWarmStart, Tf1Source, WarmSta
 from millrace.config.training import TrainingOverrides
 from millrace.config.values import (
     LONGEST_JOB_NAME,
+    MOST_RUNS,
     CodePath,
     Count,
     Number,
     Section,
-    Several,
     Some,
 )
 
@@ -34,7 +34,9 @@ class RangeConfig(Section):
 class TuneConfig(Section):
     """`tune` of a model."""
 
-    trials: Several = Field(description="How many settings to try.")
+    trials: Annotated[int, Field(ge=2, le=MOST_RUNS)] = Field(
+        description="How many settings to try."
+    )
     space: Mapping[
         str, Annotated[tuple[Any, ...], Strict(False), Field(min_length=1)] | RangeConfig
     ] = Field(
@@ -54,7 +56,7 @@ class ModelConfig(Section):
 class TrainedConfig(ModelConfig):
     """A model that Millrace trains."""
 
-    seeds: Count = Field(
+    seeds: Annotated[int, Field(ge=1, le=MOST_RUNS)] = Field(
         default=1,
         description="Trains the model so many times, with the seeds `seed`, `seed` + 1, …, each "
         "in a job of its own. The leaderboard has the mean, with an interval over the seeds; the "

@@ -187,6 +187,9 @@ Text: TypeAlias = Annotated[str, Field(min_length=1)]
 Number: TypeAlias = Annotated[int | float, AfterValidator(_within_float32)]
 Scalar: TypeAlias = str | Number
 Count: TypeAlias = Annotated[int, Field(ge=1, le=INT32_MAX)]
+# Each is a training of its own, and all are planned beforehand.
+MOST_RUNS = 1000
+
 Whole: TypeAlias = Annotated[int, Field(ge=0, le=INT32_MAX)]
 Several: TypeAlias = Annotated[int, Field(ge=2, le=INT32_MAX)]
 Positive: TypeAlias = Annotated[Number, Field(gt=0)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from millrace.config.data import USUAL_MARKERS, DataConfig
+from millrace.config.data import DataConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, formats, inference, origins
 from millrace.ingestion.blocks import Markers
@@ -71,12 +71,12 @@ def inferred(census: Census, data: DataConfig, whole: bool) -> Columns:
         looked_at.append(divided_by)
     given = inference.Given.of(data)
     found = inference.infer(census, looked_at, given, data.max_rejected)
-    confirmed = data.missing_values != USUAL_MARKERS
+    confirmed = bool(data.missing_values)
     described = {
         name: {
             "type": found.types[name],
             "required": name in (label, data.weight) or not census[name][cells.MISSING],
-            "missing_values": data.missing_values,
+            "missing_values": list(data.markers),
         }
         | (found.formats[name].to_json() if name in found.formats else {})
         for name in looked_at
@@ -91,7 +91,7 @@ def inferred(census: Census, data: DataConfig, whole: bool) -> Columns:
         required,
         domains,
         unique=(),
-        markers=Markers.of(data.missing_values),
+        markers=Markers.of(data.markers),
         # One with a format is text until it is read by that.
         read_as=dict(types if whole else given.types) | dict.fromkeys(as_text, "string"),
         taken=[*found.taken, *inference.marked(census, label, looked_at, confirmed)],
@@ -119,7 +119,7 @@ def committed(names: Sequence[str], data: DataConfig) -> Columns:
         for name in wanted
         if described[name].keys() & {"min", "max", "values"}
     }
-    common = data.missing_values
+    common = data.markers
     markers = {name: tuple(described[name].get("missing_values", common)) for name in wanted}
     own = {name: texts for name, texts in markers.items() if texts != common}
     types = _types(names, data, given, described)

@@ -54,7 +54,7 @@ class Input:
     def census(self, first: bool) -> Census:
         """Counts the cells of all files, or of the first rows."""
         data = self.data
-        markers, separators = Markers.of(data.missing_values), Given.of(data).separators
+        markers, separators = Markers.of(data.markers), Given.of(data).separators
         return tables.census(self.tables, markers, first, separators)
 
     def assignment(self, found: Columns) -> Assignment:

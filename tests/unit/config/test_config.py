@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from millrace.config import SCHEMA_PATH, complete, digest, load, loading
+from millrace.config.models import DnnConfig
 from millrace.config.reference import json_schema
-from millrace.config.values import plain_form
+from millrace.config.values import local_paths, plain_form
 from millrace.errors import MillraceError
+from tests.helpers.configs import data_config
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = json.loads(SCHEMA_PATH.read_text())
+USUAL = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "?"]
 SHORTEST: dict[str, Any] = {"name": "a", "data": {"files": "t.csv", "label": "y"}}
 
 
@@ -327,3 +330,101 @@ def test_a_password_is_refused_and_not_repeated(key: str, value: Any, note: str)
 )
 def test_an_address_without_a_password_is_taken(address: str) -> None:
     assert complete(with_value("data.database", address)).data.database == address
+
+
+@pytest.mark.parametrize(
+    ("given_texts", "expected"),
+    [
+        (None, USUAL),
+        (["-", "NA"], [*USUAL, "-"]),
+        (["", "none"], ["", "none"]),
+        ([""], [""]),
+    ],
+)
+def test_missing_values_add_to_the_usual_ones_unless_the_empty_text_is_listed(
+    given_texts: list[str] | None, expected: list[str]
+) -> None:
+    assert list(data_config(missing_values=given_texts or []).markers) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("seed", 2**32, "at most 4294967295, found 4294967296"),
+        ("data.skip_lines", 5_000_000_000, "at most 2147483647, found 5000000000"),
+        ("data.encoding", "undefined", "expected an encoding of text"),
+        ("data.encoding", "base64", "expected an encoding of text"),
+        ("name", "nl\n", "expected text that matches"),
+        ("data.exclude", [False], "Note: YAML reads yes, no, on, off"),
+        ("features", {False: "numeric"}, "features: expected text as a key, found false"),
+        ("models.m", {"kind": "dnn", "seeds": 10**9}, "m.seeds: expected a number of at most 1000"),
+        ("data.previous", "x" * 300, "a path whose names have at most 255 bytes"),
+        ("data.label", "a\0b", "a character that no file can hold"),
+        ("data.label", "\ud800", "a character that no file can hold"),
+    ],
+    ids=itertools.count(),
+)
+def test_what_no_stage_could_use_is_refused(key: str, value: Any, expected: str) -> None:
+    assert expected in message(with_value(key, value))
+
+
+def test_seeds_that_count_beyond_32_bits_are_refused() -> None:
+    config = with_value("models.m", {"kind": "dnn", "seeds": 3}) | {"seed": 2**32 - 2}
+    assert "models.m.seeds: expected seeds up to 4294967295" in message(config)
+
+
+def test_a_delimiter_or_a_value_is_no_path() -> None:
+    features = {
+        "a": {"kind": "sequence", "delimiter": "/", "max_length": 3},
+        "b": {"kind": "vocabulary", "values": ["/", "v" * 300]},
+        "c": {"kind": "vocabulary", "file": "words/c.txt"},
+    }
+    job = complete(with_value("data.schema", "kept/schema.json") | {"features": features})
+    assert list(local_paths(job)) == [
+        ("data.schema", "kept/schema.json"),
+        ("features.c.file", "words/c.txt"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\nb: 2\na: 3", "line 3: expected each key once, found 'a' again, which is on line 1"),
+        ("a: {b: 1, b: 2}", "line 1: expected each key once, found 'b' again"),
+        ("a: &a [*a]", "levels of nesting"),
+        ("a: " + "[" * 100 + "]" * 100, "levels of nesting"),
+        ("a: &a [1]\nb: !!set {x}", "found a set"),
+        ("a: !!timestamp 2001-01-01", "found a date"),
+        ("a: " + "9" * 5000, "numbers of at most 100 digits, found one of 5,000"),
+    ],
+    ids=itertools.count(),
+)
+def test_yaml_that_means_trouble_is_refused(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(MillraceError) as raised:
+        load(written(tmp_path, text))
+    assert expected in str(raised.value)
+
+
+def test_aliases_that_multiply_are_refused(tmp_path: Path) -> None:
+    lines = ["x0: &x0 [1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"x{i}: &x{i} [{', '.join([f'*x{i - 1}'] * 9)}]" for i in range(1, 9)]
+    with pytest.raises(MillraceError, match="expected at most 1,000,000 values, found more"):
+        load(written(tmp_path, "\n".join(lines)))
+
+
+@pytest.mark.parametrize("text", ["010", "1_0", "1:30", "0x1f"])
+def test_numbers_that_readers_of_yaml_take_for_different_ones_are_text(
+    tmp_path: Path, text: str
+) -> None:
+    path = written(tmp_path, f"name: a\ndata: {{files: t.csv, label: {text}}}")
+    assert load(path).data.label == text
+
+
+def test_an_alias_within_bounds_and_a_merge_are_taken(tmp_path: Path) -> None:
+    text = (
+        "name: a\ndata: {files: t.csv, label: y}\n"
+        "models:\n  one: &m {kind: dnn, dropout: 0.5}\n  two: {<<: *m, dropout: 0}\n"
+    )
+    one, two = load(written(tmp_path, text)).models.values()
+    assert isinstance(one, DnnConfig) and isinstance(two, DnnConfig)
+    assert (one.dropout, two.dropout) == (0.5, 0)
