@@ -1,8 +1,9 @@
 """`features`: one class for each kind of feature column."""
 
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -357,3 +358,13 @@ Feature: TypeAlias = Annotated[
     Field(discriminator="kind"),
     _NamedByKind(),
 ]
+
+
+@cache
+def _checker() -> TypeAdapter[Feature]:
+    return TypeAdapter(Feature)
+
+
+def feature_of(settings: Any) -> Feature:
+    """Returns a feature from its settings as JSON has them."""
+    return _checker().validate_python(settings)

@@ -50,17 +50,6 @@ class Section(BaseModel):
         """Returns the keys as a config spells them, in their order."""
         return [field.alias or name for name, field in cls.model_fields.items()]
 
-    # Until every reader uses attributes.
-    def __getitem__(self, key: str) -> Any:
-        return getattr(self, "schema_path" if key == "schema" else key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        value = getattr(self, "schema_path" if key == "schema" else key, None)
-        return default if value is None else value
-
-    def __contains__(self, key: str) -> bool:
-        return self.get(key) is not None
-
     @model_validator(mode="before")
     @classmethod
     def _check_keys(cls, value: Any) -> Any:

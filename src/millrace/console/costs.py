@@ -154,7 +154,7 @@ def main() -> None:
     if set(names) != set(job.models):
         raise MillraceError(
             f"{results.leaderboard}: expected the models of the config, "
-            f"{', '.join(job['models'])}; found {', '.join(names)}.",
+            f"{', '.join(job.models)}; found {', '.join(names)}.",
             note="run the job first.",
         )
     plan = list(runs.plan(job).values())

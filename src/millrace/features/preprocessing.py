@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from millrace.artifacts.schema import Schema
 from millrace.artifacts.statistics import ColumnStatistics, Statistics
+from millrace.config.features import Feature, feature_of
 from millrace.errors import MillraceError
 from millrace.features.auto import propose
 from millrace.features.feature_columns import (
@@ -225,9 +226,10 @@ def learn(
     }
     context = Context(available, label, weight=weight, missing=missing)
     # A cross learns after its keys, wherever the config names it.
-    for name in sorted(features, key=lambda name: _depth(name, features)):
-        if kind := kind_of(features[name]):
-            context.learned[name] = kind.learn(name, features[name], context)
+    typed = {name: feature_of(settings) for name, settings in features.items()}
+    for name in sorted(typed, key=lambda name: _depth(name, typed)):
+        if kind := kind_of(typed[name]):
+            context.learned[name] = kind.learn(name, typed[name], context)
 
     columns = tuple(context.learned.values())
     used = {name for column in columns for name in column.raw_columns}
@@ -240,7 +242,7 @@ def learn(
             missing,
         ),
         columns=columns,
-        spec=EncodedSpec(number_inputs(context), categorical_inputs(features, context)),
+        spec=EncodedSpec(number_inputs(context), categorical_inputs(typed, context)),
         label_column=name_columns({label: types[label]})[0],
         task=Task.from_statistics(statistics),
         features=features,
@@ -266,13 +268,13 @@ def _proposed(
     return features, left_out
 
 
-def _depth(name: str, features: Mapping[str, Any], above: tuple[str, ...] = ()) -> int:
+def _depth(name: str, features: Mapping[str, Feature], above: tuple[str, ...] = ()) -> int:
     """Returns how many features stand below one, each read by the next; 0 for one of a column."""
     kind = kind_of(features[name]) if name in features and name not in above else None
     if kind is None or not kind.reads:
         return 0
-    read = features[name][kind.reads]
-    below = read if isinstance(read, list) else [read]
+    read = getattr(features[name], kind.reads)
+    below = [read] if isinstance(read, str) else read
     return 1 + max(_depth(of, features, (*above, name)) for of in below)
 
 

@@ -161,16 +161,16 @@ def split_in_words(config: JobConfig) -> str:
     if isinstance(config.data.files, SplitFiles):
         return "The files name the splits."
     split = config.data.split
-    how = f"validation: {split['validation']}, test: {split['test']}"
+    how = f"validation: {split.validation}, test: {split.test}"
     if split.folds is not None:
-        how = f"validation: fold {split['fold']} of {split['folds']}, test: {split['test']}"
+        how = f"validation: fold {split.fold} of {split.folds}, test: {split.test}"
     match split.by:
         case "time":
-            gap = f", gap: {split['gap']}" if split.gap else ""
-            order = f"in the order of {split['column']}"
+            gap = f", gap: {split.gap}" if split.gap else ""
+            order = f"in the order of {split.column}"
             return f"By time, {order}: the test rows are the latest ({how}{gap})."
         case "group":
-            return f"By {split['column']}: rows with equal values are never in two splits ({how})."
+            return f"By {split.column}: rows with equal values are never in two splits ({how})."
         case "stratum":
             column = split.column or config.data.label
             return f"Each row at random, with equal shares of each {column} ({how})."

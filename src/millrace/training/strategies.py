@@ -40,7 +40,7 @@ def create(settings: TrainingConfig) -> tf.distribute.Strategy:
     if settings.replicas != "auto":
         raise MillraceError(
             f"training.replicas: expected auto with the strategy {name}, found "
-            f"{settings['replicas']}; only mirrored takes a number."
+            f"{settings.replicas}; only mirrored takes a number."
         )
     if name == "parameter_server":
         return parameter_server.create(parameter_server.check(here), settings.connect_seconds)

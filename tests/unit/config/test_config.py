@@ -173,6 +173,18 @@ NUMERIC = {"kind": "numeric"}
             with_value("features.f", {"kind": "bucketized", "boundaries": [1, 1e300]}),
             "features.f.boundaries.1: expected a number that float32 can hold, found 1e+300",
         ),
+        (
+            with_value("features.f", {"kind": "bucketized", "boundaries": [1, float("nan")]}),
+            "features.f.boundaries.1: expected a number that float32 can hold, found NaN",
+        ),
+        (
+            with_value("features.f", {"kind": "vocabulary", "values": [1, 1e39]}),
+            "features.f.values.1: expected a number that float32 can hold, found 1e+39",
+        ),
+        (
+            with_value("features.f", {"kind": "crossed", "keys": ["a", "a"]}),
+            "features.f.keys: expected different items",
+        ),
         (with_value("data.files", {"train": "t.csv"}), "data.files: expected the key 'test'"),
         (with_value("data.header", ["a", 1]), "data.header.1: expected text, found 1"),
         (with_value("parity.rows", 1.5), "rows: expected an integer, found 1.5"),

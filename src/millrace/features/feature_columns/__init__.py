@@ -13,6 +13,7 @@ strings become ids by a string -> int64 table followed by a reshape; a missing n
 from collections.abc import Mapping
 from typing import Any
 
+from millrace.config.features import CrossedConfig, Feature
 from millrace.features.feature_columns.base import (
     Categorical,
     CategoricalInput,
@@ -85,9 +86,10 @@ KINDS: dict[str, type[FeatureColumn]] = {
 }
 
 
-def kind_of(settings: Mapping[str, Any]) -> type[FeatureColumn] | None:
+def kind_of(settings: Feature) -> type[FeatureColumn] | None:
     """Returns the class that a feature's settings mean; None for embeddings and indicators."""
-    return KINDS.get(f"{settings['kind']}_tf1" if "compat" in settings else settings["kind"])
+    compatible = isinstance(settings, CrossedConfig) and settings.compat
+    return KINDS.get(f"{settings.kind}_tf1" if compatible else settings.kind)
 
 
 def from_json(state: Mapping[str, Any]) -> FeatureColumn:

@@ -92,13 +92,13 @@ class Context:
     weight: str | None = None
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def column(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, ColumnStatistics]:
+    def column(self, feature: str, given: str | None) -> tuple[str, ColumnStatistics]:
         """Returns the raw column that a feature reads, and its statistics.
 
         Raises MillraceError when there is no such column, it is the label or the weight, it has no
         values, or only one.
         """
-        column = settings.get("column", feature)
+        column = given or feature
         if column == self.label:
             raise MillraceError(f"features.{feature}: expected a feature, found the label.")
         if column == self.weight:
@@ -123,13 +123,13 @@ class Context:
             )
         return column, statistics
 
-    def number(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, NumberStatistics]:
+    def number(self, feature: str, given: str | None) -> tuple[str, NumberStatistics]:
         """Returns the column of numbers that a feature reads, and its statistics.
 
         Raises MillraceError as `column`, or when the column's integers are all different and
         float32 cannot hold them: ids, more often than quantities.
         """
-        column, statistics = self.column(feature, settings)
+        column, statistics = self.column(feature, given)
         if not isinstance(statistics, NumberStatistics):
             raise MillraceError(
                 f"features.{feature}: expected a column of numbers, found {column!r} of type "
@@ -147,12 +147,12 @@ class Context:
             )
         return column, statistics
 
-    def ids(self, feature: str, settings: Mapping[str, Any]) -> tuple[str, NumberStatistics]:
+    def ids(self, feature: str, given: str | None) -> tuple[str, NumberStatistics]:
         """Returns the column of numbers that a feature takes for ids, and its statistics.
 
         Raises MillraceError as `number`, or when a column of floats may have lost digits of them.
         """
-        column, statistics = self.number(feature, settings)
+        column, statistics = self.number(feature, given)
         largest = largest_magnitude(statistics)
         if largest >= END_OF_EXACT_INTEGERS:
             raise MillraceError(
@@ -205,7 +205,7 @@ class FeatureColumn:
     reads: ClassVar[str] = ""
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
+    def learn(cls, name: str, settings: Any, context: Context) -> Self:
         """Learns the state from the settings in the config and the training examples."""
         raise NotImplementedError
 

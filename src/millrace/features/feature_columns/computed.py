@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.statistics import NumberStatistics
+from millrace.config.features import BucketizedConfig, CrossedConfig, IdentityConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import Categorical, CategoricalOfColumn, Context, Raw
 
@@ -29,9 +30,9 @@ class Identity(CategoricalOfColumn):
     kind: ClassVar[str] = "identity"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
-        column, statistics = context.ids(name, settings)
-        buckets, default = settings["buckets"], settings.get("default_value")
+    def learn(cls, name: str, settings: IdentityConfig, context: Context) -> Self:
+        column, statistics = context.ids(name, settings.column)
+        buckets, default = settings.buckets, settings.default_value
         _require_ids(name, column, statistics)
         low, high = statistics.figures.min, statistics.figures.max
         if default is None and (low < 0 or high >= buckets):
@@ -103,13 +104,14 @@ class Bucketized(CategoricalOfColumn):
     kind: ClassVar[str] = "bucketized"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
+    def learn(cls, name: str, settings: BucketizedConfig, context: Context) -> Self:
         """Takes the boundaries given, or learns them as quantiles of the training examples."""
-        column, statistics = context.number(name, settings)
-        boundaries = settings.get("boundaries")
+        column, statistics = context.number(name, settings.column)
+        boundaries: Sequence[float] | None = settings.boundaries
         if boundaries is None:
             levels = np.linspace(0, 1, len(statistics.quantiles))
-            inner = np.arange(1, settings["quantiles"]) / settings["quantiles"]
+            assert settings.quantiles, "boundaries are given or learned"
+            inner = np.arange(1, settings.quantiles) / settings.quantiles
             learned = np.unique(np.interp(inner, levels, statistics.quantiles))
             boundaries = learned[learned > statistics.figures.min].tolist() or [
                 statistics.figures.max
@@ -117,10 +119,10 @@ class Bucketized(CategoricalOfColumn):
         elif not _rise_in_float32(boundaries):
             raise MillraceError(
                 f"features.{name}.boundaries: expected finite numbers in rising order, which "
-                f"float32 can tell apart, found {boundaries}."
+                f"float32 can tell apart, found {list(boundaries)}."
             )
-        boundaries = tuple(float(b) for b in boundaries)
-        return cls(name, column, boundaries, default=settings.get("default"))
+        floats = tuple(float(b) for b in boundaries or ())
+        return cls(name, column, floats, default=settings.default)
 
     @property
     def cardinality(self) -> int:
@@ -136,7 +138,7 @@ class Bucketized(CategoricalOfColumn):
         return tf.where(tf.not_equal(x, x), len(self.boundaries) + 1, bucket)
 
 
-def _rise_in_float32(boundaries: list[float]) -> bool:
+def _rise_in_float32(boundaries: Sequence[float]) -> bool:
     with np.errstate(over="ignore"):
         rounded = np.array(boundaries, np.float32)
     return bool(np.isfinite(rounded).all() and (np.diff(rounded) > 0).all())
@@ -159,8 +161,8 @@ class Crossed(Categorical):
     reads: ClassVar[str] = "keys"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
-        keys = [context.key(f"features.{name}.keys", key) for key in settings["keys"]]
+    def learn(cls, name: str, settings: CrossedConfig, context: Context) -> Self:
+        keys = [context.key(f"features.{name}.keys", key) for key in settings.keys]
         cardinalities = tuple(key.cardinality for key in keys)
         if math.prod(cardinalities) >= 2**31:
             raise MillraceError(
@@ -172,7 +174,7 @@ class Crossed(Categorical):
             name=name,
             keys=tuple(key.name for key in keys),
             key_cardinalities=cardinalities,
-            buckets=settings.get("buckets"),
+            buckets=settings.buckets,
         )
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.statistics import TextStatistics
+from millrace.config.features import CrossedConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import Categorical, Context, Raw
 from millrace.features.feature_columns.computed import Bucketized, Identity
@@ -60,15 +61,15 @@ class CrossedTf1(Categorical):
     reads: ClassVar[str] = "keys"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
-        if "buckets" not in settings:
+    def learn(cls, name: str, settings: CrossedConfig, context: Context) -> Self:
+        if settings.buckets is None:
             raise MillraceError(
-                f"features.{name}: expected buckets with compat: {settings['compat']}, found none.",
+                f"features.{name}: expected buckets with compat: {settings.compat}, found none.",
                 note="it is the hash_bucket_size of crossed_column.",
             )
         values: list[tuple[str, ...]] = []
         ids: list[tuple[int | None, ...]] = []
-        for key in settings["keys"]:
+        for key in settings.keys:
             column = context.statistics.get(key)
             if isinstance(column, TextStatistics) and column.type == "string":
                 values.append(tuple(value for value, _ in column.values))
@@ -76,15 +77,15 @@ class CrossedTf1(Categorical):
             else:
                 values.append(())
                 ids.append(_hashed_ids(context.key(f"features.{name}.keys", key)))
-        dense = settings["compat"] == "tf1_dense"
+        dense = settings.compat == "tf1_dense"
         crossed = cls(
             name,
-            tuple(settings["keys"]),
+            tuple(settings.keys),
             tuple(values),
             tuple(ids),
-            settings["buckets"],
+            settings.buckets,
             dense,
-            tuple(context.missing.get(key) for key in settings["keys"]),
+            tuple(context.missing.get(key) for key in settings.keys),
         )
         if math.prod(crossed.cardinalities) > MOST_COMBINATIONS:
             raise MillraceError(

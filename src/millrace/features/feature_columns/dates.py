@@ -12,12 +12,13 @@ import math
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.statistics import ColumnStatistics, TextStatistics
+from millrace.config.features import CyclicConfig, DateConfig, DatePartConfig, ElapsedConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import (
     Categorical,
@@ -54,16 +55,16 @@ class Clock:
     changes: tuple[tuple[int, int, int], ...] = ()
 
     @classmethod
-    def learn(cls, name: str, settings: Mapping[str, Any], context: Context) -> Clock:
+    def learn(cls, name: str, settings: DateConfig, context: Context) -> Clock:
         """Checks that the raw column is a date or timestamp, and looks up the zone's changes."""
-        column, statistics = context.column(name, settings)
+        column, statistics = context.column(name, settings.column)
         if statistics.type not in ("date", "timestamp"):
             raise MillraceError(
                 f"features.{name}: expected a column of dates or timestamps, found {column!r} of "
                 f"type {statistics.type}.",
                 note=f"declare data.types: {{{column}: date}} if its cells are dates.",
             )
-        zone = settings.get("timezone", "UTC")
+        zone = settings.timezone
         is_timestamp = statistics.type == "timestamp"
         if zone == "UTC":
             return cls(column, is_timestamp)
@@ -180,8 +181,8 @@ class DatePart(Categorical):
     kind: ClassVar[str] = "date_part"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
-        clock, part = Clock.learn(name, settings, context), settings["part"]
+    def learn(cls, name: str, settings: DatePartConfig, context: Context) -> Self:
+        clock, part = Clock.learn(name, settings, context), settings.part
         if part == "hour" and not clock.is_timestamp:
             raise MillraceError(
                 f"features.{name}.part: expected year, month, day or weekday of {clock.column!r}, "
@@ -229,14 +230,14 @@ class Cyclic(FeatureColumn):
     kind: ClassVar[str] = "cyclic"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
+    def learn(cls, name: str, settings: CyclicConfig, context: Context) -> Self:
         clock = Clock.learn(name, settings, context)
-        if settings["period"] == "day" and not clock.is_timestamp:
+        if settings.period == "day" and not clock.is_timestamp:
             raise MillraceError(
                 f"features.{name}.period: expected week or year for {clock.column!r}, which is of "
                 "type date, found 'day'."
             )
-        return cls(name, clock, settings["period"])
+        return cls(name, clock, settings.period)
 
     @property
     def raw_columns(self) -> tuple[str, ...]:
@@ -271,11 +272,11 @@ class Elapsed(Numeric):
     kind: ClassVar[str] = "elapsed"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
+    def learn(cls, name: str, settings: ElapsedConfig, context: Context) -> Self:
         clock = Clock.learn(name, settings, context)
         statistics = context.statistics[clock.column]
         times, counts = _days(statistics)
-        given = settings.get("since")
+        given = settings.since
         try:
             first = datetime.date.fromisoformat(given) if given else None
         except ValueError:

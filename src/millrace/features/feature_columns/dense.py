@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
+from millrace.config.features import EmbeddingConfig, Feature, IndicatorConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import (
     Categorical,
@@ -24,7 +25,7 @@ def number_inputs(context: Context) -> tuple[NumberInput, ...]:
 
 
 def categorical_inputs(
-    features: dict[str, dict[str, Any]], context: Context
+    features: Mapping[str, Feature], context: Context
 ) -> tuple[CategoricalInput, ...]:
     """Returns how models read each categorical feature.
 
@@ -36,10 +37,10 @@ def categorical_inputs(
     """
     inputs: list[CategoricalInput] = []
     for name, settings in features.items():
-        if settings["kind"] == "indicator":
-            of = context.categorical(f"features.{name}.of", settings["of"])
+        if isinstance(settings, IndicatorConfig):
+            of = context.categorical(f"features.{name}.of", settings.of)
             inputs.append(_input(of, "indicator", of.cardinality))
-        elif settings["kind"] == "embedding":
+        elif isinstance(settings, EmbeddingConfig):
             inputs += _embeddings(name, settings, context)
     wrapped = {entry.feature for entry in inputs}
     wrapped |= {x.of for x in context.learned.values() if isinstance(x, Weighted)}
@@ -59,11 +60,11 @@ def _input(of: Categorical, representation: str, dimension: int, **more: str) ->
     )
 
 
-def _embeddings(name: str, settings: dict[str, Any], context: Context) -> list[CategoricalInput]:
+def _embeddings(name: str, settings: EmbeddingConfig, context: Context) -> list[CategoricalInput]:
     """An embedding of several features shares one table, so their ids must mean the same."""
-    names = settings["of"] if isinstance(settings["of"], list) else [settings["of"]]
+    names = [settings.of] if isinstance(settings.of, str) else settings.of
     columns = [context.categorical(f"features.{name}.of", of) for of in names]
-    dimension = settings.get("dimension", DEFAULT_EMBEDDING_DIMENSION)
+    dimension = settings.dimension
     first = columns[0]
     for column in columns[1:]:
         if column.cardinality != first.cardinality:
@@ -73,7 +74,7 @@ def _embeddings(name: str, settings: dict[str, Any], context: Context) -> list[C
                 f"{column.cardinality}.",
                 note="give them the same vocabulary with values or file.",
             )
-    combiner = settings.get("combiner", "mean")
+    combiner = settings.combiner
     return [
         _input(column, "embedding", dimension, combiner=combiner, table=name) for column in columns
     ]

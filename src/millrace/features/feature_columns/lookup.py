@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.statistics import NumberStatistics
+from millrace.config.features import HashedConfig, LookupConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import CategoricalOfColumn, Context, Raw
 from millrace.files import lines
@@ -138,24 +139,24 @@ class Lookup(CategoricalOfColumn):
 
 
 def _counted_values(
-    feature: str, settings: Mapping[str, Any], context: Context
+    feature: str, settings: LookupConfig | HashedConfig, context: Context
 ) -> tuple[str, list[tuple[Any, int]]]:
     """Returns a column and its values, float or str, with their counts, most frequent first.
 
     Raises MillraceError when the values cannot be looked up one by one, or not be hashed though
     the settings ask for it.
     """
-    column, statistics = context.column(feature, settings)
+    column, statistics = context.column(feature, settings.column)
     if not isinstance(statistics, NumberStatistics):
         return column, [*statistics.values]
-    context.ids(feature, settings)
+    context.ids(feature, settings.column)
     if statistics.distinct > MOST_NUMBERS:
         raise MillraceError(
             f"features.{feature}: expected at most {MOST_NUMBERS} different values in column "
             f"{column!r} of type {statistics.type}, found {statistics.distinct}.",
             note=f"declare data.types: {{{column}: string}}, or use kind: bucketized.",
         )
-    if settings.get("unseen") == "hash":
+    if settings.unseen == "hash":
         raise MillraceError(
             f"features.{feature}.unseen: expected bucket for a column of numbers, found hash.",
             note=f"declare data.types: {{{column}: string}} to hash its text.",
@@ -196,23 +197,25 @@ class Vocabulary(Lookup):
     kind: ClassVar[str] = "vocabulary"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
+    def learn(cls, name: str, settings: Any, context: Context) -> Self:
         """Takes the values given, those in a file, or those seen at least `min_count` times."""
         column, counted = cls._counted(name, settings, context)
-        if "values" in settings or "file" in settings:
+        # The words of a text are looked up as they are learned.
+        given = settings if isinstance(settings, LookupConfig) else LookupConfig(kind=cls.kind)
+        if given.values is not None or given.file is not None:
             numbers = isinstance(context.statistics[column], NumberStatistics)
-            kept = given_values(name, settings, numbers)
+            kept = given_values(name, given, numbers)
         else:
-            kept = [value for value, count in counted if count >= settings.get("min_count", 1)]
-            kept = kept[: settings.get("max_size", len(kept))]
+            kept = [value for value, count in counted if count >= settings.min_count]
+            kept = kept[: settings.max_size]
         if not kept:
             raise MillraceError(
                 f"features.{name}: expected values in column {column!r} seen at least "
-                f"{settings.get('min_count', 1)} times in the training examples, found none.",
+                f"{settings.min_count} times in the training examples, found none.",
                 note="lower min_count, or leave the feature out.",
             )
-        default, buckets = settings.get("default_value"), settings.get("num_oov_buckets", 0)
-        unseen = settings.get("unseen", "bucket")
+        default, buckets = given.default_value, given.num_oov_buckets or 0
+        unseen = given.unseen
         if default is not None and default >= len(kept):
             raise MillraceError(
                 f"features.{name}.default_value: expected the id of one of the {len(kept)} values, "
@@ -243,7 +246,7 @@ class Vocabulary(Lookup):
 
     @classmethod
     def _counted(
-        cls, name: str, settings: dict[str, Any], context: Context
+        cls, name: str, settings: Any, context: Context
     ) -> tuple[str, list[tuple[Any, int]]]:
         """Returns the column and its values with their counts, most frequent first."""
         return _counted_values(name, settings, context)
@@ -254,7 +257,7 @@ class Vocabulary(Lookup):
         return context.missing.get(column)
 
     @classmethod
-    def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
+    def _own(cls, settings: Any) -> dict[str, Any]:
         """Returns the fields that only a subclass has."""
         return {}
 
@@ -284,11 +287,13 @@ class Vocabulary(Lookup):
         return len(self.values) + tf.strings.to_hash_bucket_fast(texts, max(self.oov_buckets, 1))
 
 
-def given_values(feature: str, settings: Mapping[str, Any], numbers: bool) -> list[Any]:
+def given_values(feature: str, settings: LookupConfig, numbers: bool) -> list[Any]:
     """Returns the vocabulary that the config lists, or that stands in a file, one value a line."""
-    where, given = f"features.{feature}.values", settings.get("values")
+    where = f"features.{feature}.values"
+    given: Sequence[Any] | None = settings.values
     if given is None:
-        path = Path(settings["file"])
+        assert settings.file, "the caller has looked"
+        path = Path(settings.file)
         where = f"features.{feature}.file: {path}"
         try:
             given = [line for line in lines(path.read_bytes().decode("utf-8")) if line]
@@ -347,16 +352,16 @@ class Hashed(Lookup):
     kind: ClassVar[str] = "hashed"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
+    def learn(cls, name: str, settings: HashedConfig, context: Context) -> Self:
         column, counted = _counted_values(name, settings, context)
         values = tuple(value for value, _ in counted)
         _require_whole(name, column, values)
-        unseen = settings.get("unseen", "bucket")
+        unseen = settings.unseen
         return cls(
             name,
             column,
             values,
-            settings["buckets"],
+            settings.buckets,
             unseen=unseen,
             missing=context.missing.get(column),
         )

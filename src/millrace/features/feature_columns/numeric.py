@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.statistics import NumberStatistics
+from millrace.config.features import NumberConfig, NumericConfig
 from millrace.features.feature_columns.base import Context, FeatureColumn, NumberInput, Raw
 
 # Normalized values are cut here, so that an absurd input cannot push a model to infinity.
@@ -45,41 +46,48 @@ class Numeric(FeatureColumn):
     kind: ClassVar[str] = "numeric"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
-        column, statistics = context.number(name, settings)
+    def learn(cls, name: str, settings: Any, context: Context) -> Self:
+        column, statistics = context.number(name, settings.column)
         return cls._from_statistics(name, settings, column, statistics, **cls._own(settings))
 
     @classmethod
     def _from_statistics(
         cls,
         name: str,
-        settings: dict[str, Any],
+        settings: NumberConfig,
         column: str,
         statistics: NumberStatistics,
         **own: Any,
     ) -> Self:
         """Learns from the statistics of a number; `own` are the fields of a subclass."""
-        normalizer = settings.get("normalizer", "robust")
+        normalizer = settings.normalizer
         center, scale = _center_and_scale(normalizer, statistics)
-        center, scale = settings.get("center", center), settings.get("scale", scale)
+        if isinstance(settings, NumericConfig):
+            center = center if settings.center is None else settings.center
+            scale = scale if settings.scale is None else settings.scale
+        missing = settings.missing_indicator
+        if missing is None:
+            missing = statistics.missing > 0
         knots, shares = _knots(statistics) if normalizer == "quantile" else ((), ())
         learned = cls(
             name=name,
             column=column,
             normalizer=normalizer,
-            default=float(settings.get("default", statistics.figures.median)),
+            default=float(
+                statistics.figures.median if settings.default is None else settings.default
+            ),
             center=center,
             scale=scale,
-            missing_indicator=settings.get("missing_indicator", statistics.missing > 0),
+            missing_indicator=missing,
             knots=knots,
             shares=shares,
             **own,
         )
-        edges = learned._normalize(tf.constant(bin_edges(statistics, settings.get("bins", 48))))
+        edges = learned._normalize(tf.constant(bin_edges(statistics, settings.bins)))
         return replace(learned, edges=tuple(np.unique(edges).tolist()))
 
     @classmethod
-    def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
+    def _own(cls, settings: Any) -> dict[str, Any]:
         """Returns the fields that only a subclass has."""
         return {}
 
@@ -144,8 +152,8 @@ class PiecewiseLinear(Numeric):
     kind: ClassVar[str] = "piecewise_linear"
 
     @classmethod
-    def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        return {"dimension": settings.get("dimension", 16)}
+    def _own(cls, settings: Any) -> dict[str, Any]:
+        return {"dimension": settings.dimension}
 
     def _value_input(self) -> NumberInput:
         return NumberInput(self.name, self.kind, self.edges, self.dimension)
@@ -162,11 +170,11 @@ class Periodic(Numeric):
     kind: ClassVar[str] = "periodic"
 
     @classmethod
-    def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
+    def _own(cls, settings: Any) -> dict[str, Any]:
         return {
-            "dimension": settings.get("dimension", 16),
-            "frequencies": settings.get("frequencies", 32),
-            "sigma": settings.get("sigma", 0.1),
+            "dimension": settings.dimension,
+            "frequencies": settings.frequencies,
+            "sigma": settings.sigma,
         }
 
     def _value_input(self) -> NumberInput:

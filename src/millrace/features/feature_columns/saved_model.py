@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.statistics import NumberStatistics
+from millrace.config.features import SavedModelConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import (
     Context,
@@ -59,11 +60,11 @@ class SavedModel(FeatureColumn):
     kind: ClassVar[str] = "saved_model"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
-        column, statistics = context.column(name, settings)
+    def learn(cls, name: str, settings: SavedModelConfig, context: Context) -> Self:
+        column, statistics = context.column(name, settings.column)
         limits: tuple[float, ...] = ()
         if isinstance(statistics, NumberStatistics):
-            context.number(name, settings)
+            context.number(name, settings.column)
             limits = float(statistics.figures.min), float(statistics.figures.max)
             cells = np.unique(np.array(statistics.quantiles, np.float32))
         elif statistics.type == "string":
@@ -73,7 +74,7 @@ class SavedModel(FeatureColumn):
                 f"features.{name}: expected a column of text or numbers, found {column!r} of type "
                 f"{statistics.type}."
             )
-        path, where = settings["path"], f"features.{name}.path"
+        path, where = settings.path, f"features.{name}.path"
         checksum = checksum_of(path, where)
         axes, outputs = _try(_load(path, checksum), cells, where)
         scale = float(np.sqrt(np.mean(np.square(outputs, dtype=np.float64)))) or 1.0

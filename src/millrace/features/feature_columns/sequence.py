@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import tensorflow as tf
 
+from millrace.config.features import WeightedConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import Categorical, Context, NumberInput, Raw
 from millrace.features.feature_columns.lookup import Vocabulary
@@ -33,9 +34,9 @@ class Sequence(Vocabulary):
 
     @classmethod
     def _counted(
-        cls, name: str, settings: dict[str, Any], context: Context
+        cls, name: str, settings: Any, context: Context
     ) -> tuple[str, list[tuple[Any, int]]]:
-        column, statistics = context.column(name, settings)
+        column, statistics = context.column(name, settings.column)
         if statistics.type != "string":
             raise MillraceError(
                 f"features.{name}: expected a column of text, found {column!r} of type "
@@ -50,9 +51,9 @@ class Sequence(Vocabulary):
         return column, sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
     @classmethod
-    def _values(cls, cells: Cells[str], settings: dict[str, Any]) -> Iterable[list[str]]:
+    def _values(cls, cells: Cells[str], settings: Any) -> Iterable[list[str]]:
         """Yields the values of each cell."""
-        return (split(cell, settings["delimiter"]) for cell in cells)
+        return (split(cell, settings.delimiter) for cell in cells)
 
     @classmethod
     def _missing(cls, column: str, context: Context) -> None:
@@ -60,8 +61,8 @@ class Sequence(Vocabulary):
         return None
 
     @classmethod
-    def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        return {key: settings[key] for key in ("delimiter", "max_length")}
+    def _own(cls, settings: Any) -> dict[str, Any]:
+        return {"delimiter": settings.delimiter, "max_length": settings.max_length}
 
     @property
     def length(self) -> int:
@@ -89,9 +90,9 @@ class Weighted(Categorical):
     reads: ClassVar[str] = "of"
 
     @classmethod
-    def learn(cls, name: str, settings: dict[str, Any], context: Context) -> Self:
-        of = context.categorical(f"features.{name}.of", settings["of"])
-        weight, _ = context.number(f"{name}.weight", {"column": settings["weight"]})
+    def learn(cls, name: str, settings: WeightedConfig, context: Context) -> Self:
+        of = context.categorical(f"features.{name}.of", settings.of)
+        weight, _ = context.number(f"{name}.weight", settings.weight)
         return cls(name, of.name, of.cardinality, of.length, weight)
 
     @property

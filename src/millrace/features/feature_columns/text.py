@@ -52,10 +52,10 @@ class Text(Sequence):
     kind: ClassVar[str] = "text"
 
     @classmethod
-    def _values(cls, cells: Cells[str], settings: dict[str, Any]) -> Iterable[list[str]]:
-        for row in words_of(cells, settings["max_length"]):
+    def _values(cls, cells: Cells[str], settings: Any) -> Iterable[list[str]]:
+        for row in words_of(cells, settings.max_length):
             yield [word for word in row if word]
 
     @classmethod
-    def _own(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        return {"delimiter": WORDS, "max_length": settings["max_length"]}
+    def _own(cls, settings: Any) -> dict[str, Any]:
+        return {"delimiter": WORDS, "max_length": settings.max_length}
