@@ -15,10 +15,12 @@ from typing import Any
 
 from millrace import config, models
 from millrace.config.values import plain_form
-from millrace.export import conversion, parity, runtimes
+from millrace.export import conversion, parity, runtimes, signature
 from millrace.export.serving import export_saved_model
 from millrace.features import dataframe
 from millrace.features.encoded import Encoded
+from millrace.features.raw_row import raw_columns
+from millrace.files import write_json
 from millrace.models import boosted_trees
 from millrace.models.keras_predictor import KerasPredictor
 from millrace.training import loop, recipe
@@ -50,15 +52,15 @@ def main() -> None:
         for table in (train, validation)
     )
     rows = {column.name: test[column.name] for column in preprocessing.raw}
-    raw = parity.raw_columns(pd.DataFrame(rows), preprocessing.raw)
-    raw = parity.join(raw, parity.made_rows(raw, preprocessing.raw))
+    real = {name: parity.as_cells(cells) for name, cells in rows.items()}
+    cells = parity.join(real, parity.made_rows(real, preprocessing.raw))
     found = {}
     for kind in KINDS:
         predictor = KerasPredictor(preprocessing, fit(kind, preprocessing, data))
         with tempfile.TemporaryDirectory() as directory:
-            found[kind] = measure(predictor, raw, Path(directory))
+            found[kind] = measure(predictor, cells, Path(directory))
         print(kind, found[kind], flush=True)
-    result = {"rows": len(next(iter(raw.values()))), "models": found}
+    result = {"rows": len(next(iter(cells.values()))), "models": found}
     Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
 
 
@@ -90,17 +92,19 @@ def fit(kind: str, preprocessing: Any, data: tuple[Encoded, Encoded]) -> Any:
     return model
 
 
-def measure(predictor: KerasPredictor, raw: dict[str, Any], directory: Path) -> dict[str, Any]:
+def measure(predictor: KerasPredictor, cells: parity.Columns, directory: Path) -> dict[str, Any]:
     """Returns the bytes of each form, the microseconds of a row, the largest difference."""
     columns, task = predictor.preprocessing.raw, predictor.preprocessing.task
+    raw = raw_columns(pd.DataFrame(cells), columns)
     saved_model, tfjs = directory / "1", directory / "tfjs"
     export_saved_model(predictor, saved_model)
     tflite = directory / "float32.tflite"
     tflite.write_bytes(conversion.convert_tflite(saved_model))
     reduced = conversion.reduce_tflite(tflite.read_bytes(), "dynamic_range", raw, columns)
     conversion.convert_tfjs(saved_model, tfjs)
-    rows = directory / "rows.json"
-    runtimes.write_rows(rows, raw, columns)
+    rows = runtimes.Request(directory / "rows.json", directory / "signature.json")
+    runtimes.write_rows(rows.rows, cells)
+    write_json(rows.signature, signature.describe("sizes", predictor.preprocessing, 0.5))
     runs = {
         "saved_model": partial(runtimes.run_saved_model, saved_model, "serving_default"),
         "tflite": partial(runtimes.run_tflite, tflite),

@@ -4,6 +4,7 @@
 rule verify:
     input:
         job.files_in("models"),
+        job.raw.folder,
         champion=R.champion,
         models=job.trained,
         preprocessing=R.preprocessing,
@@ -32,7 +33,7 @@ rule verify:
         runtime=grows(30),
     params:
         **job.script("verify"),
-        uses=job.depends_on("models", "parity", "export", "seed"),
+        uses=job.depends_on("data", "models", "parity", "export", "seed"),
         results=subpath(input.champion, parent=True),
     message:
         "Compare all runtimes, row by row"

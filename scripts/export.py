@@ -6,7 +6,7 @@ from pathlib import Path
 from millrace import models
 from millrace.errors import run
 from millrace.evaluation import selection
-from millrace.export import serving
+from millrace.export import serving, signature
 from millrace.files import read_json, replacing, write_json
 from millrace.training import devices
 
@@ -26,31 +26,10 @@ def main() -> None:
     with replacing(arguments.saved_model) as directory:
         serving.export_saved_model(predictor, directory)
     metrics = read_json(folder / "metrics.json")
-    preprocessing = predictor.preprocessing
-    write_json(
-        arguments.signature,
-        {
-            "model": champion["model"],
-            "inputs": [
-                {
-                    "name": column.name,
-                    "key": column.key,
-                    "type": "float32" if column.is_number else "string",
-                    "column_type": column.type,
-                    "max_length": column.max_length,
-                    "delimiter": column.delimiter,
-                }
-                for column in preprocessing.raw
-            ],
-            "output": "predictions",
-            "task": preprocessing.task.kind,
-            "classes": list(preprocessing.task.classes),
-            "label": preprocessing.label_column.name,
-            "label_type": preprocessing.label_column.type,
-            "label_std": preprocessing.task.std,
-            "threshold": metrics.get("threshold"),
-        },
+    described = signature.describe(
+        champion["model"], predictor.preprocessing, metrics.get("threshold")
     )
+    write_json(arguments.signature, described)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """A small made job, taken through the stages that a test needs, in this process."""
 
+import contextlib
 import importlib.util
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,13 @@ def write_origins(examples: Path, split: str, rows: int) -> None:
     writer.close()
 
 
+def write_file(path: Path, table: pd.DataFrame) -> None:
+    """Writes the raw file of a table: a space behind some commas, and NA for missing values."""
+    spaced = table.astype(object).where(table.notna(), "NA")
+    spaced["city"] = [f" {city}" if row % 3 else city for row, city in enumerate(spaced["city"])]
+    spaced.to_csv(path, index=False)
+
+
 class MadeJob:
     """The artifacts of a made job under `results`, each stage run when it is first asked for."""
 
@@ -103,7 +112,9 @@ class MadeJob:
         self.config = directory / "config.yaml"
         self.config.write_text(CONFIG, encoding="utf-8")
         types = SCHEMA_TYPES | ({"label": "float32"} if task == "regression" else {})
-        results, schema = Results(directory), schema_of(types)
+        schema = schema_of(types)
+        marked = [replace(x, missing_values=["", "NA"]) for x in schema.columns]
+        results, schema = Results(directory), replace(schema, columns=marked)
         schema.save(results.schema)
         (directory / "examples").mkdir()
         self.tables = {}
@@ -112,6 +123,7 @@ class MadeJob:
             shard = directory / "examples" / f"{split}-00000-of-00001.tfrecord"
             write_examples(shard, self.tables[split], types)
             write_origins(directory / "examples", split, rows)
+            write_file(directory / f"{split}.csv", self.tables[split])
         batches = {
             split: examples.read_batches(
                 examples.shard_paths(directory / "examples", split), schema.types
@@ -151,7 +163,9 @@ class MadeJob:
             " tfjs parity",
         }
         merged = {name: paths[name] for name in uses[stage].split()} | arguments
-        call_script(stage, merged)
+        # Raw files are named as they are seen from the folder of a job.
+        with contextlib.chdir(self.results):
+            call_script(stage, merged)
 
     def until(self, stage: str, model: str = "dnn") -> "MadeJob":
         """Runs the stages up to the one named, those not yet run."""

@@ -1,6 +1,8 @@
-// Runs a TF.js model on raw rows: node predict.mjs --model DIR --rows FILE --output FILE --backend cpu
+// Runs a TF.js model on raw rows, an example for your own server:
+// node predict.mjs --model DIR --signature FILE --rows FILE --output FILE --backend cpu
 //
-// rows:        {"columns": {name: [value, …]}, "types": {name: "float32" | "string"}}, null = NaN
+// signature:   signature.json, which says what an application makes of a cell
+// rows:        {column: [cell, …]}: a cell as it stands in the table, a number, or null for missing
 // predictions: {"shape": [n] or [n, c], "predictions": [numbers, row by row]}, NaN and the
 //              infinities as strings, since JSON has no such numbers
 
@@ -17,7 +19,7 @@ const BATCH_SIZE = 1024;
 class InputError extends Error {}
 
 function parseArguments() {
-  const names = ["model", "rows", "output", "backend"];
+  const names = ["model", "signature", "rows", "output", "backend"];
   const options = Object.fromEntries(names.map((name) => [name, { type: "string" }]));
   let values;
   try {
@@ -48,21 +50,75 @@ function readJson(path) {
   }
 }
 
-function readRows(path) {
-  const { columns, types } = readJson(path);
-  if (!columns || !types) {
-    throw new InputError(`${path}: expected the keys columns and types, found others.`);
+function readRows(path, inputs) {
+  const columns = readJson(path);
+  const expected = inputs.map(({ name }) => name);
+  const missing = expected.filter((name) => !Object.hasOwn(columns, name));
+  const unknown = Object.keys(columns).filter((name) => !expected.includes(name));
+  if (missing.length || unknown.length) {
+    throw new InputError(
+      `${path}: expected the columns of the signature, found missing [${missing}], unknown [${unknown}].`,
+    );
   }
-  const counts = new Set(Object.values(columns).map((values) => values.length));
+  const counts = new Set(Object.values(columns).map((cells) => cells.length));
   if (counts.size !== 1) {
     throw new InputError(`${path}: expected columns of one length, found lengths ${[...counts]}.`);
   }
-  for (const name of Object.keys(columns)) {
-    if (!["float32", "string"].includes(types[name])) {
-      throw new InputError(`${path}: ${name}: expected the type float32 or string, found ${types[name]}.`);
-    }
+  const values = inputs.map((about) => columns[about.name].map((cell) => modelValue(about, cell)));
+  return { values, count: [...counts][0] };
+}
+
+function readSignature(path) {
+  const { inputs } = readJson(path);
+  if (!Array.isArray(inputs)) throw new InputError(`${path}: expected the key inputs, found none.`);
+  return inputs;
+}
+
+const SPACES = /^[ \t]+|[ \t]+$/g;
+// What stands around the values of a delimited cell.
+const WIDE_SPACES = /^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g;
+
+/** Returns a cell as the model takes it; `about` is the column's entry in the signature. */
+function modelValue(about, cell) {
+  const text = typeof cell === "string" ? cell.replace(SPACES, "") : cell;
+  const isMissing = text === null || text === "" || (about.missing ?? []).includes(text);
+  if (about.column_type === "date" || about.column_type === "timestamp") {
+    const [days, seconds] = isMissing ? [NaN, NaN] : daysAndSeconds(text);
+    return about.column_type === "date" ? days : [days, seconds];
   }
-  return { columns, types, count: [...counts][0] };
+  // A number that means missing, such as -1, the model knows itself.
+  if (about.type === "float32") return isMissing ? NaN : asNumber(text);
+  if (about.max_length) {
+    const found = isMissing ? [] : parts(text, about.delimiter).slice(0, about.max_length);
+    return [...found, ...Array(about.max_length - found.length).fill("")];
+  }
+  if (about.missing === null) return cell ?? "";
+  // The model knows a text with one space before or behind it.
+  if (about.takes_cells && cell !== null && cell.replace(/^ /, "").replace(/ $/, "") === text) return cell;
+  return isMissing ? "" : text;
+}
+
+function asNumber(cell) {
+  if (typeof cell === "number") return cell;
+  const truth = { true: 1, false: 0 }[String(cell).toLowerCase()];
+  return truth ?? Number(cell);
+}
+
+/** Returns the days since 1970 and the seconds of the day, in UTC, of ISO 8601. */
+function daysAndSeconds(text) {
+  // Without a zone JavaScript would take a time for that of this machine.
+  const whole = text.replace(" ", "T").replace(/(T[^Z+-]*)$/, "$1Z").replace(/([+-]\d\d)(\d\d)$/, "$1:$2");
+  // And it counts in milliseconds.
+  const fraction = /\.\d+/.exec(whole)?.[0] ?? "";
+  const seconds = Date.parse(whole.replace(fraction, "")) / 1000;
+  const days = Math.floor(seconds / 86400);
+  return [days, seconds - 86400 * days + Number(`0${fraction}`)];
+}
+
+/** Returns the values of a delimited cell, or with no delimiter the words of a text. */
+function parts(text, delimiter) {
+  if (delimiter === "") return text.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  return text.split(delimiter).map((part) => part.replace(WIDE_SPACES, "")).filter((part) => part !== "");
 }
 
 async function startBackend(name) {
@@ -103,26 +159,23 @@ function readBytes(path) {
   }
 }
 
-function checkInputs(model, columns, path) {
-  // The signature lists lookup tables too; they are the model's own and are not fed.
-  const inputs = Object.entries(model.modelSignature.inputs);
-  const expected = inputs.filter(([, input]) => input.dtype !== "DT_RESOURCE").map(([name]) => name);
-  const missing = expected.filter((name) => !(name in columns));
-  const unknown = Object.keys(columns).filter((name) => !expected.includes(name));
-  if (missing.length || unknown.length) {
-    throw new InputError(
-      `${path}: expected the model's inputs as columns, found missing [${missing}], unknown [${unknown}].`,
-    );
+function checkInputs(model, inputs, path) {
+  // The model lists lookup tables too; they are its own and are not fed.
+  const listed = Object.entries(model.modelSignature.inputs);
+  const expected = listed.filter(([, input]) => input.dtype !== "DT_RESOURCE").map(([name]) => name);
+  const keys = inputs.map(({ key }) => key);
+  if (expected.length !== keys.length || !expected.every((name) => keys.includes(name))) {
+    throw new InputError(`${path}: expected the model's inputs [${expected}], found [${keys}].`);
   }
 }
 
-async function predictBatch(tf, model, rows, start) {
-  const tensors = Object.entries(rows.columns).map(([name, values]) => {
-    const batch = values.slice(start, start + BATCH_SIZE);
+async function predictBatch(tf, model, inputs, rows, start) {
+  const tensors = inputs.map((about, index) => {
+    const batch = rows.values[index].slice(start, start + BATCH_SIZE);
     // A timestamp or a sequence is an array in each row.
     const shape = Array.isArray(batch[0]) ? [batch.length, batch[0].length] : [batch.length];
-    if (rows.types[name] === "string") return [name, tf.tensor(batch.flat(), shape, "string")];
-    return [name, tf.tensor(Float32Array.from(batch.flat(), (value) => value ?? NaN), shape)];
+    if (about.type === "string") return [about.key, tf.tensor(batch.flat(), shape, "string")];
+    return [about.key, tf.tensor(Float32Array.from(batch.flat()), shape)];
   });
   // A copy, because executeAsync adds the model's lookup tables to the object that it is given.
   const predictions = await model.executeAsync(Object.fromEntries(tensors), "predictions");
@@ -134,15 +187,16 @@ async function predictBatch(tf, model, rows, start) {
 const asJson = (value) => (Number.isFinite(value) ? value : String(value));
 
 async function main() {
-  const { model: directory, rows: rowsPath, output, backend } = parseArguments();
-  const rows = readRows(rowsPath);
+  const { model: directory, signature, rows: rowsPath, output, backend } = parseArguments();
+  const inputs = readSignature(signature);
+  const rows = readRows(rowsPath, inputs);
   const tf = await startBackend(backend);
   const model = await loadModel(tf, directory);
-  checkInputs(model, rows.columns, rowsPath);
+  checkInputs(model, inputs, signature);
   const predictions = [];
   let shape = [0];
   for (let start = 0; start < rows.count; start += BATCH_SIZE) {
-    const batch = await predictBatch(tf, model, rows, start);
+    const batch = await predictBatch(tf, model, inputs, rows, start);
     shape = batch.shape;
     for (const value of batch.values) predictions.push(asJson(value));
   }

@@ -280,7 +280,10 @@ def _write_selection(results: Results, task: str) -> None:
 def _write_export(results: Results, task: str) -> None:
     Signature(
         model="dnn",
-        inputs=[Input(name, name, type_, type_, 0, "") for name, type_ in INPUT_TYPES.items()],
+        inputs=[
+            Input(name, name, type_, type_, 0, "", [""], type_ == "string", None)
+            for name, type_ in INPUT_TYPES.items()
+        ],
         output="predictions",
         task=task,
         classes=CLASSES[task],
@@ -313,6 +316,8 @@ def _write_export(results: Results, task: str) -> None:
         model="dnn",
         rows=1100,
         real_rows=1000,
+        raw_file_rows=500,
+        helped_cells={"age": 20},
         made_rows=100,
         refused_rows=0,
         rows_with_unseen_text=None,

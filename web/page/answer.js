@@ -29,6 +29,8 @@ function parts(cell, delimiter) {
 
 /** Returns a cell of the form, null for missing, as the model takes it. */
 function modelValue(column, value) {
+  const isMissing = typeof value === "string" && (column.missing ?? []).includes(value.replace(/^[ \t]+|[ \t]+$/g, ""));
+  if (isMissing) value = null;
   if (column.type === "date" || column.type === "timestamp") {
     const seconds = value === null ? NaN : Date.parse(value) / 1000;
     const days = Math.floor(seconds / 86400);

@@ -7,16 +7,15 @@ the label, or relative to the prediction where that is larger: float32 holds no 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from millrace.errors import MillraceError
-from millrace.features.raw_row import RawColumn, raw_columns
+from millrace.export.runtimes import Request
+from millrace.features.raw_row import RawColumn
 from millrace.features.tasks import Task
 
 Columns = dict[str, np.ndarray]
@@ -26,13 +25,23 @@ EXTREME_FLOATS = (3.4028235e38, -3.4028235e38, 1e-40, -1.0, 0.0, 1e9)
 # Powers of two: the same number as int64 and as float32.
 EXTREME_INTEGERS = (2.0**62, -(2.0**62), -1.0, 0.0, 2.0**24)
 # 1970, a leap day, the first and the last day that there is a date for.
-ODD_DAYS = (np.nan, 0.0, 11_016.0, -719_162.0, 2_932_896.0)
-ODD_SECONDS = (np.nan, 0.0, 86_399.0, 43_200.5, 1.0)
-ODD_STRINGS = ("", "never seen before", "Zürich ✈ 東京 🛫", " ", "NULL", "x" * 1000)
+ODD_DATES = (None, "1970-01-01", "2000-02-29", "0001-01-01", "9999-12-31")
+ODD_TIMES = ("T00:00:00Z", "T23:59:59", " 12:00:00.5Z", "T00:00:01.000000")
+ODD_STRINGS = (
+    None,
+    "",
+    "null ",
+    "  ",
+    "never seen before",
+    "Zürich ✈ 東京 🛫",
+    " ",
+    "NULL",
+    "x" * 1000,
+)
 
 
 @dataclass(frozen=True)
-class Run:
+class Target:
     """One artifact in one runtime.
 
     Attributes:
@@ -42,7 +51,7 @@ class Run:
         bound: the largest difference that passes.
         reduced: whether the artifact trades accuracy for size. It was shipped for its differences
             on real rows, so these count, and a decision may flip as far as the bound lets it.
-        predict: returns the predictions for a file of rows.
+        predict: returns the predictions for the rows of a request.
     """
 
     runtime: str
@@ -50,7 +59,7 @@ class Run:
     artifact: str
     bound: float
     reduced: bool
-    predict: Callable[[Path], np.ndarray]
+    predict: Callable[[Request], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,7 @@ def compare(
 
 
 def judge(
-    run: Run,
+    target: Target,
     predictions: np.ndarray,
     reference: np.ndarray,
     raw: Columns,
@@ -111,10 +120,10 @@ def judge(
     task: Task,
     threshold: float | None,
 ) -> dict[str, Any]:
-    """Returns a run's entry in parity.json: its differences, its worst row, and whether it passed.
+    """Returns a target's entry in parity.json: differences, the worst row, whether it passed.
 
     Args:
-        run: what was run.
+        target: what was run.
         predictions: what it predicted, [n] or [n, classes].
         reference: what Keras predicts for the same rows.
         raw: the rows; the first `real_rows` of them come from the test split.
@@ -122,22 +131,22 @@ def judge(
         task: what is predicted.
         threshold: see `compare`.
     """
-    compared = compare(reference, predictions, task, threshold, run.bound)
-    counted = slice(real_rows) if run.reduced else slice(None)
+    compared = compare(reference, predictions, task, threshold, target.bound)
+    counted = slice(real_rows) if target.reduced else slice(None)
     differences, flips = compared.differences[counted], compared.flips[counted]
     worst = int(differences.argmax())
     return {
-        "runtime": run.runtime,
-        "variant": run.variant,
-        "artifact": run.artifact,
-        "reduced": run.reduced,
+        "runtime": target.runtime,
+        "variant": target.variant,
+        "artifact": target.artifact,
+        "reduced": target.reduced,
         "rows": len(reference),
         "max_difference": _json(differences.max()),
         "mean_difference": _json(differences.mean()),
         "class_flips": int(flips.sum()),
         "finite": compared.finite,
-        "bound": run.bound,
-        "passed": bool(compared.finite and differences.max() <= run.bound and not flips.any()),
+        "bound": target.bound,
+        "passed": bool(compared.finite and differences.max() <= target.bound and not flips.any()),
         "worst_row": {
             "index": worst,
             "raw": {name: _json(column[worst]) for name, column in raw.items()},
@@ -151,7 +160,7 @@ def _json(value: Any) -> Any:
     """Returns a NumPy value as JSON has it: NaN as null (a missing number), infinity as text."""
     if isinstance(value, np.ndarray):
         return [_json(x) for x in value]
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         return value
     number = float(value)
     if math.isnan(number):
@@ -162,40 +171,44 @@ def _json(value: Any) -> Any:
 def made_rows(real: Columns, columns: tuple[RawColumn, ...]) -> Columns:
     """Returns rows that no table holds: real rows with one cell, or every cell, replaced.
 
-    Every column is missing in turn; every string column is empty, unseen, non-ASCII and very long
-    in turn; every number is extreme, tiny, negative and zero in turn; then all at once.
+    Every column is missing in turn; every string column is empty, unseen, non-ASCII, very long and
+    a marker in turn; every number is extreme, tiny, negative and zero in turn; then all at once.
 
     Args:
-        real: at least one real row, by column.
+        real: cells [n] by column, of at least one real row.
         columns: the raw columns that the model takes.
     """
-    odd = {column.name: _odd_values(column) for column in columns}
-    base = {name: values[0] for name, values in real.items()}
-    rows = [{**base, name: value} for name, values in odd.items() for value in values]
-    # The first of the odd values is the missing one: here every cell is missing.
+    odd = {column.name: _odd_cells(column) for column in columns}
+    base = {column.name: real[column.name][0] for column in columns}
+    rows = [{**base, name: cell} for name, cells in odd.items() for cell in cells]
+    # The first of the odd cells is the missing one: here every cell is missing.
     rows += [
-        {name: values[i % len(values)] for name, values in odd.items()}
-        for i in range(max(len(values) for values in odd.values()))
+        {name: cells[i % len(cells)] for name, cells in odd.items()}
+        for i in range(max(len(cells) for cells in odd.values()))
     ]
-    return {
-        name: np.array([row[name] for row in rows], values.dtype) for name, values in real.items()
-    }
+    return {name: as_cells([row[name] for row in rows]) for name in base}
 
 
-def _odd_values(column: RawColumn) -> list[Any]:
-    """Returns values for one cell, the missing one first."""
+def as_cells(values: Iterable[Any]) -> np.ndarray:
+    """Returns cells of any kind as an array of objects."""
+    cells = list(values)
+    array = np.empty(len(cells), object)
+    array[:] = cells
+    return array
+
+
+def _odd_cells(column: RawColumn) -> list[Any]:
+    """Returns what may stand in one cell, the missing one first."""
     if column.type == "date":
-        return list(ODD_DAYS)
+        return list(ODD_DATES)
     if column.type == "timestamp":
-        return [np.array(pair, np.float32) for pair in zip(ODD_DAYS, ODD_SECONDS, strict=True)]
+        return [None, *(f"{a}{b}" for a, b in zip(ODD_DATES[1:], ODD_TIMES, strict=True))]
+    numbers = list(column.missing_numbers)
     if column.type in ("int64", "bool"):
-        return [np.nan, *EXTREME_INTEGERS]
+        return [None, *EXTREME_INTEGERS, *numbers]
     if column.is_number:
-        return [np.nan, *EXTREME_FLOATS]
-    if column.max_length:
-        # As a cell of the table is read: cut into its values, or its words.
-        return list(raw_columns(pd.DataFrame({column.name: ODD_STRINGS}), (column,))[column.name])
-    return list(ODD_STRINGS)
+        return [None, *EXTREME_FLOATS, *numbers]
+    return [*ODD_STRINGS, *(f" {marker}" for marker in column.markers)]
 
 
 def answered(rows: Columns, predict: Callable[[Columns], np.ndarray]) -> Columns:

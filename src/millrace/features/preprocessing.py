@@ -9,7 +9,7 @@ In a notebook (millrace.features.dataframe.fit makes one without a job):
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -231,15 +231,20 @@ def learn(
         if kind := kind_of(typed[name]):
             context.learned[name] = kind.learn(name, typed[name], context)
 
+    written = {column["name"]: _written(column) for column in schema["columns"]}
     columns = tuple(context.learned.values())
     used = {name for column in columns for name in column.raw_columns}
     types = schema.types
     unnamed = {name: "no feature names it" for name in available if name not in used}
     return Preprocessing(
-        raw=name_columns(
-            {name: type_ for name, type_ in types.items() if name in used},
-            _sequences(columns),
-            missing,
+        raw=tuple(
+            replace(column, written=written.get(column.name))
+            for column in name_columns(
+                {name: type_ for name, type_ in types.items() if name in used},
+                _sequences(columns),
+                missing,
+                used.difference(*(x.raw_columns for x in columns if not x.takes_cells)),
+            )
         ),
         columns=columns,
         spec=EncodedSpec(number_inputs(context), categorical_inputs(typed, context)),
@@ -266,6 +271,14 @@ def _proposed(
             note="declare features in the config, where you know better.",
         )
     return features, left_out
+
+
+def _written(column: Mapping[str, Any]) -> str | None:
+    """Returns how a column of schema.json is written; see `RawColumn.written`."""
+    way: str | None = column.get("format")
+    if "decimal" in column or "thousands" in column:
+        way = f"1{column.get('thousands', '')}000{column.get('decimal', '.')}5"
+    return way
 
 
 def _depth(name: str, features: Mapping[str, Feature], above: tuple[str, ...] = ()) -> int:

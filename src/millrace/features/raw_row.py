@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,11 +17,16 @@ import pyarrow as pa
 import tensorflow as tf
 
 from millrace.features.feature_columns.base import NUMBER_TYPES
+from millrace.features.feature_columns.dates import parse_time
+from millrace.features.feature_columns.lookup import SPACES
 from millrace.features.feature_columns.sequence import split
-from millrace.features.feature_columns.text import WORDS, words, words_of
+from millrace.features.feature_columns.text import WORDS, words
 from millrace.tfrecord import examples, framing
 
-EPOCH = pd.Timestamp("1970-01-01", tz="UTC")
+CELLS_AT_A_TIME = 8192
+
+# How booleans are written, in any case.
+TRUTH = {"true": 1.0, "false": 0.0}
 
 # Stands for a missing int64 while an example is parsed: int64 has no NaN.
 _MISSING_INTEGER = -(2**63)
@@ -37,7 +42,12 @@ class RawColumn:
         key: its name in the exported models' signature, which takes only identifiers.
         max_length: how many values a cell of a sequence has at most; 0 for any other column.
         delimiter: what stands between them; "" in a text, whose values are its words.
-        missing: the texts that stand for a missing value in the column's file.
+        missing: the texts that stand for a missing value in the column's file; None where the
+            column comes from no file, and texts stand for themselves.
+        takes_cells: whether the models take a text as its cell stands in the file; otherwise
+            without the spaces around it, and "" for `missing`.
+        written: how the file writes its numbers or times, where that is not as programs write them,
+            such as 1.000,5 or %d/%m/%Y: to read them is left to the application.
     """
 
     name: str
@@ -45,19 +55,27 @@ class RawColumn:
     key: str
     max_length: int = 0
     delimiter: str = ""
-    missing: tuple[str, ...] = ()
+    missing: tuple[str, ...] | None = None
+    takes_cells: bool = False
+    written: str | None = None
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> RawColumn:
         """Builds the column again from its fields."""
-        return cls(**{**state, "missing": tuple(state["missing"])})
+        missing = state["missing"]
+        return cls(**{**state, "missing": None if missing is None else tuple(missing)})
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """The texts that stand for a missing value, without the spaces around them."""
+        return tuple(dict.fromkeys(text.strip(SPACES) for text in self.missing or ()))
 
     @property
     def missing_numbers(self) -> tuple[float, ...]:
         """The numbers that stand for a missing value, such as -1 or 999."""
         if self.type not in ("int64", "float32", "float64"):
             return ()
-        numbers = (_number(text) for text in self.missing)
+        numbers = (_number(text) for text in self.markers)
         return tuple(sorted({x for x in numbers if math.isfinite(x)}))
 
     @property
@@ -93,6 +111,7 @@ def name_columns(
     types: Mapping[str, str],
     sequences: Mapping[str, tuple[int, str]] = MappingProxyType({}),
     missing: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    take_cells: Collection[str] = (),
 ) -> tuple[RawColumn, ...]:
     """Gives each column, name and type, a key: its name where that is an identifier, or near it.
 
@@ -103,6 +122,7 @@ def name_columns(
         types: the type of each column by name.
         sequences: the maximum length and the delimiter of the columns that are sequences.
         missing: the texts that stand for a missing value in a column's file.
+        take_cells: the columns whose cells the models take as they stand.
     """
     columns: list[RawColumn] = []
     taken: set[str] = set()
@@ -117,8 +137,17 @@ def name_columns(
             key = f"{identifier}_{count}"
         taken.add(key.lower())
         max_length, delimiter = sequences.get(name, (0, ""))
-        texts = missing.get(name, ())
-        columns.append(RawColumn(name, type_, key, max_length, delimiter, texts))
+        columns.append(
+            RawColumn(
+                name,
+                type_,
+                key,
+                max_length,
+                delimiter,
+                missing.get(name),
+                takes_cells=name in take_cells,
+            )
+        )
     return tuple(columns)
 
 
@@ -145,46 +174,51 @@ def _from_example(x: tf.Tensor, column: RawColumn) -> tf.Tensor:
     if x.dtype == tf.int64:
         missing = tf.equal(x, _MISSING_INTEGER)
         return tf.where(missing, float("nan"), tf.cast(x, tf.float32))
+    return _from_text(x, column) if x.dtype == tf.string else x
+
+
+def _from_text(text: tf.Tensor, column: RawColumn) -> tf.Tensor:
+    """Returns a string column [n], "" for missing, as the models take it: [n, …]."""
+    if column.missing is not None and not column.takes_cells:
+        text = tf.strings.regex_replace(text, rf"^[{SPACES}]+|[{SPACES}]+$", "")
+        for marker in column.markers:
+            text = tf.where(tf.equal(text, marker), "", text)
     if column.type in ("date", "timestamp"):
-        return _parse_time(x, column.type)
-    if column.max_length:
-        if column.delimiter == WORDS:
-            return words(x).to_tensor("", shape=[None, column.max_length])
-        parts = tf.strings.strip(tf.strings.split(x, column.delimiter))
-        parts = tf.ragged.boolean_mask(parts, tf.not_equal(parts, ""))
-        return parts.to_tensor("", shape=[None, column.max_length])
-    return x
+        return parse_time(text, column.type)
+    if not column.max_length:
+        return text
+    parts = words(text) if column.delimiter == WORDS else split(text, column.delimiter)
+    return parts.to_tensor("", shape=[None, column.max_length])
 
 
-def _parse_time(text: tf.Tensor, type_: str) -> tf.Tensor:
-    """Returns days since 1970-01-01, [n], or those and the seconds of the day, [n, 2]."""
-    missing = tf.equal(text, "")
-    text = tf.where(missing, "1970-01-01T00:00:00Z", text)
+def draw_rows(total: int, rows: int, seed: int) -> np.ndarray:
+    """Returns which of `total` rows are drawn at random, in their order, int64; at most all."""
+    if rows >= total:
+        return np.arange(total)
+    return np.sort(np.random.Generator(np.random.Philox(seed)).choice(total, rows, False))
 
-    def number(start: int, length: int) -> tf.Tensor:
-        return tf.strings.to_number(tf.strings.substr(text, start, length), tf.int32)
 
-    # The inverse of `civil`, from the same source; the year begins in March.
-    month = number(5, 2)
-    year = number(0, 4) - tf.cast(month <= 2, tf.int32)
-    era = year // 400
-    of_year = (153 * ((month + 9) % 12) + 2) // 5 + number(8, 2) - 1
-    year_of_era = year - era * 400
-    of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + of_year
-    days = tf.cast(era * 146_097 + of_era - 719_468, tf.float32)
-    if type_ == "date":
-        return tf.where(missing, float("nan"), days)
-    # What follows the minutes: seconds, perhaps with a fraction, and the Z of UTC.
-    rest = tf.strings.regex_replace(tf.strings.substr(text, 17, -1), "Z", "")
-    whole = tf.cast(3600 * number(11, 2) + 60 * number(14, 2), tf.float32)
-    both = tf.stack([days, whole + tf.strings.to_number(rest)], axis=1)
-    return tf.where(missing[:, None], float("nan"), both)
+def read_cells(
+    shards: list[Path], raw: tuple[RawColumn, ...], drawn: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Reads raw columns of examples: numbers as they are stored, other cells as text.
+
+    Args:
+        shards: the TFRecord files of a split, in order.
+        raw: the columns to read.
+        drawn: which rows, int64, in their order; None for all.
+    """
+    types = {column.name: column.type for column in raw}
+    table = pa.Table.from_batches(examples.read_batches(shards, types, drawn))
+    stored = {name: examples.stored(table[name]) for name in table.column_names}
+    cells: pd.DataFrame = pa.table(stored).to_pandas()
+    return cells
 
 
 def read_raw(
     shards: list[Path], raw: tuple[RawColumn, ...], rows: int | None = None, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Reads raw columns of examples, as `raw_columns` returns them.
+    """Reads raw columns of examples as `raw_columns` returns them.
 
     Args:
         shards: the TFRecord files of a split, in order.
@@ -192,40 +226,58 @@ def read_raw(
         rows: how many rows to draw at random, kept in their order; None for all.
         seed: fixes which rows are drawn.
     """
-    types = {column.name: column.type for column in raw}
-    drawn = None
-    if rows is not None and rows < (total := framing.count(shards)):
-        drawn = np.sort(np.random.Generator(np.random.Philox(seed)).choice(total, rows, False))
-    table = pa.Table.from_batches(examples.read_batches(shards, types, drawn))
-    stored = {name: examples.stored(table[name]) for name in table.column_names}
-    return raw_columns(pa.table(stored).to_pandas(), raw)
+    drawn = None if rows is None else draw_rows(framing.count(shards), rows, seed)
+    return raw_columns(read_cells(shards, raw, drawn), raw)
 
 
 def raw_columns(table: pd.DataFrame, raw: tuple[RawColumn, ...]) -> dict[str, np.ndarray]:
     """Returns a table's columns as arrays [n, …] that `Preprocessing.encode` and the models take.
 
     Numbers and dates become float32 with NaN for missing, other types str objects with "" for
-    missing. Dates may be dates or ISO 8601 text, a sequence is delimited text.
+    missing. Numbers and dates may be text, a sequence is delimited text.
     """
     return {column.name: _from_pandas(table[column.name], column) for column in raw}
 
 
 def _from_pandas(values: pd.Series, column: RawColumn) -> np.ndarray:
     if column.type in ("date", "timestamp"):
-        times = pd.to_datetime(values, utc=True, format="ISO8601").dt.as_unit("us")
-        days = (times.dt.normalize() - EPOCH) / pd.Timedelta(days=1)
-        seconds = (times - times.dt.normalize()) / pd.Timedelta(seconds=1)
-        parts = [days] if column.type == "date" else [days, seconds]
-        return np.stack(parts, axis=-1).astype(np.float32).reshape(len(values), *column.shape)
-    if column.is_number:
+        texts = _time_texts(values, column)
+    elif column.is_number:
+        if not pd.api.types.is_numeric_dtype(values):
+            values = pd.Series([_as_number(cell, column) for cell in values], dtype="Float64")
         return values.astype("Float64").to_numpy(np.float32, na_value=np.nan)
-    texts = values.astype(object).where(values.notna(), "").to_numpy(object)
-    if not column.max_length:
-        return texts
-    if column.delimiter == WORDS:
-        return words_of(texts.tolist(), column.max_length)
-    cells = np.full((len(texts), column.max_length), "", object)
-    for cell, text in zip(cells, texts, strict=True):
-        found = split(text, column.delimiter)[: column.max_length]
-        cell[: len(found)] = found
-    return cells
+    else:
+        texts = values.astype(object).where(values.notna(), "").to_numpy(object)
+    if column.takes_cells:
+        return np.array([text.strip(SPACES) for text in texts], object)
+    # In parts, or every text would be three times in memory at once.
+    parts = [
+        _from_text(
+            tf.constant(list(texts[start : start + CELLS_AT_A_TIME]), tf.string), column
+        ).numpy()
+        for start in range(0, max(len(texts), 1), CELLS_AT_A_TIME)
+    ]
+    whole = np.concatenate(parts)
+    if whole.dtype != object:
+        return whole
+    return np.vectorize(bytes.decode, otypes=[object])(whole) if whole.size else whole
+
+
+def _as_number(cell: Any, column: RawColumn) -> float | None:
+    """Returns the number that a cell of a table says; None for missing."""
+    if not isinstance(cell, str):
+        return None if pd.isna(cell) else float(cell)
+    text = cell.strip(SPACES)
+    if not text or text in column.markers:
+        return None
+    return float(TRUTH.get(text.lower(), text))
+
+
+def _time_texts(values: pd.Series, column: RawColumn) -> np.ndarray:
+    """Returns dates or times as ISO 8601 in UTC, "" for missing."""
+    if pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values):
+        values = values.map(lambda x: x.strip(SPACES) if isinstance(x, str) else x)
+        values = values.where(~values.isin({"", *column.markers}), None)
+    times = pd.to_datetime(values, utc=True, format="ISO8601").dt.tz_localize(None)
+    texts = np.datetime_as_string(times.to_numpy("datetime64[us]")).astype(object)
+    return np.where(times.isna(), "", texts)

@@ -32,7 +32,7 @@ class JsonLinesTable:
     index: tuple[str, ...] = ()
 
     def __init__(self, path: Path, dialect: Dialect) -> None:
-        self.path, self._dialect = path, dialect
+        self.path, self.dialect = path, dialect
         keys: dict[str, None] = {}
         for _, _, row in self._lines():
             keys.update(dict.fromkeys(row or ()))
@@ -55,7 +55,7 @@ class JsonLinesTable:
 
     def _lines(self) -> Iterator[Line]:
         """Yields each line that is not empty: its byte offset, its text and its object, if any."""
-        offset = self._dialect.start
+        offset = self.dialect.start
         for line in self._texts():
             if line.strip():
                 yield offset, line.rstrip(b"\r"), _object(line)
@@ -65,7 +65,7 @@ class JsonLinesTable:
         """Yields each line without its end."""
         number, parts = 1, [b""]  # of a line that may go on in the next chunk
         size = 0
-        for chunk in dialects.chunks(self.path, self._dialect, CHUNK_BYTES):
+        for chunk in dialects.chunks(self.path, self.dialect, CHUNK_BYTES):
             first, *others = chunk.split(b"\n")
             parts.append(first)
             size += len(first)
@@ -97,7 +97,7 @@ class JsonLinesTable:
             cells.MISSING
         )
         counts = [len(self.names) if found is not None else NO_OBJECT for _, _, found in lines]
-        exact = self._dialect.encoding == "utf-8"
+        exact = self.dialect.encoding == "utf-8"
         return Block(
             data,
             spans,

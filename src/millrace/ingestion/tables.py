@@ -32,7 +32,7 @@ def open_table(path: Path, data: DataConfig) -> Table:
     Keys of its folders that are no columns of its own become columns. Raises MillraceError when it
     cannot be read, or names a column twice.
     """
-    table = _open(path, data)
+    table = open_file(path, data)
     if duplicates := [name for name, count in Counter(table.names).items() if count > 1]:
         raise MillraceError(
             f"{path}: expected different column names, found {duplicates} more than once.",
@@ -43,7 +43,8 @@ def open_table(path: Path, data: DataConfig) -> Table:
     return PartitionedTable(table, constants) if constants else table
 
 
-def _open(path: Path, data: DataConfig) -> Table:
+def open_file(path: Path, data: DataConfig) -> Table:
+    """Opens a raw file as `open_table` does, without the keys of its folders."""
     if compression.container(path) == "parquet":
         return ParquetTable(path, data.exclude)
     dialect = dialects.detect(

@@ -21,6 +21,7 @@ __all__ = ["build", "build_model_card"]
 LIBRARIES = ["d3", "plot"]
 SCRIPTS = ["charts.js", "models.js", "report.js"]
 RUNTIME_NAMES = {
+    "evaluation": "Evaluation",
     "saved_model": "SavedModel",
     "tflite": "TF Lite",
     "tfjs": "TF.js",

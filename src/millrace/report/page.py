@@ -99,6 +99,7 @@ def _column(item: Input, splits: list[ColumnStatistics]) -> dict[str, Any]:
         "type": item.column_type,
         "max_length": item.max_length,
         "delimiter": item.delimiter,
+        "missing": item.missing,
     }
     # A date is entered as text, and becomes a number on its way to the model.
     if item.type == "string" or item.column_type in ("date", "timestamp"):

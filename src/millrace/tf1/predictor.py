@@ -44,7 +44,12 @@ class OldPredictor:
             self.model = OldKeras(name, directory / settings["h5"], settings, raw)
         else:
             self.model = OldGraph(name, formats.open_source(settings, directory), settings, raw)
-        kept = tuple(column for column in learned.raw if column.name in self.model.columns)
+        # No table of ours stands before the old model.
+        kept = tuple(
+            replace(column, takes_cells=False)
+            for column in learned.raw
+            if column.name in self.model.columns
+        )
         self.preprocessing = replace(learned, raw=kept)
         self._order = _order_of_classes(name, settings, learned.task.classes)
 

@@ -65,9 +65,9 @@ def compare(
     rows = {name: values[kept] for name, values in raw.items()}
     path = str(reference[formats.form_of(reference)])
     said = old.predict(rows)
-    run = parity.Run("tf1", "session", path, BOUND, False, lambda _: said)
+    target = parity.Target("tf1", "session", path, BOUND, False, lambda _: said)
     count = int(kept.sum())
-    return parity.judge(run, said, predictions[kept], rows, count, learned.task, threshold)
+    return parity.judge(target, said, predictions[kept], rows, count, learned.task, threshold)
 
 
 def asked_for(settings: Mapping[str, Any], learned: Preprocessing) -> bool:

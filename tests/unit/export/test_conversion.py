@@ -17,6 +17,7 @@ from millrace.config.assessment import ExportConfig
 from millrace.errors import MillraceError
 from millrace.export import conversion, runtimes, tfjs_converter
 from millrace.features.raw_row import name_columns, read_raw
+from tests.helpers.requests import write_request
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
@@ -150,8 +151,7 @@ def test_the_layer_with_an_op_that_a_runtime_lacks_is_named(tmp_path):
 def test_an_op_that_one_backend_of_tfjs_lacks_is_named(tmp_path):
     save(lambda x: tf.einsum("ni,ij->nj", x[:, None], tf.ones([1, 1])), tmp_path / "saved_model")
     conversion.convert_tfjs(tmp_path / "saved_model", tmp_path / "tfjs")
-    rows = tmp_path / "rows.json"
-    runtimes.write_rows(rows, {"x": np.array([2], np.float32)}, name_columns({"x": "float32"}))
+    rows = write_request(tmp_path, {"x": np.array([2], np.float32)}, name_columns({"x": "float32"}))
     np.testing.assert_allclose(runtimes.run_tfjs(tmp_path / "tfjs", "cpu", rows), [[2]])
     expected = r"tfjs: expected ops that TF.js has on wasm, found Einsum \(node \S*einsum/Einsum\)"
     with pytest.raises(MillraceError, match=expected):
@@ -163,8 +163,8 @@ def test_what_follows_a_product_is_what_tfjs_has(tmp_path):
     kernel, bias = np.array([[0.5, -2]], np.float32), np.array([0.1, 0.2], np.float32)
     save(lambda x: tf.tanh(x[:, None] @ tf.constant(kernel) + bias), tmp_path / "saved_model")
     conversion.convert_tfjs(tmp_path / "saved_model", tmp_path / "tfjs")
-    rows, x = tmp_path / "rows.json", np.array([-1, 0, 0.3], np.float32)
-    runtimes.write_rows(rows, {"x": x}, name_columns({"x": "float32"}))
+    x = np.array([-1, 0, 0.3], np.float32)
+    rows = write_request(tmp_path, {"x": x}, name_columns({"x": "float32"}))
     for backend in ("cpu", "wasm"):
         found = runtimes.run_tfjs(tmp_path / "tfjs", backend, rows)
         np.testing.assert_allclose(found, np.tanh(x[:, None] * kernel + bias), atol=1e-6)
@@ -194,12 +194,12 @@ def test_columns_of_any_name_reach_all_runtimes(tmp_path):
     full = conversion.convert_tflite(tmp_path)
     np.testing.assert_allclose(conversion.predict_tflite(full, raw, columns), [54321])
     conversion.convert_tfjs(tmp_path, tmp_path / "tfjs")
-    runtimes.write_rows(tmp_path / "rows.json", raw, columns)
+    request = write_request(tmp_path, raw, columns)
     for predict in (
         partial(runtimes.run_saved_model, tmp_path, "serving_default"),
         partial(runtimes.run_tfjs, tmp_path / "tfjs", "cpu"),
     ):
-        np.testing.assert_allclose(predict(tmp_path / "rows.json"), [54321])
+        np.testing.assert_allclose(predict(request), [54321])
 
 
 LIMITS = ExportConfig(max_difference=0.02, max_metric_cost=0.001)

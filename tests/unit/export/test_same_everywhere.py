@@ -27,11 +27,13 @@ from millrace.errors import MillraceError
 
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
 from millrace.export import conversion, runtimes, serving
+from millrace.export.parity import as_cells
 from millrace.features import preprocessing
 from millrace.features.feature_columns import KINDS, FeatureColumn
 from millrace.features.raw_row import parse_examples, raw_columns
 from millrace.statistics import statistics
 from millrace.tfrecord import examples
+from tests.helpers.requests import write_request
 from tests.helpers.saved_models import save_numbers
 
 # So many cases of each kind, and so many training values.
@@ -440,14 +442,27 @@ def run_tflite(drawn: Drawn, request: pytest.FixtureRequest) -> np.ndarray:
     return conversion.predict_tflite(model, drawn.raw, drawn.preprocessing.raw)
 
 
+def request_of(drawn: Drawn, folder: Path) -> runtimes.Request:
+    """The rows as cells: numbers, text, and times as ISO 8601."""
+    cells = {
+        name: as_cells(x.isoformat() if isinstance(x, datetime.date) else x for x in column)
+        for name, column in drawn.table.items()
+    }
+    return write_request(folder, cells, drawn.preprocessing.raw)
+
+
 def run_tfjs(drawn: Drawn, request: pytest.FixtureRequest, backend: str) -> np.ndarray:
     model = request.getfixturevalue("tfjs")
-    rows = model.with_name(f"{backend}.json")
-    runtimes.write_rows(rows, drawn.raw, drawn.preprocessing.raw)
-    return runtimes.run_tfjs(model, backend, rows)
+    return runtimes.run_tfjs(model, backend, request_of(drawn, model.parent))
+
+
+def run_client(drawn: Drawn, request: pytest.FixtureRequest) -> np.ndarray:
+    model = request.getfixturevalue("saved_model")
+    return runtimes.run_saved_model(model, "serving_default", request_of(drawn, model.parent))
 
 
 RUNTIMES = {
+    "saved_model client": run_client,
     "saved_model": run_saved_model,
     "tflite": run_tflite,
     "tfjs cpu": partial(run_tfjs, backend="cpu"),

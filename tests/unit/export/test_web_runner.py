@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from millrace.export.runtimes import NODE
+from millrace.export.signature import describe_input
+from millrace.features.raw_row import name_columns
 from millrace.report.inline_html import WEB
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "tfjs"
 
 # The fixture's formula: sigmoid(0.03 * (age - 40) + weight of the carrier).
+COLUMNS = name_columns({"age": "float32", "carrier": "string"})
 WEIGHTS = {"UA": 0.5, "AA": -0.7, "Ü": 1.1}
 
 pytestmark = pytest.mark.skipif(
@@ -28,14 +31,16 @@ def expected(ages: list[float | None], carriers: list[str]) -> np.ndarray:
 def run_node(
     model: Path, rows: Path, output: Path, backend: str
 ) -> subprocess.CompletedProcess[str]:
-    arguments = ["--model", model, "--rows", rows, "--output", output, "--backend", backend]
+    files = ["--model", model, "--signature", rows.with_name("signature.json"), "--rows", rows]
+    arguments = [*files, "--output", output, "--backend", backend]
     command = [str(part) for part in (NODE, WEB / "predict.mjs", *arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def write_rows(path: Path, columns: dict[str, list[Any]], **types: str) -> Path:
-    types = {"age": "float32", "carrier": "string"} | types
-    path.write_text(json.dumps({"columns": columns, "types": {k: types[k] for k in columns}}))
+def write_rows(path: Path, columns: dict[str, list[Any]]) -> Path:
+    path.write_text(json.dumps(columns))
+    inputs = [describe_input(column) for column in COLUMNS]
+    path.with_name("signature.json").write_text(json.dumps({"inputs": inputs}))
     return path
 
 
@@ -71,7 +76,7 @@ def test_numbers_that_json_lacks_become_strings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"age": [1.0]}, "expected the model's inputs as columns, found missing [carrier]"),
+        ({"age": [1.0]}, "expected the columns of the signature, found missing [carrier]"),
         ({"age": [1.0], "carrier": ["UA"], "x": [1]}, "unknown [x]"),
         ({"age": [1.0, 2.0], "carrier": ["UA"]}, "expected columns of one length"),
     ],
@@ -79,9 +84,26 @@ def test_numbers_that_json_lacks_become_strings(tmp_path: Path) -> None:
 def test_rows_that_do_not_fit_the_model_are_refused(
     tmp_path: Path, columns: dict[str, list[Any]], message: str
 ) -> None:
-    rows = write_rows(tmp_path / "rows.json", columns, x="float32")
+    rows = write_rows(tmp_path / "rows.json", columns)
     assert_one_error(run_node(FIXTURE, rows, tmp_path / "out.json", "cpu"), message)
     assert not (tmp_path / "out.json").exists()
+
+
+def test_a_signature_of_another_model_is_refused(tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "rows.json", {"age": [1.0], "carrier": ["UA"]})
+    inputs = [describe_input(column) for column in COLUMNS[:1]]
+    rows.write_text('{"age": [1.0]}')
+    (tmp_path / "signature.json").write_text(json.dumps({"inputs": inputs}))
+    message = "signature.json: expected the model's inputs [age,carrier], found [age]"
+    assert_one_error(run_node(FIXTURE, rows, tmp_path / "out.json", "cpu"), message)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "wasm"])
+def test_no_rows_have_no_predictions(tmp_path: Path, backend: str) -> None:
+    rows = write_rows(tmp_path / "rows.json", {"age": [], "carrier": []})
+    done = run_node(FIXTURE, rows, tmp_path / "out.json", backend)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "out.json").read_text()) == {"shape": [0], "predictions": []}
 
 
 def test_files_that_are_missing_or_broken_are_named(tmp_path: Path) -> None:
@@ -114,7 +136,7 @@ def test_backend_and_arguments_are_checked(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert_one_error(done, "expected --rows, found none")
+    assert_one_error(done, "expected --signature, found none")
 
 
 def assert_one_error(done: subprocess.CompletedProcess[str], message: str) -> None:

@@ -1,7 +1,8 @@
 """The runtimes that a model ships to, each run as a user would: in a process of its own.
 
-A runner is a small program that reads rows and writes predictions. `saved_model.py` imports
-TensorFlow alone, `tflite.py` LiteRT alone, `web/predict.mjs` runs in Node: none knows Millrace.
+A runner is a small program that reads raw rows and writes predictions, and an example of a client:
+what an application does to a cell it reads in signature.json. `saved_model.py` imports TensorFlow
+alone, `tflite.py` LiteRT alone, `web/predict.mjs` runs in Node: none knows Millrace.
 """
 
 from __future__ import annotations
@@ -13,61 +14,59 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.features.raw_row import RawColumn
 
 _HERE = Path(__file__).parent
 NODE = Path(sys.executable).parent / "node"
 _TFJS_RUNNER = Path(__file__).parents[4] / "web" / "predict.mjs"
 
 
-def write_rows(path: Path, raw: Mapping[str, np.ndarray], columns: tuple[RawColumn, ...]) -> None:
-    """Writes raw columns [n] as the JSON that all runners read; NaN becomes null, infinity text.
+class Request(NamedTuple):
+    """Raw rows in a file, {column: [cell, …]}, and the signature.json by which they are sent."""
+
+    rows: Path
+    signature: Path
+
+
+def write_rows(path: Path, cells: Mapping[str, np.ndarray]) -> None:
+    """Writes rows as the JSON that all runners read: NaN becomes null, infinity text.
 
     Args:
         path: where to write.
-        raw: the rows, float32 or str [n, …] by column name.
-        columns: the raw columns that the model takes.
+        cells: cells [n] by column name: numbers, text, None for missing.
     """
-    rows: dict[str, Any] = {"columns": {}, "types": {}, "features": {}}
-    for column in columns:
-        values = raw[column.name]
-        # A float32's value as the double that JSON holds: nothing is rounded.
-        rows["columns"][column.key] = _as_json(values.tolist())
-        rows["types"][column.key] = "float32" if column.is_number else "string"
-        rows["features"][column.key] = [column.name, column.type, column.delimiter]
-    path.write_text(json.dumps(rows), encoding="utf-8")
+    # A float32's value as the double that JSON holds: nothing is rounded.
+    columns = {name: [_as_json(cell) for cell in values.tolist()] for name, values in cells.items()}
+    path.write_text(json.dumps(columns), encoding="utf-8")
 
 
-def _as_json(values: Any) -> Any:
-    if isinstance(values, list):
-        return [_as_json(x) for x in values]
-    if isinstance(values, str) or math.isfinite(values):
-        return values
+def _as_json(cell: Any) -> Any:
+    if cell is None or isinstance(cell, str) or math.isfinite(cell):
+        return cell
     # JSON has no such numbers. Python and JavaScript both read this text as the number.
-    return None if math.isnan(values) else "Infinity" if values > 0 else "-Infinity"
+    return None if math.isnan(cell) else "Infinity" if cell > 0 else "-Infinity"
 
 
-def run_saved_model(saved_model: Path, signature: str, rows: Path) -> np.ndarray:
-    """Returns the predictions of a SavedModel's signature for the rows in a file."""
-    runner = [sys.executable, str(_HERE / "saved_model.py"), "--signature", signature]
-    return _run([*runner, "--model", str(saved_model)], rows)
+def run_saved_model(saved_model: Path, function: str, request: Request) -> np.ndarray:
+    """Returns the predictions of a SavedModel's function for the rows of a request."""
+    runner = [sys.executable, str(_HERE / "saved_model.py"), "--function", function]
+    return _run([*runner, "--model", str(saved_model)], request)
 
 
-def run_tflite(model: Path, rows: Path) -> np.ndarray:
-    """Returns the predictions of a TF Lite model for the rows in a file."""
-    return _run([sys.executable, str(_HERE / "tflite.py"), "--model", str(model)], rows)
+def run_tflite(model: Path, request: Request) -> np.ndarray:
+    """Returns the predictions of a TF Lite model for the rows of a request."""
+    return _run([sys.executable, str(_HERE / "tflite.py"), "--model", str(model)], request)
 
 
-def run_tfjs(model: Path, backend: str, rows: Path) -> np.ndarray:
-    """Returns the predictions of a TF.js model, run by Node, for the rows in a file."""
+def run_tfjs(model: Path, backend: str, request: Request) -> np.ndarray:
+    """Returns the predictions of a TF.js model, run by Node, for the rows of a request."""
     runner = [str(NODE), str(_TFJS_RUNNER), "--backend", backend]
     try:
-        return _run([*runner, "--model", str(model)], rows)
+        return _run([*runner, "--model", str(model)], request)
     except MillraceError as error:
         lacking = re.search(r"Kernel '(\w+)' not registered", str(error))
         if lacking is None:
@@ -87,12 +86,13 @@ def _first_node(model: Path, op: str) -> str:
     return next((str(node["name"]) for node in nodes if node["op"] == op), "unknown")
 
 
-def _run(command: list[str], rows: Path) -> np.ndarray:
-    output = rows.with_name("predictions.json")
+def _run(command: list[str], request: Request) -> np.ndarray:
+    output = request.rows.with_name("predictions.json")
     output.unlink(missing_ok=True)
+    files = ["--signature", str(request.signature), "--rows", str(request.rows)]
     try:
         done = subprocess.run(
-            [*command, "--rows", str(rows), "--output", str(output)],
+            [*command, *files, "--output", str(output)],
             capture_output=True,
             text=True,
             check=False,

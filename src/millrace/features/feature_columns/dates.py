@@ -152,6 +152,38 @@ def civil(days: tf.Tensor) -> dict[str, tf.Tensor]:
     }
 
 
+def days_since_1970(year: tf.Tensor, month: tf.Tensor, day: tf.Tensor) -> tf.Tensor:
+    """Returns the days since 1970-01-01 of dates, int32; the inverse of `civil`, by its source."""
+    year -= tf.cast(month <= 2, tf.int32)
+    era = year // 400
+    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    year_of_era = year - era * 400
+    of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + of_year
+    return era * 146_097 + of_era - 719_468
+
+
+def parse_time(text: tf.Tensor, type_: str) -> tf.Tensor:
+    """Reads dates or timestamps in ISO 8601 and UTC, string [n], "" for missing.
+
+    Returns the days since 1970-01-01, float32 [n], or of a timestamp those and the seconds of the
+    day, [n, 2].
+    """
+    missing = tf.equal(text, "")
+    text = tf.where(missing, "1970-01-01T00:00:00Z", text)
+
+    def number(start: int, length: int) -> tf.Tensor:
+        return tf.strings.to_number(tf.strings.substr(text, start, length), tf.int32)
+
+    days = tf.cast(days_since_1970(number(0, 4), number(5, 2), number(8, 2)), tf.float32)
+    if type_ == "date":
+        return tf.where(missing, float("nan"), days)
+    # What follows the minutes: seconds, perhaps with a fraction, and the Z of UTC.
+    rest = tf.strings.regex_replace(tf.strings.substr(text, 17, -1), "Z", "")
+    whole = tf.cast(3600 * number(11, 2) + 60 * number(14, 2), tf.float32)
+    both = tf.stack([days, whole + tf.strings.to_number(rest)], axis=1)
+    return tf.where(missing[:, None], float("nan"), both)
+
+
 def _divides(divisor: int, x: tf.Tensor) -> tf.Tensor:
     return tf.equal(x // divisor * divisor, x)
 

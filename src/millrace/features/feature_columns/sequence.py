@@ -15,9 +15,6 @@ from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import Categorical, Context, NumberInput, Raw
 from millrace.features.feature_columns.lookup import Vocabulary
 
-# What tf.strings.strip takes for spaces, in the graph that parses examples.
-SPACES = " \t\n\v\f\r"
-
 
 @dataclass(frozen=True)
 class Sequence(Vocabulary):
@@ -53,7 +50,8 @@ class Sequence(Vocabulary):
     @classmethod
     def _values(cls, cells: Cells[str], settings: Any) -> Iterable[list[str]]:
         """Yields the values of each cell."""
-        return (split(cell, settings.delimiter) for cell in cells)
+        for row in split(tf.constant(cells, tf.string), settings.delimiter).to_list():
+            yield [value.decode() for value in row]
 
     @classmethod
     def _missing(cls, column: str, context: Context) -> None:
@@ -69,9 +67,11 @@ class Sequence(Vocabulary):
         return self.max_length
 
 
-def split(cell: str, delimiter: str) -> list[str]:
-    """Returns a cell's values: cut at the delimiter, without spaces around them or empty ones."""
-    return [value for part in cell.split(delimiter) if (value := part.strip(SPACES))]
+def split(text: tf.Tensor, delimiter: str) -> tf.RaggedTensor:
+    """Returns the values of cells, string [n] to [n, values]: cut at the delimiter, without the
+    spaces around them or empty ones."""
+    parts = tf.strings.strip(tf.strings.split(text, delimiter))
+    return tf.ragged.boolean_mask(parts, tf.not_equal(parts, ""))
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,10 @@ def words(text: tf.Tensor) -> tf.RaggedTensor:
 
     web/page/answer.js does the same.
     """
-    lower = tf.strings.lower(text, encoding="utf-8")
-    # Marks too: in many scripts vowels are marks on the letters.
-    return tf.strings.split(tf.strings.regex_replace(lower, r"[^\p{L}\p{M}\p{N}]+", " "))
+    # Marks too: in many scripts vowels are marks on the letters. Before TensorFlow makes letters
+    # small, for it drops what is behind a NUL.
+    apart = tf.strings.regex_replace(text, r"[^\p{L}\p{M}\p{N}]+", " ")
+    return tf.strings.split(tf.strings.lower(apart, encoding="utf-8"))
 
 
 def words_of(cells: Cells[str], max_length: int) -> np.ndarray:

@@ -1,0 +1,211 @@
+"""The certificate: the same raw rows through every exported form, and what each of them said."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from millrace import models
+from millrace.config.job import JobConfig
+from millrace.config.values import plain_form
+from millrace.errors import MillraceError
+from millrace.export import parity, raw_cells, runtimes
+from millrace.features.raw_row import RawColumn, draw_rows, raw_columns, read_cells
+from millrace.files import read_json
+from millrace.models.predictor import Predictor
+from millrace.tfrecord import framing
+from millrace.tfrecord.examples import shard_paths
+
+
+class Exported(NamedTuple):
+    """Where the exported forms of a model are."""
+
+    signature: Path
+    saved_model: Path
+    tflite: Path
+    tfjs: Path
+
+
+class Rows(NamedTuple):
+    """Test rows, as cells [n] by column.
+
+    Attributes:
+        cells: as they stand in the raw files, as far as those are read again.
+        stored: as ingest stored them.
+        are_raw: which rows come from the raw files, bool [n].
+    """
+
+    cells: parity.Columns
+    stored: parity.Columns
+    are_raw: np.ndarray
+
+    @property
+    def total(self) -> int:
+        """The number of rows."""
+        return len(self.are_raw)
+
+
+def read_rows(examples: Path, job: JobConfig, columns: tuple[RawColumn, ...]) -> Rows:
+    """Draws test rows and reads their cells, again from the raw files.
+
+    Args:
+        examples: the directory that gather wrote.
+        job: the completed config.
+        columns: the raw columns that the model takes.
+    """
+    shards = shard_paths(examples, "test")
+    total = framing.count(shards)
+    drawn = draw_rows(total, job.parity.rows, job.seed)
+    stored = read_cells(shards, columns, drawn)
+    cells, are_raw = raw_cells.replace_cells(stored, drawn, total, examples, job.data, columns)
+    return Rows(_by_column(cells, columns), _by_column(stored, columns), are_raw)
+
+
+def _by_column(table: pd.DataFrame, columns: tuple[RawColumn, ...]) -> parity.Columns:
+    return {column.name: parity.as_cells(table[column.name]) for column in columns}
+
+
+def certify(
+    model: str, predictor: Predictor, rows: Rows, exported: Exported, job: JobConfig
+) -> dict[str, Any]:
+    """Returns the content of parity.json.
+
+    Args:
+        model: the champion's name.
+        predictor: the champion, which says what is right.
+        rows: real rows of the test split.
+        exported: what is compared with it.
+        job: the completed config.
+
+    Raises:
+        MillraceError: a form says something else.
+    """
+    columns = predictor.preprocessing.raw
+    threshold = read_json(exported.signature)["threshold"]
+
+    def predict(cells: parity.Columns) -> np.ndarray:
+        return predictor.predict(raw_columns(pd.DataFrame(cells), columns))
+
+    made = parity.made_rows(rows.cells, columns)
+    cells = parity.join(rows.cells, parity.answered(made, predict))
+    reference = predict(cells)
+    judge = partial(parity.judge, task=predictor.preprocessing.task, threshold=threshold)
+    results = []
+    with tempfile.TemporaryDirectory() as directory:
+        request = runtimes.Request(Path(directory) / "rows.json", exported.signature)
+        runtimes.write_rows(request.rows, cells)
+        for target in _targets(exported, job):
+            said = target.predict(request)
+            results.append(judge(target, said, reference, cells, rows.total))
+            _tell(results[-1])
+    real = reference[: rows.total]
+    stored = _stored_target(job)
+    results.append(judge(stored, predict(rows.stored), real, rows.cells, rows.total))
+    unseen, proofs = models.prove(
+        plain_form(job.models[model]),
+        predictor.preprocessing,
+        raw_columns(pd.DataFrame(rows.stored), columns),
+        real,
+        threshold,
+    )
+    results += proofs
+    for result in results[-1 - len(proofs) :]:
+        _tell(result)
+    _require_passed(results)
+    made_rows = len(reference) - rows.total
+    return {
+        "passed": True,
+        "reference": predictor.reference,
+        "model": model,
+        "rows": len(reference),
+        "real_rows": rows.total,
+        "raw_file_rows": int(rows.are_raw.sum()),
+        "helped_cells": _helped(rows.cells, columns),
+        "made_rows": made_rows,
+        "refused_rows": len(next(iter(made.values()))) - made_rows,
+        "rows_with_unseen_text": unseen,
+        "tolerance": job.parity.tolerance,
+        "runtimes": results,
+        **_left_out(exported),
+    }
+
+
+def _helped(cells: parity.Columns, columns: tuple[RawColumn, ...]) -> dict[str, int]:
+    """Returns how many cells of real rows an application has to prepare, by column."""
+    counts = {
+        column.name: sum(raw_cells.is_helped(cell, column) for cell in cells[column.name])
+        for column in columns
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _targets(exported: Exported, job: JobConfig) -> Iterator[parity.Target]:
+    """Yields every artifact in every runtime that it is for."""
+    exact = job.parity.tolerance
+    saved_model, tfjs = exported.saved_model, exported.tfjs
+    for function in ("serving_default", "serving_examples"):
+        predict = partial(runtimes.run_saved_model, saved_model, function)
+        yield parity.Target("saved_model", function, str(saved_model), exact, False, predict)
+    for model in sorted(exported.tflite.glob("*.tflite")):
+        reduced = model.stem != "float32"
+        bound = job.export.max_difference if reduced else exact
+        predict = partial(runtimes.run_tflite, model)
+        yield parity.Target("tflite", model.stem, str(model), bound, reduced, predict)
+    for backend in ("cpu", "wasm") if (tfjs / "model.json").exists() else ():
+        predict = partial(runtimes.run_tfjs, tfjs, backend)
+        yield parity.Target("tfjs", backend, str(tfjs), exact, False, predict)
+
+
+def _stored_target(job: JobConfig) -> parity.Target:
+    """Returns the model as evaluation runs it: on the cells that ingest stored."""
+    exact = job.parity.tolerance
+    return parity.Target("evaluation", "stored rows", "examples", exact, False, _no_request)
+
+
+def _no_request(request: runtimes.Request) -> np.ndarray:
+    raise AssertionError("stored rows are not sent in a request")
+
+
+def _tell(result: dict[str, Any]) -> None:
+    print(
+        f"{result['runtime']} {result['variant']}: largest difference "
+        f"{result['max_difference']}, {'passed' if result['passed'] else 'FAILED'}"
+    )
+
+
+def _require_passed(results: list[dict[str, Any]]) -> None:
+    failed = next((result for result in results if not result["passed"]), None)
+    if failed is None:
+        return
+    worst = failed["worst_row"]
+    raise MillraceError(
+        f"{failed['artifact']} ({failed['runtime']}, {failed['variant']}): expected predictions "
+        f"within {failed['bound']} of the reference's and no flipped decision, found a difference "
+        f"of {failed['max_difference']}, {failed['class_flips']} flips, all finite: "
+        f"{failed['finite']}. Worst row: {worst['raw']}; reference {worst['reference']}, "
+        f"{failed['runtime']} {worst['prediction']}.",
+        note="run convert_tflite and convert_tfjs again; if it stays, an op computes differently "
+        "there. Of the stored rows: ingest has read the row's cells as something else.",
+    )
+
+
+def _left_out(exported: Exported) -> dict[str, Any]:
+    """Returns which forms there are not, with the reasons."""
+    conversions = {
+        "tflite": read_json(exported.tflite / "conversion.json"),
+        "tfjs": read_json(exported.tfjs / "conversion.json"),
+    }
+    return {
+        "not_reached": [
+            {"runtime": name, "reason": conversion["left_out"]}
+            for name, conversion in conversions.items()
+            if conversion["left_out"]
+        ],
+        "not_shipped": [x for x in conversions["tflite"]["artifacts"] if not x["shipped"]],
+    }

@@ -1,0 +1,183 @@
+"""The cells of a raw file as they stand there, read again by readers that are not ingest's.
+
+Python's csv and json modules and pyarrow cut the file into cells; ingest has its own readers. What
+they agree on is what the certificate starts from.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from millrace.config.data import DataConfig
+from millrace.features.feature_columns.lookup import SPACES
+from millrace.features.raw_row import RawColumn
+from millrace.ingestion import compression, dialects, hive_partitions, origins, tables
+from millrace.ingestion.delimited import DelimitedTable
+from millrace.ingestion.json_lines import JsonLinesTable
+
+CHUNK_BYTES = 1 << 20
+
+# Rows further down are not read again: Python's csv module reads a million cells a second.
+LAST_ROW = 200_000
+
+Row = dict[str, Any]
+
+
+def replace_cells(
+    drawn: pd.DataFrame,
+    rows: np.ndarray,
+    split_rows: int,
+    examples: Path,
+    data: DataConfig,
+    columns: Sequence[RawColumn],
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Puts the cells of the raw files in the place of those that ingest stored.
+
+    A cell that is not written as programs write it, see `RawColumn.written`, or that only Parquet
+    or JSON can hold, such as a list, stays as it was stored: to read it is left to the application.
+
+    Args:
+        drawn: examples of the test split, as `read_cells` returns them.
+        rows: which of the split's examples they are, int64 [n].
+        split_rows: how many examples the split has.
+        examples: the directory that gather wrote.
+        data: the `data` section of the config.
+        columns: the raw columns that the model takes.
+
+    Returns:
+        The cells, and which rows were found in the raw files, bool [n].
+    """
+    places = origins.read(examples, "test", split_rows).take(rows).to_pylist()
+    wanted: dict[str, set[int]] = defaultdict(set)
+    for place in places:
+        wanted[place["file"]].add(place["row"])
+    found = {
+        (file, number): row
+        for file, numbers in wanted.items()
+        for number, row in read_rows(Path(file), data, numbers)
+    }
+    cells = {column.name: list(drawn[column.name]) for column in columns}
+    taken = np.array([(place["file"], place["row"]) in found for place in places], bool)
+    for index in np.flatnonzero(taken).tolist():
+        row = found[places[index]["file"], places[index]["row"]]
+        for column in columns:
+            cell = row.get(column.name)
+            if column.written is None and _is_plain(cell, column):
+                cells[column.name][index] = as_sent(cell, column)
+    return pd.DataFrame({name: pd.Series(x, dtype=object) for name, x in cells.items()}), taken
+
+
+def read_rows(path: Path, data: DataConfig, wanted: Collection[int]) -> Iterator[tuple[int, Row]]:
+    """Yields rows of a raw file by their numbers, from 1, the header left out.
+
+    It ends at the first row that has not as many cells as columns, or that the readers here read in
+    another way: how many rows the lines behind it make is for ingest alone to say.
+    """
+    keys = hive_partitions.keys(path)
+    last = max((number for number in wanted if number <= LAST_ROW), default=0)
+    for number, row in enumerate(_rows(path, data), start=1):
+        if number > last or row is None:
+            return
+        if number in wanted:
+            yield number, {**keys, **row}
+
+
+def _rows(path: Path, data: DataConfig) -> Iterator[Row | None]:
+    if compression.container(path) == "parquet":
+        for batch in pq.ParquetFile(path, pre_buffer=False).iter_batches(use_threads=False):
+            yield from batch.to_pylist()
+        return
+    table = tables.open_file(path, data)
+    if isinstance(table, JsonLinesTable):
+        yield from _json_rows(table)
+    elif isinstance(table, DelimitedTable):
+        yield from _csv_rows(table, data.header is True)
+
+
+def _json_rows(table: JsonLinesTable) -> Iterator[Row | None]:
+    for line in _lines(table.path, table.dialect):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                row = None
+            yield row if isinstance(row, dict) else None
+
+
+def _csv_rows(table: DelimitedTable, has_header: bool) -> Iterator[Row | None]:
+    dialect = table.dialect
+    reader = csv.reader(
+        _lines(table.path, dialect),
+        delimiter=dialect.delimiter,
+        escapechar=dialect.escape or None,
+        quotechar=dialect.quote or None,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+    )
+    rows = (row for row in reader if row)
+    try:
+        if has_header:
+            next(rows, None)
+        for row in rows:
+            # The csv module takes a quote behind a space for text.
+            quote = dialect.quote
+            is_odd = quote and any(x[:1] == " " and x.lstrip(" ")[:1] == quote for x in row)
+            is_whole = len(row) == len(table.names) and not is_odd
+            yield dict(zip(table.names, row, strict=True)) if is_whole else None
+    except csv.Error:
+        yield None
+
+
+def _lines(path: Path, dialect: dialects.Dialect) -> Iterator[str]:
+    """Yields the lines of a text file with their ends, decompressed."""
+    rest = b""
+    for chunk in dialects.chunks(path, dialect, CHUNK_BYTES):
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield (line + b"\n").decode(errors="backslashreplace")
+    if rest:
+        yield rest.decode(errors="backslashreplace")
+
+
+def as_sent(cell: Any, column: RawColumn) -> Any:
+    """Returns a raw cell as an application sends it: a number as Python reads it, or text."""
+    if cell is None or (isinstance(cell, str) and not column.is_number):
+        return cell
+    if column.type in ("date", "timestamp"):
+        return cell if isinstance(cell, str) else cell.isoformat()
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
+
+
+def _is_plain(cell: Any, column: RawColumn) -> bool:
+    """Says whether a cell is a text, or a number or time in a column of those."""
+    if cell is None or isinstance(cell, str):
+        return True
+    kinds = datetime.date if column.type in ("date", "timestamp") else (int, float, Decimal)
+    return column.is_number and isinstance(cell, kinds)
+
+
+def is_helped(cell: Any, column: RawColumn) -> bool:
+    """Says whether a cell is more to an application than a text or a number to pass on."""
+    if column.written is not None or column.type in ("date", "timestamp") or column.max_length:
+        return cell is not None
+    if column.is_number:
+        return isinstance(cell, str)
+    if cell is None or column.missing is None:
+        return False
+    text = cell.strip(SPACES)
+    if column.takes_cells:
+        return bool(cell.removeprefix(" ").removesuffix(" ") != text)
+    return bool(cell != text or text in column.markers)

@@ -1,0 +1,45 @@
+"""What the exported models take and give, as signature.json tells an application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from millrace.features.preprocessing import Preprocessing
+from millrace.features.raw_row import RawColumn
+
+
+def describe(model: str, preprocessing: Preprocessing, threshold: float | None) -> dict[str, Any]:
+    """Returns the content of signature.json.
+
+    Args:
+        model: the champion's name.
+        preprocessing: of the champion, with the raw columns that it takes.
+        threshold: the probability from which on a row of a binary task counts as positive.
+    """
+    label, task = preprocessing.label_column, preprocessing.task
+    return {
+        "model": model,
+        "inputs": [describe_input(column) for column in preprocessing.raw],
+        "output": "predictions",
+        "task": task.kind,
+        "classes": list(task.classes),
+        "label": label.name,
+        "label_type": label.type,
+        "label_std": task.std,
+        "threshold": threshold,
+    }
+
+
+def describe_input(column: RawColumn) -> dict[str, Any]:
+    """Returns what an application has to know of one raw column; docs/serving.md explains it."""
+    return {
+        "name": column.name,
+        "key": column.key,
+        "type": "float32" if column.is_number else "string",
+        "column_type": column.type,
+        "max_length": column.max_length,
+        "delimiter": column.delimiter,
+        "missing": None if column.missing is None else list(column.markers),
+        "takes_cells": column.takes_cells,
+        "written": column.written,
+    }
