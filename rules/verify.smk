@@ -4,6 +4,8 @@
 rule verify:
     input:
         job.files_in("models"),
+        # Raw files on this disk stay where they are; what was fetched is in the folder.
+        job.local_files,
         job.raw.folder,
         champion=R.champion,
         models=job.trained,
