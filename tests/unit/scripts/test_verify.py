@@ -84,7 +84,7 @@ def test_the_certificate_says_which_runtimes_the_model_does_not_reach(made_job, 
         (left_out[name] / "conversion.json").write_text(json.dumps(content))
     job.run("verify", parity=tmp_path / "parity.json", **left_out)
     certificate = json.loads((tmp_path / "parity.json").read_text())
-    assert {entry["runtime"] for entry in certificate["runtimes"]} == {"saved_model"}
+    assert {entry["runtime"] for entry in certificate["runtimes"]} == {"saved_model", "evaluation"}
     assert certificate["not_reached"] == [
         {"runtime": "tflite", "reason": "tflite lacks Op (node x)"},
         {"runtime": "tfjs", "reason": "tfjs lacks Op (node x)"},
