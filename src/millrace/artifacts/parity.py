@@ -34,7 +34,7 @@ class RuntimeParity(Record):
     """One exported model in one runtime, beside the reference.
 
     Attributes:
-        runtime: saved_model, tflite, tfjs or tf1.
+        runtime: saved_model, tflite, tfjs or tf1; or evaluation, on the rows as ingest stored them.
         variant: the signature, precision or backend.
         artifact: the path of what was run.
         reduced: whether it trades accuracy for size; then only real rows count.
@@ -90,6 +90,8 @@ class Parity(Artifact):
         model: the champion.
         rows: how many rows were sent to each.
         real_rows: how many of them are test rows.
+        raw_file_rows: of how many test rows the cells were read again from the raw file.
+        helped_cells: by column, how many cells of test rows an application has to prepare.
         made_rows: how many were made to be difficult: missing, extreme, unseen values.
         refused_rows: how many made rows an old model refuses itself.
         rows_with_unseen_text: of a model that was adopted from TensorFlow 1, the test rows whose
@@ -105,6 +107,8 @@ class Parity(Artifact):
     model: str
     rows: int
     real_rows: int
+    raw_file_rows: int
+    helped_cells: dict[str, int]
     made_rows: int
     refused_rows: int
     rows_with_unseen_text: int | None

@@ -16,6 +16,10 @@ class Input(Record):
         column_type: its type in schema.json.
         max_length: of a sequence, how many values the model takes; 0 for one value.
         delimiter: what divides the values of a sequence in a cell.
+        missing: the cell texts that mean missing; null where the model was fitted on no file.
+        takes_cells: whether the model takes a text as its cell stands in the file.
+        written: how the file writes its numbers or times, where that is not as programs write them:
+            the application reads them.
     """
 
     name: str
@@ -24,6 +28,9 @@ class Input(Record):
     column_type: str
     max_length: int
     delimiter: str
+    missing: list[str] | None
+    takes_cells: bool
+    written: str | None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from millrace.artifacts.schema import Schema
+from millrace.artifacts.schema import Schema, SchemaColumn
 from millrace.artifacts.statistics import ColumnStatistics, Statistics
 from millrace.config.features import Feature, feature_of
 from millrace.errors import MillraceError
@@ -231,7 +231,7 @@ def learn(
         if kind := kind_of(typed[name]):
             context.learned[name] = kind.learn(name, typed[name], context)
 
-    written = {column["name"]: _written(column) for column in schema["columns"]}
+    written = {column.name: _written(column) for column in schema.columns}
     columns = tuple(context.learned.values())
     used = {name for column in columns for name in column.raw_columns}
     types = schema.types
@@ -273,12 +273,11 @@ def _proposed(
     return features, left_out
 
 
-def _written(column: Mapping[str, Any]) -> str | None:
-    """Returns how a column of schema.json is written; see `RawColumn.written`."""
-    way: str | None = column.get("format")
-    if "decimal" in column or "thousands" in column:
-        way = f"1{column.get('thousands', '')}000{column.get('decimal', '.')}5"
-    return way
+def _written(column: SchemaColumn) -> str | None:
+    """Returns how a column's cells are written; see `RawColumn.written`."""
+    if column.decimal is None and column.thousands is None:
+        return column.format
+    return f"1{column.thousands or ''}000{column.decimal or '.'}5"
 
 
 def _depth(name: str, features: Mapping[str, Feature], above: tuple[str, ...] = ()) -> int:
