@@ -189,4 +189,4 @@ def keep(directory: Path, model: str, seed: int, predictions: Path, cost: dict[s
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    errors.exit_with_status(main)

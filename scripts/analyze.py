@@ -67,4 +67,4 @@ def read_previous(path: Path) -> Statistics:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    errors.exit_with_status(main)

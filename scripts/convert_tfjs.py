@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from millrace import config
-from millrace.errors import run
+from millrace.errors import exit_with_status
 from millrace.export import conversion
 from millrace.files import replacing, write_json
 from millrace.training import devices
@@ -29,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

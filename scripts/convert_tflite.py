@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from millrace import config
-from millrace.errors import run
+from millrace.errors import exit_with_status
 from millrace.export import conversion, reduction
 from millrace.features.preprocessing import Preprocessing
 from millrace.files import read_json, replacing, write_json
@@ -57,4 +57,4 @@ def _write(compared: reduction.Comparison, directory: Path) -> list[dict[str, An
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

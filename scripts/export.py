@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from millrace import models
-from millrace.errors import run
+from millrace.errors import exit_with_status
 from millrace.evaluation import selection
 from millrace.export import serving, signature
 from millrace.files import read_json, replacing, write_json
@@ -33,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

@@ -6,7 +6,7 @@ from typing import Any
 
 from millrace import config
 from millrace.config import addresses
-from millrace.errors import MillraceError, run
+from millrace.errors import MillraceError, exit_with_status
 from millrace.fetching import own_inputs, sources
 from millrace.files import replacing, write_json
 from millrace.results import Results
@@ -47,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from millrace import config
-from millrace.errors import MillraceError, run
+from millrace.errors import MillraceError, exit_with_status
 from millrace.files import read_json, replacing, write_json
 from millrace.ingestion import origins, shards, splits
 
@@ -125,4 +125,4 @@ def summary(account: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

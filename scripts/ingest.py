@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from millrace import config
-from millrace.errors import MillraceError, run
+from millrace.errors import MillraceError, exit_with_status
 from millrace.files import read_json, replacing, write_json
 from millrace.ingestion.ingest import ingest
 
@@ -34,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

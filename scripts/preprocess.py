@@ -7,7 +7,7 @@ from millrace import config
 from millrace.artifacts.schema import Schema
 from millrace.artifacts.statistics import Statistics
 from millrace.config.job import plain_features
-from millrace.errors import run
+from millrace.errors import exit_with_status
 from millrace.features import auto, encoded, preprocessing
 from millrace.features.encoder import Encoder, Weight
 from millrace.files import replacing
@@ -48,4 +48,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

@@ -44,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    errors.exit_with_status(main)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from millrace import config, report
-from millrace.errors import run
+from millrace.errors import exit_with_status
 from millrace.files import replacing
 from millrace.report import page, provenance
 from millrace.results import RawFolder, Results
@@ -35,4 +35,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

@@ -64,4 +64,4 @@ def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) 
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    errors.exit_with_status(main)

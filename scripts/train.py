@@ -34,4 +34,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     atexit.register(lambda: print(costs.spent(), flush=True))
-    errors.run(main)
+    errors.exit_with_status(main)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from millrace.errors import run
+from millrace.errors import exit_with_status
 from millrace.tf1.upgrade import REPORT, upgrade
 
 
@@ -23,4 +23,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

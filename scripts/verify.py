@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from millrace import config, models
-from millrace.errors import run
+from millrace.errors import exit_with_status
 from millrace.export import certificate
 from millrace.files import read_json, write_json
 from millrace.training import devices
@@ -32,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

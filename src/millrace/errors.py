@@ -1,4 +1,4 @@
-"""How a stage's process ends: with an error that a user is meant to read, or with its driver."""
+"""The error type for bad input, and how the process of a stage exits."""
 
 import errno
 import os
@@ -13,10 +13,10 @@ from typing import NoReturn
 
 
 class MillraceError(Exception):
-    """Bad input: a config, a table, an artifact or an environment that a stage cannot work with.
+    """Bad input: a config, a table, an artifact or an environment that a stage cannot use.
 
-    The message says what was expected, what was found, and where. `note`, printed on a line of
-    its own, says the likely cause and what to do next.
+    The message says what was expected, what was found, and where. `note`, printed on its own line,
+    gives the likely cause and the next step.
     """
 
     def __init__(self, message: str, note: str | None = None) -> None:
@@ -24,17 +24,17 @@ class MillraceError(Exception):
 
 
 class DivergedError(MillraceError):
-    """A training whose numbers are not finite any more; a trial of a search may end so."""
+    """A loss or a weight is no longer finite; a search counts such a trial as the worst."""
 
 
-# The environment variable in which a stage finds the process that runs the stages.
+# The environment variable that holds the process ID of the driver, which runs the stages.
 DRIVER = "MILLRACE_DRIVER"
 
 
-def run(main: Callable[[], None]) -> NoReturn:
-    """Runs a stage's `main` and ends the process: with status 0, or 1 and the error's text alone.
+def exit_with_status(main: Callable[[], None]) -> NoReturn:
+    """Calls a stage's `main` and exits: with status 0, or with 1 and only the error's message.
 
-    A programming error still ends with its traceback: only bad input is reported briefly.
+    A programming error still shows its traceback: only bad input is reported briefly.
     """
     _end_with_driver()
     try:
@@ -43,12 +43,12 @@ def run(main: Callable[[], None]) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        # A full disk, a missing permission: the system's own words name the file and the cause.
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+        # A full disk or a missing permission: the system's message names the cause.
+        file = f"{error.filename}: " if error.filename else ""
+        print(f"error: {file}{error.strerror or error}", file=sys.stderr)
         sys.exit(1)
     except Exception as error:
-        # TensorFlow has its own class for it.
+        # TensorFlow reports a full disk with its own exception class.
         if os.strerror(errno.ENOSPC) not in str(error):
             raise
         print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
@@ -58,10 +58,11 @@ def run(main: Callable[[], None]) -> NoReturn:
 
 
 def _end_with_driver() -> None:
-    """Has this process end, children included, when the Snakemake that runs it is gone.
+    """Kills this process and its children as soon as the Snakemake that started it is gone.
 
-    One that was killed cannot stop its jobs, which would write beside those of the next run. Does
-    nothing where the driver is no ancestor, as on another machine, or cannot be watched.
+    A Snakemake that was killed cannot stop its jobs, which would go on writing while the next one
+    runs. Does nothing if the driver is not an ancestor, as on another machine, or cannot be
+    watched.
     """
     driver = int(os.environ.get(DRIVER, "0"))
     if driver not in _ancestors(os.getpid()) or not hasattr(os, "pidfd_open"):
@@ -81,22 +82,22 @@ def _end_after(watched: int) -> None:
 
 
 def _ancestors(process: int) -> Iterator[int]:
-    """Yields the processes that a process comes from, the nearest first, without init."""
+    """Yields the ancestors of a process, nearest first, without init."""
     while (process := _parent(process)) > 1:
         yield process
 
 
 def _parent(process: int) -> int:
-    """Returns the process that started one, 0 where that is not known."""
+    """Returns the parent of a process, or 0 if it is unknown."""
     try:
-        # The name, in parentheses, may hold any character.
+        # The name, in parentheses, may contain any character.
         return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
     except (OSError, IndexError):
         return 0
 
 
 def _children(process: int) -> list[int]:
-    """Returns all that a process has started, directly or not."""
+    """Returns the descendants of a process."""
     found = []
     for tasks in Path(f"/proc/{process}/task").glob("*/children"):
         with suppress(OSError):

@@ -157,4 +157,4 @@ class Slow(keras.callbacks.Callback):
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    errors.exit_with_status(main)

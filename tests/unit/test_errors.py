@@ -12,9 +12,9 @@ from millrace.errors import DRIVER, MillraceError
 
 
 def end(body: str) -> subprocess.CompletedProcess[str]:
-    """Runs a program whose `main` has the given body under millrace.errors.run."""
-    program = "from millrace.errors import MillraceError, run\n"
-    program += f"def main():\n{textwrap.indent(body, '    ')}\nrun(main)\n"
+    """Runs a program whose `main` has the given body under exit_with_status."""
+    program = "from millrace.errors import MillraceError, exit_with_status\n"
+    program += f"def main():\n{textwrap.indent(body, '    ')}\nexit_with_status(main)\n"
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
 
@@ -62,12 +62,12 @@ subprocess.run([sys.executable + " -c '" + {stage!r} + "' 2>&1 | tee log"], shel
 """
 STAGE = """
 import os, subprocess, time
-from millrace.errors import run
+from millrace.errors import exit_with_status
 def main():
     child = subprocess.Popen(["sleep", "60"])
     print(os.getpid(), child.pid, flush=True)
     time.sleep(60)
-run(main)
+exit_with_status(main)
 """
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from millrace import config, models
 from millrace.config import runs
 from millrace.config.job import JobConfig
-from millrace.errors import MillraceError, run
+from millrace.errors import MillraceError, exit_with_status
 from millrace.files import read_json, replacing
 from millrace.results import Logs, Results
 from millrace.tfrecord.examples import shard_paths
@@ -174,4 +174,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from millrace.artifacts.provenance import Provenance
-from millrace.errors import MillraceError, run
+from millrace.errors import MillraceError, exit_with_status
 from millrace.files import replacing, sha256
 from millrace.report.provenance import ROOT
 from millrace.results import Results
@@ -155,4 +155,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

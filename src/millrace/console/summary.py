@@ -13,7 +13,7 @@ from millrace.artifacts.champion import Champion
 from millrace.artifacts.metrics import Metrics
 from millrace.artifacts.parity import Parity
 from millrace.console import costs
-from millrace.errors import run
+from millrace.errors import exit_with_status
 from millrace.files import read_json
 from millrace.results import Logs, Results
 
@@ -111,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

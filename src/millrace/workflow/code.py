@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import millrace
-from millrace.errors import MillraceError, run
+from millrace.errors import MillraceError, exit_with_status
 from millrace.files import replacing
 
 PACKAGE = Path(millrace.__file__).parent
@@ -186,4 +186,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

@@ -15,7 +15,7 @@ from millrace import config
 from millrace.artifacts.provenance import Provenance
 from millrace.config import runs
 from millrace.config.values import plain_form
-from millrace.errors import MillraceError, run
+from millrace.errors import MillraceError, exit_with_status
 from millrace.files import sha256
 from millrace.report import provenance
 from millrace.results import Results
@@ -138,4 +138,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

@@ -3,7 +3,7 @@
 Run as `python -m millrace.workflow.dvc_plots`; .dvc/config names the page.
 """
 
-from millrace.errors import run
+from millrace.errors import exit_with_status
 from millrace.files import replacing
 from millrace.report import inline_html
 
@@ -17,4 +17,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    exit_with_status(main)

@@ -16,13 +16,13 @@ from tests.helpers.configs import model_settings
 # Stands for scripts/train.py: starts two of itself; the worker that argv names fails.
 PROGRAM = """
 import json, os, sys
-from millrace.errors import run
+from millrace.errors import exit_with_status
 from millrace.training import workers
 from tests.helpers.configs import model_settings
 if "TF_CONFIG" in os.environ:
     print(os.environ["TF_CONFIG"] + "\\n", end="", flush=True)
     sys.exit(3 if str(json.loads(os.environ["TF_CONFIG"])["task"]["index"]) == sys.argv[1] else 0)
-run(lambda: workers.start(2))
+exit_with_status(lambda: workers.start(2))
 """
 
 

@@ -99,7 +99,7 @@ def _run(command: list[str], request: Request) -> np.ndarray:
         )
     except FileNotFoundError:
         raise MillraceError(
-            f"{command[0]}: expected a program, found none.", note="`make setup` installs it."
+            f"program not found: {command[0]}.", note="`make install` installs it."
         ) from None
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["no message"]

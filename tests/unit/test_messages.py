@@ -1,0 +1,40 @@
+"""What the messages of the stages tell people to run and to read."""
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(
+    path
+    for pattern in ("src/**/*.py", "scripts/*.py", "rules/*.smk", "Snakefile")
+    for path in ROOT.glob(pattern)
+)
+
+
+def named(pattern: str) -> Iterator[tuple[str, str]]:
+    """Yields the file and each text in the sources that the pattern's group matches."""
+    for path in SOURCES:
+        for found in re.findall(pattern, path.read_text(encoding="utf-8")):
+            yield str(path.relative_to(ROOT)), found
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    found = list(named(r"`make ([a-z-]+)"))
+    assert "install" in {target for _, target in found}
+    assert [item for item in found if item[1] not in targets] == []
+
+
+def test_every_module_that_is_named_to_run_exists() -> None:
+    found = list(named(r"python -m (millrace[\w.]*\w)"))
+    assert found
+    assert [item for item in found if not importlib.util.find_spec(item[1])] == []
+
+
+def test_every_page_that_is_named_exists() -> None:
+    found = list(named(r"\b((?:docs|config|data)/[\w/-]+\.md)\b"))
+    assert found
+    assert [item for item in found if not (ROOT / item[1]).is_file()] == []
