@@ -12,6 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
+from millrace.artifacts.metrics import Interval
 from millrace.evaluation import metrics
 from millrace.ingestion import splits
 
@@ -51,7 +52,7 @@ class Table:
         return [(4, [0.4, 0.3, 0.2, 0.1]), (2, [0.75, 0.25]), (2, [0.95, 0.05])]
 
 
-def covered(seed: int, few: bool) -> dict[str, float]:
+def covered(seed: int, few: bool) -> tuple[Interval, float]:
     """Returns the interval of one table's AUC and the true AUC."""
     table = Table(seed, few)
     features, labels = table.draw(table.rows)
@@ -63,13 +64,19 @@ def covered(seed: int, few: bool) -> dict[str, float]:
     auc = metrics.intervals(measure, int(test.sum()), SAMPLES, seed)["auc"]
     assert auc is not None
     population, truth = table.draw(POPULATION)
-    return auc | {"true": float(roc_auc_score(truth, model.predict_proba(population)[:, 1]))}
+    return auc, float(roc_auc_score(truth, model.predict_proba(population)[:, 1]))
 
 
 def coverage(tables: int, few: bool) -> float:
     """Returns the share of tables whose interval covers the true AUC."""
     found = [covered(seed, few) for seed in range(tables)]
-    return float(np.mean([one["low"] <= one["true"] <= one["high"] for one in found]))
+    return float(np.mean([_holds(interval, true) for interval, true in found]))
+
+
+def _holds(interval: Interval, true: float) -> bool:
+    assert interval.low is not None, "the table is large enough for an interval"
+    assert interval.high is not None
+    return interval.low <= true <= interval.high
 
 
 def main() -> None:

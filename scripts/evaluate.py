@@ -6,7 +6,6 @@ from pathlib import Path
 from millrace import config, errors, models
 from millrace.config import runs
 from millrace.evaluation import evaluator, prediction_table
-from millrace.files import write_json
 from millrace.training import devices
 
 
@@ -32,8 +31,8 @@ def main() -> None:
         evaluated.labels,
         evaluated.predictions,
     )
-    write_json(arguments.diagnostics, evaluated.diagnostics)
-    write_json(arguments.metrics, evaluated.metrics)
+    evaluated.diagnostics.save(arguments.diagnostics)
+    evaluated.metrics.save(arguments.metrics)
     for line in evaluator.told(evaluated, job.selection.metric):
         print(line)
 

@@ -4,10 +4,13 @@ import argparse
 from pathlib import Path
 
 from millrace import models
+from millrace.artifacts.champion import Champion
+from millrace.artifacts.metrics import Metrics
 from millrace.errors import exit_with_status
 from millrace.evaluation import selection
 from millrace.export import serving, signature
-from millrace.files import read_json, replacing, write_json
+from millrace.files import replacing, write_json
+from millrace.results import RunFolder
 from millrace.training import devices
 
 
@@ -19,16 +22,14 @@ def main() -> None:
     arguments = parser.parse_args()
     devices.hide()
 
-    champion = read_json(arguments.champion)
+    champion = Champion.load(arguments.champion)
     selection.require_gate(champion)
-    folder = arguments.models / champion["model"]
-    predictor = models.load(arguments.preprocessing, folder / "training")
+    folder = RunFolder(arguments.models / champion.model)
+    predictor = models.load(arguments.preprocessing, folder.training)
     with replacing(arguments.saved_model) as directory:
         serving.export_saved_model(predictor, directory)
-    metrics = read_json(folder / "metrics.json")
-    described = signature.describe(
-        champion["model"], predictor.preprocessing, metrics.get("threshold")
-    )
+    threshold = Metrics.load(folder.metrics).threshold
+    described = signature.describe(champion.model, predictor.preprocessing, threshold)
     write_json(arguments.signature, described)
 
 

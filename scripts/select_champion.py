@@ -1,16 +1,15 @@
 """Ranks the models on the test metrics; puts the best one, the champion, to the gate."""
 
 import argparse
-import csv
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from millrace import config, errors
+from millrace.artifacts.curves import save as write_curves
+from millrace.artifacts.metrics import Metrics
 from millrace.config import runs
 from millrace.config.job import JobConfig
 from millrace.evaluation import curves, selection
-from millrace.files import read_json, replacing, write_json
+from millrace.results import RunFolder
 
 
 def main() -> None:
@@ -25,22 +24,21 @@ def main() -> None:
     job = config.load(arguments.config)
     settings = job.selection
     metric, ranked = selection.rank(read(arguments.models, job), settings.metric)
-    rows = selection.leaderboard(ranked)
-    write_table(arguments.leaderboard, list(rows[0]), rows)
-    write_table(arguments.curves, curves.COLUMNS, curves.rows(arguments.models, list(job.models)))
-    scores = {row["model"]: row[metric] for row in rows}
-    write_json(arguments.scores, {metric: {name: scores[name] for name in job.models}})
-    for row in rows:
-        print(f"{row['rank']}. {row['model']}: {metric} {row[metric]:.4f}")
+    selection.leaderboard(ranked).save(arguments.leaderboard)
+    write_curves(arguments.curves, curves.points(arguments.models, list(job.models)))
+    scores = selection.scores(metric, ranked, job.models)
+    scores.save(arguments.scores)
+    for rank, model in enumerate(ranked, start=1):
+        print(f"{rank}. {model.name}: {metric} {scores.models[model.name]:.4f}")
 
     winner = selection.champion(metric, ranked, settings.gate, settings.smallest_within)
-    write_json(arguments.champion, winner)
+    winner.save(arguments.champion)
 
 
 def read(models: Path, job: JobConfig) -> list[selection.Candidate]:
     """Returns the models of the config, with the metrics of their runs."""
     evaluated = [x for x in runs.plan(job).values() if x.rung is None]
-    read = {x.name: read_json(models / x.name / "metrics.json") for x in evaluated}
+    read = {x.name: Metrics.load(RunFolder(models / x.name).metrics) for x in evaluated}
     return [
         selection.Candidate(
             read[model.name],
@@ -54,13 +52,6 @@ def read(models: Path, job: JobConfig) -> list[selection.Candidate]:
         for model in evaluated
         if model.name == model.model
     ]
-
-
-def write_table(path: Path, columns: list[str], rows: Iterable[dict[str, Any]]) -> None:
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":

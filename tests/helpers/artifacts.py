@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from millrace.artifacts.champion import Champion, Check, Gate
+from millrace.artifacts.metrics import Interval, Metrics
 from millrace.artifacts.schema import Schema, SchemaColumn
 from millrace.artifacts.statistics import (
     ColumnStatistics,
@@ -11,6 +13,7 @@ from millrace.artifacts.statistics import (
     NumberStatistics,
     TextStatistics,
 )
+from millrace.artifacts.training import Training
 from millrace.files import json_fields
 
 NUMBERS = ("int64", "float32", "float64", "bool")
@@ -36,3 +39,51 @@ def column_statistics(**given: Any) -> ColumnStatistics:
     histogram = given.pop("histogram", {"edges": [], "counts": []})
     lists = {"quantiles": [], "histogram": Histogram(**histogram)}
     return NumberStatistics(**common | figures | lists | given)
+
+
+def trained(model: str, parameters: int = 12) -> Training:
+    """Returns what training.json says of a small network."""
+    return Training(
+        model=model,
+        settings={"kind": "dnn"},
+        seed=0,
+        parameters=parameters,
+        bytes=48,
+        epochs=3,
+        best_epoch=2,
+        val_loss=0.55,
+    )
+
+
+def metrics_of(model: str, measured: Mapping[str, Interval | None], **given: Any) -> Metrics:
+    """Returns the metrics of a small network for a binary task; its baselines are 0.5."""
+    common = {
+        "kind": "dnn",
+        "task": "binary",
+        "split": "test",
+        "fold": None,
+        "rows": 100,
+        "too_small": None,
+        "threshold": 0.5,
+        "baseline": dict.fromkeys(measured, 0.5),
+        "training": trained(model),
+    }
+    return Metrics(model=model, metrics=dict(measured), **common | given)
+
+
+def champion_of(model: str, check: Check | None = None) -> Champion:
+    """Returns a champion without a runner-up, which passes its gate or fails the one check."""
+    checks = [check] if check else []
+    gate = Gate(passed=all(check.passed for check in checks), checks=checks)
+    return Champion(
+        model=model,
+        kind="dnn",
+        metric="auc",
+        value=0.7,
+        low=0.65,
+        high=0.75,
+        over="rows",
+        runner_up=None,
+        margin=None,
+        gate=gate,
+    )

@@ -18,10 +18,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from millrace import config, models
+from millrace.artifacts.champion import Champion
 from millrace.config import runs
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError, exit_with_status
-from millrace.files import read_json, replacing
+from millrace.files import replacing
 from millrace.results import Logs, Results
 from millrace.tfrecord.examples import shard_paths
 
@@ -166,7 +167,7 @@ def main() -> None:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    print(table(rows, read_json(results.champion)["metric"]))
+    print(table(rows, Champion.load(results.champion).metric))
     for row in rows:
         if row["tflite_lacks"]:
             print(f"{row['model']}: {row['tflite_lacks']}")

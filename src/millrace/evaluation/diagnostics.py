@@ -5,6 +5,18 @@ from typing import Any
 
 import numpy as np
 
+from millrace.artifacts.diagnostics import (
+    Calibration,
+    Confusion,
+    Diagnostics,
+    PrecisionRecall,
+    Predicted,
+    Residuals,
+    Roc,
+    Slice,
+)
+from millrace.artifacts.metrics import Interval
+from millrace.artifacts.records import Value
 from millrace.evaluation import metrics
 
 # A curve is drawn with no more points: the eye sees no difference, and files stay small.
@@ -20,9 +32,9 @@ def describe(
     task: str,
     labels: np.ndarray,
     predictions: np.ndarray,
-    classes: list[Any],
+    classes: list[Value],
     threshold: float = 0.5,
-) -> dict[str, Any]:
+) -> Diagnostics:
     """Returns the diagnostics that need labels and predictions alone, by the task.
 
     Binary: roc, pr, calibration, confusion. Multiclass: confusion. Regression: residuals and
@@ -30,17 +42,20 @@ def describe(
     """
     labels, predictions = np.asarray(labels, np.float64), np.asarray(predictions, np.float64)
     if task == "binary":
-        return {
-            **curves(labels, predictions),
-            "calibration": calibration(labels, predictions),
-            "confusion": confusion(labels, predictions >= threshold, classes),
-        }
+        roc, pr = curves(labels, predictions)
+        return Diagnostics(
+            roc=roc,
+            pr=pr,
+            calibration=calibration(labels, predictions),
+            confusion=confusion(labels, predictions >= threshold, classes),
+        )
     if task == "multiclass":
-        return {"confusion": confusion(labels, predictions.argmax(axis=1), classes)}
-    return residuals(labels, predictions)
+        return Diagnostics(confusion=confusion(labels, predictions.argmax(axis=1), classes))
+    histogram, predicted = residuals(labels, predictions)
+    return Diagnostics(residuals=histogram, predicted=predicted)
 
 
-def curves(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+def curves(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Roc, PrecisionRecall]:
     """Returns the ROC and the precision-recall curve with the threshold of each point.
 
     Both run from the highest threshold to the lowest. The first ROC point, where nothing is called
@@ -54,18 +69,18 @@ def curves(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     fpr = np.append(0.0, (called - true) / (1 - y).sum())
     roc = _thin(tpr + fpr)
     pr = _thin(true / y.sum())
-    return {
-        "roc": {
-            "fpr": fpr[roc].tolist(),
-            "tpr": tpr[roc].tolist(),
-            "threshold": np.append(1.0, p[ends])[roc].tolist(),
-        },
-        "pr": {
-            "recall": (true / y.sum())[pr].tolist(),
-            "precision": (true / called)[pr].tolist(),
-            "threshold": p[ends][pr].tolist(),
-        },
-    }
+    return (
+        Roc(
+            fpr=fpr[roc].tolist(),
+            tpr=tpr[roc].tolist(),
+            threshold=np.append(1.0, p[ends])[roc].tolist(),
+        ),
+        PrecisionRecall(
+            recall=(true / y.sum())[pr].tolist(),
+            precision=(true / called)[pr].tolist(),
+            threshold=p[ends][pr].tolist(),
+        ),
+    )
 
 
 def _thin(along: np.ndarray) -> np.ndarray:
@@ -74,7 +89,7 @@ def _thin(along: np.ndarray) -> np.ndarray:
     return np.unique(np.append(np.searchsorted(along, wanted), len(along) - 1))
 
 
-def calibration(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, list[float]]:
+def calibration(labels: np.ndarray, probabilities: np.ndarray) -> Calibration:
     """Returns, by bin of about as many rows, the mean prediction and the observed share.
 
     `low` and `high` hold the share's 95 % interval (Wilson's).
@@ -85,13 +100,13 @@ def calibration(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, list
     n = rows[used]
     observed = np.bincount(bins, labels)[used] / n
     low, high = _wilson(observed, n)
-    return {
-        "predicted": (np.bincount(bins, probabilities)[used] / n).tolist(),
-        "observed": observed.tolist(),
-        "low": low.tolist(),
-        "high": high.tolist(),
-        "rows": n.tolist(),
-    }
+    return Calibration(
+        predicted=(np.bincount(bins, probabilities)[used] / n).tolist(),
+        observed=observed.tolist(),
+        low=low.tolist(),
+        high=high.tolist(),
+        rows=n.tolist(),
+    )
 
 
 def _wilson(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,14 +117,14 @@ def _wilson(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
 
 
-def confusion(labels: np.ndarray, predicted: np.ndarray, classes: list[Any]) -> dict[str, Any]:
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: list[Value]) -> Confusion:
     """Counts rows by true class (rows of `counts`) and predicted class (its columns)."""
     cells = labels.astype(np.int64) * len(classes) + predicted
     counts = np.bincount(cells, minlength=len(classes) ** 2).reshape(len(classes), -1)
-    return {"labels": classes, "counts": counts.tolist()}
+    return Confusion(labels=classes, counts=counts.tolist())
 
 
-def residuals(labels: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
+def residuals(labels: np.ndarray, predictions: np.ndarray) -> tuple[Residuals, Predicted]:
     """Returns a histogram of prediction minus label, and pairs evenly along the labels."""
     errors = predictions - labels
     # Edges of our own: numpy refuses to make bins for errors that are nearly equal.
@@ -118,13 +133,15 @@ def residuals(labels: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
     )
     order = np.argsort(labels, kind="stable")
     shown = order[np.unique(np.linspace(0, len(labels) - 1, CURVE_POINTS).astype(np.int64))]
-    return {
-        "residuals": {"edges": edges.tolist(), "counts": counts.tolist()},
-        "predicted": {"label": labels[shown].tolist(), "prediction": predictions[shown].tolist()},
-    }
+    return (
+        Residuals(edges=edges.tolist(), counts=counts.tolist()),
+        Predicted(label=labels[shown].tolist(), prediction=predictions[shown].tolist()),
+    )
 
 
-def slices(columns: Raw, measure: Callable[[np.ndarray], dict[str, Any]]) -> list[dict[str, Any]]:
+def slices(
+    columns: Raw, measure: Callable[[np.ndarray], dict[str, Interval | None]]
+) -> list[Slice]:
     """Returns the metrics of the rows with each of a column's 20 most frequent values.
 
     Args:
@@ -136,9 +153,7 @@ def slices(columns: Raw, measure: Callable[[np.ndarray], dict[str, Any]]) -> lis
         values, places, counts = np.unique(column, return_inverse=True, return_counts=True)
         for place in np.argsort(-counts, kind="stable")[:SLICE_VALUES]:
             rows = np.flatnonzero(places == place)
-            value = _plain(values[place])
-            entry = {"column": name, "value": value, "rows": len(rows), "metrics": measure(rows)}
-            found.append(entry)
+            found.append(Slice(name, _plain(values[place]), len(rows), measure(rows)))
     return found
 
 

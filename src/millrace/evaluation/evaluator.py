@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from millrace.artifacts.diagnostics import Diagnostics, Importance
+from millrace.artifacts.metrics import Interval, Metrics
+from millrace.artifacts.schema import Schema
+from millrace.artifacts.training import Training
 from millrace.config import runs
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.evaluation import diagnostics, importance, metrics
 from millrace.features import encoded
 from millrace.features.raw_row import RawColumn, read_raw
-from millrace.files import read_json
 from millrace.ingestion import origins
 from millrace.models.predictor import Predictor
 from millrace.results import TrainingFolder
@@ -55,8 +58,8 @@ class Evaluated:
     classes: tuple[Any, ...]
     labels: np.ndarray
     predictions: np.ndarray
-    metrics: dict[str, Any]
-    diagnostics: dict[str, Any]
+    metrics: Metrics
+    diagnostics: Diagnostics
 
 
 def evaluate(
@@ -75,7 +78,7 @@ def evaluate(
         MillraceError: the config asks for slices, a metric or a threshold that the table or the
             task does not have, or the predictions are not finite.
     """
-    sliced = slice_columns(job.evaluation.slices, read_json(examples.schema))
+    sliced = slice_columns(job.evaluation.slices, Schema.load(examples.schema))
     task = predictor.preprocessing.task
     metric = metrics.selection_metric(job.selection.metric, task.kind)
     split = "test" if run.fold is None else "train"
@@ -90,22 +93,25 @@ def evaluate(
     measured = scorer.measure(np.arange(len(labels)))
     raw = _read_raw(examples, split, (*sliced, *predictor.preprocessing.raw), rows)
     described = diagnostics.describe(task.kind, labels, predictions, [*task.classes], threshold)
-    described["importance"] = _importance(predictor, raw, scorer, metric)
-    described["slices"] = diagnostics.slices({x.name: raw[x.name] for x in sliced}, scorer.measure)
-    description = read_json(TrainingFolder(training).description)
-    written = {
-        "model": run.name,
-        "kind": description["settings"]["kind"],
-        "task": task.kind,
-        "split": split,
-        "fold": run.fold,
-        "rows": len(labels),
-        "too_small": metrics.too_small(task.kind, labels),
-        "threshold": threshold if task.kind == "binary" else None,
-        "metrics": measured,
-        "baseline": _baseline(scorer, _labels(predictor, examples, "train")),
-        "training": description,
-    }
+    described = replace(
+        described,
+        importance=_importance(predictor, raw, scorer, metric),
+        slices=diagnostics.slices({x.name: raw[x.name] for x in sliced}, scorer.measure),
+    )
+    trained = Training.load(TrainingFolder(training).description)
+    written = Metrics(
+        model=run.name,
+        kind=trained.settings["kind"],
+        task=task.kind,
+        split=split,
+        fold=run.fold,
+        rows=len(labels),
+        too_small=metrics.too_small(task.kind, labels),
+        threshold=threshold if task.kind == "binary" else None,
+        metrics=measured,
+        baseline=_baseline(scorer, _labels(predictor, examples, "train")),
+        training=trained,
+    )
     return Evaluated(origin, task.classes, labels, predictions, written, described)
 
 
@@ -120,15 +126,15 @@ class _Scorer:
     threshold: float
     job: JobConfig
 
-    def measure(self, rows: np.ndarray) -> dict[str, Any]:
+    def measure(self, rows: np.ndarray) -> dict[str, Interval | None]:
         """Returns the metrics of some rows with their intervals, where these can be."""
         labels, own = self.labels[rows], None if self.weights is None else self.weights[rows]
         measure = metrics.measure(self.task, labels, self.predictions[rows], self.threshold)
         if metrics.too_small(self.task, labels):
             ones = np.ones(len(rows))
-            return dict(metrics.without_intervals(measure(ones if own is None else own)))
+            return metrics.without_intervals(measure(ones if own is None else own))
         samples, seed = self.job.evaluation.bootstrap, self.job.seed
-        return dict(metrics.intervals(measure, len(rows), samples, seed, own))
+        return metrics.intervals(measure, len(rows), samples, seed, own)
 
     def score(self, rows: np.ndarray, predictions: np.ndarray, metric: str) -> float:
         """Returns a metric of some rows with other predictions, higher for better ones."""
@@ -138,9 +144,9 @@ class _Scorer:
         return -value if metric in metrics.LOWER_IS_BETTER else value
 
 
-def slice_columns(names: Sequence[str], schema: dict[str, Any]) -> list[RawColumn]:
+def slice_columns(names: Sequence[str], schema: Schema) -> list[RawColumn]:
     """Returns the columns to slice by; raises MillraceError when one is no feature column."""
-    types = {c["name"]: c["type"] for c in schema["columns"] if c["name"] != schema["label"]}
+    types = {name: type_ for name, type_ in schema.types.items() if name != schema.label}
     for name in names:
         if name not in types:
             raise MillraceError(
@@ -193,7 +199,7 @@ def _read_raw(
 
 def _importance(
     predictor: Predictor, raw: dict[str, np.ndarray], scorer: _Scorer, metric: str
-) -> list[dict[str, Any]]:
+) -> list[Importance]:
     names, seed = [column.name for column in predictor.preprocessing.raw], scorer.job.seed
     drawn = importance.draw(len(scorer.labels), len(names), seed)
     predict = predictor.permuter({name: raw[name][drawn] for name in names})
@@ -216,11 +222,11 @@ def _baseline(
 
 def told(evaluated: Evaluated, setting: str) -> Iterator[str]:
     """Yields what the log says of an evaluation; `setting` is `selection.metric` of the config."""
-    metric = metrics.selection_metric(setting, evaluated.metrics["task"])
-    if (value := evaluated.metrics["metrics"][metric]) is None:
+    metric = metrics.selection_metric(setting, evaluated.metrics.task)
+    if (found := evaluated.metrics.metrics[metric]) is None:
         return
-    if reason := evaluated.metrics["too_small"]:
-        yield f"{metric} {value['value']:.4f}"
-        yield f"warning: the {evaluated.metrics['split']} has {reason}: too few to trust a metric."
+    if reason := evaluated.metrics.too_small:
+        yield f"{metric} {found.value:.4f}"
+        yield f"warning: the {evaluated.metrics.split} has {reason}: too few to trust a metric."
     else:
-        yield f"{metric} {value['value']:.4f}, 95 %: {value['low']:.4f} to {value['high']:.4f}"
+        yield f"{metric} {found.value:.4f}, 95 %: {found.low:.4f} to {found.high:.4f}"

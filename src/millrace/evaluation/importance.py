@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from millrace.artifacts.diagnostics import Importance
 from millrace.progress import Progress
 
 REPEATS = 3
@@ -33,7 +33,7 @@ def importance(
     rows: int,
     score: Callable[[np.ndarray], float],
     seed: int,
-) -> list[dict[str, Any]]:
+) -> list[Importance]:
     """Returns how much worse the predictions get when one raw column's values change places.
 
     Permutation importance (Breiman 2001): `drop` is the mean over three permutations, `low` and
@@ -54,7 +54,6 @@ def importance(
     with Progress(len(columns), "columns", "permute") as progress:
         for name in columns:
             drops = [whole - score(predict(name, rng.permutation(rows))) for _ in range(REPEATS)]
-            entry = {"column": name, "drop": sum(drops) / REPEATS}
-            found.append(entry | {"low": min(drops), "high": max(drops)})
+            found.append(Importance(name, sum(drops) / REPEATS, min(drops), max(drops)))
             progress.update()
-    return sorted(found, key=lambda entry: (-entry["drop"], entry["column"]))
+    return sorted(found, key=lambda entry: (-entry.drop, entry.column))

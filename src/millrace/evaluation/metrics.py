@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from millrace.artifacts.metrics import Interval
 from millrace.errors import MillraceError
 
 METRICS = {
@@ -128,17 +129,17 @@ def too_small(task: str, labels: np.ndarray) -> str | None:
     return None
 
 
-def without_intervals(values: Mapping[str, float]) -> dict[str, dict[str, float | None] | None]:
+def without_intervals(values: Mapping[str, float]) -> dict[str, Interval | None]:
     """Returns metrics in the form of `intervals`, of rows that are too few for them."""
     return {
-        name: None if math.isnan(value) else {"value": value, "low": None, "high": None}
+        name: None if math.isnan(value) else Interval(value, low=None, high=None)
         for name, value in values.items()
     }
 
 
 def intervals(
     measure: Measure, rows: int, samples: int, seed: int, weights: np.ndarray | None = None
-) -> dict[str, dict[str, float | None] | None]:
+) -> dict[str, Interval | None]:
     """Returns each metric's value with its 95 % interval: the percentile bootstrap over rows.
 
     Args:
@@ -149,7 +150,7 @@ def intervals(
         weights: how much each row counts, [rows]; None when all count the same.
 
     Returns:
-        `value`, `low` and `high` by metric; None for a metric that is not defined.
+        The intervals by metric; None for a metric that is not defined.
     """
     rng = np.random.default_rng(seed)
     own = _or_ones(weights, rows)
@@ -162,14 +163,14 @@ def intervals(
     return {name: _interval(value, np.array(drawn[name])) for name, value in values.items()}
 
 
-def _interval(value: float, drawn: np.ndarray) -> dict[str, float | None] | None:
+def _interval(value: float, drawn: np.ndarray) -> Interval | None:
     # A sample in which the metric is not defined (few positives, none drawn) says nothing.
     drawn = drawn[~np.isnan(drawn)]
     if math.isnan(value) or not len(drawn):
         return None
     # By ranks among the samples and one more, as few samples would give too narrow an interval.
     low, high = np.percentile(drawn, [2.5, 97.5], method="weibull")
-    return {"value": value, "low": float(low), "high": float(high)}
+    return Interval(value, float(low), float(high))
 
 
 def best_threshold(

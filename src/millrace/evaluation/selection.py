@@ -1,12 +1,15 @@
 """Which model wins, by how much, and whether it is good enough to be exported."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from millrace.artifacts.champion import Champion, Check, Gate, RunnerUp
+from millrace.artifacts.leaderboard import Entry, Leaderboard
+from millrace.artifacts.metrics import Interval, Metrics
+from millrace.artifacts.scores import Scores
 from millrace.errors import MillraceError
 from millrace.evaluation import metrics
 
@@ -16,44 +19,44 @@ class Candidate:
     """A model, and what its other runs say about it.
 
     Attributes:
-        metrics: what evaluate wrote to the model's metrics.json.
+        metrics: the model's metrics.
         seeds: the same for the model trained with other seeds; empty for an ensemble of them.
         folds: the same for each fold of a cross-validation.
     """
 
-    metrics: dict[str, Any]
-    seeds: Sequence[dict[str, Any]] = ()
-    folds: Sequence[dict[str, Any]] = ()
+    metrics: Metrics
+    seeds: Sequence[Metrics] = ()
+    folds: Sequence[Metrics] = ()
 
     @property
     def name(self) -> str:
-        return str(self.metrics["model"])
+        return self.metrics.model
 
     @property
     def parameters(self) -> int:
-        return int(self.metrics["training"]["parameters"])
+        return self.metrics.training.parameters
 
     @property
     def over(self) -> str:
         """What the interval of `measured` is over: folds, seeds or rows."""
         return "folds" if self.folds else "seeds" if self.seeds else "rows"
 
-    def measured(self, metric: str) -> dict[str, float] | None:
-        """Returns the metric by which the model is compared: value, low and high.
+    def measured(self, metric: str) -> Interval | None:
+        """Returns the metric by which the model is compared.
 
         Over folds and seeds it is the mean with a 95 % interval by Student's t; over rows, the
         metric on the test with its bootstrap interval. None where it is not defined.
         """
         runs = self.folds or [self.metrics, *self.seeds]
-        if any(run["metrics"][metric] is None for run in runs):
+        found = [measured for run in runs if (measured := run.metrics[metric])]
+        if len(found) < len(runs):
             return None
         if self.over == "rows":
-            found: dict[str, float] = self.metrics["metrics"][metric]
-            return found
-        values = np.array([run["metrics"][metric]["value"] for run in runs])
+            return found[0]
+        values = np.array([measured.value for measured in found])
         mean, error = float(values.mean()), float(values.std(ddof=1)) / len(values) ** 0.5
         reach = float(stats.t.ppf(0.975, len(values) - 1)) * error
-        return {"value": mean, "low": mean - reach, "high": mean + reach}
+        return Interval(mean, mean - reach, mean + reach)
 
 
 def rank(candidates: list[Candidate], setting: str) -> tuple[str, list[Candidate]]:
@@ -68,13 +71,13 @@ def rank(candidates: list[Candidate], setting: str) -> tuple[str, list[Candidate
             metric is not one of the task's, or it is not defined for a model.
     """
     for field in ("task", "rows"):
-        found = {x.name: x.metrics[field] for x in candidates}
+        found = {x.name: getattr(x.metrics, field) for x in candidates}
         if len(set(found.values())) > 1:
             raise MillraceError(
                 f"metrics: expected the same {field} for all models, found {found}.",
                 note="evaluate the models again, on the same examples.",
             )
-    metric = metrics.selection_metric(setting, candidates[0].metrics["task"])
+    metric = metrics.selection_metric(setting, candidates[0].metrics.task)
     undefined = [x.name for x in candidates if x.measured(metric) is None]
     if undefined:
         raise MillraceError(
@@ -88,32 +91,38 @@ def rank(candidates: list[Candidate], setting: str) -> tuple[str, list[Candidate
 def _value(candidate: Candidate, metric: str) -> float:
     measured = candidate.measured(metric)
     assert measured is not None, "rank refuses a metric that is not defined"
-    return measured["value"]
+    return measured.value
 
 
-def leaderboard(ranked: list[Candidate]) -> list[dict[str, Any]]:
-    """Returns a row for each ranked model: metrics with intervals, and how large it is.
+def scores(metric: str, ranked: list[Candidate], names: Iterable[str]) -> Scores:
+    """Returns the metric by which the models are compared, in the order of `names`."""
+    values = {model.name: _value(model, metric) for model in ranked}
+    return Scores(metric, {name: values[name] for name in names})
 
-    `over` says what the intervals are over, `bytes` is the size of the weights. A metric that is
-    not defined is None.
-    """
-    rows = []
-    for place, model in enumerate(ranked, start=1):
-        row = {"rank": place, "model": model.name, "kind": model.metrics["kind"]}
-        for name in model.metrics["metrics"]:
-            measured = model.measured(name) or dict.fromkeys(("value", "low", "high"))
-            row[name] = measured["value"]
-            row[f"{name}_low"], row[f"{name}_high"] = measured["low"], measured["high"]
-        training = model.metrics["training"]
-        row |= {"over": model.over, "runs": len(model.folds) or 1 + len(model.seeds)}
-        row |= {key: training.get(key) for key in ("parameters", "bytes", "epochs")}
-        rows.append(row)
-    return rows
+
+def leaderboard(ranked: list[Candidate]) -> Leaderboard:
+    """Returns the ranked models: their metrics with intervals, and how large they are."""
+    return Leaderboard(
+        [
+            Entry(
+                rank=rank,
+                model=model.name,
+                kind=model.metrics.kind,
+                metrics={name: model.measured(name) for name in model.metrics.metrics},
+                over=model.over,
+                runs=len(model.folds) or 1 + len(model.seeds),
+                parameters=model.parameters,
+                bytes=model.metrics.training.bytes,
+                epochs=model.metrics.training.epochs,
+            )
+            for rank, model in enumerate(ranked, start=1)
+        ]
+    )
 
 
 def champion(
     metric: str, ranked: list[Candidate], gate: float | None, smallest_within: float = 0.0
-) -> dict[str, Any]:
+) -> Champion:
     """Returns the model to export with its lead over the next and the checks it has to pass.
 
     It is the best; or the one with the fewest parameters, where some are worse by at most
@@ -132,49 +141,45 @@ def champion(
     other = next((x for x in ranked if x is not chosen), None)
     second = _value(other, metric) if other else None
     margin = None if second is None else metrics.improvement(metric, _value(chosen, metric), second)
-    tested, baseline = chosen.metrics["metrics"][metric], chosen.metrics["baseline"][metric]
-    checks = _checks(metric, tested["value"], baseline, gate)
-    return {
-        "model": chosen.name,
-        "kind": chosen.metrics["kind"],
-        "metric": metric,
-        **tested,
-        "over": chosen.over,
-        "runner_up": other
-        and {"model": other.name, "value": other.metrics["metrics"][metric]["value"]},
-        "margin": margin,
-        "gate": {"passed": all(check["passed"] for check in checks), "checks": checks},
-    }
+    tested, baseline = chosen.metrics.metrics[metric], chosen.metrics.baseline[metric]
+    assert tested and baseline is not None, "rank refuses a metric that is not defined"
+    checks = _checks(metric, tested.value, baseline, gate)
+    return Champion(
+        model=chosen.name,
+        kind=chosen.metrics.kind,
+        metric=metric,
+        value=tested.value,
+        low=tested.low,
+        high=tested.high,
+        over=chosen.over,
+        runner_up=_runner_up(metric, other) if other else None,
+        margin=margin,
+        gate=Gate(passed=all(check.passed for check in checks), checks=checks),
+    )
 
 
-def _checks(metric: str, value: float, baseline: float, gate: float | None) -> list[dict[str, Any]]:
-    checks = [
-        {
-            "check": f"{metric} better than that of a model that always predicts the same",
-            "expected": baseline,
-            "found": value,
-            "passed": metrics.improvement(metric, value, baseline) > 0,
-        }
-    ]
+def _runner_up(metric: str, other: Candidate) -> RunnerUp:
+    tested = other.metrics.metrics[metric]
+    assert tested, "rank refuses a metric that is not defined"
+    return RunnerUp(other.name, tested.value)
+
+
+def _checks(metric: str, value: float, baseline: float, gate: float | None) -> list[Check]:
+    better = f"{metric} better than that of a model that always predicts the same"
+    checks = [Check(better, baseline, value, metrics.improvement(metric, value, baseline) > 0)]
     if gate is not None:
-        checks.append(
-            {
-                "check": f"{metric} not worse than selection.gate",
-                "expected": gate,
-                "found": value,
-                "passed": metrics.improvement(metric, value, gate) >= 0,
-            }
-        )
+        passed = metrics.improvement(metric, value, gate) >= 0
+        checks.append(Check(f"{metric} not worse than selection.gate", gate, value, passed))
     return checks
 
 
-def require_gate(winner: dict[str, Any]) -> None:
+def require_gate(winner: Champion) -> None:
     """Raises MillraceError, with the figures, when the champion fails a check of its gate."""
-    for check in winner["gate"]["checks"]:
-        if not check["passed"]:
+    for check in winner.gate.checks:
+        if not check.passed:
             raise MillraceError(
-                f"champion {winner['model']!r}: expected {check['check']}, "
-                f"{check['expected']:.6g}; found {check['found']:.6g}.",
+                f"champion {winner.model!r}: expected {check.check}, "
+                f"{check.expected:.6g}; found {check.found:.6g}.",
                 note="the leaderboard has all figures; look at the features, or at the anomalies "
                 "that analyze found.",
             )

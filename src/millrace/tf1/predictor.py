@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from millrace.artifacts.training import Training
+from millrace.artifacts.training import History, Training
 from millrace.errors import MillraceError
 from millrace.features.preprocessing import Preprocessing
 from millrace.features.raw_row import read_raw
@@ -167,8 +167,7 @@ class OldCopy:
             copied = formats.copy(self.settings, directory / COPY)
             # Not the copy, whose path would mean nothing in a message.
             predictor = OldPredictor(self.name, self.settings, Path(), self.learned)
-            # Trained elsewhere: there is no history to tell.
-            TrainingFolder(directory).history.write_text("epoch,loss,val_loss\n", encoding="utf-8")
+            History([]).save(TrainingFolder(directory).history)  # it was trained elsewhere
             files = sorted(path for path in (directory / COPY).rglob("*") if path.is_file())
             Training(
                 model=self.name,

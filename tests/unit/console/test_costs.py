@@ -16,6 +16,7 @@ from millrace.console import costs
 from millrace.errors import MillraceError
 from millrace.export import conversion
 from millrace.results import Logs, Results
+from tests.helpers.artifacts import champion_of
 
 SAID = 'costs: {{"cpu_seconds": {}, "peak_mib": {}}}\n'
 
@@ -93,7 +94,7 @@ def finished(made_job, tmp_path, monkeypatch):
     results.mkdir(parents=True)
     for name in ("preprocessing.json", "examples", "models"):
         (results / name).symlink_to(made.results / name)
-    (results / "champion.json").write_text('{"metric": "auc"}')
+    champion_of("dnn").save(results / "champion.json")
     row = {"rank": 1, "model": "dnn", "auc": 0.75, "auc_low": 0.7, "auc_high": 0.8}
     with (results / "leaderboard.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, [*row, "parameters"])

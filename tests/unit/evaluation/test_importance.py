@@ -21,11 +21,11 @@ def test_the_column_that_counts_comes_first() -> None:
     found = importance.importance(
         predict, list(raw), 500, lambda p: -((p - raw["signal"]) ** 2).mean(), seed=0
     )
-    assert [entry["column"] for entry in found] == ["signal", "noise"]
+    assert [entry.column for entry in found] == ["signal", "noise"]
     # Of independent values with variance 1, the squared difference is 2 on average.
-    assert found[0]["drop"] == pytest.approx(2, abs=0.3)
-    assert found[0]["low"] <= found[0]["drop"] <= found[0]["high"]
-    assert (found[1]["drop"], found[1]["low"], found[1]["high"]) == (0, 0, 0)
+    assert found[0].drop == pytest.approx(2, abs=0.3)
+    assert found[0].low <= found[0].drop <= found[0].high
+    assert (found[1].drop, found[1].low, found[1].high) == (0, 0, 0)
 
 
 def test_it_needs_a_score_and_a_column() -> None:

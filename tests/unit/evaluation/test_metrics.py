@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 
+from millrace.artifacts.metrics import Interval
 from millrace.errors import MillraceError
 from millrace.evaluation import metrics
 
@@ -130,8 +131,10 @@ def test_intervals_are_those_of_drawn_rows() -> None:
         low, high = np.percentile(
             [oracle(y[rows], p[rows]) for rows in draws], [2.5, 97.5], method="weibull"
         )
-        expected = {"value": oracle(y, p), "low": low, "high": high}
-        assert found[name] == pytest.approx(expected)
+        interval = found[name]
+        assert interval is not None
+        expected = (oracle(y, p), low, high)
+        assert (interval.value, interval.low, interval.high) == pytest.approx(expected)
 
 
 def test_intervals_cover_the_truth_about_95_times_in_100() -> None:
@@ -142,20 +145,24 @@ def test_intervals_cover_the_truth_about_95_times_in_100() -> None:
         y = np.arange(300) % 2
         p = 1 / (1 + np.exp(-(rng.normal(size=300) + y)))
         auc = metrics.intervals(metrics.measure("binary", y, p), 300, 100, seed)["auc"]
-        covered += auc["low"] <= 0.7602 <= auc["high"]
+        assert auc is not None
+        assert auc.low is not None
+        assert auc.high is not None
+        covered += auc.low <= 0.7602 <= auc.high
     assert 87 <= covered <= 99
 
 
 def test_intervals_of_few_positives_are_numbers() -> None:
     y, p = np.array([1] + [0] * 20), np.linspace(1, 0, 21)
     auc = metrics.intervals(metrics.measure("binary", y, p), 21, 50, 0)["auc"]
-    assert auc == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert auc == Interval(1.0, 1.0, 1.0)
 
 
 def test_one_class_has_no_auc() -> None:
     found = metrics.intervals(metrics.measure("binary", [0, 0], [0.1, 0.2]), 2, 10, 0)
     assert found["auc"] is None
-    assert found["accuracy"]["value"] == 1.0
+    assert found["accuracy"] is not None
+    assert found["accuracy"].value == 1.0
 
 
 def test_a_constant_prediction_is_the_baseline() -> None:
@@ -240,9 +247,11 @@ def test_a_row_of_weight_two_is_two_rows() -> None:
     constant = metrics.constant_predictions("multiclass", y, 1, weights)
     np.testing.assert_allclose(constant, [[1 - doubled_y.mean(), doubled_y.mean()]])
     measure = metrics.measure("binary", y, p, 0.4)
-    intervals = metrics.intervals(measure, len(y), 50, 0, weights)["auc"]
-    assert intervals is not None
-    assert intervals["low"] < intervals["value"] == found["auc"] < intervals["high"]
+    auc = metrics.intervals(measure, len(y), 50, 0, weights)["auc"]
+    assert auc is not None
+    assert auc.low is not None
+    assert auc.high is not None
+    assert auc.low < auc.value == found["auc"] < auc.high
 
 
 @pytest.mark.parametrize(
@@ -266,4 +275,4 @@ def test_rows_that_are_too_few_for_an_interval(
 
 def test_metrics_without_intervals_keep_their_values() -> None:
     found = metrics.without_intervals({"auc": 1.0, "f1": float("nan")})
-    assert found == {"auc": {"value": 1.0, "low": None, "high": None}, "f1": None}
+    assert found == {"auc": Interval(1.0, low=None, high=None), "f1": None}

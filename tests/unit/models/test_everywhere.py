@@ -5,6 +5,8 @@ import json
 import pytest
 import yaml
 
+from tests.helpers.artifacts import champion_of, metrics_of
+
 MODELS = {
     "linear": {"kind": "linear"},
     "wide_deep": {"kind": "wide_deep", "hidden_units": [16, 8], "activation": "tanh"},
@@ -35,10 +37,9 @@ def take_everywhere(job, model, directory):
         models = directory / "models"
         output = models / run / "training"
         job.run("train", config=config, model=run, models=models, output=output)
-    (trained / "metrics.json").write_text(json.dumps({"threshold": 0.5}))
+    metrics_of(model, {}).save(trained / "metrics.json")
     champion = directory / "champion.json"
-    gate = {"passed": True, "checks": []}
-    champion.write_text(json.dumps({"model": model, "gate": gate}))
+    champion_of(model).save(champion)
     exported = {
         "saved_model": directory / "saved_model" / "1",
         "signature": directory / "signature.json",

@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from millrace.artifacts.champion import Check
+from tests.helpers.artifacts import champion_of
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -29,9 +32,8 @@ def test_signature_says_what_the_model_takes_and_gives(made_job):
 
 
 def test_a_champion_that_failed_its_gate_is_not_exported(tmp_path: Path) -> None:
-    check = {"check": "auc not worse than selection.gate", "expected": 0.9, "found": 0.7}
-    gate = {"passed": False, "checks": [check | {"passed": False}]}
-    (tmp_path / "champion.json").write_text(json.dumps({"model": "dnn", "gate": gate}))
+    check = Check("auc not worse than selection.gate", expected=0.9, found=0.7, passed=False)
+    champion_of("dnn", check).save(tmp_path / "champion.json")
     arguments = ["--champion", "champion.json", "--models", "models"]
     arguments += [
         "--preprocessing",

@@ -8,25 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from millrace.artifacts.diagnostics import Diagnostics, PrecisionRecall
+from millrace.artifacts.metrics import Interval
+from millrace.results import RunFolder
+from tests.helpers.artifacts import metrics_of
+
 REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name, auc in {"linear": 0.6875, "dnn": 0.71875}.items():
-        metrics = {
-            "model": name,
-            "kind": name,
-            "task": "binary",
-            "rows": 1000,
-            "metrics": {"auc": {"value": auc, "low": 0.65, "high": 0.75}, "log_loss": None},
-            "baseline": {"auc": 0.5, "log_loss": 0.7},
-            "training": {"parameters": 30, "bytes": 120, "epochs": 2},
-        }
-        (tmp_path / "models" / name).mkdir(parents=True)
-        (tmp_path / "models" / name / "metrics.json").write_text(json.dumps(metrics))
-        diagnostics = {"pr": {"recall": [0.5, 1.0], "precision": [1.0, 0.25], "threshold": [1, 0]}}
-        (tmp_path / "models" / name / "diagnostics.json").write_text(json.dumps(diagnostics))
+        run = RunFolder(tmp_path / "models" / name)
+        measured = {"auc": Interval(auc, 0.65, 0.75), "log_loss": None}
+        metrics_of(name, measured).save(run.metrics)
+        pr = PrecisionRecall(recall=[0.5, 1.0], precision=[1.0, 0.25], threshold=[1, 0])
+        Diagnostics(pr=pr).save(run.diagnostics)
         (tmp_path / "models" / name / "training").mkdir()
         history = "epoch,loss,val_loss\n0,0.5,0.75\n1,0.25,0.625\n"
         (tmp_path / "models" / name / "training" / "history.csv").write_text(history)
