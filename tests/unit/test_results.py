@@ -13,7 +13,7 @@ def test_the_paths_are_those_that_the_docs_and_dvc_know() -> None:
     assert RESULTS.run("tabm/seeds/1").metrics == Path("results/a/models/tabm/seeds/1/metrics.json")
     assert RESULTS.hardware_of("tabm/seeds/1") == Path("results/a/hardware/tabm/seeds/1.json")
     assert RESULTS.part(3) == Path("results/a/parts/3")
-    assert RawFolder.of("a").manifest == Path("data/raw/a/manifest.json")
+    assert RawFolder.of("a").manifest == Path("results/a/raw/manifest.json")
     assert Logs.of("a").log("train/tabm") == Path("logs/a/train/tabm.log")
 
 
