@@ -86,9 +86,9 @@ lint: $(INSTALLED) $(VENV)/docs ## Check the sources: style, types, spelling
 site: $(INSTALLED) $(VENV)/docs ## Build the documentation into site/
 	zensical build --clean --strict
 
-docs: $(INSTALLED) ## Write config/schema.json, config/REFERENCE.md and docs/artifacts.md from their classes
-	python -m millrace.config.reference
-	python -m millrace.artifacts.reference
+docs: $(INSTALLED) ## Write config/schema.json and the generated pages of docs/
+	for module in millrace.config.reference millrace.artifacts.reference tools.reference_pages; do \
+	    python -m $$module || exit; done
 
 dvc: $(INSTALLED) ## After a change of rules/ or config/config.yaml, write dvc.yaml from them
 	@python -m millrace.workflow.drivers dvc

@@ -55,7 +55,7 @@ def _stage(found: dict[str, Any]) -> list[str]:
         f" the examples have with their CRC32C. That limit is"
         f" {found['limit']['cpu_per_million_rows']:.1f} µs per row of the same table with a day and"
         " a weight beside. The stage takes, as the rows are divided"
-        " ([benchmarks/ingestion_scaling.py](../benchmarks/ingestion_scaling.py)):"
+        " (`benchmarks/ingestion_scaling.py`):"
     )
     lines = [
         "| rows are divided | µs per row | times the limit | peak memory |",

@@ -163,7 +163,7 @@ def compare_file(
     rejected = _rejected_rows(folder)
     seen = dict.fromkeys(range(1, len(cells) + 1), 0)
     columns = list(enumerate(zip(names, kinds, strict=True)))
-    for row, values in _examples(folder, schema):
+    for row, values in _examples(folder, types):
         seen[row] += 1
         for place, (name, kind) in columns:
             text = cells[row - 1][place]
@@ -227,12 +227,12 @@ def _run(script: Path, options: list[str]) -> str:
     return ""
 
 
-def _examples(folder: Path, schema: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _examples(folder: Path, types: dict[str, str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields the row of the file and the values of every example."""
     for split in SPLITS:
         shards = examples.shard_paths(folder / "examples", split)
         origins = pd.read_parquet(folder / "examples" / f"{split}.origins.parquet")["row"].tolist()
-        batches = examples.read_batches(shards, schema)
+        batches = examples.read_batches(shards, types)
         values = [row for batch in batches for row in batch.to_pylist()]
         yield from zip(origins, values, strict=True)
 

@@ -1,4 +1,4 @@
-"""Writes docs/artifacts.md from the classes of the artifacts and their docstrings.
+"""Writes docs/reference/artifacts.md from the classes of the artifacts and their docstrings.
 
 Run as `python -m millrace.artifacts.reference`.
 """
@@ -33,7 +33,7 @@ from millrace.artifacts.statistics import Statistics
 from millrace.artifacts.training import History, Training
 from millrace.results import ConvertedFolder, RawFolder, Results, RunFolder, TrainingFolder
 
-PAGE = Path("docs/artifacts.md")
+PAGE = Path("docs/reference/artifacts.md")
 
 # The class of each file, in the order of the DAG. Two may share one.
 CLASSES: dict[str, type] = {
@@ -86,7 +86,7 @@ the docstrings of the classes.
 
 
 def page() -> str:
-    """Returns the content of docs/artifacts.md."""
+    """Returns the content of docs/reference/artifacts.md."""
     described: set[type] = set()
     parts = [INTRODUCTION]
     for path, class_ in CLASSES.items():

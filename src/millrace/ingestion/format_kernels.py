@@ -253,7 +253,8 @@ def count_numbers(
 
     Args:
       spans: int64 [rows, 2], the cells; `wanted`, bool [rows], says which are looked at.
-      decimals, thousands: uint8 [ways], the bytes that separate.
+      decimals: uint8 [ways], the bytes that separate the decimals.
+      thousands: uint8 [ways], those that separate the thousands.
       counts: int64 [ways, COUNTS], added to.
       currencies: int64 [ways], a bit for each currency that is met, added to.
     """

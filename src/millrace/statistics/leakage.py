@@ -27,9 +27,11 @@ def strength(
 
     Args:
         database: holds the tables train and validation with columns c0, c1 …, NULL for missing.
-        i, label: the places of the column and of the label.
+        i: the column's index in the tables.
+        label: the label's.
         type_: the column's type in schema.json.
-        task, classes: the label's, as `labels.resolve` gives them.
+        task: the label's, as `labels.resolve` gives it.
+        classes: the label's classes, likewise.
     """
     number = type_ in ("int64", "float32", "float64", "bool")
     if task == "multiclass":
