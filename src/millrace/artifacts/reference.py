@@ -90,7 +90,7 @@ def page() -> str:
     described: set[type] = set()
     parts = [INTRODUCTION]
     for path, class_ in CLASSES.items():
-        parts.append(f"## {path}\n")
+        parts.append(f"## `{path}`\n")
         if class_ in described:
             parts.append(f"Has the keys of {_file_of(class_)}.\n")
             continue
@@ -135,7 +135,7 @@ def _type(hint: Any, optional: bool = False) -> str:
     if optional:
         return f"{_type(_without_null(hint))}, optional"
     if is_dataclass(hint) and isinstance(hint, type):
-        return f"[{hint.__name__}](#{hint.__name__.lower()})"
+        return f"[{hint.__name__}](#{_anchor(hint)})"
     if hint in NAMES:
         return NAMES[hint]
     arguments = get_args(hint)
@@ -146,6 +146,12 @@ def _type(hint: Any, optional: bool = False) -> str:
     if get_origin(hint) is tuple:
         return f"[{', '.join(_type(argument) for argument in arguments)}]"
     return " or ".join(_type(argument) for argument in arguments)
+
+
+def _anchor(class_: type) -> str:
+    """Returns the anchor of a class's heading, which is the file's where it is a whole file."""
+    heading = _file_of(class_) if class_ in CLASSES.values() else class_.__name__
+    return re.sub(r"[^\w-]", "", heading).lower()
 
 
 def _without_null(hint: Any) -> Any:
