@@ -15,12 +15,16 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 RULES = sorted((ROOT / "rules").glob("*.smk"))
 
 LINES_OF_A_FUNCTION = 60
+LINES_OF_A_MODULE = 350
 LINES_OF_A_SCRIPT = 80
 LINES_OF_A_RULE_FILE = 130
 MODULES_OUTSIDE_ROOMS = 6
 
 # Longer than they should be; what is divided leaves the list.
 NOT_YET = {
+    "src/millrace/config/features.py",
+    "src/millrace/evaluation/metrics.py",
+    "src/millrace/features/feature_columns/lookup.py",
     "src/millrace/statistics/statistics.py: compute",
     "scripts/gather.py",
     "scripts/verify.py",
@@ -61,6 +65,11 @@ def test_rooms_import_rooms_below_them_and_have_no_cycles() -> None:
 def test_functions_fit_on_a_page(path: Path) -> None:
     found = {name for name, length in functions(path) if length > LINES_OF_A_FUNCTION}
     assert found <= NOT_YET
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_modules_are_short(path: Path) -> None:
+    assert lines(path) <= LINES_OF_A_MODULE or relative(path) in NOT_YET
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=relative)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from millrace.artifacts.account import Taken
 from millrace.config.data import DataConfig
 from millrace.errors import MillraceError
-from millrace.ingestion import cells, formats, inference, origins
+from millrace.ingestion import cells, formats, inference, notes, origins
 from millrace.ingestion.blocks import Markers
 from millrace.ingestion.committed_schema import Domain, read_schema
 from millrace.ingestion.tables import Census, check_column
@@ -37,7 +38,7 @@ class Columns:
     unique: Sequence[str]
     markers: Markers
     read_as: dict[str, str]
-    taken: Sequence[inference.Taken]
+    taken: Sequence[Taken]
 
     def reads_as(self, other: "Columns") -> bool:
         """Says whether another's types and formats are the same, so that rows are too."""
@@ -94,7 +95,7 @@ def inferred(census: Census, data: DataConfig, whole: bool) -> Columns:
         markers=Markers.of(data.markers),
         # One with a format is text until it is read by that.
         read_as=dict(types if whole else given.types) | dict.fromkeys(as_text, "string"),
-        taken=[*found.taken, *inference.marked(census, label, looked_at, confirmed)],
+        taken=[*found.taken, *notes.marked(census, label, looked_at, confirmed)],
     )
 
 

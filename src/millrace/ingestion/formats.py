@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.ingestion import cells, format_kernels
+from millrace.ingestion import cells, number_kernels, time_kernels
 
 Array = np.ndarray[Any, Any]
 
@@ -30,7 +30,7 @@ SAMPLES = 50
 # A way to write that fits fewer of them is not looked at in the rest of the table.
 LEAST_SHARE = 0.25
 
-_THOUSANDS = {"": 0, ",": 44, ".": 46, " ": format_kernels.SPACE, "'": format_kernels.APOSTROPHE}
+_THOUSANDS = {"": 0, ",": 44, ".": 46, " ": number_kernels.SPACE, "'": number_kernels.APOSTROPHE}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class NumberFormat:
         """
         found, values = classes.copy(), np.zeros(len(classes), np.int64)
         signs = ord(self.decimal), _THOUSANDS[self.thousands]
-        format_kernels.read_numbers(data, spans, *signs, found, values)
+        number_kernels.read_numbers(data, spans, *signs, found, values)
         for row in np.flatnonzero(found == cells.PRECISE).tolist():
             number = self._precise(data[slice(*spans[row])].tobytes().decode())
             values[row : row + 1] = np.array([number]).view(np.int64)
@@ -87,7 +87,7 @@ class TimeFormat:
 
     def __post_init__(self) -> None:
         known = [letter for directive, letter in _parts(self.pattern) if directive]
-        allowed = format_kernels.OPS + "".join(_ALIKE)
+        allowed = time_kernels.OPS + "".join(_ALIKE)
         if unknown := [letter for letter in known if letter not in allowed]:
             raise MillraceError(
                 f"format {self.pattern!r}: expected directives out of "
@@ -113,17 +113,17 @@ class TimeFormat:
         found: list[tuple[int, int]] = []
         for directive, letter in _parts(self.pattern):
             if directive:
-                op = format_kernels.OPS.index(_ALIKE.get(letter, letter))
+                op = time_kernels.OPS.index(_ALIKE.get(letter, letter))
                 found.append((op, 0))
             else:
-                found += [(format_kernels.LITERAL, byte) for byte in letter.encode()]
+                found += [(time_kernels.LITERAL, byte) for byte in letter.encode()]
         return np.array(found, np.int64).reshape(-1, 2)
 
     def read(self, data: Array, spans: Array, classes: Array) -> tuple[Array, Array]:
         """As NumberFormat.read."""
         found, values = classes.copy(), np.zeros(len(classes), np.int64)
         kind = cells.DATE if self.kind == "date" else cells.TIMESTAMP
-        format_kernels.read_times(data, spans, self.ops, kind, found, values)
+        time_kernels.read_times(data, spans, self.ops, kind, found, values)
         return found, values
 
     def __str__(self) -> str:
@@ -215,7 +215,7 @@ class Evidence:
         self.samples: dict[bytes, None] = {}
         self.numbers = [way for way in NUMBERS if _agrees(way, given)]
         self.times: list[TimeFormat] = []
-        self.number_counts = np.zeros((len(self.numbers), format_kernels.COUNTS), np.int64)
+        self.number_counts = np.zeros((len(self.numbers), number_kernels.COUNTS), np.int64)
         self.currencies = np.zeros(len(self.numbers), np.int64)
         self.time_counts: list[int] = []
         self._looked = False
@@ -230,18 +230,33 @@ class Evidence:
             self._look()
         if self.numbers:
             signs = _signs(self.numbers)
-            format_kernels.count_numbers(
+            number_kernels.count_numbers(
                 data, spans, wanted, *signs, self.number_counts, self.currencies
             )
         for place, way in enumerate(self.times):
-            self.time_counts[place] += format_kernels.count_times(data, spans, wanted, way.ops)
+            self.time_counts[place] += time_kernels.count_times(data, spans, wanted, way.ops)
 
     def add_plain(self, whole: int, fractions: int) -> None:
         """Counts cells of earlier blocks, all of them numbers as programs write them."""
         with_point = np.array([way.decimal == "." for way in self.numbers], np.int64)
-        self.number_counts[:, format_kernels.FITS] += whole + fractions * with_point
-        self.number_counts[:, format_kernels.WHOLE] += whole
-        self.number_counts[:, format_kernels.DECIMAL] += fractions * with_point
+        self.number_counts[:, number_kernels.FITS] += whole + fractions * with_point
+        self.number_counts[:, number_kernels.WHOLE] += whole
+        self.number_counts[:, number_kernels.DECIMAL] += fractions * with_point
+
+    def values(self, way: NumberFormat | TimeFormat) -> list[Any]:
+        """Returns what the samples mean when they are written so; None for one that is not."""
+        texts = list(self.samples)
+        data, spans = _joined(texts)
+        classes, values = way.read(data, spans, np.full(len(texts), cells.TEXT, np.uint8))
+        return [
+            {
+                cells.INT: lambda value=value: int(value),
+                cells.FLOAT: lambda value=value: float(value.view(np.float64)),
+                cells.DATE: lambda value=value: str(value.astype("datetime64[D]")),
+                cells.TIMESTAMP: lambda value=value: str(value.astype("datetime64[us]")),
+            }.get(int(kind), lambda: None)()
+            for kind, value in zip(classes, values, strict=True)
+        ]
 
     def _sample(self, data: Array, spans: Array, texts: Array) -> None:
         if len(self.samples) < SAMPLES:
@@ -253,13 +268,12 @@ class Evidence:
         """Decides by the first cells that are text which ways to write are worth counting."""
         self._looked = True
         texts = [text for text in self.samples if len(text) < 64]
-        data = np.frombuffer(b"".join(texts) + b"\0", np.uint8)
-        ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-        spans, wanted = np.stack([ends[:-1], ends[1:]], axis=1), np.ones(len(texts), np.bool_)
+        data, spans = _joined(texts)
+        wanted = np.ones(len(texts), np.bool_)
         least = max(1, LEAST_SHARE * len(self.samples))
         counts, currencies = np.zeros_like(self.number_counts), np.zeros_like(self.currencies)
-        format_kernels.count_numbers(data, spans, wanted, *_signs(self.numbers), counts, currencies)
-        kept = np.flatnonzero(counts[:, format_kernels.FITS] >= least)
+        number_kernels.count_numbers(data, spans, wanted, *_signs(self.numbers), counts, currencies)
+        kept = np.flatnonzero(counts[:, number_kernels.FITS] >= least)
         self.numbers = [self.numbers[place] for place in kept.tolist()]
         self.number_counts, self.currencies = self.number_counts[kept], self.currencies[kept]
         # There are many ways to write a time, so that most columns are not to be tried with each.
@@ -267,9 +281,15 @@ class Evidence:
             self.times = [
                 way
                 for way in _times()
-                if format_kernels.count_times(data, spans, wanted, way.ops) >= least
+                if time_kernels.count_times(data, spans, wanted, way.ops) >= least
             ]
         self.time_counts = [0] * len(self.times)
+
+
+def _joined(texts: Sequence[bytes]) -> tuple[Array, Array]:
+    """Returns texts as the kernels take cells: their bytes, and int64 [texts, 2] where each is."""
+    ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    return np.frombuffer(b"".join(texts) + b"\0", np.uint8), np.stack([ends[:-1], ends[1:]], axis=1)
 
 
 def _agrees(way: NumberFormat, given: tuple[str | None, str | None]) -> bool:

@@ -1,36 +1,23 @@
 """What the columns of a table are, decided from the counts of their cells: types and formats."""
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from millrace.artifacts.account import Taken
 from millrace.config.data import DataConfig
 from millrace.config.values import plain_form
 from millrace.errors import MillraceError
-from millrace.ingestion import cells, format_kernels
+from millrace.ingestion import cells, notes, number_kernels
 from millrace.ingestion.formats import Evidence, Format, NumberFormat, TimeFormat, of_column
 from millrace.ingestion.tables import Census
 
 NUMBERS = ("int64", "float32", "float64")
 TIMES = ("date", "timestamp")
 
-# A text for a missing value in more of the label's cells than this may be a class.
-MANY_MARKED = 0.01
-
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What a column's cells were taken for, where a person might have meant something else."""
-
-    severity: str
-    kind: str
-    column: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -99,11 +86,11 @@ def infer(census: Census, names: Sequence[str], given: Given, tolerated: float) 
             continue
         if types[name] != "string" and given.separators == (None, None):
             continue
-        ways = _fitting_numbers(census.evidence[name], census[name], tolerated)
+        ways = _fitting_numbers(census.evidence[name], census.present(name), tolerated)
         if ways and given.types.get(name, "float64") in NUMBERS:
             open_ones[name] = ways
         elif given.types.get(name, "date") in TIMES and types[name] not in TIMES:
-            found = _time(name, census.evidence[name], census[name], tolerated, taken)
+            found = _time(name, census.evidence[name], census.present(name), tolerated, taken)
             if found:
                 types[name], formats[name] = found.kind, found
     decimals = _decimals(census, names, types, open_ones)
@@ -111,15 +98,17 @@ def infer(census: Census, names: Sequence[str], given: Given, tolerated: float) 
         way = _number(name, census.evidence[name], ways, decimals, taken)
         formats[name] = census.evidence[name].numbers[way]
         counts = census.evidence[name].number_counts[way]
-        whole = counts[format_kernels.WHOLE] == counts[format_kernels.FITS]
+        whole = counts[number_kernels.WHOLE] == counts[number_kernels.FITS]
         types[name] = "int64" if whole else "float64"
-    taken += _with_points(census, names, types, formats)
+    taken += notes.with_points(census, names, types, formats)
     types |= {name: given.types[name] for name in names if name in given.types}
     for name in names:
         if name not in formats and name not in given.types and types[name] == "string":
-            taken += _mixed(name, census)
-    taken += _not_held(census, {name for name in names if types[name] in ("float32", "float64")})
-    taken += _shown(census, {name: formats[name] for name in names if name in formats}, given)
+            taken += notes.mixed(name, census)
+    floats = {name for name in names if types[name] in ("float32", "float64")}
+    taken += notes.not_held(census, floats)
+    guessed = {name: formats[name] for name in names if name in formats.keys() - given.formats}
+    taken += notes.shown(census, guessed)
     return Inferred(types, {name: formats[name] for name in names if name in formats}, taken)
 
 
@@ -149,23 +138,19 @@ def _fits(fitting: int, present: int, tolerated: float) -> bool:
     return bool(fitting and present - fitting <= limit)
 
 
-def _present(counts: Array) -> int:
-    return int(counts.sum() - counts[cells.MISSING])
-
-
-def _fitting_numbers(evidence: Evidence, counts: Array, tolerated: float) -> list[int]:
+def _fitting_numbers(evidence: Evidence, present: int, tolerated: float) -> list[int]:
     """Returns the ways to write a number that most cells fit, none if too few do.
 
     Numbers of two currencies, or some in percent, are not of one unit: no numbers.
     """
-    present, found = _present(counts), evidence.number_counts
-    fits = found[:, format_kernels.FITS]
+    found = evidence.number_counts
+    fits = found[:, number_kernels.FITS]
     if not len(fits) or not _fits(int(fits.max()), present, tolerated):
         return []
     return [
         way
         for way in np.flatnonzero(fits == fits.max()).tolist()
-        if found[way, format_kernels.PERCENT] in (0, fits[way])
+        if found[way, number_kernels.PERCENT] in (0, fits[way])
         and int(evidence.currencies[way]).bit_count() <= 1
     ]
 
@@ -174,8 +159,8 @@ def _meaning(evidence: Evidence, way: int) -> tuple[tuple[str, int], ...]:
     """Returns what each separator stands for in how many cells: alike for ways that mean alike."""
     counts, format_ = evidence.number_counts[way], evidence.numbers[way]
     uses = {
-        format_.decimal: ("decimal", counts[format_kernels.DECIMAL]),
-        format_.thousands: ("thousands", counts[format_kernels.GROUPED]),
+        format_.decimal: ("decimal", counts[number_kernels.DECIMAL]),
+        format_.thousands: ("thousands", counts[number_kernels.GROUPED]),
     }
     return tuple(
         (f"{separator} {use}", int(count))
@@ -201,25 +186,6 @@ def _decimals(
         if len(meanings) == 1 and any(meanings):
             found.add(evidence.numbers[ways[0]].decimal)
     return found
-
-
-def _with_points(
-    census: Census, names: Sequence[str], types: Mapping[str, str], formats: Mapping[str, Format]
-) -> Iterator[Taken]:
-    """Tells of plain numbers with a point in a table whose other numbers have decimal commas."""
-    others = [
-        name
-        for name, format_ in formats.items()
-        if isinstance(format_, NumberFormat) and format_.decimal == ","
-    ]
-    for name in names if others else ():
-        if types[name] == "float64" and name not in formats and census[name][cells.FLOAT]:
-            message = (
-                f"{name!r} has decimal points, where {others[0]!r} has decimal commas; if its"
-                f" points separate thousands, declare data.types: {{{name}: {{kind: float64,"
-                ' decimal: ",", thousands: "."}}'
-            )
-            yield Taken("warning", "number_format", name, message)
 
 
 def _number(
@@ -250,21 +216,21 @@ def _number(
 
 
 def _time(
-    name: str, evidence: Evidence, counts: Array, tolerated: float, taken: list[Taken]
+    name: str, evidence: Evidence, present: int, tolerated: float, taken: list[Taken]
 ) -> TimeFormat | None:
     """Returns how a column's times are written, if they are times.
 
     Raises MillraceError when a day cannot be told from a month.
     """
     most = max(evidence.time_counts, default=0)
-    if not _fits(most, _present(counts), tolerated):
+    if not _fits(most, present, tolerated):
         return None
     ways = [
         way
         for way, count in zip(evidence.times, evidence.time_counts, strict=True)
         if count == most
     ]
-    readings = {tuple(_values(way, evidence)) for way in ways}
+    readings = {tuple(evidence.values(way)) for way in ways}
     if len(readings) == 1:
         return ways[0]
     text = next(iter(evidence.samples)).decode(errors="replace")
@@ -282,120 +248,3 @@ def _time(
         note=f"give it as data.types: {{{name}: {{kind: {ways[0].kind}, "
         f'format: "{ways[0].pattern}"}}}}, or leave it text with kind: string.',
     )
-
-
-def _values(way: Format, evidence: Evidence) -> list[Any]:
-    """Returns what the samples of a column mean when they are written so: None for no value."""
-    texts = list(evidence.samples)
-    ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    spans = np.stack([ends[:-1], ends[1:]], axis=1)
-    data = np.frombuffer(b"".join(texts) + b"\0", np.uint8)
-    classes, values = way.read(data, spans, np.full(len(texts), cells.TEXT, np.uint8))
-    return [
-        {
-            cells.INT: lambda value=value: int(value),
-            cells.FLOAT: lambda value=value: float(value.view(np.float64)),
-            cells.DATE: lambda value=value: str(value.astype("datetime64[D]")),
-            cells.TIMESTAMP: lambda value=value: str(value.astype("datetime64[us]")),
-        }.get(int(kind), lambda: None)()
-        for kind, value in zip(classes, values, strict=True)
-    ]
-
-
-def _mixed(name: str, census: Census) -> Iterator[Taken]:
-    """Tells of a column that is text though most of its cells are numbers."""
-    counts, evidence = census[name], census.evidence.get(name)
-    numbers = int(counts[[cells.INT, cells.FLOAT, cells.PRECISE]].sum())
-    unfit: list[str] = []
-    if evidence and len(evidence.numbers):
-        fits = evidence.number_counts[:, format_kernels.FITS]
-        numbers = max(numbers, int(fits.max()))
-        values = _values(evidence.numbers[int(fits.argmax())], evidence)
-        pairs = zip(evidence.samples, values, strict=True)
-        unfit = [text.decode(errors="replace") for text, value in pairs if value is None]
-    elif evidence:
-        unfit = [text.decode(errors="replace") for text in evidence.samples]
-    # Digits behind a zero are no numbers gone wrong: they are ids.
-    others = _present(counts) - numbers - int(counts[[cells.CODE, cells.LONG]].sum())
-    if 2 * numbers <= _present(counts) or (others <= 0 and not evidence):
-        return
-    if evidence and others <= 0:
-        message = f"{name!r} is text: its numbers are of several currencies, or some in percent"
-    elif unfit:
-        message = (
-            f"{name!r} is text, though {numbers:,} of its {_present(counts):,} cells are numbers; "
-            f"cells such as {', '.join(map(repr, unfit[:5]))} are none: where they stand for a"
-            " missing value, list them under data.missing_values"
-        )
-    else:
-        message = (
-            f"{name!r} is text, though {numbers:,} of its {_present(counts):,} cells are numbers;"
-            " data.types can make it a number, and rejects the rows that have none"
-        )
-    yield Taken("warning", "mixed", name, message)
-
-
-def _not_held(census: Census, names: Collection[str]) -> Iterator[Taken]:
-    """Tells of numbers in columns of floats that are not what models get."""
-    for name in census.names:
-        if name in names and (count := int(census[name][cells.INFINITE])):
-            message = (
-                f"{name!r} is infinite in {count:,} rows: models take it for the largest number,"
-                " and for a missing value where data.missing_values lists inf"
-            )
-            yield Taken("warning", "infinite", name, message)
-        if name in names and (count := census.rounded[name]):
-            message = (
-                f"{name!r} has {count:,} whole numbers that float32 cannot hold; models get the"
-                " nearest one that it can, seven digits: if they are ids, declare data.types:"
-                f" {{{name}: string}}"
-            )
-            yield Taken("warning", "rounded", name, message)
-
-
-def _shown(census: Census, formats: Mapping[str, Format], given: Given) -> Iterator[Taken]:
-    """Shows how the cells of each column with a format that was found are read."""
-    for name, format_ in formats.items():
-        if name in given.formats:
-            continue
-        evidence = census.evidence[name]
-        pairs = zip(evidence.samples, _values(format_, evidence), strict=True)
-        text, value = next(((t, v) for t, v in pairs if v is not None), (b"", None))
-        what = "numbers" if isinstance(format_, NumberFormat) else format_.pattern
-        message = f"{name!r} is read as {what}: {text.decode(errors='replace')!r} is {value}"
-        kind = "number_format" if isinstance(format_, NumberFormat) else "time_format"
-        yield Taken("info", kind, name, message)
-
-
-def marked(census: Census, label: str, names: Collection[str], confirmed: bool) -> Iterator[Taken]:
-    """Tells of texts that count as missing where they may be values.
-
-    Args:
-      census: the counts of all cells.
-      label: the label's column.
-      names: the columns that are looked at.
-      confirmed: whether the config itself lists the texts that stand for a missing value.
-
-    Raises MillraceError when many cells of the label hold such a text and none is empty.
-    """
-    for name in names:
-        texts = census.markers.get(name, Counter())
-        missing = int(census[name][cells.MISSING])
-        if confirmed or not texts or sum(texts.values()) < missing or not census.rows:
-            continue
-        share = missing / census.rows
-        listed = ", ".join(f"{text!r} ({count:,})" for text, count in sorted(texts.items()))
-        if name == label and share > MANY_MARKED:
-            raise MillraceError(
-                f"label {label!r}: expected labels, found {listed} in {share:.1%} of the rows,"
-                " which counts as missing, and no empty cell.",
-                note="if it is a class, list under data.missing_values only what stands for a"
-                ' missing value, such as [""]; if such rows have no label, list it there.',
-            )
-        letters = [text for text in texts if text.strip("/.").isalpha()]
-        if name != label and letters and share > MANY_MARKED:
-            message = (
-                f"{name!r} has no empty cell; {listed} counts as missing: if it is a value, set"
-                " data.missing_values without it"
-            )
-            yield Taken("warning", "marker", name, message)

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 
+from millrace.artifacts.account import Taken
 from millrace.config.data import DataConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import assignment, blocks, columns, rejects, splits, tables
 from millrace.ingestion.assignment import Assignment, FileAssignment
 from millrace.ingestion.blocks import Block, Markers, Reject, Table
 from millrace.ingestion.columns import Columns
-from millrace.ingestion.inference import Given, Taken
+from millrace.ingestion.inference import Given
 from millrace.ingestion.origins import OriginWriter
 from millrace.ingestion.rejects import RejectedRows
 from millrace.ingestion.repeats import Repeats

@@ -134,6 +134,10 @@ class Census:
         """Returns how many cells of a column are of each class: int64 [cells.CLASSES]."""
         return self._counts[name]
 
+    def present(self, name: str) -> int:
+        """Returns how many cells of a column are not missing."""
+        return int(self[name].sum() - self[name][cells.MISSING])
+
     def add(self, table: Table, block: Block) -> None:
         seen = np.zeros((len(table.names), cells.CLASSES), np.int64)
         whole_rows = block.counts == len(table.names)

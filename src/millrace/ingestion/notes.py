@@ -1,0 +1,129 @@
+"""What a person should know about how ingest read a table: warnings, and formats that it found."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from millrace.artifacts.account import Taken
+from millrace.errors import MillraceError
+from millrace.ingestion import cells, number_kernels
+from millrace.ingestion.formats import Format, NumberFormat
+from millrace.ingestion.tables import Census
+
+# A text for a missing value in more of the label's cells than this may be a class.
+MANY_MARKED = 0.01
+
+
+def with_points(
+    census: Census, names: Sequence[str], types: Mapping[str, str], formats: Mapping[str, Format]
+) -> Iterator[Taken]:
+    """Tells of plain numbers with a point in a table whose other numbers have decimal commas."""
+    others = [
+        name
+        for name, format_ in formats.items()
+        if isinstance(format_, NumberFormat) and format_.decimal == ","
+    ]
+    for name in names if others else ():
+        if types[name] == "float64" and name not in formats and census[name][cells.FLOAT]:
+            message = (
+                f"{name!r} has decimal points, where {others[0]!r} has decimal commas; if its"
+                f" points separate thousands, declare data.types: {{{name}: {{kind: float64,"
+                ' decimal: ",", thousands: "."}}'
+            )
+            yield Taken("warning", "number_format", name, message)
+
+
+def mixed(name: str, census: Census) -> Iterator[Taken]:
+    """Tells of a column that is text though most of its cells are numbers."""
+    counts, evidence, present = census[name], census.evidence.get(name), census.present(name)
+    numbers = int(counts[[cells.INT, cells.FLOAT, cells.PRECISE]].sum())
+    unfit: list[str] = []
+    if evidence and len(evidence.numbers):
+        fits = evidence.number_counts[:, number_kernels.FITS]
+        numbers = max(numbers, int(fits.max()))
+        values = evidence.values(evidence.numbers[int(fits.argmax())])
+        pairs = zip(evidence.samples, values, strict=True)
+        unfit = [text.decode(errors="replace") for text, value in pairs if value is None]
+    elif evidence:
+        unfit = [text.decode(errors="replace") for text in evidence.samples]
+    # Digits behind a zero are no numbers gone wrong: they are ids.
+    others = present - numbers - int(counts[[cells.CODE, cells.LONG]].sum())
+    if 2 * numbers <= present or (others <= 0 and not evidence):
+        return
+    if evidence and others <= 0:
+        message = f"{name!r} is text: its numbers are of several currencies, or some in percent"
+    elif unfit:
+        message = (
+            f"{name!r} is text, though {numbers:,} of its {present:,} cells are numbers; "
+            f"cells such as {', '.join(map(repr, unfit[:5]))} are none: where they stand for a"
+            " missing value, list them under data.missing_values"
+        )
+    else:
+        message = (
+            f"{name!r} is text, though {numbers:,} of its {present:,} cells are numbers;"
+            " data.types can make it a number, and rejects the rows that have none"
+        )
+    yield Taken("warning", "mixed", name, message)
+
+
+def not_held(census: Census, names: Collection[str]) -> Iterator[Taken]:
+    """Tells of numbers in columns of floats that are not what models get."""
+    for name in census.names:
+        if name in names and (count := int(census[name][cells.INFINITE])):
+            message = (
+                f"{name!r} is infinite in {count:,} rows: models take it for the largest number,"
+                " and for a missing value where data.missing_values lists inf"
+            )
+            yield Taken("warning", "infinite", name, message)
+        if name in names and (count := census.rounded[name]):
+            message = (
+                f"{name!r} has {count:,} whole numbers that float32 cannot hold; models get the"
+                " nearest one that it can, seven digits: if they are ids, declare data.types:"
+                f" {{{name}: string}}"
+            )
+            yield Taken("warning", "rounded", name, message)
+
+
+def shown(census: Census, formats: Mapping[str, Format]) -> Iterator[Taken]:
+    """Shows how the cells of each column with a format that was found are read."""
+    for name, format_ in formats.items():
+        evidence = census.evidence[name]
+        pairs = zip(evidence.samples, evidence.values(format_), strict=True)
+        text, value = next(((t, v) for t, v in pairs if v is not None), (b"", None))
+        what = "numbers" if isinstance(format_, NumberFormat) else format_.pattern
+        message = f"{name!r} is read as {what}: {text.decode(errors='replace')!r} is {value}"
+        kind = "number_format" if isinstance(format_, NumberFormat) else "time_format"
+        yield Taken("info", kind, name, message)
+
+
+def marked(census: Census, label: str, names: Collection[str], confirmed: bool) -> Iterator[Taken]:
+    """Tells of texts that count as missing where they may be values.
+
+    Args:
+      census: the counts of all cells.
+      label: the label's column.
+      names: the columns that are looked at.
+      confirmed: whether the config itself lists the texts that stand for a missing value.
+
+    Raises MillraceError when many cells of the label hold such a text and none is empty.
+    """
+    for name in names:
+        texts = census.markers.get(name, Counter())
+        missing = int(census[name][cells.MISSING])
+        if confirmed or not texts or sum(texts.values()) < missing or not census.rows:
+            continue
+        share = missing / census.rows
+        listed = ", ".join(f"{text!r} ({count:,})" for text, count in sorted(texts.items()))
+        if name == label and share > MANY_MARKED:
+            raise MillraceError(
+                f"label {label!r}: expected labels, found {listed} in {share:.1%} of the rows,"
+                " which counts as missing, and no empty cell.",
+                note="if it is a class, list under data.missing_values only what stands for a"
+                ' missing value, such as [""]; if such rows have no label, list it there.',
+            )
+        letters = [text for text in texts if text.strip("/.").isalpha()]
+        if name != label and letters and share > MANY_MARKED:
+            message = (
+                f"{name!r} has no empty cell; {listed} counts as missing: if it is a value, set"
+                " data.missing_values without it"
+            )
+            yield Taken("warning", "marker", name, message)
