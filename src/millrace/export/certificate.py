@@ -97,13 +97,9 @@ def certify(
     reference = predict(cells)
     judge = partial(parity.judge, task=predictor.preprocessing.task, threshold=threshold)
     results = []
-    with tempfile.TemporaryDirectory() as directory:
-        request = runtimes.Request(Path(directory) / "rows.json", exported.signature)
-        runtimes.write_rows(request.rows, cells)
-        for target in _targets(exported, job):
-            said = target.predict(request)
-            results.append(judge(target, said, reference, cells, rows.total))
-            _tell(results[-1])
+    for target, predictions in _predictions(exported, job, cells):
+        results.append(judge(target, predictions, reference, cells, rows.total))
+        _tell(results[-1])
     real = reference[: rows.total]
     stored = _stored_target(job)
     results.append(judge(stored, predict(rows.stored), real, rows.cells, rows.total))
@@ -134,6 +130,17 @@ def certify(
         "runtimes": results,
         **_left_out(exported),
     }
+
+
+def _predictions(
+    exported: Exported, job: JobConfig, cells: parity.Columns
+) -> Iterator[tuple[parity.Target, np.ndarray]]:
+    """Yields each exported form with what it predicts for the rows."""
+    with tempfile.TemporaryDirectory() as directory:
+        request = runtimes.Request(Path(directory) / "rows.json", exported.signature)
+        runtimes.write_rows(request.rows, cells)
+        for target in _targets(exported, job):
+            yield target, target.predict(request)
 
 
 def _helped(cells: parity.Columns, columns: tuple[RawColumn, ...]) -> dict[str, int]:
