@@ -44,13 +44,14 @@ def read(path: Path, **data: Any) -> Read:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made, "part")
         schema, account = ingest(files, 1, job.data, 0, folder)
+        columns = {column["name"]: column for column in schema["columns"]}
+        types = {name: column["type"] for name, column in columns.items()}
         parts = []
         for split in splits.SPLITS:
-            batches = list(examples.read_batches(examples.shard_paths(folder, split), schema))
+            batches = list(examples.read_batches(examples.shard_paths(folder, split), types))
             rows = pa.Table.from_batches(batches).to_pandas()
             places = origins.read(folder, split, len(rows))["row"].to_pylist()
             parts.append(rows.assign(split=split).set_axis(places))
-    columns = {column["name"]: column for column in schema["columns"]}
     return Read(pd.concat(parts).sort_index().reset_index(drop=True), columns, account["taken"])
 
 
