@@ -10,12 +10,16 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import pages
 
 from tests.helpers.differential import Findings, compare, make_table
 
 RESULT = Path(__file__).with_suffix(".json")
+PAGE = Path(__file__).parents[1] / "docs" / "testing.md"
 TABLES_AT_ONCE = 100
 
 
@@ -48,6 +52,19 @@ def _write(done: int, found: Findings) -> None:
     }
     kept = {"tables": done, "cells": found.rules.total(), **counts, "faults": found.faults[:20]}
     RESULT.write_text(json.dumps(kept, indent=1) + "\n")
+    pages.fill(PAGE, "differential.py", table(kept))
+
+
+def table(kept: dict[str, Any]) -> str:
+    """Returns the findings as docs/testing.md shows them."""
+    rules = [f"| {rule} | {cells:,} |" for rule, cells in kept["rules"].items()]
+    refused = sum(kept["refused"].values())
+    unlike = ", ".join(f"{what} in {cells:,}" for what, cells in kept["readers"].items())
+    lead = (
+        f"{kept['tables']:,} tables, {kept['cells']:,} cells; {len(kept['faults'])} faults, "
+        f"{refused} tables refused. Cells in which other readers differ: {unlike}."
+    )
+    return "\n".join(["", "| rule | cells |", "|---|--:|", *rules, "", lead, ""])
 
 
 if __name__ == "__main__":

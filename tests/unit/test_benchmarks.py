@@ -101,3 +101,10 @@ def test_what_is_measured_has_the_settings_of_the_stages(path: Path) -> None:
         assert "millrace" in itertools.takewhile(
             lambda x: x not in ("keras", "tensorflow"), packages
         )
+
+
+def test_the_differential_test_is_on_its_page() -> None:
+    differential = importlib.import_module("differential")
+    kept = json.loads(differential.RESULT.read_text(encoding="utf-8"))
+    assert pages.filled(differential.PAGE, "differential.py") == differential.table(kept)
+    assert kept["faults"] == []
