@@ -62,18 +62,8 @@ rule gather:
     output:
         examples=directory(R.examples),
         schema=R.schema,
-        account=report(
-            R.account,
-            caption="captions/account.rst",
-            category="Data",
-            labels={"file": "rows"},
-        ),
-        rejected=report(
-            R.rejected,
-            caption="captions/rejected.rst",
-            category="Data",
-            labels={"file": "rejected rows"},
-        ),
+        account=R.account,
+        rejected=R.rejected,
     log:
         LOGS.log("gather"),
     benchmark:

@@ -9,12 +9,7 @@ rule analyze:
         account=R.account,
     output:
         statistics=R.statistics,
-        anomalies=report(
-            R.anomalies,
-            caption="captions/anomalies.rst",
-            category="Data",
-            labels={"file": "anomalies"},
-        ),
+        anomalies=R.anomalies,
         suggestion=R.suggestion,
     log:
         LOGS.log("analyze"),

@@ -16,12 +16,7 @@ rule verify:
         tflite=R.tflite,
         tfjs=R.tfjs,
     output:
-        report(
-            R.parity,
-            caption="captions/parity.rst",
-            category="Proof",
-            labels={"file": "certificate"},
-        ),
+        R.parity,
     log:
         LOGS.log("verify"),
     benchmark:

@@ -24,7 +24,7 @@ def main() -> None:
         arguments.report: report.build(job, results, made_by),
         arguments.model_card: report.build_model_card(job, results, made_by),
     }
-    form = page.build(results, job.name)
+    form = page.build(job, results)
     for path, text in texts.items():
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from millrace import config
 from millrace.export.runtimes import NODE
 from millrace.report import page
 from millrace.results import Results
@@ -22,9 +23,8 @@ pytestmark = [pytest.mark.end_to_end, needs_chromium]
 
 def write_page(job: Any, folder: Path) -> Path:
     path = folder / "index.html"
-    path.write_text(
-        page.build(Results(job.until("convert_tfjs").results), "made"), encoding="utf-8"
-    )
+    ready = Results(job.until("convert_tfjs").results)
+    path.write_text(page.build(config.load(job.config), ready), encoding="utf-8")
     return path
 
 

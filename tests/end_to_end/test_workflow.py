@@ -187,9 +187,9 @@ def test_snakemakes_report_has_what_a_reader_looks_for(
     made = "results/made"
     read_first = {"model_card.md", "provenance.json", "report.html", "web/index.html"}
     assert set(categories["Result"]) == {f"{made}/{name}" for name in read_first}
-    assert categories["Proof"] == [f"{made}/parity.json"]
     assert f"{made}/models/small/metrics.json" in categories["Models"]
-    assert f"{made}/rejected.csv" in categories["Data"]
+    # What holds cells of the table is not published.
+    assert set(categories) == {"Result", "Models"}
     for caption in (ROOT / "rules" / "captions").glob("*.rst"):
         first = re.split(r"[:*,;]", caption.read_text(encoding="utf-8"))[0]
         assert first in text, caption.name

@@ -234,7 +234,7 @@ def _metrics(task: str) -> dict[str, Interval | None]:
 def _diagnostics(task: str) -> Diagnostics:
     common = Diagnostics(
         importance=[Importance("age", 0.06, 0.05, 0.07), Importance("carrier", 0.01, -0.01, 0.03)],
-        slices=[Slice("carrier", "UA", 3, _metrics(task))],
+        slices=[Slice("carrier", "UA", 30, _metrics(task))],
     )
     if task == "regression":
         return replace(

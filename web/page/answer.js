@@ -162,7 +162,8 @@ function show(row, values) {
 }
 
 function compare(row, values) {
-  const same = sample !== null && job.columns.every(({ name }) => row[name] === (sample.row[name] ?? null));
+  // A synthetic row has neither a label nor a prediction to compare with.
+  const same = sample?.prediction !== undefined && job.columns.every(({ name }) => row[name] === (sample.row[name] ?? null));
   $("compared").hidden = !same;
   if (!same) return;
   const difference = Math.max(...values.map((value, index) => Math.abs(value - sample.prediction[index])));

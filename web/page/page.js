@@ -14,6 +14,10 @@ async function drawWhatIf(row, values) {
   $("what-if-column").textContent = column.name;
   $("what-if-measure").textContent = task.measured();
   const options = candidates(column);
+  if (options.length === 0) {
+    $("what-if").replaceChildren("None of its values is frequent enough to be listed here: type one in the form.");
+    return;
+  }
   const rows = options.map(({ value }) => ({ ...row, [column.name]: value }));
   const request = requested;
   const outcomes = (await predict(rows)).map(task.measure);

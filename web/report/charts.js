@@ -96,8 +96,9 @@ function account(width) {
 
 function distribution(width, { column: name }) {
   const column = facts.columns.find((other) => other.name === name);
-  const splits = splitNames.filter((split) => column.splits[split]);
-  const draw = column.splits.train.edges ? histogram : categories;
+  const key = column.splits.train.edges ? "edges" : "values";
+  const splits = splitNames.filter((split) => column.splits[split]?.[key]);
+  const draw = key === "edges" ? histogram : categories;
   return [legend(splits, splitColor), draw(width, column, splits)];
 }
 

@@ -44,12 +44,14 @@ class Taken(Record):
         kind: what it is about.
         column: the column.
         message: what a person reads.
+        cells: the parts of the message that are text of cells, which may be rare.
     """
 
     severity: str
     kind: str
     column: str
     message: str
+    cells: list[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ class Anomaly(Record):
         split: the split in which it was found.
         message: what a person reads.
         value: the figure behind it, null where there is none.
+        cells: the parts of the message that are text of cells, which may be rare.
     """
 
     severity: str
@@ -24,6 +25,7 @@ class Anomaly(Record):
     split: str
     message: str
     value: Value | None
+    cells: list[str] | None = None
 
 
 @dataclass(frozen=True)

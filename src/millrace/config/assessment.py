@@ -1,4 +1,4 @@
-"""`evaluation`, `selection`, `export` and `parity`."""
+"""`evaluation`, `selection`, `export`, `parity` and `report`."""
 
 from typing import Annotated, Literal
 
@@ -107,4 +107,19 @@ class ParityConfig(Section):
         gt=0,
         description="How far a float32 runtime's predictions may lie from Keras'; for a "
         "regression, in standard deviations of the label.",
+    )
+
+
+class ReportConfig(Section):
+    """`report`."""
+
+    min_count: Count = Field(
+        default=10,
+        description="Report, model card and page show no value that fewer training rows have, and "
+        "no value of a column that no feature reads.",
+    )
+    samples: bool = Field(
+        default=False,
+        description="Whether the page that predicts holds whole test rows with their labels. By "
+        "default its example rows are synthetic.",
     )

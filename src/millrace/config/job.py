@@ -9,6 +9,7 @@ from millrace.config.assessment import (
     EvaluationConfig,
     ExportConfig,
     ParityConfig,
+    ReportConfig,
     SelectionConfig,
 )
 from millrace.config.data import DataConfig
@@ -63,6 +64,9 @@ class JobConfig(Section):
     )
     parity: ParityConfig = Field(
         default=ParityConfig(),
+    )
+    report: ReportConfig = Field(
+        default=ReportConfig(),
     )
 
     @property

@@ -211,7 +211,7 @@ def _number(
         f"{name!r} has cells such as {text!r}, in which {format_.decimal!r} was taken for the"
         f" decimal separator, {by}; data.decimal or data.types can say otherwise"
     )
-    taken.append(Taken("warning", "number_format", name, message))
+    taken.append(Taken("warning", "number_format", name, message, [repr(text)]))
     return left[0]
 
 
@@ -240,7 +240,7 @@ def _time(
             f"{name!r} has cells such as {text!r} that may be dates, written as one of {patterns};"
             " it is left text: data.types can give the format"
         )
-        taken.append(Taken("warning", "time_format", name, message))
+        taken.append(Taken("warning", "time_format", name, message, [repr(text)]))
         return None
     raise MillraceError(
         f"column {name!r}: expected dates that can be read in one way, found {text!r}, which may"

@@ -3,7 +3,7 @@ and written."""
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -137,14 +137,14 @@ def _by_the_first_rows(source: Input, folder: Path) -> Ingested | None:
     return None
 
 
-def _taken(source: Input, found: Columns) -> dict[str, list[dict[str, str]]]:
+def _taken(source: Input, found: Columns) -> dict[str, list[Taken]]:
     """Returns what the files and their cells were taken for, as part of the account."""
     of_files = [
         Taken("warning", "quotes", "", f"{table.path}: {table.guess}")
         for table in source.tables
         if table.guess
     ]
-    return {"taken": [asdict(taken) for taken in [*of_files, *found.taken]]}
+    return {"taken": [*of_files, *found.taken]}
 
 
 def _with_rows(source: Input, census: Census) -> Census:

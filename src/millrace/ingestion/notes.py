@@ -62,7 +62,7 @@ def mixed(name: str, census: Census) -> Iterator[Taken]:
             f"{name!r} is text, though {numbers:,} of its {present:,} cells are numbers;"
             " data.types can make it a number, and rejects the rows that have none"
         )
-    yield Taken("warning", "mixed", name, message)
+    yield Taken("warning", "mixed", name, message, [repr(text) for text in unfit[:5]] or None)
 
 
 def not_held(census: Census, names: Collection[str]) -> Iterator[Taken]:
@@ -90,9 +90,10 @@ def shown(census: Census, formats: Mapping[str, Format]) -> Iterator[Taken]:
         pairs = zip(evidence.samples, evidence.values(format_), strict=True)
         text, value = next(((t, v) for t, v in pairs if v is not None), (b"", None))
         what = "numbers" if isinstance(format_, NumberFormat) else format_.pattern
-        message = f"{name!r} is read as {what}: {text.decode(errors='replace')!r} is {value}"
+        example = f"{text.decode(errors='replace')!r} is {value}"
+        message = f"{name!r} is read as {what}: {example}"
         kind = "number_format" if isinstance(format_, NumberFormat) else "time_format"
-        yield Taken("info", kind, name, message)
+        yield Taken("info", kind, name, message, [example])
 
 
 def marked(census: Census, label: str, names: Collection[str], confirmed: bool) -> Iterator[Taken]:

@@ -1,5 +1,6 @@
 """The report and the model card: what was asked, what was found, and what made it."""
 
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
@@ -14,6 +15,7 @@ from millrace.artifacts.statistics import Statistics
 from millrace.config.job import JobConfig
 from millrace.config.values import plain_form
 from millrace.report import contents, data_section, inline_html, models_section
+from millrace.report.privacy import Privacy
 from millrace.results import Results
 
 __all__ = ["build", "build_model_card"]
@@ -87,20 +89,23 @@ def _facts(config: JobConfig, results: Results) -> dict[str, Any]:
     """Returns everything that the templates tell, most of it as the stages wrote it."""
     statistics = Statistics.load(results.statistics)
     champion = Champion.load(results.champion)
-    evaluated = models_section.read(results, list(config.models))
+    question = data_section.question(config, statistics, results)
+    privacy = Privacy(config.report.min_count, statistics.train.columns, question.left_out)
+    evaluated = models_section.read(results, list(config.models), privacy)
+    anomalies = Anomalies.load(results.anomalies).anomalies
     return {
         "config": config,
         "config_as_json": plain_form(config),
-        "question": data_section.question(config, statistics, results),
+        "question": question,
         "account": data_section.account(Account.load(results.account)),
-        "columns": data_section.columns(statistics),
-        "anomalies": Anomalies.load(results.anomalies).anomalies,
+        "columns": data_section.columns(statistics, privacy),
+        "anomalies": [replace(found, message=privacy.message(found)) for found in anomalies],
         "champion": champion,
         "metric_name": models_section.METRIC_NAMES[champion.metric],
         "leaderboard": models_section.leaderboard(Leaderboard.load(results.leaderboard), evaluated),
         "models": evaluated,
         "best": evaluated[champion.model],
-        "parity": Parity.load(results.parity),
+        "parity": privacy.parity(Parity.load(results.parity)),
         "files": contents.listing(results),
         "metric_names": models_section.METRIC_NAMES,
         "runtime_names": RUNTIME_NAMES,

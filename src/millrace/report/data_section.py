@@ -14,6 +14,7 @@ from millrace.artifacts.statistics import (
 from millrace.config.data import SplitFiles
 from millrace.config.job import JobConfig
 from millrace.files import read_json
+from millrace.report.privacy import Privacy
 from millrace.results import Results
 from millrace.statistics.anomalies import jensen_shannon, l_infinity
 
@@ -86,16 +87,19 @@ class Drift:
 
 @dataclass(frozen=True)
 class ShownColumn:
-    """A raw column in one split: its figures, and shares of the rows by value or by bin."""
+    """A raw column in one split: its figures, and shares of the rows by value or by bin.
+
+    Figures that may not be shown are None.
+    """
 
     rows: int
     missing: float
     distinct: int
-    min: int | float | bool | None
-    max: int | float | bool | None
-    mean: float | None
-    std: float | None
-    median: float | None
+    min: int | float | bool | None = None
+    max: int | float | bool | None = None
+    mean: float | None = None
+    std: float | None = None
+    median: float | None = None
     values: list[tuple[str, float]] | None = None
     edges: list[float] | None = None
     shares: list[float] | None = None
@@ -110,6 +114,7 @@ class Column:
         drift: how far test lies from train; None of dates.
         missing: the share of the training rows without a value.
         spark: the heights of a small bar chart, the highest 1.
+        suppressed: why no value is shown; None where some are.
     """
 
     name: str
@@ -121,6 +126,7 @@ class Column:
     drift: Drift | None
     missing: float
     spark: list[float]
+    suppressed: str | None
     splits: dict[str, ShownColumn]
 
 
@@ -198,14 +204,14 @@ def account(ingest: Account) -> Flows:
     )
 
 
-def columns(statistics: Statistics) -> list[Column]:
+def columns(statistics: Statistics, privacy: Privacy) -> list[Column]:
     """Returns each raw column with its figures, its distributions by split and its drift."""
     alone = statistics.label.alone or {}
     described = []
     for name, train in statistics.train.columns.items():
         parts = {split: part.columns[name] for split, part in statistics.splits.items()}
-        values = _values(list(parts.values()))
-        shown = {split: _shown(column, values) for split, column in parts.items()}
+        values = _values(name, list(parts.values()), privacy)
+        shown = {split: _shown(name, column, values, privacy) for split, column in parts.items()}
         described.append(
             Column(
                 name=name,
@@ -217,6 +223,7 @@ def columns(statistics: Statistics) -> list[Column]:
                 drift=_drift(train, parts["test"]),
                 missing=train.missing / train.rows,
                 spark=_spark(shown["train"]),
+                suppressed=_suppressed(name, shown["train"], privacy),
                 splits=shown,
             )
         )
@@ -232,36 +239,60 @@ def _drift(train: ColumnStatistics, test: ColumnStatistics) -> Drift | None:
     return Drift(l_infinity(train, test), "L-infinity distance")
 
 
-def _values(columns: list[ColumnStatistics]) -> list[Value] | None:
+def _suppressed(name: str, train: ShownColumn, privacy: Privacy) -> str | None:
+    if train.values or train.shares:
+        return None
+    if name in privacy.left_out:
+        return "No feature reads this column, so its values are not shown."
+    return f"Not shown: no value is in {privacy.min_count:,} training rows."
+
+
+def _values(name: str, columns: list[ColumnStatistics], privacy: Privacy) -> list[Value] | None:
     """Returns the values that a chart draws one by one; None for a number with too many of them.
 
-    The most frequent ones of a string; all of a number that has few, in their order.
+    The most frequent ones of a string; of a number that has few all, in their order. Rare ones are
+    left out.
     """
     train = columns[0]
-    if isinstance(train, TextStatistics):
-        return [value for value, _ in train.values[:SHOWN_VALUES]]
+    frequent = [value for value, _ in privacy.frequent(name)]
+    if isinstance(train, TextStatistics) or name in privacy.left_out:
+        return frequent[:SHOWN_VALUES]
     found = {value for column in columns for value, _ in column.values}
     is_whole = all(column.distinct == len(column.values) <= SHOWN_VALUES for column in columns)
-    return sorted(found) if is_whole and len(found) <= SHOWN_VALUES else None
+    return sorted(frequent) if is_whole and len(found) <= SHOWN_VALUES else None
 
 
-def _shown(column: ColumnStatistics, values: list[Value] | None) -> ShownColumn:
+def _shown(
+    name: str, column: ColumnStatistics, values: list[Value] | None, privacy: Privacy
+) -> ShownColumn:
     """Returns a column's figures in one split with what its chart draws: shares of the rows."""
     rows = column.rows
     counted = dict(column.values)
-    figures = ("min", "max", "mean", "std", "median")
-    shown = ShownColumn(
-        rows=rows,
-        missing=column.missing / rows,
-        distinct=column.distinct,
-        **{key: getattr(column, key, None) for key in figures},
+    shown = _with_figures(
+        ShownColumn(rows, column.missing / rows, column.distinct), name, column, privacy
     )
     if values is None:
         assert isinstance(column, NumberStatistics), "only numbers have too many values to draw"
-        histogram = column.histogram
-        shares = [count / rows for count in histogram.counts]
-        return replace(shown, edges=histogram.edges, shares=shares)
+        if not privacy.has_figures(name, column):
+            return shown
+        shares = [count / rows for count in column.histogram.counts]
+        return replace(shown, edges=privacy.edges(column), shares=shares)
     return replace(shown, values=[(str(value), counted.get(value, 0) / rows) for value in values])
+
+
+def _with_figures(
+    shown: ShownColumn, name: str, column: ColumnStatistics, privacy: Privacy
+) -> ShownColumn:
+    if not isinstance(column, NumberStatistics) or not privacy.has_figures(name, column):
+        return shown
+    return replace(
+        shown,
+        min=privacy.figure(name, column, column.min),
+        max=privacy.figure(name, column, column.max),
+        mean=column.mean,
+        std=column.std,
+        median=privacy.figure(name, column, column.median),
+    )
 
 
 def _spark(train: ShownColumn) -> list[float]:

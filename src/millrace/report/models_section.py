@@ -7,6 +7,7 @@ from millrace.artifacts.leaderboard import Entry, Leaderboard
 from millrace.artifacts.metrics import Interval, Metrics
 from millrace.artifacts.training import History, Training
 from millrace.evaluation.metrics import LOWER_IS_BETTER
+from millrace.report.privacy import Privacy
 from millrace.results import Results, RunFolder, TrainingFolder
 
 METRIC_NAMES = {
@@ -74,12 +75,12 @@ class Board:
     over: list[str]
 
 
-def read(results: Results, names: list[str]) -> dict[str, Model]:
-    """Returns what is known of each model, by its name."""
-    return {name: _read(results.run(name)) for name in names}
+def read(results: Results, names: list[str], privacy: Privacy) -> dict[str, Model]:
+    """Returns what is known of each model and may be shown, by its name."""
+    return {name: _read(results.run(name), privacy) for name in names}
 
 
-def _read(run: RunFolder) -> Model:
+def _read(run: RunFolder, privacy: Privacy) -> Model:
     metrics, training = Metrics.load(run.metrics), TrainingFolder(run.training)
     return Model(
         rows=metrics.rows,
@@ -88,7 +89,7 @@ def _read(run: RunFolder) -> Model:
         threshold=metrics.threshold,
         metrics=metrics.metrics,
         baseline=metrics.baseline,
-        diagnostics=Diagnostics.load(run.diagnostics),
+        diagnostics=privacy.diagnostics(Diagnostics.load(run.diagnostics)),
         history=_losses(History.load(training.history)),
         fitted=Training.load(training.description),
     )

@@ -74,7 +74,8 @@ def find(statistics: Statistics, previous: Statistics | None = None) -> list[Ano
 def of_cells(taken: list[Taken]) -> list[Anomaly]:
     """Returns what ingest noted about the cells of columns as anomalies, the warnings first."""
     found = [
-        Anomaly(note.severity, note.kind, note.column, "", note.message, None) for note in taken
+        Anomaly(note.severity, note.kind, note.column, "", note.message, None, note.cells)
+        for note in taken
     ]
     return sorted(found, key=lambda anomaly: anomaly.severity != "warning")
 
@@ -260,9 +261,11 @@ def _spelled_alike(name: str, train: ColumnStatistics) -> Iterator[Anomaly]:
         alike.setdefault(_PUNCTUATION.sub("", value.casefold()), []).append(value)
     groups = [values for values in alike.values() if len(values) > 1]
     if groups:
-        shown = "; ".join(" and ".join(map(repr, values[:3])) for values in groups[:SHOWN_ALIKE])
+        examples = [list(map(repr, values[:3])) for values in groups[:SHOWN_ALIKE]]
+        shown = "; ".join(" and ".join(values) for values in examples)
         message = (
             f"{name!r} has {len(groups):,} values in several spellings, each of which is a value of"
             f" its own: {shown}"
         )
-        yield Anomaly("warning", "spelled_alike", name, "train", message, len(groups))
+        cells = [text for values in examples for text in values]
+        yield Anomaly("warning", "spelled_alike", name, "train", message, len(groups), cells)

@@ -8,9 +8,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from millrace import config
+from millrace.artifacts.signature import Input
 from millrace.artifacts.statistics import ColumnStatistics
+from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
-from millrace.report import inline_html, page
+from millrace.report import form_fields, inline_html, page
+from millrace.report.privacy import Privacy
 from millrace.results import Results
 from tests.helpers.artifacts import column_statistics
 
@@ -19,6 +23,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 TASKS = ["binary", "multiclass", "regression"]
+
+
+def job(**published: Any) -> JobConfig:
+    data = {"files": "x.csv", "label": "late"}
+    return config.complete({"name": "flights", "data": data, "report": published})
 
 
 def embedded(text: str) -> dict[str, Any]:
@@ -33,7 +42,7 @@ def test_page_holds_the_model_and_needs_nothing_else(
     make_results: Callable[[str], Results], task: str
 ) -> None:
     results = make_results(task)
-    text = page.build(results, "flights")
+    text = page.build(job(), results)
     model = embedded(text)["model"]
     assert model["topology"] == json.loads((results.tfjs / "model.json").read_text())
     weights = next(results.tfjs.glob("*.bin")).read_bytes()
@@ -43,11 +52,11 @@ def test_page_holds_the_model_and_needs_nothing_else(
 
 def test_same_results_give_the_same_page(make_results: Callable[[str], Results]) -> None:
     results = make_results("binary")
-    assert page.build(results, "flights") == page.build(results, "flights")
+    assert page.build(job(), results) == page.build(job(), results)
 
 
 def test_form_follows_signature_and_statistics(make_results: Callable[[str], Results]) -> None:
-    age, carrier = embedded(page.build(make_results("binary"), "flights"))["columns"]
+    age, carrier = embedded(page.build(job(), make_results("binary")))["columns"]
     # 98 % of the made ages, which are even between 20 and 80, lie between 20.6 and 79.4.
     assert age["low"] <= 20.6 < age["low"] + 2 * age["step"]
     assert age["high"] - 2 * age["step"] < 79.4 <= age["high"]
@@ -61,7 +70,7 @@ def test_samples_are_test_rows_with_what_keras_predicted(
     make_results: Callable[[str], Results], task: str
 ) -> None:
     results = make_results(task)
-    samples = embedded(page.build(results, "flights"))["samples"]
+    samples = embedded(page.build(job(samples=True), results))["samples"]
     predicted = pq.read_table(results.run("dnn").predictions).to_pylist()
     assert [sample["index"] for sample in samples] == [0, 1, 2, 3, 4]
     assert samples[1]["row"] == {"age": None, "carrier": "AA"}
@@ -74,9 +83,39 @@ def test_samples_are_test_rows_with_what_keras_predicted(
 def test_without_predictions_there_are_no_samples(make_results: Callable[[str], Results]) -> None:
     results = make_results("binary")
     results.run("dnn").predictions.unlink()
-    text = page.build(results, "flights")
+    text = page.build(job(samples=True), results)
     assert embedded(text)["samples"] == []
-    assert "A real test row" not in text
+    assert "A test row" not in text
+
+
+def test_synthetic_rows_are_drawn_from_what_the_form_shows(
+    make_results: Callable[[str], Results],
+) -> None:
+    found = embedded(page.build(job(), make_results("binary")))
+    age, carrier = found["columns"]
+    assert all(list(sample) == ["row"] for sample in found["samples"])
+    rows = [sample["row"] for sample in found["samples"]]
+    ages = [row["age"] for row in rows if row["age"] is not None]
+    assert all(age["low"] <= value <= age["high"] for value in ages)
+    assert all(value == round(value / age["step"]) * age["step"] for value in ages)
+    assert 1 <= len(rows) - len(ages) <= 10  # a tenth of the training rows has no age
+    offered = {value for value, _ in carrier["values"]}
+    assert {row["carrier"] for row in rows} <= {*offered, None}
+    assert len({row["carrier"] for row in rows}) > 2
+
+
+def test_rare_dates_are_offered_as_months_or_years() -> None:
+    days = [
+        (f"200{year}-{1 + day % 12:02}-{1 + day % 28:02}", 1)
+        for year in (1, 2)
+        for day in range(40)
+    ]
+    column = column_statistics(type="date", rows=80, distinct=80, values=days)
+    item = Input("day", "day", "float32", "date", 0, "", None, False, None)
+    months = [f"200{year}-{month:02}-01" for year in (1, 2) for month in range(1, 13)]
+    for min_count, offered in ((3, months), (30, ["2001-01-01", "2002-01-01"]), (50, [])):
+        field = form_fields.of_input(item, [column], Privacy(min_count, {"day": column}, ()))
+        assert sorted(value for value, _ in field.offered) == offered
 
 
 def test_a_model_that_does_not_run_in_a_browser_has_a_page_that_says_why(
@@ -86,7 +125,7 @@ def test_a_model_that_does_not_run_in_a_browser_has_a_page_that_says_why(
     conversion = results.tfjs / "conversion.json"
     conversion.write_text('{"left_out": "TF.js lacks Bucketize (node b)"}')
     (results.tfjs / "model.json").unlink()
-    text = page.build(results, "flights")
+    text = page.build(job(), results)
     assert "does not run in a browser: TF.js lacks Bucketize (node b)." in text
     assert "<form" not in text
 
@@ -95,7 +134,7 @@ def test_missing_model_is_named(make_results: Callable[[str], Results]) -> None:
     results = make_results("binary")
     (results.tfjs / "model.json").unlink()
     with pytest.raises(MillraceError, match=r"tfjs/model\.json: expected an artifact"):
-        page.build(results, "flights")
+        page.build(job(), results)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +148,7 @@ def test_missing_model_is_named(make_results: Callable[[str], Results]) -> None:
     ],
 )
 def test_steps_are_round(width: float, whole: bool, step: float) -> None:
-    assert page._step(width, whole) == step
+    assert form_fields.step_of(width, whole) == step
 
 
 def numbers(quantiles: list[float]) -> ColumnStatistics:
@@ -118,17 +157,17 @@ def numbers(quantiles: list[float]) -> ColumnStatistics:
 
 @pytest.mark.parametrize("value", [3.5, -1e6, 1e-7])
 def test_a_column_of_one_value_still_has_a_slider(value: float) -> None:
-    field = page._range([numbers([value] * 1025)], whole=False)
-    assert field["low"] <= value <= field["high"]
-    assert field["low"] < field["high"]
-    assert np.isfinite(list(field.values())).all()
+    field = form_fields.slider([numbers([value] * 1025)], whole=False)
+    assert field.low <= value <= field.high
+    assert field.low < field.high
+    assert np.isfinite([*vars(field).values()]).all()
 
 
 def test_slider_covers_every_split_and_starts_at_the_median_of_train() -> None:
-    field = page._range([numbers([1.0, 5.0, 9.0]), numbers([12.0])], whole=True)
-    assert (field["low"], field["high"], field["default"]) == (1, 12, 5)
+    field = form_fields.slider([numbers([1.0, 5.0, 9.0]), numbers([12.0])], whole=True)
+    assert (field.low, field.high, field.default) == (1, 12, 5)
 
 
 def test_a_column_without_values_has_a_slider_too() -> None:
-    field = page._range([numbers([])] * 3, whole=True)
-    assert (field["low"], field["high"], field["default"]) == (0, 1, None)
+    field = form_fields.slider([numbers([])] * 3, whole=True)
+    assert (field.low, field.high, field.default) == (0, 1, None)

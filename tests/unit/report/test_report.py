@@ -16,6 +16,7 @@ from millrace.artifacts.statistics import Statistics
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.report import contents, data_section, inline_html, models_section
+from millrace.report.privacy import Privacy
 from millrace.results import Results, TrainingFolder
 
 pytestmark = pytest.mark.skipif(
@@ -255,7 +256,7 @@ def test_listing_sums_directories_without_hidden_files(tmp_path: Path) -> None:
 
 def test_leaderboard_knows_which_way_is_better(make_results: Callable[[str], Results]) -> None:
     results = make_results("regression")
-    evaluated = models_section.read(results, ["linear", "dnn"])
+    evaluated = models_section.read(results, ["linear", "dnn"], Privacy(1, {}, ()))
     path = results.leaderboard
     path.write_text(
         "rank,model,kind,rmse,rmse_low,rmse_high,r2,r2_low,r2_high,over,runs,parameters,bytes,epochs\n"
@@ -273,7 +274,7 @@ def test_drift_and_missing_shares_are_those_of_the_statistics(
     make_results: Callable[[str], Results],
 ) -> None:
     statistics = Statistics.load(make_results("binary").statistics)
-    age, carrier, late = data_section.columns(statistics)
+    age, carrier, late = data_section.columns(statistics, Privacy(1, statistics.train.columns, ()))
     assert age.missing == pytest.approx(0.1)
     # Train: 350, 175, 87, 43 of 700 and 45 missing; test: 2, 1 of 5 and 2 missing.
     assert carrier.drift.value == pytest.approx(2 / 5 - 45 / 700)
