@@ -25,7 +25,8 @@ def main() -> None:
     checksums = data.sha256
     if unused := sorted(set(checksums) - {source.name for source in named}):
         raise MillraceError(
-            f"{arguments.config}: data.sha256: expected files out of data.files, found {unused}."
+            f"{arguments.config}: data.sha256: expected files out of data.files, found {unused}.",
+            note="name each file there as under data.files, or remove the entry.",
         )
     files: list[dict[str, Any]] = []
     with replacing(arguments.output) as folder:

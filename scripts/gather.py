@@ -103,6 +103,7 @@ def check(account: dict[str, Any], max_rejected: float, rejected: Path) -> None:
         raise MillraceError(
             f"data.split: expected rows in every split, found none for {', '.join(empty)} "
             f"({written}, {account['unlabelled']:,} without a label).",
+            note="change the shares or the first values under data.split, or add rows.",
         )
     left = sum(account[key] for key in ("rejected", "unlabelled", "duplicates_dropped", "in_gap"))
     if account["rows_read"] != sum(written.values()) + left:

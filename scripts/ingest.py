@@ -23,7 +23,10 @@ def main() -> None:
     job = config.load(arguments.config)
     data = job.data
     if arguments.part not in data.parts:
-        raise MillraceError(f"--part: expected one of {list(data.parts)}, found {arguments.part}.")
+        raise MillraceError(
+            f"--part: expected one of {list(data.parts)}, found {arguments.part}.",
+            note="add the part to data.parts, or pass one of these.",
+        )
     files = read_json(arguments.raw / "manifest.json")["files"]
     with replacing(arguments.output) as folder:
         schema, account = ingest(files, arguments.part, data, job.seed, folder)

@@ -111,7 +111,10 @@ def read_json(path: Path) -> Any:
             note="run the stage that makes it, or the whole workflow with `snakemake --cores 2`.",
         ) from None
     except (ValueError, IsADirectoryError) as error:
-        raise MillraceError(f"{path}: expected JSON, found something else ({error}).") from None
+        raise MillraceError(
+            f"{path}: expected JSON, found something else ({error}).",
+            note="run the stage that writes it again.",
+        ) from None
 
 
 def lines(text: str) -> list[str]:

@@ -34,13 +34,19 @@ def function(reference: str, key: str) -> Callable[..., Any]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise MillraceError(failure(f"{path}: expected a module", error)) from error
+        raise MillraceError(
+            failure(f"{path}: expected a module", error),
+            note="run the file by itself with python to see the whole traceback.",
+        ) from error
     finally:
         sys.path.remove(str(path.parent))
     found = getattr(module, name, None)
     if not callable(found):
         names = [name for name, value in vars(module).items() if callable(value)]
-        raise MillraceError(f"{path}: expected a function {name!r}, found {names}.")
+        raise MillraceError(
+            f"{path}: expected a function {name!r}, found {names}.",
+            note="define the function in that file, or change the name in the config.",
+        )
     return found  # type: ignore[no-any-return]
 
 
@@ -50,17 +56,26 @@ def callbacks(reference: str) -> list[keras.callbacks.Callback]:
     try:
         made = list(make())
     except Exception as error:
-        raise MillraceError(failure(f"{reference}: expected callbacks", error)) from error
+        raise MillraceError(
+            failure(f"{reference}: expected callbacks", error),
+            note="call the function by itself to see the whole traceback.",
+        ) from error
     for callback in made:
         if not isinstance(callback, keras.callbacks.Callback):
-            raise MillraceError(f"{reference}: expected Keras callbacks, found {callback!r}.")
+            raise MillraceError(
+                f"{reference}: expected Keras callbacks, found {callback!r}.",
+                note="return a list of keras.callbacks.Callback.",
+            )
     return made
 
 
 def _file(reference: str, key: str) -> Path:
     path = Path(reference.rpartition(":")[0])
     if not path.is_file():
-        raise MillraceError(f"{key}: expected a Python file at {str(path)!r}, found none.")
+        raise MillraceError(
+            f"{key}: expected a Python file at {str(path)!r}, found none.",
+            note="check the path: it is relative to where snakemake runs.",
+        )
     return path
 
 

@@ -1,5 +1,6 @@
 """What the messages of the stages tell people to run and to read."""
 
+import ast
 import importlib.util
 import re
 from collections.abc import Iterator
@@ -38,3 +39,16 @@ def test_every_page_that_is_named_exists() -> None:
     found = list(named(r"\b((?:docs|config|data)/[\w/-]+\.md)\b"))
     assert found
     assert [item for item in found if not (ROOT / item[1]).is_file()] == []
+
+
+def test_every_error_has_a_next_step() -> None:
+    wrapped = {"loading.py: f'{path}: {message}'", "inference.py: f'data.types.{name}: {error}'"}
+    without = {
+        f"{path.name}: {ast.unparse(call.args[0])}"
+        for path in SOURCES
+        if path.suffix == ".py"
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("MillraceError")
+        if len(call.args) < 2 and all(keyword.arg != "note" for keyword in call.keywords)
+    }
+    assert without == wrapped, "a MillraceError says what to do next in its note"

@@ -66,7 +66,10 @@ def _content(path: Path) -> bytes:
     except FileNotFoundError:
         raise missing(path) from None
     except IsADirectoryError:
-        raise MillraceError(f"{path}: expected a file, found a directory.") from None
+        raise MillraceError(
+            f"{path}: expected a file, found a directory.",
+            note="remove the directory, and run the stage that writes the file.",
+        ) from None
 
 
 def missing(path: Path) -> MillraceError:

@@ -57,16 +57,21 @@ def _refuse_impossible_run(model: Model, job: JobConfig, where: str) -> None:
     if isinstance(model, TrainedConfig):
         repeated = repeated or model.seeds > 1 or model.tune is not None
         if model.ensemble and model.seeds < 2:
-            raise MillraceError(f"{where}.ensemble: expected seeds of at least 2, found 1.")
+            raise MillraceError(
+                f"{where}.ensemble: expected seeds of at least 2, found 1.",
+                note="set seeds to 2 or more, or remove ensemble.",
+            )
         if job.seed + model.seeds - 1 > LARGEST_SEED:
             raise MillraceError(
                 f"{where}.seeds: expected seeds up to {LARGEST_SEED}, found {model.seeds} from "
-                f"{job.seed} on."
+                f"{job.seed} on.",
+                note="set a smaller seed, or fewer seeds.",
             )
     if repeated and not is_trained(model):
         raise MillraceError(
             f"{where}: expected a model that is trained, found an old one, which has neither "
-            "seeds, folds nor trials."
+            "seeds, folds nor trials.",
+            note="remove these keys, or choose a kind of model that is trained.",
         )
     if isinstance(model, TrainedConfig) and model.tune:
         _check_space(model, model.tune, where)
@@ -81,7 +86,8 @@ def _check_space(model: TrainedConfig, tune: TuneConfig, where: str) -> None:
     for key, value in tuning.edges(tune.space, f"{where}.tune.space"):
         if key not in allowed:
             raise MillraceError(
-                f"{where}.tune.space: unknown key {key!r}; allowed: {', '.join(sorted(allowed))}."
+                f"{where}.tune.space: unknown key {key!r}; allowed: {', '.join(sorted(allowed))}.",
+                note="see the keys of this kind of model in docs/reference/config.md.",
             )
         trial = tuning.override(plain_form(model), {key: value})
         try:

@@ -41,7 +41,8 @@ class _Loader(yaml.SafeLoader):
             if key in lines:
                 raise MillraceError(
                     f"line {line}: expected each key once, found {key!r} again, which is on line "
-                    f"{lines[key]} too."
+                    f"{lines[key]} too.",
+                    note="remove one of the two.",
                 )
             lines[key] = line
         return super().construct_mapping(node, deep)
@@ -56,7 +57,8 @@ def _integer(loader: Any, node: Any) -> int:
     if len(text) > MOST_DIGITS:
         raise MillraceError(
             f"line {node.start_mark.line + 1}: expected numbers of at most {MOST_DIGITS} digits, "
-            f"found one of {len(text):,}."
+            f"found one of {len(text):,}.",
+            note="quote it if it is text.",
         )
     return int(text)
 
@@ -81,14 +83,19 @@ def read(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise MillraceError(f"{path}: expected a config file, found none.") from None
+        raise MillraceError(
+            f"{path}: expected a config file, found none.",
+            note="check the path; config/config.yaml is the one to start from.",
+        ) from None
     except UnicodeDecodeError:
         raise MillraceError(
             f"{path}: expected YAML in UTF-8, found other bytes.",
             note="save the file as UTF-8 in the editor.",
         ) from None
     except OSError as error:
-        raise MillraceError(f"{path}: the file cannot be read: {error.strerror}.") from None
+        raise MillraceError(
+            f"{path}: the file cannot be read: {error.strerror}.", note="check its permissions."
+        ) from None
     try:
         return plain(yaml.load(text, Loader=_Loader), str(path))
     except MillraceError as error:
@@ -98,7 +105,8 @@ def read(path: Path) -> Any:
         ) from None
     except RecursionError:
         raise MillraceError(
-            f"{path}: expected at most {DEEPEST} levels of nesting, found more."
+            f"{path}: expected at most {DEEPEST} levels of nesting, found more.",
+            note="flatten the deepest part.",
         ) from None
     except (yaml.YAMLError, ValueError) as error:
         raise _mistake(path, error) from None
@@ -134,7 +142,8 @@ def _plain(value: Any, source: str, path: tuple[str, ...], count: Iterator[int])
     if len(path) > DEEPEST:
         raise MillraceError(
             f"{source}: {'.'.join(path[:3])}: expected at most {DEEPEST} levels of nesting, found "
-            "more, or a part that holds itself."
+            "more, or a part that holds itself.",
+            note="remove the anchor that refers to itself, or flatten the part.",
         )
     if isinstance(value, dict):
         return {
@@ -158,5 +167,8 @@ def _plain(value: Any, source: str, path: tuple[str, ...], count: Iterator[int])
 
 def _text(text: str, where: str) -> str:
     if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
-        raise MillraceError(f"{where}: expected text, found a character that no file can hold.")
+        raise MillraceError(
+            f"{where}: expected text, found a character that no file can hold.",
+            note="remove the character, which may be a lone surrogate.",
+        )
     return str(text)

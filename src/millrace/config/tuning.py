@@ -99,6 +99,7 @@ def edges(space: Space, where: str) -> Iterator[tuple[str, Any]]:
         if not (low < high and (low > 0 or not values.log)):
             above = " above 0" if values.log else ""
             raise MillraceError(
-                f"{where}.{key}: expected low{above} and a higher high, found {low} and {high}."
+                f"{where}.{key}: expected low{above} and a higher high, found {low} and {high}.",
+                note="change low or high.",
             )
         yield from ((key, low), (key, high))

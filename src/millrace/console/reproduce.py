@@ -54,7 +54,10 @@ def reproduce(recorded: Provenance, clone: Path, cores: int) -> Provenance:
         check=False,
     )
     if done.returncode != 0:
-        raise MillraceError(f"{clone}: expected the workflow to end well, it failed; see above.")
+        raise MillraceError(
+            f"{clone}: expected the workflow to end well, it failed; see above.",
+            note="fix what the log above names, and run `make reproduce` again.",
+        )
     return Provenance.load(clone / Results.of(recorded.name).provenance)
 
 

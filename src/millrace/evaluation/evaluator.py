@@ -150,7 +150,8 @@ def slice_columns(names: Sequence[str], schema: Schema) -> list[RawColumn]:
     for name in names:
         if name not in types:
             raise MillraceError(
-                f"evaluation.slices: expected columns out of {list(types)}, found {name!r}."
+                f"evaluation.slices: expected columns out of {list(types)}, found {name!r}.",
+                note="name columns of the table, as in schema.json.",
             )
     return [RawColumn(name, types[name], key=name) for name in names]
 
@@ -181,7 +182,8 @@ def _choose_threshold(setting: float | str, predictor: Predictor, examples: Exam
     if predictor.preprocessing.task.kind != "binary":
         raise MillraceError(
             f"evaluation.threshold: expected none for a {predictor.preprocessing.task.kind} task, "
-            f"found {setting!r}."
+            f"found {setting!r}.",
+            note="remove evaluation.threshold: only a binary task has one.",
         )
     labels, weights = _labels(predictor, examples, "validation")
     predictions = predictor.predict_split(examples.encoded, examples.raw, "validation")

@@ -62,7 +62,8 @@ def selection_metric(name: str, task: str) -> str:
     if name not in METRICS[task]:
         raise MillraceError(
             f"selection.metric: expected a metric of a {task} task, {list(METRICS[task])}, "
-            f"found {name!r}."
+            f"found {name!r}.",
+            note="set one of these under selection.metric.",
         )
     return name
 
@@ -224,12 +225,14 @@ def _check(task: str, labels: np.ndarray, predictions: np.ndarray) -> None:
     if labels.ndim != 1 or predictions.ndim != (2 if task == "multiclass" else 1):
         raise MillraceError(
             f"predictions: expected shape {shape} with labels [n], found "
-            f"{list(predictions.shape)} with {list(labels.shape)}."
+            f"{list(predictions.shape)} with {list(labels.shape)}.",
+            note="give the model as many outputs as the task has, and train it again.",
         )
     if len(labels) != len(predictions) or not len(labels):
         raise MillraceError(
             f"predictions: expected one for each of at least one label, found "
-            f"{len(predictions)} for {len(labels)}."
+            f"{len(predictions)} for {len(labels)}.",
+            note="check that the test split has rows, and run evaluate again.",
         )
     for what, values in {"labels": labels, "predictions": predictions}.items():
         bad = int((~np.isfinite(values)).sum())
@@ -243,7 +246,8 @@ def _check(task: str, labels: np.ndarray, predictions: np.ndarray) -> None:
     if predictions.min() < 0 or predictions.max() > 1:
         raise MillraceError(
             f"predictions: expected probabilities, found {predictions.min():g} to "
-            f"{predictions.max():g}."
+            f"{predictions.max():g}.",
+            note="the model must return probabilities: check its last activation.",
         )
     classes = predictions.shape[1] if task == "multiclass" else 2
     if not np.isin(labels, np.arange(classes)).all():

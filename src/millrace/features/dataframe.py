@@ -53,7 +53,10 @@ def fit(
     """
     names = [str(name) for name in table.columns]
     if len({*names}) < len(names):
-        raise MillraceError(f"table: expected columns of different names, found {names}.")
+        raise MillraceError(
+            f"table: expected columns of different names, found {names}.",
+            note="rename the columns that repeat a name.",
+        )
     columns = {str(name): _arrow(str(name), values) for name, values in table.items()}
     if label not in columns:
         raise MillraceError(
@@ -75,7 +78,8 @@ def _arrow(name: str, values: pd.Series) -> pa.Array:
         column = pa.Array.from_pandas(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:
         raise MillraceError(
-            f"column {name!r}: expected values of one type, found others ({error})."
+            f"column {name!r}: expected values of one type, found others ({error}).",
+            note="convert the column first, as in table[name].astype(str).",
         ) from None
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 

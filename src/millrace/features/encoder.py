@@ -36,7 +36,8 @@ class Weight:
         assert isinstance(column, NumberStatistics), "ingest asks for numbers"
         if column.figures.mean <= 0:
             raise MillraceError(
-                f"data.weight: expected training examples that count, found 0 throughout {name!r}."
+                f"data.weight: expected training examples that count, found 0 throughout {name!r}.",
+                note="check the column, or remove data.weight.",
             )
         return cls(RawColumn(name, column.type, key=name), column.figures.mean)
 

@@ -146,7 +146,8 @@ class Preprocessing:
         except (ValueError, TypeError) as error:
             types = {column.name: column.type for column in self.raw}
             raise MillraceError(
-                f"table: expected columns of types {types}, found others ({error})."
+                f"table: expected columns of types {types}, found others ({error}).",
+                note="give the columns the types that signature.json lists.",
             ) from None
         return {name: part.numpy() for name, part in self.encode(raw).items()}
 

@@ -46,7 +46,8 @@ def download(url: str, path: Path, shown: str) -> None:
         except _Broken as error:
             if attempt == ATTEMPTS:
                 raise MillraceError(
-                    f"{shown}: expected a file, found {error} after {ATTEMPTS} attempts."
+                    f"{shown}: expected a file, found {error} after {ATTEMPTS} attempts.",
+                    note="check the network and the address, and run fetch again.",
                 ) from None
         time.sleep(2 ** (attempt - 1) / 2)
 
@@ -78,7 +79,10 @@ def _from_http(url: str, have: int, shown: str) -> _Transfer:
         found = f"{response.status_code} {response.reason}"
         if response.status_code in TRANSIENT:
             raise _Broken(found) from None
-        raise MillraceError(f"{shown}: expected a file, found {found}.") from None
+        raise MillraceError(
+            f"{shown}: expected a file, found {found}.",
+            note="check the address, and that it needs no other credentials.",
+        ) from None
     except requests.RequestException as error:
         raise _Broken(_cause(error)) from None
     start = have if response.status_code == requests.codes.partial_content else 0

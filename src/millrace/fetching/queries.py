@@ -49,7 +49,10 @@ def write(source: str, database: str | None, target: Path) -> None:
             rows.
     """
     if database is None and is_table(source):
-        raise MillraceError(f"{source}: expected data.database, where the table is, found null.")
+        raise MillraceError(
+            f"{source}: expected data.database, where the table is, found null.",
+            note="set data.database to a DuckDB file or a URL.",
+        )
     try:
         if database is not None and "://" in addresses.resolved(database):
             _write_from_url(source, database, target)
@@ -57,7 +60,10 @@ def write(source: str, database: str | None, target: Path) -> None:
             _write_from_duckdb(source, database, target)
     except (duckdb.Error, pa.ArrowException) as error:
         found = addresses.scrubbed(str(error), database or "")
-        raise MillraceError(f"{source}: expected a query that gives rows, found {found}.") from None
+        raise MillraceError(
+            f"{source}: expected a query that gives rows, found {found}.",
+            note="run the query by itself in DuckDB to see what is wrong.",
+        ) from None
 
 
 def _text(source: str, quoted: Callable[[str], str]) -> str:
@@ -75,13 +81,19 @@ def _no_select(source: str, found: str) -> MillraceError:
 
 
 def _no_rows(source: str) -> MillraceError:
-    return MillraceError(f"{source}: expected rows, found none.")
+    return MillraceError(
+        f"{source}: expected rows, found none.",
+        note="check the WHERE clause, and that the table has rows.",
+    )
 
 
 def _write_from_duckdb(source: str, database: str | None, target: Path) -> None:
     file = None if database is None else addresses.resolved(database)
     if file is not None and not Path(file).is_file():
-        raise MillraceError(f"data.database: expected a DuckDB file or a URL, found {database!r}.")
+        raise MillraceError(
+            f"data.database: expected a DuckDB file or a URL, found {database!r}.",
+            note="check the path; a URL looks like postgresql://user@host/name.",
+        )
     with duckdb.connect(file or ":memory:", read_only=file is not None) as connection:
         text = _text(source, lambda name: '"' + name.replace('"', '""') + '"')
         statements = connection.extract_statements(text)
@@ -191,7 +203,9 @@ def _batches(source: str, url: str) -> Iterator[Iterator[pa.RecordBatch]]:
     except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
         found = addresses.scrubbed(str(error), url)
         raise MillraceError(
-            f"data.database: expected a database that answers, found {found}."
+            f"data.database: expected a database that answers, found {found}.",
+            note="check the query, the address and the credentials, and that the driver of the "
+            "database is installed.",
         ) from None
 
 

@@ -55,7 +55,10 @@ def _expand(name: str) -> list[str]:
     found = glob.glob(name, recursive=True)
     matches = sorted(path for path in found if Path(path).is_file())
     if not matches:
-        raise MillraceError(f"data.files: expected files that match {name}, found none.")
+        raise MillraceError(
+            f"data.files: expected files that match {name}, found none.",
+            note="check the pattern: it is relative to where snakemake runs.",
+        )
     return matches
 
 
@@ -68,7 +71,10 @@ def _files_in(folder: Path) -> list[str]:
         and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
     ]
     if not found:
-        raise MillraceError(f"{folder}: expected files in this folder, found none.")
+        raise MillraceError(
+            f"{folder}: expected files in this folder, found none.",
+            note="put the files there; those that begin with . or _ do not count.",
+        )
     return sorted(map(str, found))
 
 
@@ -96,7 +102,8 @@ def fetch(
     elif is_elsewhere(source.name):
         raise MillraceError(
             f"data.files: expected a path, an http(s) or s3 URL, table:name or "
-            f"bundled:flights, found {addresses.public(source.name)}."
+            f"bundled:flights, found {addresses.public(source.name)}.",
+            note="write a local file as a path, such as data/table.csv.",
         )
     else:
         path = Path(source.name)
@@ -128,7 +135,10 @@ def _check_local(path: Path) -> None:
         note = f"the same folder holds {', '.join(near)}" if near else None
         raise MillraceError(f"{path}: expected a file, found none.", note=note)
     if path.stat().st_size == 0:
-        raise MillraceError(f"{path}: expected a table, found an empty file.")
+        raise MillraceError(
+            f"{path}: expected a table, found an empty file.",
+            note="replace the file, or remove it from data.files.",
+        )
 
 
 def _check_download(url: str, path: Path, expected: str | None) -> None:
@@ -143,5 +153,6 @@ def _check_download(url: str, path: Path, expected: str | None) -> None:
 def _check_is_new(name: str, path: Path) -> None:
     if path.exists():
         raise MillraceError(
-            f"{name}: expected a file name that no other source has, found {path.name} again."
+            f"{name}: expected a file name that no other source has, found {path.name} again.",
+            note="rename one of the two files.",
         )

@@ -192,12 +192,19 @@ def check(split: SplitConfig, names: Sequence[str]) -> None:
     is none of `names`."""
     by = split.by
     if split.folds and by == "time":
-        raise MillraceError("data.split.folds: expected none with `by: time`, found some.")
+        raise MillraceError(
+            "data.split.folds: expected none with `by: time`, found some.",
+            note="remove folds, or divide by row, group or stratum.",
+        )
     if split.gap and by != "time":
-        raise MillraceError(f"data.split.gap: expected none with `by: {by}`, found one.")
+        raise MillraceError(
+            f"data.split.gap: expected none with `by: {by}`, found one.",
+            note="remove gap, or set `by: time`.",
+        )
     if split.copies == "together" and by != "row":
         raise MillraceError(
-            f"data.split.copies: expected `separate` with `by: {by}`, found `together`."
+            f"data.split.copies: expected `separate` with `by: {by}`, found `together`.",
+            note="remove copies, or set `by: row`.",
         )
     if by in ("group", "time") and split.column is None:
         raise MillraceError(

@@ -170,7 +170,8 @@ def _weighted(
         return required, domains
     if types[weight] not in ("int64", "float32", "float64"):
         raise MillraceError(
-            f"data.weight: expected a column of numbers, found {weight!r} of type {types[weight]}."
+            f"data.weight: expected a column of numbers, found {weight!r} of type {types[weight]}.",
+            note="name a column of numbers, or set its type under data.types.",
         )
     described[weight]["required"] = True
     domain = Domain({"min": 0} | described[weight] | {"type": types[weight]})
@@ -190,12 +191,16 @@ def check(names: Sequence[str], data: DataConfig) -> None:
         check_column(weight, names, "data.weight")
     if weight == label:
         raise MillraceError(
-            f"data.weight: expected another column than the label, found {label!r}."
+            f"data.weight: expected another column than the label, found {label!r}.",
+            note="name the column that says how much a row counts, or remove data.weight.",
         )
     for role, column in (("label", label), ("weight", weight)):
         for key in ("exclude", "ids"):
             if column in named[key]:
-                raise MillraceError(f"data.{key}: expected no {role}, found {column!r}.")
+                raise MillraceError(
+                    f"data.{key}: expected no {role}, found {column!r}.",
+                    note=f"remove it from data.{key}, or name another column.",
+                )
     if taken := [name for name in data.ids if origins.is_reserved(name)]:
         raise MillraceError(
             f"data.ids: expected names that predictions.parquet does not have, found {taken}.",

@@ -38,15 +38,20 @@ def read_schema(path: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     for name, column in found.items():
         if unknown := sorted(set(column) - KEYS):
             raise MillraceError(
-                f"{path}: column {name!r}: expected keys out of {sorted(KEYS)}, found {unknown}."
+                f"{path}: column {name!r}: expected keys out of {sorted(KEYS)}, found {unknown}.",
+                note="remove the keys, or see suggested_schema.json for an example.",
             )
         if column.get("type") not in ARROW_TYPES:
             raise MillraceError(
                 f"{path}: column {name!r}: expected a type out of {sorted(ARROW_TYPES)}, "
-                f"found {column.get('type')!r}."
+                f"found {column.get('type')!r}.",
+                note="change the type to one of these.",
             )
         if name not in names:
-            raise MillraceError(f"{path}: expected the columns of the table, found {name!r} too.")
+            raise MillraceError(
+                f"{path}: expected the columns of the table, found {name!r} too.",
+                note="remove the column from the schema, or add it to the table.",
+            )
     return found
 
 
@@ -70,7 +75,8 @@ class Domain:
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             raise MillraceError(
                 f"data.schema: column {column['name']!r}: expected a domain of {column['type']} "
-                f"values, found another ({error})."
+                f"values, found another ({error}).",
+                note="write min, max and values in the type of the column.",
             ) from None
 
     def outside(self, values: pa.Array) -> Array:

@@ -39,11 +39,17 @@ def container(path: Path) -> str | None:
     """
     if not path.is_file():
         found = "a directory" if path.is_dir() else "none"
-        raise MillraceError(f"{path}: expected a file, found {found}.")
+        raise MillraceError(
+            f"{path}: expected a file, found {found}.",
+            note="check the path under data.files, and run fetch again.",
+        )
     with path.open("rb") as file:
         start = file.read(8)
     if not start:
-        raise MillraceError(f"{path}: expected a table, found an empty file.")
+        raise MillraceError(
+            f"{path}: expected a table, found an empty file.",
+            note="replace the file, or remove it from data.files.",
+        )
     return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
 
 

@@ -86,10 +86,14 @@ class DelimitedTable:
         """Returns the cells of the first row; a number for each that is empty or no header's."""
         *_, counts, _, _ = next(self._split(columns=0), (np.zeros(0),) * 6)
         if not len(counts):
-            raise MillraceError(f"{self.path}: expected a table, found no row.")
+            raise MillraceError(
+                f"{self.path}: expected a table, found no row.",
+                note="check data.skip_lines, or replace the file.",
+            )
         if counts[0] == csv_kernels.UNCLOSED:
             raise MillraceError(
-                f"{self.path}: expected a first row, found a quote in it that is never closed."
+                f"{self.path}: expected a first row, found a quote in it that is never closed.",
+                note="close the quote, or set data.quote to none if quotes are text in this file.",
             )
         data, spans, *_ = next(self._split(int(counts[0])))
         names = [text(data, span) if self._has_header else "" for span in spans[:, 0]]

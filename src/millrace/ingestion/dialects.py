@@ -79,7 +79,10 @@ def detect(
     text = text[len(before) :]
     start = mark + len(before.encode(encoding))
     if not text.strip():
-        raise MillraceError(f"{path}: expected a table, found an empty file.")
+        raise MillraceError(
+            f"{path}: expected a table, found an empty file.",
+            note="replace the file, or remove it from data.files.",
+        )
     controls = {ord(letter) for letter in text if letter < " "} - _TEXT_CONTROLS
     if controls:
         raise MillraceError(

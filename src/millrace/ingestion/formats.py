@@ -91,7 +91,8 @@ class TimeFormat:
         if unknown := [letter for letter in known if letter not in allowed]:
             raise MillraceError(
                 f"format {self.pattern!r}: expected directives out of "
-                f"{', '.join('%' + letter for letter in allowed)}, found %{unknown[0]}."
+                f"{', '.join('%' + letter for letter in allowed)}, found %{unknown[0]}.",
+                note="see `format` under data.types in docs/reference/config.md.",
             )
         if not ({"Y", "y"} & set(known) and {"m", "b", "B"} & set(known)) and not (
             {"s", "Q"} & set(known)
@@ -146,7 +147,9 @@ def of_column(settings: Mapping[str, Any]) -> Format | None:
         decimal = settings.get("decimal") or ("," if thousands == "." else ".")
         if decimal == thousands:
             raise MillraceError(
-                f"decimal and thousands: expected different characters, found {decimal!r} for both."
+                f"decimal and thousands: expected different characters, found {decimal!r} for "
+                "both.",
+                note="change one of them.",
             )
         return NumberFormat(decimal, thousands)
     return None

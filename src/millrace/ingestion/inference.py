@@ -53,7 +53,8 @@ def _check_kind(name: str, kind: str, found: Format) -> None:
     if kind not in fitting:
         raise MillraceError(
             f"data.types.{name}: expected a kind out of {', '.join(fitting)} with this format, "
-            f"found {kind}."
+            f"found {kind}.",
+            note="change kind, or remove the format.",
         )
 
 

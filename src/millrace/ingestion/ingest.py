@@ -149,7 +149,10 @@ def _taken(source: Input, found: Columns) -> dict[str, list[Taken]]:
 
 def _with_rows(source: Input, census: Census) -> Census:
     if not census.rows:
-        raise MillraceError(f"{source.tables[0].path}: expected rows, found a header only.")
+        raise MillraceError(
+            f"{source.tables[0].path}: expected rows, found a header only.",
+            note="add rows, or set data.header to false if the first line is one.",
+        )
     return census
 
 

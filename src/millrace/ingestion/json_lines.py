@@ -38,7 +38,10 @@ class JsonLinesTable:
             keys.update(dict.fromkeys(row or ()))
         self.names = list(keys)
         if not self.names:
-            raise MillraceError(f"{path}: expected JSON objects, one per line, found none.")
+            raise MillraceError(
+                f"{path}: expected JSON objects, one per line, found none.",
+                note='write one object per line, such as {"age": 31, "city": "Oslo"}.',
+            )
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
         """Yields the rows. `types` are those that columns will get, as far as they are known."""

@@ -121,7 +121,8 @@ def _damage_named(path: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own fault
         raise MillraceError(
-            f"{path}: expected Parquet data, found a damaged file ({error})."
+            f"{path}: expected Parquet data, found a damaged file ({error}).",
+            note="replace the file by a whole copy.",
         ) from None
 
 

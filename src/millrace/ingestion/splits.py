@@ -60,7 +60,8 @@ def shares(split: SplitConfig) -> Shares:
     """
     if split.folds is not None and split.fold >= split.folds:
         raise MillraceError(
-            f"data.split.fold: expected a number from 0 to {split.folds - 1}, found {split.fold}."
+            f"data.split.fold: expected a number from 0 to {split.folds - 1}, found {split.fold}.",
+            note="change fold or folds.",
         )
     for name in ("validation", "test"):
         share = getattr(split, name)
@@ -73,7 +74,8 @@ def shares(split: SplitConfig) -> Shares:
     if found.folds is None and found.validation + found.test >= 1:
         raise MillraceError(
             f"data.split: expected shares that leave rows for training, "
-            f"found {found.validation} for validation and {found.test} for the test."
+            f"found {found.validation} for validation and {found.test} for the test.",
+            note="lower validation or test.",
         )
     return found
 
@@ -252,7 +254,8 @@ def _cut(name: str, split: SplitConfig, type_: pa.DataType) -> pa.Scalar | None:
     except pa.ArrowInvalid:
         raise MillraceError(
             f"data.split.{name}: expected a value of the column {split.column!r} ({type_}), "
-            f"or a share between 0 and 1, found {value!r}."
+            f"or a share between 0 and 1, found {value!r}.",
+            note="write a value as it stands in the column, or a share such as 0.1.",
         ) from None
 
 

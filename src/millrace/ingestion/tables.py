@@ -80,7 +80,8 @@ def open_tables(paths: Sequence[Path], data: DataConfig) -> list[Table]:
     known = {name for path in paths for name in (path.as_posix(), path.name)}
     if unknown := set(skipped) - known:
         raise MillraceError(
-            f"data.skip_lines: expected files out of data.files, found {sorted(unknown)}."
+            f"data.skip_lines: expected files out of data.files, found {sorted(unknown)}.",
+            note="name each file by its path or name under data.files.",
         )
     tables = [open_table(path, data) for path in paths]
     first = tables[0]
@@ -90,7 +91,8 @@ def open_tables(paths: Sequence[Path], data: DataConfig) -> list[Table]:
             more = [name for name in table.names if name not in first.names]
             raise MillraceError(
                 f"{table.path}: expected the columns of {first.path}, "
-                f"found {missing or 'none'} missing and {more or 'none'} added."
+                f"found {missing or 'none'} missing and {more or 'none'} added.",
+                note="rename the columns so that all files agree, or list only files of one table.",
             )
     return tables
 

@@ -272,7 +272,8 @@ class _Flattener:
             case _:
                 raise MillraceError(
                     f"boosted_trees: expected conditions on numbers, categories and sets, found a "
-                    f"{type(condition).__name__}, which not every runtime can compute."
+                    f"{type(condition).__name__}, which not every runtime can compute.",
+                    note="choose other features or settings for this model.",
                 )
         sets = self.sets[place]
         return (SETS + place, sets.setdefault(tuple(members.tolist()), len(sets))), 0.5

@@ -53,11 +53,15 @@ def _call(function: Callable[..., Any], path: str, spec: EncodedSpec, task: Task
     try:
         model = function(spec, task)
     except Exception as error:
-        raise MillraceError(failure(f"{path}: expected a model", error)) from error
+        raise MillraceError(
+            failure(f"{path}: expected a model", error),
+            note="call the function by itself to see the whole traceback.",
+        ) from error
     if not isinstance(model, keras.Model):
         raise MillraceError(
             f"{path}: expected a function (spec, task) that returns a keras.Model, found one that "
-            f"returns a {type(model).__name__}."
+            f"returns a {type(model).__name__}.",
+            note="return the model itself.",
         )
     return model
 
@@ -72,11 +76,13 @@ def _check(model: keras.Model, path: str, spec: EncodedSpec, task: Task) -> None
         logits = model({name: part for name, part in examples.items() if part.shape[1]})
     except Exception as error:
         raise MillraceError(
-            failure(f"{path}: expected a model of encoded examples", error)
+            failure(f"{path}: expected a model of encoded examples", error),
+            note="docs/models.md shows what a custom model gets and returns.",
         ) from error
     shape = tuple(getattr(logits, "shape", ()))
     if len(shape) not in (2, 3) or (shape[0], shape[-1]) != (2, task.outputs):
         raise MillraceError(
             f"{path}: expected logits of shape [n, {task.outputs}] or [n, members, {task.outputs}] "
-            f"for a {task.kind} task, found {list(shape)} for 2 examples."
+            f"for a {task.kind} task, found {list(shape)} for 2 examples.",
+            note="give the last layer that many units and no activation.",
         )

@@ -81,7 +81,10 @@ def artifacts(results: Results, of_runs: list[Path]) -> dict[str, str]:
 
 def _files(path: Path) -> list[Path]:
     if not path.exists():
-        raise MillraceError(f"{path}: expected an artifact of an earlier stage, found none.")
+        raise MillraceError(
+            f"{path}: expected an artifact of an earlier stage, found none.",
+            note="run the stage that writes it, or the whole workflow with `snakemake --cores 2`.",
+        )
     if path.is_file():
         return [path]
     # Snakemake and interrupted runs leave hidden files, which are no part of an artifact.

@@ -125,7 +125,10 @@ def describe(
 def _describe(tallies: Mapping[str, Tally], schema: Schema, task: str, positive: Any) -> Statistics:
     for split, tally in tallies.items():
         if not tally.rows:
-            raise MillraceError(f"{split}: expected examples, found none.")
+            raise MillraceError(
+                f"{split}: expected examples, found none.",
+                note="check data.split: each split needs rows with a label.",
+            )
     columns, label = schema.columns, schema.label
     values = {split: tally.counts(label).values.tolist() for split, tally in tallies.items()}
     kind, classes = labels.resolve(label, schema.types[label], values, task, positive)
@@ -149,7 +152,10 @@ def _load(
     stream = (_stored(batch, columns) for batch in batches)
     first = next(stream, None)
     if first is None:
-        raise MillraceError(f"{split}: expected examples, found none.")
+        raise MillraceError(
+            f"{split}: expected examples, found none.",
+            note="check data.split: each split needs rows with a label.",
+        )
     reader = pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], stream))
     values = [_value(f"c{i}", field.type) for i, field in enumerate(first.schema)]
     database.register("reader", reader)

@@ -47,7 +47,8 @@ def form_of(settings: Mapping[str, Any]) -> str:
     if len(named) != 1:
         raise MillraceError(
             f"kind: tf1: expected one of {', '.join(FORMS)} to say where the old model is, found "
-            f"{' and '.join(named) or 'none'}."
+            f"{' and '.join(named) or 'none'}.",
+            note="name exactly one of them.",
         )
     return named[0]
 
@@ -75,7 +76,9 @@ def copy(settings: Mapping[str, Any], directory: Path) -> dict[str, Any]:
 
 
 def _not_found(path: Path, form: str, expected: str) -> MillraceError:
-    return MillraceError(f"{form} {path}: expected {expected}, found none.")
+    return MillraceError(
+        f"{form} {path}: expected {expected}, found none.", note="check the path in the config."
+    )
 
 
 def open_source(settings: Mapping[str, Any], directory: Path) -> Source:
@@ -125,7 +128,9 @@ def _saved_model(session: Any, path: Path, settings: Mapping[str, Any]) -> Sourc
     output = settings.get("output", usual[0])
     if output not in outputs:
         raise MillraceError(
-            f"{path}: expected an output {output!r} of signature {name!r}, found {sorted(outputs)}."
+            f"{path}: expected an output {output!r} of signature {name!r}, found "
+            f"{sorted(outputs)}.",
+            note="name one of these as the output.",
         )
     return Source(session, inputs, _tensor(graph, outputs[output], path), path)
 
@@ -137,7 +142,8 @@ def reading(path: Path, expected: str) -> Iterator[None]:
         yield
     except (tf.errors.OpError, DecodeError, ValueError, RuntimeError) as error:
         raise MillraceError(
-            f"{path}: expected {expected}, found an error: {reason(error)}"
+            f"{path}: expected {expected}, found an error: {reason(error)}",
+            note="check that the file is whole, and that TensorFlow 1 loads it.",
         ) from None
 
 

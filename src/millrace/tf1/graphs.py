@@ -70,7 +70,8 @@ class OldGraph:
         except tf.errors.OpError as error:
             raise MillraceError(
                 f"{source.where}: expected predictions, found an error in the old graph: "
-                f"{reason(error)}"
+                f"{reason(error)}",
+                note="check the names and types under inputs.",
             ) from None
         return value
 

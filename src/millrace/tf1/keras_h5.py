@@ -57,7 +57,8 @@ class OldKeras:
         except tf.errors.OpError as error:
             raise MillraceError(
                 f"{self._path}: expected predictions, found an error in the old network: "
-                f"{reason(error)}"
+                f"{reason(error)}",
+                note="check the names and the order under inputs.",
             ) from None
         return value
 

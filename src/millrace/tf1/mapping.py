@@ -64,7 +64,8 @@ def take(model: keras.Model, old: OldModel) -> None:
             listed = ", ".join(f"{key} {[*target.shape]}" for key, target in targets.items())
             raise MillraceError(
                 f"{where}: expected a feature that an embedding reads, or a weight of the model, "
-                f"out of {listed}; found {name!r}."
+                f"out of {listed}; found {name!r}.",
+                note="use one of these as the key.",
             )
         _check_inputs(where, given, name == FIRST and _first_reads_features(model))
         value = _value(targets[name], model, given, old)
@@ -74,7 +75,8 @@ def take(model: keras.Model, old: OldModel) -> None:
                 f"{where}: {variable} of {old.variables.path}: {misfit}."
                 if misfit
                 else f"{where}: expected a variable of {old.variables.path}, out of "
-                f"{old.variables.listed()}; found {variable!r}."
+                f"{old.variables.listed()}; found {variable!r}.",
+                note="docs/from-tensorflow-1.md shows how variables are matched.",
             )
         targets[name].assign(value)
 
@@ -89,7 +91,8 @@ def _check_inputs(where: str, given: Mapping[str, Any], needed: bool) -> None:
     if "inputs" in given and not needed:
         raise MillraceError(
             f"{where}: expected a variable alone, found `inputs` too, which only {FIRST} of a "
-            "network over the features has."
+            "network over the features has.",
+            note="remove inputs, and name the variable alone.",
         )
 
 
@@ -190,7 +193,8 @@ def _part(feature: str, model: keras.Model, old: OldModel) -> Part:
     if feature not in found:
         raise MillraceError(
             f"warm_start.map.{FIRST}.inputs: expected features that the network reads, out of "
-            f"{[*dense.places_of_values, *found]}; found {feature!r}."
+            f"{[*dense.places_of_values, *found]}; found {feature!r}.",
+            note="list only features of this model.",
         )
     entry, place = found[feature]
     if entry.representation == "embedding":

@@ -87,7 +87,9 @@ class OldModel:
         names = self.source.get(key, list(features))
         if unknown := sorted(set(names) - set(features)):
             raise MillraceError(
-                f"{key} of {self.variables.path}: expected features of the config, found {unknown}."
+                f"{key} of {self.variables.path}: expected features of the config, found "
+                f"{unknown}.",
+                note="name the features as the config does.",
             )
         wrapped = (features[name] for name in names if features[name]["kind"] == "indicator")
         return {*names, *(settings["of"] for settings in wrapped)}
@@ -118,7 +120,8 @@ class OldModel:
         if sorted(old) != sorted(classes):
             raise MillraceError(
                 f"classes of {self.variables.path}: expected the label's values "
-                f"{list(self.learned.task.classes)}, found {self.source['classes']}."
+                f"{list(self.learned.task.classes)}, found {self.source['classes']}.",
+                note="list the classes as the old model numbered them.",
             )
         return [old.index(value) for value in classes]
 

@@ -126,7 +126,8 @@ def _order_of_classes(
     if sorted(map(str, old)) != sorted(map(str, classes)):
         raise MillraceError(
             f"models.{model}.classes: expected the label's values {list(classes)} in the order of "
-            f"the old model's output, found {old}."
+            f"the old model's output, found {old}.",
+            note="list the values in the order of the old model's output.",
         )
     return [[*map(str, old)].index(str(value)) for value in classes]
 

@@ -61,7 +61,10 @@ def compare(
     old = OldPredictor("reference", reference, Path(), learned)
     kept = ~unseen
     if not kept.any():
-        raise MillraceError("adopt.reference: expected rows whose texts training has seen too.")
+        raise MillraceError(
+            "adopt.reference: expected rows whose texts training has seen too.",
+            note="choose reference rows whose categories are in the training data.",
+        )
     rows = {name: values[kept] for name, values in raw.items()}
     path = str(reference[formats.form_of(reference)])
     said = old.predict(rows)

@@ -82,7 +82,8 @@ def _h5(path: Path) -> Variables:
             file.get("model_weights", file).visititems(add)
     except OSError as error:
         raise MillraceError(
-            f"{path}: expected a Keras model in HDF5, found something else ({error})."
+            f"{path}: expected a Keras model in HDF5, found something else ({error}).",
+            note="save the model again with `model.save('model.h5')`.",
         ) from None
     return Variables(path, found)
 
@@ -97,7 +98,9 @@ READERS = {
 
 def _require(file: Path, expected: str) -> None:
     if not file.is_file():
-        raise MillraceError(f"{file}: expected {expected}, found none.")
+        raise MillraceError(
+            f"{file}: expected {expected}, found none.", note="check the path in the config."
+        )
 
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:

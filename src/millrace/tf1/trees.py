@@ -63,7 +63,8 @@ def adopt(settings: Mapping[str, Any], learned: Preprocessing) -> tuple[Fitted, 
     if learned.task.kind == "multiclass":
         raise MillraceError(
             f"{variables.path}: expected a label of two classes, or a number, as BoostedTrees "
-            f"Estimators have it; found {len(learned.task.classes)} classes."
+            f"Estimators have it; found {len(learned.task.classes)} classes.",
+            note="check data.label and data.task.",
         )
     features = _features(old)
     _check_graph(old, features)
@@ -83,13 +84,16 @@ def _read(variables: Variables) -> Any:
     if found is None:
         raise MillraceError(
             f"{variables.path}: expected the trees of a BoostedTrees Estimator ({TREES}), found "
-            f"{', '.join(variables.all) or 'no variables'}."
+            f"{', '.join(variables.all) or 'no variables'}.",
+            note="give the checkpoint of a BoostedTrees Estimator.",
         )
     try:
         return tree_protos.parse(found.item())
     except DecodeError as error:
         raise MillraceError(
-            f"{variables.path}: expected a TreeEnsemble in {TREES}, found something else ({error})."
+            f"{variables.path}: expected a TreeEnsemble in {TREES}, found something else "
+            f"({error}).",
+            note="check that the checkpoint is whole.",
         ) from None
 
 

@@ -71,7 +71,10 @@ def upgrade(source: Path, target: Path) -> Upgrade:
 
 def _check(source: Path, target: Path) -> None:
     if not source.is_dir() or not any(source.rglob("*.py")):
-        raise MillraceError(f"{source}: expected a folder with Python files, found none.")
+        raise MillraceError(
+            f"{source}: expected a folder with Python files, found none.",
+            note="give the folder of the code as SRC: `make upgrade SRC=old/ DST=new/`.",
+        )
     inside = target.resolve().is_relative_to(source.resolve())
     if inside or source.resolve().is_relative_to(target.resolve()):
         raise MillraceError(

@@ -117,19 +117,22 @@ class OldRows:
             known = [n for n, c in self.columns.items() if isinstance(c, Vocabulary)]
             raise MillraceError(
                 f"{where}: expected a feature of kind vocabulary or sequence, out of {known}; "
-                f"found {feature!r}."
+                f"found {feature!r}.",
+                note="name one of these features.",
             )
         if isinstance(given, str):
             try:
                 given = lines(Path(given).read_bytes().decode("utf-8"))
             except (OSError, UnicodeDecodeError) as error:
                 raise MillraceError(
-                    f"{where}: expected a vocabulary in UTF-8, found none ({error})."
+                    f"{where}: expected a vocabulary in UTF-8, found none ({error}).",
+                    note="save the file as UTF-8, one value per line.",
                 ) from None
         values = _as_values([str(value) for value in given], column)
         if repeated := [value for value, count in Counter(values).items() if count > 1]:
             raise MillraceError(
-                f"{where}: expected different values, one a row, found some again: {repeated[:5]}."
+                f"{where}: expected different values, one a row, found some again: {repeated[:5]}.",
+                note="remove the repetitions, and the rows of the embedding with them.",
             )
         return values
 

@@ -274,7 +274,10 @@ def _parse(path: Path, records: Records, layout: _Layout, fields: pa.Schema) -> 
         if column >= 0:
             where += f", column {layout.names[column]!r}"
         expected = f"expected {_KIND_NAMES[layout.kinds[column]]}, found another kind of list"
-        raise MillraceError(f"{where}: {_PROBLEMS.get(problem, expected)}.")
+        raise MillraceError(
+            f"{where}: {_PROBLEMS.get(problem, expected)}.",
+            note="the file may be damaged: run the stage that writes it again.",
+        )
     matrices: dict[int, Array] = {tfrecord.FLOAT: floats.view(np.float32), tfrecord.INT: ints}
     arrays = {}
     for index, name in enumerate(layout.names):

@@ -98,7 +98,10 @@ def read(path: Path) -> Iterator[Records]:
     Raises MillraceError, naming file and record, when the file is missing or damaged.
     """
     if not path.is_file():
-        raise MillraceError(f"{path}: expected a TFRecord file, found none.")
+        raise MillraceError(
+            f"{path}: expected a TFRecord file, found none.",
+            note="run the stage that writes it again.",
+        )
     number, offset = 0, 0  # of the first record that is not yet found
     rest = np.empty(0, np.uint8)
     try:

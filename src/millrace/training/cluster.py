@@ -127,7 +127,10 @@ def _node_address(node: str) -> str:
 def _lines(*command: str) -> list[str]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise MillraceError(f"{' '.join(command)}: expected SLURM's answer, found {done.stderr!r}.")
+        raise MillraceError(
+            f"{' '.join(command)}: expected SLURM's answer, found {done.stderr!r}.",
+            note="check that SLURM answers where the job runs, as with `scontrol show hostnames`.",
+        )
     return done.stdout.split("\n")[:-1]
 
 

@@ -100,7 +100,8 @@ class _Loop:
         if settings.batch_size < strategy.num_replicas_in_sync:
             raise MillraceError(
                 f"training.batch_size: expected at least an example for each of the "
-                f"{strategy.num_replicas_in_sync} replicas, found {settings.batch_size}."
+                f"{strategy.num_replicas_in_sync} replicas, found {settings.batch_size}.",
+                note="raise training.batch_size, or lower training.replicas.",
             )
         steps = math.ceil(data[0].rows / settings.batch_size)
         with strategy.scope():

@@ -221,7 +221,8 @@ def metrics(monitor: str, task: Task) -> list[keras.metrics.Metric]:
     if name not in fitting:
         raise MillraceError(
             f"training.monitor: expected one of {['val_loss', *(f'val_{x}' for x in fitting)]} for "
-            f"a {task.kind} task, found {monitor}."
+            f"a {task.kind} task, found {monitor}.",
+            note="set one of these under training.monitor.",
         )
     return [OfPredictions(fitting[name], task)]
 
@@ -251,7 +252,8 @@ def class_weights(
         return None
     if task.kind == "regression":
         raise MillraceError(
-            f"training.class_weight: expected none for a regression, found {weights!r}."
+            f"training.class_weight: expected none for a regression, found {weights!r}.",
+            note="remove class_weight, or weigh rows with data.weight.",
         )
     classes = [str(name) for name in task.classes]
     if isinstance(weights, str):
@@ -263,7 +265,8 @@ def class_weights(
         unknown = sorted(set(weights) - set(classes))
         if unknown:
             raise MillraceError(
-                f"training.class_weight: expected classes out of {classes}, found {unknown}."
+                f"training.class_weight: expected classes out of {classes}, found {unknown}.",
+                note="name the classes as the label has them.",
             )
         by_class = np.array([weights.get(name, 1.0) for name in classes])
     return np.asarray(by_class, np.float32)

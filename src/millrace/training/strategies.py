@@ -40,7 +40,8 @@ def create(settings: TrainingConfig) -> tf.distribute.Strategy:
     if settings.replicas != "auto":
         raise MillraceError(
             f"training.replicas: expected auto with the strategy {name}, found "
-            f"{settings.replicas}; only mirrored takes a number."
+            f"{settings.replicas}; only mirrored takes a number.",
+            note="set replicas to auto, or strategy to mirrored.",
         )
     if name == "parameter_server":
         return parameter_server.create(parameter_server.check(here), settings.connect_seconds)
@@ -80,7 +81,10 @@ def _mirrored(replicas: int | str) -> tf.distribute.Strategy:
     if gpus:
         wanted = gpus if replicas == "auto" else int(replicas)
         if wanted > gpus:
-            raise MillraceError(f"training.replicas: expected at most {gpus} GPUs, found {wanted}.")
+            raise MillraceError(
+                f"training.replicas: expected at most {gpus} GPUs, found {wanted}.",
+                note="lower training.replicas, or set it to auto.",
+            )
         return tf.distribute.MirroredStrategy([f"GPU:{place}" for place in range(wanted)])
     if replicas == "auto":
         raise MillraceError(

@@ -68,7 +68,8 @@ def _here(count: int, command: list[str]) -> str | None:
     gpus = devices.visible()
     if gpus and len(gpus) < count:
         raise MillraceError(
-            f"training.workers: expected a GPU for each of {count}, found {len(gpus)}."
+            f"training.workers: expected a GPU for each of {count}, found {len(gpus)}.",
+            note="lower training.workers, or ask SLURM for more GPUs.",
         )
     processes = []
     for index in range(count):

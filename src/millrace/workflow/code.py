@@ -55,7 +55,10 @@ class Code:
             MillraceError: the script is missing.
         """
         if not script.is_file():
-            raise MillraceError(f"{script}: expected the script of a stage, found no file.")
+            raise MillraceError(
+                f"{script}: expected the script of a stage, found no file.",
+                note="check the command in the rule, or write dvc.yaml again with `make dvc`.",
+            )
         before = len(self._known)
         lines = {script: f"scripts/{script.name}"}
         waiting = set(self._file(script)[1])

@@ -126,7 +126,10 @@ def _call(program: str, *arguments: str) -> str:
         [sys.executable, "-m", program, *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise MillraceError(f"{program} {' '.join(arguments)} failed:\n{done.stderr.strip()}")
+        raise MillraceError(
+            f"{program} {' '.join(arguments)} failed:\n{done.stderr.strip()}",
+            note="fix what it says, and run the command again.",
+        )
     return done.stdout
 
 

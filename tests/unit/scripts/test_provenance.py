@@ -115,5 +115,6 @@ def test_a_missing_artifact_is_one_clear_error(folder: Path) -> None:
     assert done.returncode == 1
     assert done.stderr == (
         "error: results/made/parity.json: expected an artifact of an earlier stage, found none.\n"
+        "Note: run the stage that writes it, or the whole workflow with `snakemake --cores 2`.\n"
     )
     assert not (folder / "results" / "made" / "provenance.json").exists()

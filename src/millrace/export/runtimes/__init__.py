@@ -106,7 +106,8 @@ def _run(command: list[str], request: Request) -> np.ndarray:
         # Python's last line says what is wrong, Node's is its version.
         named = [line for line in lines if re.match(r"[\w.]*Error\b", line)]
         raise MillraceError(
-            f"{' '.join(command)}: expected predictions, found: {(named or lines)[-1]}"
+            f"{' '.join(command)}: expected predictions, found: {(named or lines)[-1]}",
+            note="run the command by itself to see its whole output.",
         )
     result: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
     predictions = np.array([float(x) for x in result["predictions"]], np.float64)

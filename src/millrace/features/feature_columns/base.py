@@ -100,9 +100,15 @@ class Context:
         """
         column = given or feature
         if column == self.label:
-            raise MillraceError(f"features.{feature}: expected a feature, found the label.")
+            raise MillraceError(
+                f"features.{feature}: expected a feature, found the label.",
+                note="remove it from features: a model must not see what it predicts.",
+            )
         if column == self.weight:
-            raise MillraceError(f"features.{feature}: expected a feature, found data.weight.")
+            raise MillraceError(
+                f"features.{feature}: expected a feature, found data.weight.",
+                note="remove it from features, or remove data.weight.",
+            )
         if column not in self.statistics:
             raise MillraceError(
                 f"features.{feature}: expected one of the table's columns, found {column!r}.",
@@ -183,7 +189,8 @@ class Context:
         if column.length > 1:
             raise MillraceError(
                 f"{where}: expected features with one id, found {name!r}, a {column.kind} feature "
-                f"with {column.length}."
+                f"with {column.length}.",
+                note="cross features that have one id per row.",
             )
         return column
 

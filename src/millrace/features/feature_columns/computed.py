@@ -47,7 +47,8 @@ class Identity(CategoricalOfColumn):
         if default is not None and default >= buckets:
             raise MillraceError(
                 f"features.{name}.default_value: expected an id from 0 to {buckets - 1}, found "
-                f"{default}."
+                f"{default}.",
+                note="change default_value or num_buckets.",
             )
         return cls(name, column, buckets, default)
 
@@ -119,7 +120,8 @@ class Bucketized(CategoricalOfColumn):
         elif not _rise_in_float32(boundaries):
             raise MillraceError(
                 f"features.{name}.boundaries: expected finite numbers in rising order, which "
-                f"float32 can tell apart, found {list(boundaries)}."
+                f"float32 can tell apart, found {list(boundaries)}.",
+                note="sort the boundaries, and merge those that are too close.",
             )
         floats = tuple(float(b) for b in boundaries or ())
         return cls(name, column, floats, default=settings.default)

@@ -107,7 +107,8 @@ def _changes(where: str, zone: str) -> tuple[int, tuple[tuple[int, int, int], ..
         clock = zoneinfo.ZoneInfo(zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
         raise MillraceError(
-            f"{where}: expected the name of a time zone such as Europe/Paris, found {zone!r}."
+            f"{where}: expected the name of a time zone such as Europe/Paris, found {zone!r}.",
+            note="see the TZ identifiers in the IANA time zone database.",
         ) from None
 
     def offset_at(time: int) -> int:
@@ -218,7 +219,8 @@ class DatePart(Categorical):
         if part == "hour" and not clock.is_timestamp:
             raise MillraceError(
                 f"features.{name}.part: expected year, month, day or weekday of {clock.column!r}, "
-                "which is of type date, found 'hour'."
+                "which is of type date, found 'hour'.",
+                note="set another part, or read the column as a timestamp under data.types.",
             )
         if part != "year":
             first = 1 if part in ("month", "day") else 0
@@ -267,7 +269,8 @@ class Cyclic(FeatureColumn):
         if settings.period == "day" and not clock.is_timestamp:
             raise MillraceError(
                 f"features.{name}.period: expected week or year for {clock.column!r}, which is of "
-                "type date, found 'day'."
+                "type date, found 'day'.",
+                note="set another period, or read the column as a timestamp under data.types.",
             )
         return cls(name, clock, settings.period)
 
@@ -313,7 +316,8 @@ class Elapsed(Numeric):
             first = datetime.date.fromisoformat(given) if given else None
         except ValueError:
             raise MillraceError(
-                f"features.{name}.since: expected a date such as 2013-01-31, found {given!r}."
+                f"features.{name}.since: expected a date such as 2013-01-31, found {given!r}.",
+                note="write it as YYYY-MM-DD.",
             ) from None
         since = (first - EPOCH).days if first else math.floor(times[0])
         described = describe_numbers(

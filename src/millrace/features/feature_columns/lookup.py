@@ -219,7 +219,8 @@ class Vocabulary(Lookup):
         if default is not None and default >= len(kept):
             raise MillraceError(
                 f"features.{name}.default_value: expected the id of one of the {len(kept)} values, "
-                f"0 to {len(kept) - 1}, found {default}."
+                f"0 to {len(kept) - 1}, found {default}.",
+                note="change default_value, or remove it.",
             )
         if unseen == "hash" and buckets < 2:
             raise MillraceError(
@@ -299,7 +300,8 @@ def given_values(feature: str, settings: LookupConfig, numbers: bool) -> list[An
             given = [line for line in lines(path.read_bytes().decode("utf-8")) if line]
         except (OSError, UnicodeDecodeError) as error:
             raise MillraceError(
-                f"{where}: expected a vocabulary in UTF-8, found none ({error})."
+                f"{where}: expected a vocabulary in UTF-8, found none ({error}).",
+                note="save the file as UTF-8, one value per line.",
             ) from None
     values = _as_float32(where, given) if numbers else [str(value) for value in given]
     if not values or "" in values:
@@ -313,7 +315,8 @@ def given_values(feature: str, settings: LookupConfig, numbers: bool) -> list[An
     if duplicates:
         raise MillraceError(
             f"{where}: expected different values, found {duplicates[:5]}, which are the same"
-            f"{' in float32' if numbers else ''}."
+            f"{' in float32' if numbers else ''}.",
+            note="remove the repetitions from the vocabulary.",
         )
     return values
 
@@ -326,7 +329,8 @@ def _as_float32(where: str, given: Iterable[Any]) -> list[float]:
             number = float(text)
         except ValueError:
             raise MillraceError(
-                f"{where}: expected numbers like the column's, found {text!r}."
+                f"{where}: expected numbers like the column's, found {text!r}.",
+                note="correct the vocabulary, or read the column as text under data.types.",
             ) from None
         fits = abs(number) <= FLOAT32_MAX
         # A fraction is rounded, as it is in the table; a whole number may be an id.

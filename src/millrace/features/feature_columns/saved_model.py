@@ -72,7 +72,8 @@ class SavedModel(FeatureColumn):
         else:
             raise MillraceError(
                 f"features.{name}: expected a column of text or numbers, found {column!r} of type "
-                f"{statistics.type}."
+                f"{statistics.type}.",
+                note="choose another column, or set its type under data.types.",
             )
         path, where = settings.path, f"features.{name}.path"
         checksum = checksum_of(path, where)
@@ -140,7 +141,10 @@ def _load(path: str, checksum: str) -> Any:
     try:
         return tf.saved_model.load(path)
     except Exception as error:
-        raise MillraceError(failure(f"{path}: expected a SavedModel", error)) from error
+        raise MillraceError(
+            failure(f"{path}: expected a SavedModel", error),
+            note="give the directory that holds saved_model.pb.",
+        ) from error
 
 
 def _caller(loaded: Any) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -178,4 +182,7 @@ def _try(loaded: Any, cells: np.ndarray, where: str) -> tuple[int, np.ndarray]:
         else:
             return axes, outputs
     expected = "expected a SavedModel that takes cells, [n] or [n, 1], and returns finite numbers"
-    raise MillraceError(failure(f"{where}: {expected} [n, outputs]", failures[0]))
+    raise MillraceError(
+        failure(f"{where}: {expected} [n, outputs]", failures[0]),
+        note="the model must take a batch of values and return one row for each.",
+    )

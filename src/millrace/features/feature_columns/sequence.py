@@ -37,7 +37,8 @@ class Sequence(Vocabulary):
         if statistics.type != "string":
             raise MillraceError(
                 f"features.{name}: expected a column of text, found {column!r} of type "
-                f"{statistics.type}."
+                f"{statistics.type}.",
+                note="set its type to string under data.types.",
             )
         cells, times = zip(*statistics.values, strict=True)
         counts = Counter[str]()
