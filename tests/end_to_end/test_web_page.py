@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.end_to_end, needs_chromium]
 
 def write_page(job: Any, folder: Path) -> Path:
     path = folder / "index.html"
-    ready = Results(job.until("convert_tfjs").results)
+    ready = Results(job.until("verify").results)
     path.write_text(page.build(config.load(job.config), ready), encoding="utf-8")
     return path
 

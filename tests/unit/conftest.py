@@ -39,6 +39,7 @@ from millrace.artifacts.statistics import (
     TextStatistics,
 )
 from millrace.artifacts.training import History, Training
+from millrace.files import sha256
 from millrace.results import ConvertedFolder, Results, RunFolder, TrainingFolder
 from millrace.tfrecord import examples
 from tests.helpers.artifacts import schema_of
@@ -325,6 +326,7 @@ def _write_export(results: Results, task: str) -> None:
         runtimes=[_runtime("saved_model", "serving_default"), _runtime("tfjs", "wasm")],
         not_reached=[],
         not_shipped=[int8],
+        files={f"tfjs/{path.name}": sha256(path) for path in results.tfjs.iterdir()},
     ).save(results.parity)
 
 

@@ -100,6 +100,8 @@ class Parity(Artifact):
         runtimes: each exported model in each runtime.
         not_reached: the runtimes for which there is no model.
         not_shipped: the reduced models that are not good enough.
+        files: the SHA-256 of each exported file that was run, by its form and path, such as
+            `tfjs/model.json`.
     """
 
     passed: bool
@@ -116,3 +118,4 @@ class Parity(Artifact):
     runtimes: list[RuntimeParity]
     not_reached: list[NotReached]
     not_shipped: list[Converted]
+    files: dict[str, str]

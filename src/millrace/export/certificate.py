@@ -17,7 +17,7 @@ from millrace.config.values import plain_form
 from millrace.errors import MillraceError
 from millrace.export import parity, raw_cells, runtimes
 from millrace.features.raw_row import RawColumn, draw_rows, raw_columns, read_cells
-from millrace.files import read_json
+from millrace.files import read_json, sha256
 from millrace.models.predictor import Predictor
 from millrace.tfrecord import framing
 from millrace.tfrecord.examples import shard_paths
@@ -86,7 +86,7 @@ def certify(
     Raises:
         MillraceError: a form says something else.
     """
-    columns = predictor.preprocessing.raw
+    columns, files = predictor.preprocessing.raw, _checksums(exported)
     threshold = read_json(exported.signature)["threshold"]
 
     def predict(cells: parity.Columns) -> np.ndarray:
@@ -129,6 +129,18 @@ def certify(
         "tolerance": job.parity.tolerance,
         "runtimes": results,
         **_left_out(exported),
+        "files": files,
+    }
+
+
+def _checksums(exported: Exported) -> dict[str, str]:
+    """Returns the SHA-256 of each exported file, by its form and its path there."""
+    forms = {name: getattr(exported, name) for name in ("saved_model", "tflite", "tfjs")}
+    return {
+        f"{name}/{path.relative_to(folder).as_posix()}": sha256(path)
+        for name, folder in forms.items()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
     }
 
 

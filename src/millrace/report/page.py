@@ -8,10 +8,12 @@ from markupsafe import Markup
 
 from millrace.artifacts.champion import Champion
 from millrace.artifacts.conversion import Conversion
+from millrace.artifacts.parity import Parity
 from millrace.artifacts.signature import Signature
 from millrace.artifacts.statistics import Statistics
 from millrace.config.job import JobConfig
-from millrace.files import read_json
+from millrace.errors import MillraceError
+from millrace.files import read_json, sha256
 from millrace.report import form_fields, inline_html, sample_rows
 from millrace.report.privacy import Privacy
 from millrace.results import ConvertedFolder, Results
@@ -36,7 +38,8 @@ def build(config: JobConfig, results: Results) -> str:
         results: the job's results, with schema, statistics, champion and export.
 
     Raises:
-        MillraceError: an artifact or a JavaScript library is missing.
+        MillraceError: an artifact or a JavaScript library is missing, or the TF.js model is not the
+            one that verify compared.
     """
     signature = Signature.load(results.signature)
     statistics = Statistics.load(results.statistics)
@@ -63,7 +66,7 @@ def build(config: JobConfig, results: Results) -> str:
         "training_rows": statistics.train.rows,
         "columns": [field.as_json() for field in fields],
         "samples": samples,
-        "model": None if left_out else _model(results.tfjs),
+        "model": None if left_out else _model(results.tfjs, Parity.load(results.parity)),
     }
     return inline_html.render(
         "page",
@@ -81,8 +84,20 @@ def _question(signature: Signature) -> str:
     return QUESTIONS[signature.task].format(label=signature.label, positive=positive)
 
 
-def _model(directory: Path) -> dict[str, Any]:
+def _model(directory: Path, parity: Parity) -> dict[str, Any]:
     topology = read_json(directory / "model.json")
     paths = [path for group in topology["weightsManifest"] for path in group["paths"]]
+    for name in ("model.json", *paths):
+        _require_verified(directory / name, parity.files.get(f"tfjs/{name}"))
     weights = b"".join((directory / path).read_bytes() for path in paths)
     return {"topology": topology, "weights": base64.b64encode(weights).decode()}
+
+
+def _require_verified(path: Path, expected: str | None) -> None:
+    found = sha256(path) if path.exists() else "no file"
+    if found != expected:
+        raise MillraceError(
+            f"{path}: expected the file that verify compared with Keras, SHA-256"
+            f" {expected or 'unknown'}, found {found}.",
+            note="the file was changed or cut off since: run convert_tfjs and verify again.",
+        )

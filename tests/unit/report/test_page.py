@@ -137,6 +137,20 @@ def test_missing_model_is_named(make_results: Callable[[str], Results]) -> None:
         page.build(job(), results)
 
 
+@pytest.mark.parametrize("change", [lambda content: content[:-4], lambda content: content + b"x"])
+def test_weights_that_changed_since_verify_are_refused(
+    make_results: Callable[[str], Results], change: Callable[[bytes], bytes]
+) -> None:
+    results = make_results("binary")
+    weights = next(results.tfjs.glob("*.bin"))
+    weights.write_bytes(change(weights.read_bytes()))
+    with pytest.raises(MillraceError, match=rf"{weights.name}: expected the file that verify"):
+        page.build(job(), results)
+    weights.unlink()
+    with pytest.raises(MillraceError, match="found no file"):
+        page.build(job(), results)
+
+
 @pytest.mark.parametrize(
     ("width", "whole", "step"),
     [

@@ -1,5 +1,6 @@
 """verify against models that are whole and models that are broken."""
 
+import hashlib
 import json
 import math
 import shutil
@@ -15,6 +16,10 @@ def test_all_runtimes_agree(made_job, task):
     job = made_job(task).until("verify")
     certificate = json.loads((job.results / "parity.json").read_text())
     assert certificate["passed"]
+    for name in ("tfjs/model.json", "tflite/float32.tflite", "saved_model/saved_model.pb"):
+        path = job.results / "export" / name.replace("saved_model/", "saved_model/1/")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert certificate["files"][name] == digest
     assert certificate["real_rows"] == certificate["raw_file_rows"] == 60
     # The file's NA in a column of numbers is no number that can be passed on; in text it is.
     assert certificate["helped_cells"].keys() == {"size (mm)"}
