@@ -79,6 +79,10 @@ def test_the_container_is_made_of_what_is_here() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert image == f"millrace:{version}"
     assert f"--tag {image} " in text
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == version
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", changelog, re.MULTILINE)[0] == version
 
 
 def test_the_lock_covers_what_is_asked_for() -> None:
