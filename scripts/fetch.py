@@ -2,14 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from millrace import config
+from millrace.artifacts.manifest import Manifest, RawFile
 from millrace.config import addresses
 from millrace.errors import MillraceError, exit_with_status
 from millrace.fetching import own_inputs, sources
-from millrace.files import replacing, write_json
-from millrace.results import Results
+from millrace.files import replacing
+from millrace.results import RawFolder, Results
 
 
 def main() -> None:
@@ -28,23 +28,23 @@ def main() -> None:
             f"{arguments.config}: data.sha256: expected files out of data.files, found {unused}.",
             note="name each file there as under data.files, or remove the entry.",
         )
-    files: list[dict[str, Any]] = []
+    files: list[RawFile] = []
     with replacing(arguments.output) as folder:
         folder.mkdir(parents=True)
         for source in named:
             path, digest = sources.fetch(source, folder, checksums.get(source.name), data.database)
             final = arguments.output / path.name if path.parent == folder else path
             files.append(
-                {
-                    "path": final.as_posix(),
-                    "split": source.split,
-                    "sha256": digest,
-                    "bytes": path.stat().st_size,
-                    "source": addresses.public(source.name),
-                }
+                RawFile(
+                    path=final.as_posix(),
+                    split=source.split,
+                    sha256=digest,
+                    bytes=path.stat().st_size,
+                    source=addresses.public(source.name),
+                )
             )
-        write_json(folder / "manifest.json", {"files": files})
-    print(f"{len(files)} files, {sum(file['bytes'] for file in files):,} bytes")
+        Manifest(files).save(RawFolder(folder).manifest)
+    print(f"{len(files)} files, {sum(file.bytes for file in files):,} bytes")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ import argparse
 from pathlib import Path
 
 from millrace import config
+from millrace.artifacts.manifest import Manifest
 from millrace.errors import MillraceError, exit_with_status
-from millrace.files import read_json, replacing, write_json
+from millrace.files import replacing
 from millrace.ingestion.ingest import ingest
+from millrace.results import PartFolder, RawFolder
 
 
 def main() -> None:
@@ -27,13 +29,13 @@ def main() -> None:
             f"--part: expected one of {list(data.parts)}, found {arguments.part}.",
             note="add the part to data.parts, or pass one of these.",
         )
-    files = read_json(arguments.raw / "manifest.json")["files"]
+    files = Manifest.load(RawFolder(arguments.raw).manifest).files
     with replacing(arguments.output) as folder:
         schema, account = ingest(files, arguments.part, data, job.seed, folder)
-        write_json(folder / "schema.json", schema)
-        write_json(folder / "ingest.json", account)
-    rows = sum(file["rows_read"] for file in account["files"])
-    print(f"{rows:,} rows of {len(account['files'])} files")
+        schema.save(PartFolder(folder).schema)
+        account.save(PartFolder(folder).account)
+    rows = sum(file.rows_read for file in account.files)
+    print(f"{rows:,} rows of {len(account.files)} files")
 
 
 if __name__ == "__main__":

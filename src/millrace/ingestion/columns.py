@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from millrace.artifacts.account import Taken
+from millrace.artifacts.schema import Schema, SchemaColumn
 from millrace.config.data import DataConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, formats, inference, notes, origins
@@ -44,20 +45,21 @@ class Columns:
         """Says whether another's types and formats are the same, so that rows are too."""
         return (self.types, self.formats) == (other.types, other.formats)
 
-    def schema(self, data: DataConfig, index: Collection[str]) -> dict[str, Any]:
-        """Returns the content of schema.json; `index` names columns that are no part of a row."""
+    def schema(self, data: DataConfig, index: Collection[str]) -> Schema:
+        """Returns the schema of the examples; `index` names columns that are no part of a row."""
         roles = dict.fromkeys(index, "index")
         if data.split.column and data.split.by in ("group", "time"):
             roles[data.split.column] = data.split.by
         left_out = {*data.exclude, *data.ids}
         columns = [
-            {"name": name, **self.described[name], "type": type_}
-            | ({"role": roles[name]} if name in roles else {})
+            SchemaColumn(
+                **{"name": name, **self.described[name], "type": type_}
+                | ({"role": roles[name]} if name in roles else {})
+            )
             for name, type_ in self.types.items()
             if name not in left_out
         ]
-        weight = {"weight": data.weight} if data.weight else {}
-        return {"columns": columns, "label": data.label} | weight
+        return Schema(columns, data.label, data.weight)
 
 
 def inferred(census: Census, data: DataConfig, whole: bool) -> Columns:

@@ -3,14 +3,16 @@ and written."""
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 
-from millrace.artifacts.account import Taken
+from millrace.artifacts.account import PartAccount, ReadFile, Shard, Taken
+from millrace.artifacts.manifest import RawFile
+from millrace.artifacts.schema import Schema
 from millrace.config.data import DataConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import assignment, blocks, columns, rejects, splits, tables
@@ -41,7 +43,7 @@ class Input:
         seed: the job's seed.
     """
 
-    files: Sequence[dict[str, Any]]
+    files: Sequence[RawFile]
     tables: Sequence[Table]
     mine: range
     data: DataConfig
@@ -60,15 +62,15 @@ class Input:
 
     def assignment(self, found: Columns) -> Assignment:
         """Returns how the rows are divided."""
-        file_splits = [file["split"] for file in self.files]
+        file_splits = [file.split for file in self.files]
         return Assignment(self.tables, file_splits, self.data, self.seed, found)
 
 
 class Ingested(NamedTuple):
-    """What has been written: the content of schema.json and of ingest.json."""
+    """What has been written."""
 
-    schema: dict[str, Any]
-    account: dict[str, Any]
+    schema: Schema
+    account: PartAccount
 
 
 class Outcome(NamedTuple):
@@ -86,13 +88,13 @@ class Outcome(NamedTuple):
 
 
 def ingest(
-    files: Sequence[dict[str, Any]], part: int, data: DataConfig, seed: int, folder: Path
+    files: Sequence[RawFile], part: int, data: DataConfig, seed: int, folder: Path
 ) -> Ingested:
     """Writes one part of the table, the rows of its share of the files, into a new folder.
 
     Raises MillraceError when a file cannot be read, or the config asks for what is not there.
     """
-    opened = tables.open_tables([Path(file["path"]) for file in files], data)
+    opened = tables.open_tables([Path(file.path) for file in files], data)
     columns.check(opened[0].names, data)
     assignment.check(data.split, opened[0].names)
     mine = share(files, data.parts.index(part), len(data.parts))
@@ -107,9 +109,9 @@ def ingest(
     return _write(source, found, source.assignment(found), folder)
 
 
-def share(files: Sequence[dict[str, Any]], place: int, parts: int) -> range:
+def share(files: Sequence[RawFile], place: int, parts: int) -> range:
     """Returns which files are the part's at this place: neighbours, of about as many bytes."""
-    sizes = np.array([file["bytes"] for file in files])
+    sizes = np.array([file.bytes for file in files])
     owners = (np.cumsum(sizes) - sizes) * parts // max(sizes.sum(), 1)
     return range(*np.searchsorted(owners, [place, place + 1]).tolist())
 
@@ -131,20 +133,20 @@ def _by_the_first_rows(source: Input, folder: Path) -> Ingested | None:
     written = _write(source, found, divided, folder, census)
     settled = columns.inferred(census, source.data, whole=True)
     if settled.reads_as(found):
-        account = written.account | _taken(source, settled)
+        account = replace(written.account, taken=_taken(source, settled))
         return Ingested(settled.schema(source.data, source.tables[0].index), account)
     shutil.rmtree(folder)
     return None
 
 
-def _taken(source: Input, found: Columns) -> dict[str, list[Taken]]:
-    """Returns what the files and their cells were taken for, as part of the account."""
+def _taken(source: Input, found: Columns) -> list[Taken]:
+    """Returns what the files and their cells were taken for."""
     of_files = [
         Taken("warning", "quotes", "", f"{table.path}: {table.guess}")
         for table in source.tables
         if table.guess
     ]
-    return {"taken": [*of_files, *found.taken]}
+    return [*of_files, *found.taken]
 
 
 def _with_rows(source: Input, census: Census) -> Census:
@@ -179,7 +181,7 @@ def _write(
                     census.add(source.tables[index], block)
                 output.write(len(block.counts), outcome)
                 progress.update(len(block.counts))
-    account = output.account() | _taken(source, found)
+    account = output.account(_taken(source, found))
     return Ingested(found.schema(data, source.tables[0].index), account)
 
 
@@ -192,7 +194,7 @@ def _outcomes(
     if divided.time_column and divided.is_divided(index):
         required.append(divided.time_column)
     assigned = divided.of_file(index)
-    paths = pa.array([file["path"] for file in source.files], pa.string())
+    paths = pa.array([file.path for file in source.files], pa.string())
     for block in table.blocks(found.markers, found.read_as):
         if data.exclude:
             raw = rejects.without(block, table.names, data.exclude)
@@ -264,14 +266,13 @@ class Output:
         }
         self._origins = {split: OriginWriter(folder, split, data.ids) for split in splits.SPLITS}
         self._rejected = RejectedRows(folder / "rejected.csv", data.exclude)
-        self._counts = dict.fromkeys(("unlabelled", "duplicates_dropped", "in_gap"), 0)
-        self._files: list[dict[str, Any]] = []
-        self._written: dict[str, list[dict[str, Any]]] = {}
+        self._unlabelled, self._duplicates, self._in_gap = 0, 0, 0
+        self._files: list[ReadFile] = []
+        self._written: dict[str, list[Shard]] = {}
 
-    def begin(self, file: dict[str, Any]) -> None:
+    def begin(self, file: RawFile) -> None:
         """Says that the rows that follow are a file's."""
-        kept = {key: file[key] for key in ("bytes", "sha256")}
-        self._files.append({"path": file["path"], "rows_read": 0} | kept)
+        self._files.append(ReadFile(file.path, 0, file.bytes, file.sha256))
 
     def write(self, rows: int, outcome: Outcome) -> None:
         """Writes what becomes of a block of so many rows."""
@@ -280,16 +281,24 @@ class Output:
             chosen = np.flatnonzero(outcome.splits == number)
             self._shards[split].write(encoder, chosen)
             self._origins[split].write(outcome.origins.take(chosen))
-        self._rejected.write(self._files[-1]["path"], outcome.rejected)
-        self._counts["unlabelled"] += outcome.unlabelled
-        self._counts["duplicates_dropped"] += outcome.duplicates
-        self._counts["in_gap"] += int((outcome.splits == splits.LEFT_OUT).sum())
-        self._files[-1]["rows_read"] += rows
+        file = self._files[-1]
+        self._rejected.write(file.path, outcome.rejected)
+        self._unlabelled += outcome.unlabelled
+        self._duplicates += outcome.duplicates
+        self._in_gap += int((outcome.splits == splits.LEFT_OUT).sum())
+        self._files[-1] = replace(file, rows_read=file.rows_read + rows)
 
-    def account(self) -> dict[str, Any]:
-        """Returns the content of ingest.json."""
-        reasons = dict(self._rejected.reasons)
-        return {**self._counts, "files": self._files, "shards": self._written, "reasons": reasons}
+    def account(self, taken: list[Taken]) -> PartAccount:
+        """Returns what became of the rows; `taken` says what their cells were taken for."""
+        return PartAccount(
+            unlabelled=self._unlabelled,
+            duplicates_dropped=self._duplicates,
+            in_gap=self._in_gap,
+            files=self._files,
+            shards=self._written,
+            reasons=dict(self._rejected.reasons),
+            taken=taken,
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from millrace.files import read_json
+from millrace.artifacts.account import PartAccount, Shard
+from millrace.results import PartFolder
 from millrace.tfrecord import examples, framing
 from millrace.tfrecord.framing import Bytes
 
@@ -51,7 +52,7 @@ class ShardWriter:
             self._counts[-1] += len(part)
             rows = rows[len(part) :]
 
-    def close(self) -> list[dict[str, Any]]:
+    def close(self) -> list[Shard]:
         """Names the shards and returns each one's name and number of rows."""
         self._file.close()
         suffix = ".gz" if self._compression == "gzip" else ""
@@ -59,7 +60,7 @@ class ShardWriter:
         for index, rows in enumerate(self._counts):
             name = examples.shard_name(self._split, index, len(self._counts), suffix)
             self._unnamed(index).rename(self._folder / name)
-            shards.append({"file": name, "rows": rows})
+            shards.append(Shard(name, rows))
         return shards
 
     def _open_next(self) -> None:
@@ -72,7 +73,7 @@ class ShardWriter:
 
 def join(
     folders: Sequence[Path], folder: Path, split: str, examples_per_shard: int, compression: str
-) -> list[dict[str, Any]]:
+) -> list[Shard]:
     """Makes the shards of a split out of those in several folders, as one writer would have.
 
     Returns each one's name and number of rows. Raises MillraceError when one is damaged.
@@ -87,12 +88,12 @@ def join(
     return writer.close()
 
 
-def _take(source: Path, folder: Path, split: str) -> list[dict[str, Any]]:
+def _take(source: Path, folder: Path, split: str) -> list[Shard]:
     """Gives the shards of a split a place in another folder, where they take no more room."""
-    shards: list[dict[str, Any]] = read_json(source / "ingest.json")["shards"][split]
+    shards = PartAccount.load(PartFolder(source).account).shards[split]
     for shard in shards:
         try:
-            (folder / shard["file"]).hardlink_to(source / shard["file"])
+            (folder / shard.file).hardlink_to(source / shard.file)
         except OSError:  # a file system without links
-            shutil.copyfile(source / shard["file"], folder / shard["file"])
+            shutil.copyfile(source / shard.file, folder / shard.file)
     return shards

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from millrace.artifacts.account import Shard
 from millrace.errors import MillraceError
 from millrace.ingestion.shards import ShardWriter
 from millrace.tfrecord import examples
@@ -16,7 +17,7 @@ from millrace.tfrecord.examples import Encoder
 TYPES = {"n": "int64"}
 
 
-def write(folder: Path, per_shard: int, sizes: list[int], compression: str = "none") -> list[dict]:
+def write(folder: Path, per_shard: int, sizes: list[int], compression: str = "none") -> list[Shard]:
     writer = ShardWriter(folder, "train", per_shard, compression)
     start = 0
     for size in sizes:
@@ -30,9 +31,9 @@ def write(folder: Path, per_shard: int, sizes: list[int], compression: str = "no
 def test_shards_are_filled_in_order(tmp_path: Path) -> None:
     shards = write(tmp_path, 4, [3, 0, 7, 1])
     assert shards == [
-        {"file": "train-00000-of-00003.tfrecord", "rows": 4},
-        {"file": "train-00001-of-00003.tfrecord", "rows": 4},
-        {"file": "train-00002-of-00003.tfrecord", "rows": 3},
+        Shard("train-00000-of-00003.tfrecord", 4),
+        Shard("train-00001-of-00003.tfrecord", 4),
+        Shard("train-00002-of-00003.tfrecord", 3),
     ]
     paths = examples.shard_paths(tmp_path, "train")
     assert sorted(tmp_path.iterdir()) == paths
@@ -51,11 +52,11 @@ def test_bytes_do_not_depend_on_the_batches(tmp_path: Path, sizes: list[int]) ->
 
 
 def test_a_full_last_shard_is_followed_by_none(tmp_path: Path) -> None:
-    assert [shard["rows"] for shard in write(tmp_path, 5, [5, 5])] == [5, 5]
+    assert [shard.rows for shard in write(tmp_path, 5, [5, 5])] == [5, 5]
 
 
 def test_no_rows_make_one_empty_shard(tmp_path: Path) -> None:
-    assert write(tmp_path, 5, []) == [{"file": "train-00000-of-00001.tfrecord", "rows": 0}]
+    assert write(tmp_path, 5, []) == [Shard("train-00000-of-00001.tfrecord", 0)]
 
 
 @pytest.mark.parametrize("sizes", [[20_000], [7, 19_993], [5000] * 4])
@@ -63,8 +64,8 @@ def test_gzip_holds_the_same_bytes_and_has_its_own(tmp_path: Path, sizes: list[i
     for name in ("plain", "one", "two"):
         (tmp_path / name).mkdir()
     plain = write(tmp_path / "plain", 6000, sizes)
-    assert [shard["rows"] for shard in write(tmp_path / "one", 6000, sizes, "gzip")] == [
-        shard["rows"] for shard in plain
+    assert [shard.rows for shard in write(tmp_path / "one", 6000, sizes, "gzip")] == [
+        shard.rows for shard in plain
     ]
     write(tmp_path / "two", 6000, [20_000], "gzip")
     paths = examples.shard_paths(tmp_path / "one", "train")

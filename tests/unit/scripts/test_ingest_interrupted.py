@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from millrace.artifacts.manifest import Manifest, RawFile
+
 SCRIPT = Path(__file__).parents[3] / "scripts" / "ingest.py"
 
 
@@ -24,9 +26,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = pd.DataFrame(rng.normal(size=(100_000, 8)).round(3)).add_prefix("x")
     table["label"] = rng.integers(0, 2, len(table))
     table.to_csv(folder / "table.csv", index=False)
-    entry = {"path": str(folder / "table.csv"), "split": None, "sha256": "0" * 64, "bytes": 0}
+    file = RawFile(str(folder / "table.csv"), None, "0" * 64, bytes=0, source="table.csv")
     (folder / "raw").mkdir()
-    (folder / "raw" / "manifest.json").write_text(json.dumps({"files": [entry]}))
+    Manifest([file]).save(folder / "raw" / "manifest.json")
     config = {"name": "made", "data": {"files": "table.csv", "label": "label"}}
     (folder / "config.yaml").write_text(json.dumps(config))
     return folder
