@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("**/*.csv", [("a.csv", None), ("b.csv", None), ("sub/c.csv", None)]),
         (["b.csv", "sub/*"], [("b.csv", None), ("sub/c.csv", None)]),
         ({"train": "a.csv", "test": ["b.csv"]}, [("a.csv", "train"), ("b.csv", "test")]),
-        ("http://host/x?*", [("http://host/x?*", None)]),
+        ("http://host/x*", [("http://host/x*", None)]),
         ("no.csv", [("no.csv", None)]),
         (".", [("a.csv", None), ("b.csv", None), ("sub/c.csv", None)]),
     ],

@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from millrace.tfrecord import framing
-from tests.helpers.ingest_jobs import OUTPUTS, Job, contents, made
+from tests.helpers.ingest_jobs import OUTPUTS, SPLITS, Job, contents, made
 
 
 @pytest.fixture
@@ -88,3 +89,23 @@ def test_a_damaged_part_is_found(job: Job, capsys: pytest.CaptureFixture[str]) -
         assert job.call("gather", options) == 1
         assert message in capsys.readouterr().err
         assert not list(Path("again").iterdir())
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_groups_that_leave_uneven_splits_are_a_warning(job: Job, large: bool) -> None:
+    """pandas counts the rows that one group of half the table takes to its split."""
+    source = made(4000)
+    source["group"] = [0 if large and row < 2000 else row for row in range(len(source))]
+    source.to_csv("table.csv", index=False)
+    split = {"by": "group", "column": "group", "validation": 0.2, "test": 0.2}
+    assert job.run({"table.csv": None}, split=split) == 0
+    account = job.account()
+    sizes = pd.Series({split: len(job.table(split)) for split in SPLITS})
+    found = sizes / sizes.sum()
+    uneven = [split for split in ("validation", "test") if not 0.15 <= found[split] <= 0.25]
+    warnings = [taken for taken in account["taken"] if taken["kind"] == "split_shares"]
+    assert [taken["message"].split()[0] for taken in warnings] == uneven
+    assert bool(uneven) is large
+    for split, taken in zip(uneven, warnings, strict=True):
+        assert taken["severity"] == "warning"
+        assert f"{found[split]:.1%} of the rows" in taken["message"]

@@ -1,0 +1,145 @@
+"""Joins the parts that ingest has written into one table, and checks that its row counts add up."""
+
+import csv
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from millrace.artifacts.account import Account, PartAccount, Shard, Taken
+from millrace.config.data import DataConfig, SplitFiles
+from millrace.errors import MillraceError
+from millrace.ingestion import origins, shards, splits
+from millrace.results import PartFolder
+
+# How many rejected rows an error shows.
+SHOWN = 5
+
+# A split by group whose share of the rows is further off what was asked than this is a warning.
+UNEVEN = 0.25
+
+
+def gather(parts: Sequence[Path], data: DataConfig, folder: Path, rejected: Path) -> Account:
+    """Joins the parts as one job would have written them, byte for byte.
+
+    Args:
+        parts: the directories of the parts, in the order of `data.parts`.
+        data: that part of the job's config.
+        folder: a new directory for the examples.
+        rejected: the file for the rejected rows.
+
+    Raises:
+        MillraceError: too many rows are rejected, a split is empty, or a part is damaged.
+    """
+    accounts = [PartAccount.load(PartFolder(part).account) for part in parts]
+    folder.mkdir()
+    written = {
+        split: shards.join(parts, folder, split, data.examples_per_shard, data.compression)
+        for split in splits.SPLITS
+    }
+    for split in splits.SPLITS:
+        origins.join(parts, folder, split)
+    _join_rejected(parts, rejected)
+    account = _total(accounts, written)
+    _check(account, data.max_rejected, rejected)
+    return replace(account, taken=[*account.taken, *_uneven(account.written, data)])
+
+
+def summary(account: Account) -> str:
+    """Returns the row counts in a line, and what was taken for what."""
+    written = ", ".join(f"{rows:,} {split}" for split, rows in account.written.items())
+    taken = "".join(f"\n{taken.severity}: {taken.message}" for taken in account.taken)
+    return (
+        f"{account.rows_read:,} rows = {written}, "
+        f"{account.unlabelled:,} without a label, {account.rejected:,} rejected, "
+        f"{account.duplicates_dropped:,} duplicates dropped, "
+        f"{account.in_gap:,} in a gap between splits{taken}"
+    )
+
+
+def _join_rejected(parts: Sequence[Path], rejected: Path) -> None:
+    """Writes the rejected rows of all parts to one file, under one header."""
+    with rejected.open("wb") as file:
+        for number, part in enumerate(parts):
+            with (part / "rejected.csv").open("rb") as source:
+                if number:
+                    source.readline()
+                shutil.copyfileobj(source, file)
+
+
+def _total(accounts: list[PartAccount], shards: dict[str, list[Shard]]) -> Account:
+    """Returns the account of the whole table."""
+    files = [file for account in accounts for file in account.files]
+    reasons: Counter[str] = Counter()
+    for account in accounts:
+        reasons.update(account.reasons)
+    return Account(
+        rows_read=sum(file.rows_read for file in files),
+        written={split: sum(shard.rows for shard in shards[split]) for split in shards},
+        rejected=reasons.total(),
+        unlabelled=sum(account.unlabelled for account in accounts),
+        duplicates_dropped=sum(account.duplicates_dropped for account in accounts),
+        in_gap=sum(account.in_gap for account in accounts),
+        files=files,
+        shards=shards,
+        reasons=dict(sorted(reasons.items())),
+        taken=accounts[0].taken,
+    )
+
+
+def _uneven(written: Mapping[str, int], data: DataConfig) -> Iterator[Taken]:
+    """Warns of splits by group that are far from the shares that `data.split` asks for.
+
+    Groups are kept whole, so a large one moves many rows at once.
+    """
+    if data.split.by != "group":
+        return
+    named = data.files.by_split() if isinstance(data.files, SplitFiles) else {}
+    drawn = [split for split in ("validation", "test") if split not in named]
+    rows = written["train"] + sum(written[split] for split in drawn)
+    shares = splits.shares(data.split)
+    test = shares.test if "test" in drawn else 0.0
+    validation = (1 - test) / shares.folds if shares.folds else shares.validation
+    for split in drawn:
+        wanted, found = {"validation": validation, "test": test}[split], written[split] / rows
+        if abs(found - wanted) > UNEVEN * wanted:
+            message = (
+                f"{split} has {found:.1%} of the rows, where data.split asks for {wanted:.1%}: "
+                f"groups of {data.split.column!r} are kept whole, and there are few or large ones"
+            )
+            yield Taken("warning", "split_shares", str(data.split.column), message)
+
+
+def _check(account: Account, max_rejected: float, rejected: Path) -> None:
+    """Raises MillraceError when too many rows are rejected, a split is empty, or a row is lost."""
+    limit = max_rejected * account.rows_read if max_rejected < 1 else max_rejected
+    if account.rejected > limit:
+        with rejected.open(encoding="utf-8", newline="") as file:
+            first = [row for row, _ in zip(csv.DictReader(file), range(SHOWN), strict=False)]
+        shown = "\n".join(
+            f"  {row['file']}, row {row['row']}"
+            + (f", column {row['column']!r}" if row["column"] else "")
+            + f": {row['reason']}\n    {row['raw'][:200]!r}"
+            for row in first
+        )
+        raise MillraceError(
+            f"data.max_rejected: expected at most {limit:,.0f} bad rows out of "
+            f"{account.rows_read:,}, found {account.rejected:,}. The first:\n{shown}",
+            note="mend the file, give a column another type under data.types, "
+            "or allow more under data.max_rejected.",
+        )
+    written = account.written
+    if empty := [split for split, rows in written.items() if not rows]:
+        raise MillraceError(
+            f"data.split: expected rows in every split, found none for {', '.join(empty)} "
+            f"({written}, {account.unlabelled:,} without a label).",
+            note="change the shares or the first values under data.split, or add rows.",
+        )
+    left = account.rejected + account.unlabelled + account.duplicates_dropped + account.in_gap
+    if account.rows_read != sum(written.values()) + left:
+        raise MillraceError(
+            f"expected an account that closes, found {account.rows_read:,} rows read, "
+            f"{sum(written.values()):,} written and {left:,} left out.",
+            note="a part may be damaged: run ingest again.",
+        )
