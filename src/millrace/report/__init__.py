@@ -34,7 +34,7 @@ SECTIONS = {
     "question": "The question",
     "rows": "Rows",
     "data": "Data",
-    "anomalies": "Anomalies",
+    "anomalies": "What was taken for what",
     "leaderboard": "Leaderboard",
     "training": "Training",
     "evaluation": "Evaluation",

@@ -1,6 +1,7 @@
 """Self-contained HTML: templates of web/ with their style, script and libraries put inline."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,13 @@ def template(name: str) -> jinja2.Template:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        count=count, share=share, figure=figure, measured=measured, size=size
+        count=count,
+        share=share,
+        figure=figure,
+        measured=measured,
+        size=size,
+        markdown=markdown,
+        markdown_code=markdown_code,
     )
     return environment.get_template(name)
 
@@ -96,6 +103,23 @@ def template(name: str) -> jinja2.Template:
 def _source(name: str, files: list[str]) -> Markup:
     texts = [(WEB / name / file).read_text(encoding="utf-8") for file in files]
     return Markup("\n".join(texts))
+
+
+# What Markdown or HTML in it would take for more than text; an underscore within a word is text.
+_MARKUP = re.compile(r"[\\`*\[\]<>&|#~$]|(?<![^\W_])_|_(?![^\W_])")
+
+
+def markdown(value: object) -> str:
+    """Returns a text as Markdown that shows it as it is, on one line."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(str(value).split()))
+
+
+def markdown_code(value: object) -> str:
+    """Returns a text as a code span of Markdown, whatever backticks it holds."""
+    text = " ".join(str(value).split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    padding = " " if "`" in text else ""
+    return f"{fence}{padding}{text}{padding}{fence}"
 
 
 def count(value: int) -> str:

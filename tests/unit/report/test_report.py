@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from millrace import config, report
+from millrace.artifacts.anomalies import Anomalies, Anomaly
 from millrace.artifacts.leaderboard import Leaderboard
 from millrace.artifacts.manifest import RawFile
 from millrace.artifacts.provenance import Origin
+from millrace.artifacts.signature import Signature
 from millrace.artifacts.statistics import Statistics
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
+from millrace.files import write_json
 from millrace.report import contents, data_section, inline_html, models_section
 from millrace.report.privacy import Privacy
 from millrace.results import Results, TrainingFolder
@@ -318,3 +321,28 @@ def test_the_split_in_words(split: dict[str, Any], expected: str) -> None:
     assert (
         data_section.split_in_words(job(split=split, files=files)) == "The files name the splits."
     )
+
+
+def test_a_name_is_text_in_the_model_card(make_results: Callable[[str], Results]) -> None:
+    results = make_results("binary")
+    hostile = "a`b\n# <img src=x> [x](javascript:1) __b__ snake_case |"
+    signature = Signature.load(results.signature)
+    inputs = [replace(item, name=hostile) for item in signature.inputs]
+    replace(signature, inputs=inputs).save(results.signature)
+    anomaly = Anomaly("warning", "drift", "carrier", "test", f"{hostile!s} drifts", 0.3)
+    Anomalies([anomaly]).save(results.anomalies)
+    card = report.build_model_card(job(), results, MADE_BY)
+    one_line = " ".join(hostile.split())
+    assert f"`` {one_line} ``" in card
+    told = r"a\`b \# \<img src=x\> \[x\](javascript:1) \_\_b\_\_ snake_case \| drifts"
+    assert f"- warning: {told}\n" in card
+
+
+def test_a_column_left_out_is_told_after_the_warnings(
+    make_results: Callable[[str], Results],
+) -> None:
+    results = make_results("binary")
+    write_json(results.preprocessing, {"left_out": {"patient": "an id"}})
+    sections = Document(report.build(job(), results, MADE_BY)).sections
+    told = " ".join(sections["anomalies"].split())
+    assert told.index("warning 'carrier'") < told.index("left out patient is no feature: an id.")
