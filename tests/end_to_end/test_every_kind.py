@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from millrace.config.features import FEATURE_KINDS
 from tests.helpers.saved_models import save_numbers
-from tests.helpers.synthetic_jobs import CONFIG_FILE, ROOT, ROWS, make_folder, snakemake
+from tests.helpers.synthetic_jobs import CONFIG_FILE, ROWS, make_folder, snakemake
 
 WORDS = ["Très", "bon,", "état", "3/4"]
 
@@ -101,9 +102,8 @@ def test_every_kind_in_one_certificate(tmp_path: Path) -> None:
     results = folder / "results" / "made"
 
     kinds = {column["kind"] for column in read(results / "preprocessing.json")["columns"]}
-    known = read(ROOT / "config" / "schema.json")["$defs"]["feature"]["oneOf"][1]["properties"]
     wrappers = {"embedding", "indicator"}
-    assert kinds == {*known["kind"]["enum"], "crossed_tf1"} - wrappers
+    assert kinds == {*FEATURE_KINDS, "crossed_tf1"} - wrappers
     features = yaml.safe_load(CONFIG)["features"].values()
     assert wrappers <= {x["kind"] for x in features if isinstance(x, dict)}
 
@@ -116,6 +116,7 @@ def test_every_kind_in_one_certificate(tmp_path: Path) -> None:
         ("tflite", "float32"),
         ("tfjs", "cpu"),
         ("tfjs", "wasm"),
+        ("evaluation", "stored rows"),
     }
     for entry in full:
         assert entry["finite"]
