@@ -25,6 +25,7 @@ def test_signature_says_what_the_model_takes_and_gives(made_job):
     assert signature["threshold"] == 0.5
     saved_model = job.results / "export" / "saved_model" / "1"
     assert sorted(path.name for path in saved_model.rglob("*") if path.is_file()) == [
+        ".millrace",
         "saved_model.pb",
         "variables.data-00000-of-00001",
         "variables.index",
