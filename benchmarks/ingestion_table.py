@@ -50,7 +50,7 @@ def _ways(found: dict[str, Any]) -> list[str]:
 def _stage(found: dict[str, Any]) -> list[str]:
     stage = {name: row for name, row in found.items() if name != "limit"}
     said = (
-        "The whole stage (types found, rows checked, divided, accounted for, written) is to take at"
+        "The whole stage (types found, rows checked, divided, accounted for, written) must take at"
         " most 3 times the CPU of pyarrow's typed parse of the CSV and a write of as many bytes as"
         f" the examples have with their CRC32C. That limit is"
         f" {found['limit']['cpu_per_million_rows']:.1f} µs per row of the same table with a day and"

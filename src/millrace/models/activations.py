@@ -1,4 +1,4 @@
-"""What bends a hidden layer's outputs."""
+"""Activations of hidden layers."""
 
 from typing import Any
 
