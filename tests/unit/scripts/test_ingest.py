@@ -564,7 +564,7 @@ def test_a_damaged_file_is_read_to_its_damage_once(
     assert job.run({"table.csv.gz": None}) == 1
     assert "table.csv.gz: expected gzip data, found a damaged file" in capsys.readouterr().err
     assert len(begun) > 3
-    # For the types that the first rows suggest, for the row that the file is known by, for the rows.
+    # For the types that the first rows suggest, for the file's first row, and for all rows.
     assert begun[:3] == [1, 1, 1]
     assert begun[2:] == sorted(set(begun))
 
