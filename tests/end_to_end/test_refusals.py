@@ -37,7 +37,7 @@ def test_snakemake_takes_over_no_file_that_is_not_the_one_that_was_made(reposito
             "epochs: 1e1",
             "training.epochs: expected 'auto' or an integer",
         ),
-        ("seed: 0", "seed: 0\ncolour: red", "found ['colour']"),
+        ("seed: 0", "seed: 0\ncolour: red", "unknown key 'colour'; allowed: name"),
         ("{epochs: 15,", "{epochs: 15, epochs: [", "unable to read: 'config/config.yaml'"),
     ],
     ids=["wrong type", "unknown key", "no YAML"],

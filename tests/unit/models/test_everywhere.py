@@ -75,6 +75,7 @@ def test_all_runtimes_give_the_same_answer(made_job, tmp_path, model, task):
     certificate = take_everywhere(made_job(task), model, tmp_path)
     assert certificate["passed"]
     assert {entry["runtime"] for entry in certificate["runtimes"]} == {
+        "evaluation",
         "saved_model",
         "tflite",
         "tfjs",
