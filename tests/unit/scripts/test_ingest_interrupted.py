@@ -58,7 +58,7 @@ def test_killed_and_run_again(folder: Path, tmp_path: Path) -> None:
     subprocess.run(command(folder, tmp_path), check=True, capture_output=True)
     subprocess.run(command(folder, tmp_path / "other"), check=True, capture_output=True)
     expected = contents(tmp_path / "other")
-    assert len(expected) == 6
+    assert len(expected) == 10
     found = {name: data for name, data in contents(tmp_path).items() if "other" not in name}
     assert found == expected
 
