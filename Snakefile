@@ -30,7 +30,9 @@ job = prepare(
     workflow.configfiles,
     workflow.current_basedir,
     place=workflow.modifier.modify_path,
-    overrides=None if workflow.modifier.skip_configfile else workflow.config_settings.config,
+    overrides=(
+        None if workflow.modifier.skip_configfile else workflow.config_settings.config
+    ),
     python="python" if DeploymentMethod.CONDA in methods else sys.executable,
 )
 R = job.results
