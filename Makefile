@@ -69,7 +69,7 @@ test-fast: $(INSTALLED) $(VENV)/docs ## Run the tests that take less than 3 minu
 PYTEST = pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slurm: $(VENV)/slurm ## Run a job on a SLURM of two nodes that is started here (root on Debian)
-	@python tests/end_to_end/slurm.py
+	@python -m tests.end_to_end.slurm
 
 to-dvc: $(INSTALLED) ## After `snakemake`: tell DVC that the results are current
 	@python -m millrace.workflow.drivers to-dvc
