@@ -1,7 +1,7 @@
 """Small trainings for the tests: made examples, a model for them, and what they come to.
 
 Run as a program it trains in a process of its own, for tests that kill it or compare processes:
-`python tests/unit/trainings.py OUTPUT ['{"epochs": 3}']`.
+`python -m tests.helpers.trainings OUTPUT ['{"epochs": 3}']`.
 """
 
 import json
@@ -34,6 +34,10 @@ import tensorflow as tf
 
 BINARY = Task("binary", ("no", "yes"))
 SEED = 3
+
+ROOT = Path(__file__).parents[2]
+# To be run in ROOT, where Python finds the module.
+PROGRAM = [sys.executable, "-m", "tests.helpers.trainings"]
 SETTINGS = {
     "batch_size": 32,
     "epochs": 3,

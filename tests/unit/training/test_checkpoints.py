@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -219,17 +218,24 @@ def test_five_kills_at_random_moments_change_no_bit(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     """Kills a process with SIGKILL, while it computes and while it writes, and starts another."""
-    command = [sys.executable, trainings.__file__]
+    command = trainings.PROGRAM
     changes = {"epochs": 4, **changes}
     (whole := tmp_path / "whole").mkdir()
-    subprocess.run([*command, whole, json.dumps(changes)], check=True, capture_output=True)
+    subprocess.run(
+        [*command, whole, json.dumps(changes)],
+        check=True,
+        capture_output=True,
+        cwd=trainings.ROOT,
+    )
     (killed := tmp_path / "killed").mkdir()
     # A new choice each time the test runs; the seed is in its name when it fails.
     seed = int.from_bytes(os.urandom(2))
     rng = random.Random(seed)
     for kill in range(6):
         with subprocess.Popen(
-            [*command, killed, json.dumps({**changes, "wait": 0.02})], stdout=subprocess.PIPE
+            [*command, killed, json.dumps({**changes, "wait": 0.02})],
+            stdout=subprocess.PIPE,
+            cwd=trainings.ROOT,
         ) as process:
             assert process.stdout
             if kill < 5:

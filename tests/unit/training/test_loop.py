@@ -4,7 +4,6 @@ import functools
 import json
 import re
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -284,7 +283,8 @@ def test_the_same_seed_gives_the_same_weights_in_two_processes(
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         subprocess.run(
-            [sys.executable, trainings.__file__, tmp_path / name, words],
+            [*trainings.PROGRAM, tmp_path / name, words],
+            cwd=trainings.ROOT,
             check=True,
             capture_output=True,
         )

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -33,7 +32,8 @@ def program(output: Path, changes: dict[str, Any], **environment: str) -> subpro
     """Starts a training in a process of its own."""
     output.mkdir(exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, trainings.__file__, output, json.dumps(changes)],
+        [*trainings.PROGRAM, output, json.dumps(changes)],
+        cwd=trainings.ROOT,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
