@@ -37,7 +37,7 @@ SEED = 3
 
 ROOT = Path(__file__).parents[2]
 # To be run in ROOT, where Python finds the module.
-PROGRAM = [sys.executable, "-m", "tests.helpers.trainings"]
+COMMAND = [sys.executable, "-m", "tests.helpers.trainings"]
 SETTINGS = {
     "batch_size": 32,
     "epochs": 3,

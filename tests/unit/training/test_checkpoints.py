@@ -218,7 +218,7 @@ def test_five_kills_at_random_moments_change_no_bit(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     """Kills a process with SIGKILL, while it computes and while it writes, and starts another."""
-    command = trainings.PROGRAM
+    command = trainings.COMMAND
     changes = {"epochs": 4, **changes}
     (whole := tmp_path / "whole").mkdir()
     subprocess.run(

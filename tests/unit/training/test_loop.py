@@ -283,7 +283,7 @@ def test_the_same_seed_gives_the_same_weights_in_two_processes(
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         subprocess.run(
-            [*trainings.PROGRAM, tmp_path / name, words],
+            [*trainings.COMMAND, tmp_path / name, words],
             cwd=trainings.ROOT,
             check=True,
             capture_output=True,

@@ -32,7 +32,7 @@ def program(output: Path, changes: dict[str, Any], **environment: str) -> subpro
     """Starts a training in a process of its own."""
     output.mkdir(exist_ok=True)
     return subprocess.Popen(
-        [*trainings.PROGRAM, output, json.dumps(changes)],
+        [*trainings.COMMAND, output, json.dumps(changes)],
         cwd=trainings.ROOT,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
@@ -85,7 +85,7 @@ def losses(output: Path) -> list[list[float]]:
 
 def expected_losses() -> list[list[float]]:
     """Returns what a single replica computes."""
-    model = trainings.make_model(trainings.PROGRAM["dropout"])
+    model = trainings.make_model(trainings.COMMAND["dropout"])
     _, outcome = trainings.run(model, moving_average=0.9, **SMALL)
     return [[logs["loss"], logs["val_loss"]] for logs in outcome.history]
 
