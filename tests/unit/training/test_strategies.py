@@ -85,7 +85,7 @@ def losses(output: Path) -> list[list[float]]:
 
 def expected_losses() -> list[list[float]]:
     """Returns what a single replica computes."""
-    model = trainings.make_model(trainings.COMMAND["dropout"])
+    model = trainings.make_model(trainings.PROGRAM["dropout"])
     _, outcome = trainings.run(model, moving_average=0.9, **SMALL)
     return [[logs["loss"], logs["val_loss"]] for logs in outcome.history]
 
