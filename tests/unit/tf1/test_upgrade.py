@@ -110,7 +110,7 @@ class Words(tf.Module):
 
 def test_the_estimator_becomes_a_job() -> None:
     job = config.load(NEW / "estimator.yaml")
-    assert job.models["wide_deep"].hidden_units == [16]
+    assert job.models["wide_deep"].hidden_units == (16,)
 
 
 @pytest.mark.parametrize(
