@@ -210,10 +210,3 @@ def plain_form(section: Section) -> dict[str, Any]:
     """Returns a section as JSON has it: what is set and the defaults, without what is left out."""
     form: dict[str, Any] = json.loads(section.model_dump_json(by_alias=True, exclude_none=True))
     return form
-
-
-def given_form(section: Section) -> dict[str, Any]:
-    """Returns a section as `plain_form` does, without the defaults."""
-    text = section.model_dump_json(by_alias=True, exclude_none=True, exclude_unset=True)
-    form: dict[str, Any] = json.loads(text)
-    return form
