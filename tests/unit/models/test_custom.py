@@ -23,7 +23,6 @@ INPUTS = {"numbers": np.ones((4, 2), np.float32), "ids": np.ones((4, 1), np.int3
 FUNCTIONAL = """
 import keras
 from millrace.models.input_layers import DenseFeatures, encoded_inputs
-from tests.helpers.configs import model_settings
 
 def build(spec, task):
     inputs = encoded_inputs(spec)

@@ -18,7 +18,6 @@ PROGRAM = """
 import json, os, sys
 from millrace.errors import exit_with_status
 from millrace.training import workers
-from tests.helpers.configs import model_settings
 if "TF_CONFIG" in os.environ:
     print(os.environ["TF_CONFIG"] + "\\n", end="", flush=True)
     sys.exit(3 if str(json.loads(os.environ["TF_CONFIG"])["task"]["index"]) == sys.argv[1] else 0)
