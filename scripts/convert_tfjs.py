@@ -5,9 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from millrace import config
+from millrace.artifacts.conversion import Conversion
 from millrace.errors import exit_with_status
 from millrace.export import conversion
-from millrace.files import replacing, write_json
+from millrace.files import replacing
+from millrace.results import ConvertedFolder
 from millrace.training import devices
 
 
@@ -23,7 +25,7 @@ def main() -> None:
         directory.mkdir()
         convert = partial(conversion.convert_tfjs, arguments.saved_model, directory)
         _, left_out = conversion.attempt("tfjs", wanted, convert)
-        write_json(directory / "conversion.json", {"left_out": left_out})
+        Conversion(left_out).save(ConvertedFolder(directory).description)
     if left_out:
         print(f"not converted: {left_out}")
 

@@ -3,13 +3,14 @@
 import argparse
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from millrace import config
+from millrace.artifacts.conversion import Conversion, Converted
+from millrace.artifacts.signature import Signature
 from millrace.errors import exit_with_status
 from millrace.export import conversion, reduction
 from millrace.features.preprocessing import Preprocessing
-from millrace.files import read_json, replacing, write_json
+from millrace.files import replacing
 from millrace.results import ConvertedFolder
 from millrace.training import devices
 
@@ -26,33 +27,29 @@ def main() -> None:
     full, left_out = conversion.attempt("tflite", job.export.tflite, convert)
     with replacing(arguments.output) as directory:
         directory.mkdir()
-        description: dict[str, Any] = {"left_out": left_out, "artifacts": []}
+        description = Conversion(left_out, artifacts=[])
         if full is None:
             print(f"not converted: {left_out}")
         else:
-            signature = read_json(arguments.signature)
+            signature = Signature.load(arguments.signature)
             preprocessing = Preprocessing.load(arguments.preprocessing)
             compared = reduction.Comparison(full, signature, preprocessing, arguments.examples, job)
-            compared_on = {"rows": compared.rows, "metric": compared.metric}
-            description = {
-                "left_out": None,
-                **compared_on,
-                "artifacts": _write(compared, directory),
-            }
-        write_json(ConvertedFolder(directory).description, description)
+            written = _write(compared, directory)
+            description = Conversion(None, compared.rows, compared.metric, written)
+        description.save(ConvertedFolder(directory).description)
 
 
-def _write(compared: reduction.Comparison, directory: Path) -> list[dict[str, Any]]:
+def _write(compared: reduction.Comparison, directory: Path) -> list[Converted]:
     """Writes the models that are good enough; returns what conversion.json says of them all."""
     models = [compared.full]
     for reduced in compared.reduced():
         entry = reduced.entry
-        shipped = "shipped" if entry["shipped"] else "not shipped"
-        print(f"{entry['precision']}: {shipped}, {entry['reason']}")
+        shipped = "shipped" if entry.shipped else "not shipped"
+        print(f"{entry.precision}: {shipped}, {entry.reason}")
         models.append(reduced)
     for each in models:
         if each.model is not None:
-            (directory / each.entry["artifact"]).write_bytes(each.model)
+            (directory / each.entry.artifact).write_bytes(each.model)
     return [each.entry for each in models]
 
 

@@ -9,7 +9,7 @@ from millrace.artifacts.metrics import Metrics
 from millrace.errors import exit_with_status
 from millrace.evaluation import selection
 from millrace.export import serving, signature
-from millrace.files import replacing, write_json
+from millrace.files import replacing
 from millrace.results import RunFolder
 from millrace.training import devices
 
@@ -30,7 +30,7 @@ def main() -> None:
         serving.export_saved_model(predictor, directory)
     threshold = Metrics.load(folder.metrics).threshold
     described = signature.describe(champion.model, predictor.preprocessing, threshold)
-    write_json(arguments.signature, described)
+    described.save(arguments.signature)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from millrace import config, models
+from millrace.artifacts.champion import Champion
 from millrace.errors import exit_with_status
 from millrace.export import certificate
-from millrace.files import read_json, write_json
 from millrace.training import devices
 
 
@@ -21,14 +21,13 @@ def main() -> None:
     devices.hide()
 
     job = config.load(arguments.config)
-    champion = read_json(arguments.champion)["model"]
+    champion = Champion.load(arguments.champion).model
     predictor = models.load(arguments.preprocessing, arguments.models / champion / "training")
     rows = certificate.read_rows(arguments.examples, job, predictor.preprocessing.raw)
     exported = certificate.Exported(
         arguments.signature, arguments.saved_model, arguments.tflite, arguments.tfjs
     )
-    proof = certificate.certify(champion, predictor, rows, exported, job)
-    write_json(arguments.parity, proof)
+    certificate.certify(champion, predictor, rows, exported, job).save(arguments.parity)
 
 
 if __name__ == "__main__":

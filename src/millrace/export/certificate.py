@@ -6,19 +6,23 @@ import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from millrace import models
+from millrace.artifacts.conversion import Conversion, Converted
+from millrace.artifacts.parity import NotReached, Parity, RuntimeParity
+from millrace.artifacts.signature import Signature
 from millrace.config.job import JobConfig
 from millrace.config.values import plain_form
 from millrace.errors import MillraceError
 from millrace.export import parity, raw_cells, runtimes
 from millrace.features.raw_row import RawColumn, draw_rows, raw_columns, read_cells
-from millrace.files import read_json, sha256
+from millrace.files import sha256
 from millrace.models.predictor import Predictor
+from millrace.results import ConvertedFolder
 from millrace.tfrecord import framing
 from millrace.tfrecord.examples import shard_paths
 
@@ -73,7 +77,7 @@ def _by_column(table: pd.DataFrame, columns: tuple[RawColumn, ...]) -> parity.Co
 
 def certify(
     model: str, predictor: Predictor, rows: Rows, exported: Exported, job: JobConfig
-) -> dict[str, Any]:
+) -> Parity:
     """Returns the content of parity.json.
 
     Args:
@@ -87,7 +91,7 @@ def certify(
         MillraceError: a form says something else.
     """
     columns, files = predictor.preprocessing.raw, _checksums(exported)
-    threshold = read_json(exported.signature)["threshold"]
+    threshold = Signature.load(exported.signature).threshold
 
     def predict(cells: parity.Columns) -> np.ndarray:
         return predictor.predict(raw_columns(pd.DataFrame(cells), columns))
@@ -115,22 +119,24 @@ def certify(
         _tell(result)
     _require_passed(results)
     made_rows = len(reference) - rows.total
-    return {
-        "passed": True,
-        "reference": predictor.reference,
-        "model": model,
-        "rows": len(reference),
-        "real_rows": rows.total,
-        "raw_file_rows": int(rows.are_raw.sum()),
-        "helped_cells": _helped(rows.cells, columns),
-        "made_rows": made_rows,
-        "refused_rows": len(next(iter(made.values()))) - made_rows,
-        "rows_with_unseen_text": unseen,
-        "tolerance": job.parity.tolerance,
-        "runtimes": results,
-        **_left_out(exported),
-        "files": files,
-    }
+    not_reached, not_shipped = _left_out(exported)
+    return Parity(
+        passed=True,
+        reference=predictor.reference,
+        model=model,
+        rows=len(reference),
+        real_rows=rows.total,
+        raw_file_rows=int(rows.are_raw.sum()),
+        helped_cells=_helped(rows.cells, columns),
+        made_rows=made_rows,
+        refused_rows=len(next(iter(made.values()))) - made_rows,
+        rows_with_unseen_text=unseen,
+        tolerance=job.parity.tolerance,
+        runtimes=results,
+        not_reached=not_reached,
+        not_shipped=not_shipped,
+        files=files,
+    )
 
 
 def _checksums(exported: Exported) -> dict[str, str]:
@@ -191,40 +197,38 @@ def _no_request(request: runtimes.Request) -> np.ndarray:
     raise AssertionError("stored rows are not sent in a request")
 
 
-def _tell(result: dict[str, Any]) -> None:
+def _tell(result: RuntimeParity) -> None:
     print(
-        f"{result['runtime']} {result['variant']}: largest difference "
-        f"{result['max_difference']}, {'passed' if result['passed'] else 'FAILED'}"
+        f"{result.runtime} {result.variant}: largest difference "
+        f"{result.max_difference}, {'passed' if result.passed else 'FAILED'}"
     )
 
 
-def _require_passed(results: list[dict[str, Any]]) -> None:
-    failed = next((result for result in results if not result["passed"]), None)
+def _require_passed(results: list[RuntimeParity]) -> None:
+    failed = next((result for result in results if not result.passed), None)
     if failed is None:
         return
-    worst = failed["worst_row"]
+    worst = failed.worst_row
     raise MillraceError(
-        f"{failed['artifact']} ({failed['runtime']}, {failed['variant']}): expected predictions "
-        f"within {failed['bound']} of the reference's and no flipped decision, found a difference "
-        f"of {failed['max_difference']}, {failed['class_flips']} flips, all finite: "
-        f"{failed['finite']}. Worst row: {worst['raw']}; reference {worst['reference']}, "
-        f"{failed['runtime']} {worst['prediction']}.",
+        f"{failed.artifact} ({failed.runtime}, {failed.variant}): expected predictions "
+        f"within {failed.bound} of the reference's and no flipped decision, found a difference "
+        f"of {failed.max_difference}, {failed.class_flips} flips, all finite: "
+        f"{failed.finite}. Worst row: {worst.raw}; reference {worst.reference}, "
+        f"{failed.runtime} {worst.prediction}.",
         note="run convert_tflite and convert_tfjs again; if it stays, an op computes differently "
         "there. Of the stored rows: ingest has read the row's cells as something else.",
     )
 
 
-def _left_out(exported: Exported) -> dict[str, Any]:
-    """Returns which forms there are not, with the reasons."""
+def _left_out(exported: Exported) -> tuple[list[NotReached], list[Converted]]:
+    """Returns which forms there are not, with the reasons, and the models that are not shipped."""
     conversions = {
-        "tflite": read_json(exported.tflite / "conversion.json"),
-        "tfjs": read_json(exported.tfjs / "conversion.json"),
+        name: Conversion.load(ConvertedFolder(folder).description)
+        for name, folder in (("tflite", exported.tflite), ("tfjs", exported.tfjs))
     }
-    return {
-        "not_reached": [
-            {"runtime": name, "reason": conversion["left_out"]}
-            for name, conversion in conversions.items()
-            if conversion["left_out"]
-        ],
-        "not_shipped": [x for x in conversions["tflite"]["artifacts"] if not x["shipped"]],
-    }
+    not_reached = [
+        NotReached(name, conversion.left_out)
+        for name, conversion in conversions.items()
+        if conversion.left_out
+    ]
+    return not_reached, [x for x in conversions["tflite"].artifacts or [] if not x.shipped]

@@ -225,25 +225,26 @@ def time_tflite(
 
 
 def find_fault(
-    found: dict[str, float], limits: ExportConfig, task: str, metric: float
+    max_difference: float, metric_cost: float, limits: ExportConfig, task: str, metric: float
 ) -> str | None:
     """Returns why a reduced model is not good enough to ship, or None when it is.
 
     Args:
-        found: `max_difference` from the full model, and `metric_cost`, the loss of the metric.
+        max_difference: the largest difference from the full model.
+        metric_cost: how much of the metric it costs.
         limits: the `export` section of the config.
         task: binary, multiclass or regression.
         metric: the full model's metric; what a regression may cost is a share of it.
     """
-    if not found["max_difference"] <= limits.max_difference:
+    if not max_difference <= limits.max_difference:
         return (
-            f"differs by up to {found['max_difference']:.3g}, more than export.max_difference, "
+            f"differs by up to {max_difference:.3g}, more than export.max_difference, "
             f"{limits.max_difference:g}"
         )
     allowed = limits.max_metric_cost * (metric if task == "regression" else 1)
-    if not found["metric_cost"] <= allowed:
+    if not metric_cost <= allowed:
         return (
-            f"costs {found['metric_cost']:.3g} of the metric, more than export.max_metric_cost "
+            f"costs {metric_cost:.3g} of the metric, more than export.max_metric_cost "
             f"allows, {allowed:.3g}"
         )
     return None

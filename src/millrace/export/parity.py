@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from millrace.artifacts.parity import RuntimeParity, WorstRow
 from millrace.errors import MillraceError
 from millrace.export.runtimes import Request
 from millrace.features.raw_row import RawColumn
@@ -119,7 +120,7 @@ def judge(
     real_rows: int,
     task: Task,
     threshold: float | None,
-) -> dict[str, Any]:
+) -> RuntimeParity:
     """Returns a target's entry in parity.json: differences, the worst row, whether it passed.
 
     Args:
@@ -135,25 +136,25 @@ def judge(
     counted = slice(real_rows) if target.reduced else slice(None)
     differences, flips = compared.differences[counted], compared.flips[counted]
     worst = int(differences.argmax())
-    return {
-        "runtime": target.runtime,
-        "variant": target.variant,
-        "artifact": target.artifact,
-        "reduced": target.reduced,
-        "rows": len(reference),
-        "max_difference": _json(differences.max()),
-        "mean_difference": _json(differences.mean()),
-        "class_flips": int(flips.sum()),
-        "finite": compared.finite,
-        "bound": target.bound,
-        "passed": bool(compared.finite and differences.max() <= target.bound and not flips.any()),
-        "worst_row": {
-            "index": worst,
-            "raw": {name: _json(column[worst]) for name, column in raw.items()},
-            "reference": _json(reference[worst]),
-            "prediction": _json(predictions[worst]),
-        },
-    }
+    return RuntimeParity(
+        runtime=target.runtime,
+        variant=target.variant,
+        artifact=target.artifact,
+        reduced=target.reduced,
+        rows=len(reference),
+        max_difference=_json(differences.max()),
+        mean_difference=_json(differences.mean()),
+        class_flips=int(flips.sum()),
+        finite=compared.finite,
+        bound=target.bound,
+        passed=bool(compared.finite and differences.max() <= target.bound and not flips.any()),
+        worst_row=WorstRow(
+            index=worst,
+            raw={name: _json(column[worst]) for name, column in raw.items()},
+            reference=_json(reference[worst]),
+            prediction=_json(predictions[worst]),
+        ),
+    )
 
 
 def _json(value: Any) -> Any:

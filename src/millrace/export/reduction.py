@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from millrace.artifacts.conversion import Converted
+from millrace.artifacts.signature import Signature
 from millrace.config.job import JobConfig
 from millrace.evaluation import metrics
 from millrace.export import conversion, parity
@@ -29,11 +30,11 @@ class Reduced:
 
     Attributes:
         model: the model, None where it is not shipped.
-        entry: an entry of `artifacts`.
+        entry: what is said of it.
     """
 
     model: bytes | None
-    entry: dict[str, Any]
+    entry: Converted
 
 
 class Comparison:
@@ -50,15 +51,15 @@ class Comparison:
     def __init__(
         self,
         full: bytes,
-        signature: dict[str, Any],
+        signature: Signature,
         preprocessing: Preprocessing,
         examples: Path,
         job: JobConfig,
     ) -> None:
-        taken = {column["name"] for column in signature["inputs"]}
+        taken = {column.name for column in signature.inputs}
         label, task = preprocessing.label_column, preprocessing.task
         self._full, self._job, self._task = full, job, task
-        self._threshold = signature["threshold"]
+        self._threshold = signature.threshold
         self._train = shard_paths(examples, "train")
         self._raw = tuple(column for column in preprocessing.raw if column.name in taken)
         test = shard_paths(examples, "test")
@@ -77,53 +78,54 @@ class Comparison:
     @property
     def full(self) -> Reduced:
         """The full model."""
-        entry = _entry("float32", self._full, "the full model")
-        return Reduced(self._full, entry | {"metric": self._score_of_full})
+        entry = Converted(
+            artifact="float32.tflite",
+            precision="float32",
+            bytes=len(self._full),
+            shipped=True,
+            reason="the full model",
+            max_difference=0.0,
+            mean_difference=0.0,
+            metric_cost=0.0,
+            metric=self._score_of_full,
+        )
+        return Reduced(self._full, entry)
 
     def reduced(self) -> Iterator[Reduced]:
         """Yields the model at each precision that `export.reduced` names."""
         for precision in self._job.export.reduced:
             model = conversion.reduce_tflite(self._full, precision, self._calibration, self._raw)
-            differences = self._compare(model)
-            fault = conversion.find_fault(
-                differences, self._job.export, self._task.kind, self._score_of_full
-            )
-            entry = _entry(precision, model, fault or "as good as the full model")
-            entry |= {"shipped": fault is None} | differences
-            yield Reduced(model if fault is None else None, entry)
+            entry = self._judge(precision, model)
+            yield Reduced(model if entry.shipped else None, entry)
 
     @cached_property
     def _calibration(self) -> dict[str, np.ndarray]:
         return read_raw(self._train, self._raw, ROWS_TO_CALIBRATE, self._job.seed)
 
-    def _compare(self, model: bytes) -> dict[str, float]:
+    def _judge(self, precision: str, model: bytes) -> Converted:
         predictions = conversion.predict_tflite(model, self._test, self._raw)
         compared = parity.compare(
             self._reference, predictions, self._task, self._threshold, band=0.0
         )
         score = self._score(predictions)
-        return {
-            "max_difference": float(compared.differences.max()),
-            "mean_difference": float(compared.differences.mean()),
-            "metric": score,
-            "metric_cost": metrics.improvement(self.metric, self._score_of_full, score),
-        }
+        largest = float(compared.differences.max())
+        cost = metrics.improvement(self.metric, self._score_of_full, score)
+        fault = conversion.find_fault(
+            largest, cost, self._job.export, self._task.kind, self._score_of_full
+        )
+        return Converted(
+            artifact=f"{precision}.tflite",
+            precision=precision,
+            bytes=len(model),
+            shipped=fault is None,
+            reason=fault or "as good as the full model",
+            max_difference=largest,
+            mean_difference=float(compared.differences.mean()),
+            metric_cost=cost,
+            metric=score,
+        )
 
     def _score(self, predictions: np.ndarray) -> float:
-        threshold = self._threshold
-        values = metrics.evaluate(self._task.kind, self._labels, predictions, threshold=threshold)
+        threshold = 0.5 if self._threshold is None else self._threshold
+        values = metrics.evaluate(self._task.kind, self._labels, predictions, threshold)
         return values[self.metric]
-
-
-def _entry(precision: str, model: bytes, reason: str) -> dict[str, Any]:
-    """Returns what conversion.json says of a model before it is compared with the full one."""
-    return {
-        "artifact": f"{precision}.tflite",
-        "precision": precision,
-        "bytes": len(model),
-        "shipped": True,
-        "reason": reason,
-        "max_difference": 0.0,
-        "mean_difference": 0.0,
-        "metric_cost": 0.0,
-    }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from millrace.artifacts.signature import Input, Signature
 from millrace.features.preprocessing import Preprocessing
 from millrace.features.raw_row import RawColumn
 
 
-def describe(model: str, preprocessing: Preprocessing, threshold: float | None) -> dict[str, Any]:
+def describe(model: str, preprocessing: Preprocessing, threshold: float | None) -> Signature:
     """Returns the content of signature.json.
 
     Args:
@@ -17,29 +16,29 @@ def describe(model: str, preprocessing: Preprocessing, threshold: float | None) 
         threshold: the probability from which on a row of a binary task counts as positive.
     """
     label, task = preprocessing.label_column, preprocessing.task
-    return {
-        "model": model,
-        "inputs": [describe_input(column) for column in preprocessing.raw],
-        "output": "predictions",
-        "task": task.kind,
-        "classes": list(task.classes),
-        "label": label.name,
-        "label_type": label.type,
-        "label_std": task.std,
-        "threshold": threshold,
-    }
+    return Signature(
+        model=model,
+        inputs=[describe_input(column) for column in preprocessing.raw],
+        output="predictions",
+        task=task.kind,
+        classes=list(task.classes),
+        label=label.name,
+        label_type=label.type,
+        label_std=task.std,
+        threshold=threshold,
+    )
 
 
-def describe_input(column: RawColumn) -> dict[str, Any]:
+def describe_input(column: RawColumn) -> Input:
     """Returns what an application has to know of one raw column; docs/serving.md explains it."""
-    return {
-        "name": column.name,
-        "key": column.key,
-        "type": "float32" if column.is_number else "string",
-        "column_type": column.type,
-        "max_length": column.max_length,
-        "delimiter": column.delimiter,
-        "missing": None if column.missing is None else list(column.markers),
-        "takes_cells": column.takes_cells,
-        "written": column.written,
-    }
+    return Input(
+        name=column.name,
+        key=column.key,
+        type="float32" if column.is_number else "string",
+        column_type=column.type,
+        max_length=column.max_length,
+        delimiter=column.delimiter,
+        missing=None if column.missing is None else list(column.markers),
+        takes_cells=column.takes_cells,
+        written=column.written,
+    )

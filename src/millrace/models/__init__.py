@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from millrace.artifacts.parity import RuntimeParity
     from millrace.features.preprocessing import EncodedSpec, Preprocessing
     from millrace.features.tasks import Task
     from millrace.models.predictor import Predictor
@@ -121,7 +122,7 @@ def prove(
     raw: Mapping[str, np.ndarray],
     predictions: np.ndarray,
     threshold: float | None,
-) -> tuple[int | None, list[dict[str, Any]]]:
+) -> tuple[int | None, list[RuntimeParity]]:
     """Compares a model that is to answer as an old one did with that one.
 
     Args:
@@ -135,7 +136,7 @@ def prove(
         How many rows hold a text on which the two may differ, None for a model that is no old
         one's; and the entries for parity.json.
     """
-    found: tuple[int | None, list[dict[str, Any]]] = _function(PROOF)(
+    found: tuple[int | None, list[RuntimeParity]] = _function(PROOF)(
         settings, preprocessing, raw, predictions, threshold
     )
     return found

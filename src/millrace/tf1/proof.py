@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from millrace.artifacts.parity import RuntimeParity
 from millrace.errors import MillraceError
 from millrace.export import parity
 from millrace.features.feature_columns import CrossedTf1, Hashed, Vocabulary
@@ -26,7 +27,7 @@ def prove(
     raw: Mapping[str, np.ndarray],
     predictions: np.ndarray,
     threshold: float | None,
-) -> tuple[int | None, list[dict[str, Any]]]:
+) -> tuple[int | None, list[RuntimeParity]]:
     """Compares a model with the old one that it stands for; see `millrace.models.prove`."""
     if not asked_for(settings, learned):
         return None, []
@@ -45,7 +46,7 @@ def compare(
     predictions: np.ndarray,
     unseen: np.ndarray,
     threshold: float | None,
-) -> dict[str, Any]:
+) -> RuntimeParity:
     """Returns the entry in parity.json of the old model, run by a tf.compat.v1 session.
 
     Rows with a text that training never saw are left out.

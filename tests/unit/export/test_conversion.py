@@ -223,8 +223,7 @@ LIMITS = ExportConfig(max_difference=0.02, max_metric_cost=0.001)
     ],
 )
 def test_a_reduced_model_ships_within_its_limits(difference, cost, task, metric, fault):
-    found = {"max_difference": difference, "metric_cost": cost}
-    reason = conversion.find_fault(found, LIMITS, task, metric)
+    reason = conversion.find_fault(difference, cost, LIMITS, task, metric)
     assert reason is None if fault is None else fault in reason
 
 

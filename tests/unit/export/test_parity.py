@@ -80,13 +80,10 @@ def test_a_reduced_artifact_is_judged_by_real_rows_alone():
     raw = {"x": np.array([1, np.nan, 3], np.float32)}
     predictions = np.array([0.1, 0.21, 0.6])
     result = parity.judge(target, predictions, reference, raw, 2, BINARY, 0.5)
-    assert result["passed"]
-    assert result["max_difference"] == pytest.approx(0.01)
-    assert result["worst_row"] == {
-        "index": 1,
-        "raw": {"x": None},
-        "reference": pytest.approx(0.2),
-        "prediction": pytest.approx(0.21),
-    }
+    assert result.passed
+    assert result.max_difference == pytest.approx(0.01)
+    worst = result.worst_row
+    assert (worst.index, worst.raw) == (1, {"x": None})
+    assert (worst.reference, worst.prediction) == pytest.approx((0.2, 0.21))
     exact = parity.Target("tflite", "float32", "float32.tflite", 5e-5, False, target.predict)
-    assert not parity.judge(exact, predictions, reference, raw, 2, BINARY, 0.5)["passed"]
+    assert not parity.judge(exact, predictions, reference, raw, 2, BINARY, 0.5).passed

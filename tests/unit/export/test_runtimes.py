@@ -14,6 +14,7 @@ from millrace.export import runtimes
 from millrace.export.parity import as_cells
 from millrace.export.signature import describe_input
 from millrace.features.raw_row import RawColumn, raw_columns
+from tests.helpers.artifacts import as_json
 
 
 def test_rows_keep_every_digit_and_mark_the_missing(tmp_path):
@@ -86,7 +87,7 @@ SENT = {
 def client_of(name: str) -> dict[str, list[object]]:
     """What a client makes of the cells, by the client's own code."""
     cells = {column: [cell for cell, _ in pairs] for column, pairs in SENT.items()}
-    inputs = [describe_input(column) for column in COLUMNS]
+    inputs = as_json([describe_input(column) for column in COLUMNS])
     if name == "predict.mjs":
         source = runtimes._TFJS_RUNNER.read_text().split("try {\n  await main();")[0]
         script = f"{source};\nconst [inputs, cells] = {json.dumps([inputs, cells])};" + (

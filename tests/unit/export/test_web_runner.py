@@ -10,6 +10,7 @@ from millrace.export.runtimes import NODE
 from millrace.export.signature import describe_input
 from millrace.features.raw_row import name_columns
 from millrace.report.inline_html import WEB
+from tests.helpers.artifacts import as_json
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "tfjs"
 
@@ -39,7 +40,7 @@ def run_node(
 
 def write_rows(path: Path, columns: dict[str, list[Any]]) -> Path:
     path.write_text(json.dumps(columns))
-    inputs = [describe_input(column) for column in COLUMNS]
+    inputs = as_json([describe_input(column) for column in COLUMNS])
     path.with_name("signature.json").write_text(json.dumps({"inputs": inputs}))
     return path
 
@@ -91,7 +92,7 @@ def test_rows_that_do_not_fit_the_model_are_refused(
 
 def test_a_signature_of_another_model_is_refused(tmp_path: Path) -> None:
     rows = write_rows(tmp_path / "rows.json", {"age": [1.0], "carrier": ["UA"]})
-    inputs = [describe_input(column) for column in COLUMNS[:1]]
+    inputs = as_json([describe_input(column) for column in COLUMNS[:1]])
     rows.write_text('{"age": [1.0]}')
     (tmp_path / "signature.json").write_text(json.dumps({"inputs": inputs}))
     message = "signature.json: expected the model's inputs [age,carrier], found [age]"

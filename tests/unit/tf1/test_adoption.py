@@ -168,8 +168,8 @@ def test_an_export_is_compared_on_the_rows_whose_texts_training_saw() -> None:
     predictions = tf.sigmoid(model(encoded_test_rows(learned))).numpy()[:, 0]
     unseen = proof.has_unseen_text({"kind": "wide_deep"}, learned, raw)
     found = proof.compare(reference, learned, raw, predictions, unseen, 0.5)
-    assert (found["runtime"], found["rows"], found["passed"]) == ("tf1", 58, True)
-    assert found["max_difference"] <= 1e-6
+    assert (found.runtime, found.rows, found.passed) == ("tf1", 58, True)
+    assert found.difference <= 1e-6
     with pytest.raises(MillraceError, match="expected rows whose texts training has seen too"):
         proof.compare(reference, learned, raw, predictions, np.ones(60, bool), 0.5)
 
