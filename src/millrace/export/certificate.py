@@ -99,24 +99,16 @@ def certify(
     made = parity.made_rows(rows.cells, columns)
     cells = parity.join(rows.cells, parity.answered(made, predict))
     reference = predict(cells)
-    judge = partial(parity.judge, task=predictor.preprocessing.task, threshold=threshold)
+    task = predictor.preprocessing.task
     results = []
     for target, predictions in _predictions(exported, job, cells):
-        results.append(judge(target, predictions, reference, cells, rows.total))
-        _tell(results[-1])
-    real = reference[: rows.total]
-    stored = _stored_target(job)
-    results.append(judge(stored, predict(rows.stored), real, rows.cells, rows.total))
-    unseen, proofs = models.prove(
-        plain_form(job.models[model]),
-        predictor.preprocessing,
-        raw_columns(pd.DataFrame(rows.stored), columns),
-        real,
-        threshold,
-    )
-    results += proofs
-    for result in results[-1 - len(proofs) :]:
-        _tell(result)
+        judged = parity.judge(target, predictions, reference, cells, rows.total, task, threshold)
+        _tell(judged)
+        results.append(judged)
+    unseen, of_stored = _judge_stored(model, predictor, rows, reference, threshold, job)
+    for judged in of_stored:
+        _tell(judged)
+    results += of_stored
     _require_passed(results)
     made_rows = len(reference) - rows.total
     not_reached, not_shipped = _left_out(exported)
@@ -137,6 +129,38 @@ def certify(
         not_shipped=not_shipped,
         files=files,
     )
+
+
+def _judge_stored(
+    model: str,
+    predictor: Predictor,
+    rows: Rows,
+    reference: np.ndarray,
+    threshold: float | None,
+    job: JobConfig,
+) -> tuple[int | None, list[RuntimeParity]]:
+    """Compares predictions for the raw file's rows with those for the rows as ingest stored them.
+
+    Beside it stands the comparison with an old model, where the champion is to answer as one.
+
+    Returns:
+        How many rows hold a text on which an old model may differ, see `models.prove`; and the
+        entries for parity.json.
+    """
+    real, learned = reference[: rows.total], predictor.preprocessing
+    stored = raw_columns(pd.DataFrame(rows.stored), learned.raw)
+    judged = parity.judge(
+        _stored_target(job),
+        predictor.predict(stored),
+        real,
+        rows.cells,
+        rows.total,
+        learned.task,
+        threshold,
+    )
+    settings = plain_form(job.models[model])
+    unseen, proofs = models.prove(settings, learned, stored, real, threshold)
+    return unseen, [judged, *proofs]
 
 
 def _checksums(exported: Exported) -> dict[str, str]:
