@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace import config
+from millrace.artifacts.account import Taken
+from millrace.artifacts.manifest import RawFile
+from millrace.artifacts.schema import SchemaColumn
 from millrace.errors import MillraceError
 from millrace.ingestion import origins, splits
 from millrace.ingestion.ingest import ingest
@@ -33,26 +36,29 @@ class Read(NamedTuple):
     the columns of schema.json, and what ingest noted about the cells."""
 
     table: pd.DataFrame
-    columns: dict[str, dict[str, Any]]
-    taken: list[dict[str, Any]]
+    columns: dict[str, SchemaColumn]
+    taken: list[Taken]
+
+
+def raw_file(path: Path) -> RawFile:
+    return RawFile(path=str(path), split=None, sha256="", bytes=1, source=str(path))
 
 
 def read(path: Path, **data: Any) -> Read:
     """Ingests a table."""
     job = config.complete({"name": "case", "data": {"files": str(path)} | data})
-    files = [{"path": str(path), "split": None, "source": str(path), "bytes": 1, "sha256": ""}]
+    files = [raw_file(path)]
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made, "part")
         schema, account = ingest(files, 1, job.data, 0, folder)
-        columns = {column["name"]: column for column in schema["columns"]}
-        types = {name: column["type"] for name, column in columns.items()}
+        columns = {column.name: column for column in schema.columns}
         parts = []
         for split in splits.SPLITS:
-            batches = list(examples.read_batches(examples.shard_paths(folder, split), types))
+            batches = list(examples.read_batches(examples.shard_paths(folder, split), schema.types))
             rows = pa.Table.from_batches(batches).to_pandas()
             places = origins.read(folder, split, len(rows))["row"].to_pylist()
             parts.append(rows.assign(split=split).set_axis(places))
-    return Read(pd.concat(parts).sort_index().reset_index(drop=True), columns, account["taken"])
+    return Read(pd.concat(parts).sort_index().reset_index(drop=True), columns, account.taken)
 
 
 def as_stored(values: Any) -> list[float]:
@@ -73,7 +79,7 @@ def test_money_is_numbers(cases: Path) -> None:
     assert as_stored(table["loan amount"]) == as_stored(amounts)
     rates = [float(cell.rstrip("%")) for cell in cells(path, "rate")]
     assert as_stored(table["rate"]) == as_stored(rates)
-    assert {note["severity"] for note in taken} == {"info"}
+    assert {note.severity for note in taken} == {"info"}
 
 
 @pytest.mark.parametrize("data", [{}, {"task": "regression", "types": {"price": "float64"}}])
@@ -124,20 +130,20 @@ def test_infinity_is_no_reason_to_reject(cases: Path, file: str) -> None:
     assert infinite and len(table) == len(raw)
     for name in infinite:
         assert np.isinf(table[name]).sum() == np.isinf(raw[name]).sum()
-    assert {note["column"] for note in taken if note["kind"] == "infinite"} == set(infinite)
+    assert {note.column for note in taken if note.kind == "infinite"} == set(infinite)
     table = read(path, label="y", missing_values=["", "inf"]).table
     assert all(table[name].isna().sum() >= np.isinf(raw[name]).sum() for name in infinite)
 
 
 def test_an_index_that_pandas_stored_has_that_role(cases: Path) -> None:
     columns = read(cases / "13-pandas-index" / "idx.parquet", label="kind").columns
-    roles = {name: column["role"] for name, column in columns.items() if "role" in column}
+    roles = {name: column.role for name, column in columns.items() if column.role}
     assert roles == {"__index_level_0__": "index"}
 
 
 def test_numbers_with_holes_name_what_is_none(cases: Path) -> None:
     path = cases / "18-advice-that-misleads" / "holes.csv"
-    told = {note["column"]: note["message"] for note in read(path, label="y").taken}
+    told = {note.column: note.message for note in read(path, label="y").taken}
     for column, hole in {"none": "None", "na": "n/a", "dash": "-", "excel": "#N/A"}.items():
         assert repr(hole) in told[column] and "data.missing_values" in told[column]
 
@@ -148,8 +154,7 @@ def test_every_row_beyond_the_bounds_is_accounted_for(
 ) -> None:
     path = str(cases / "hostile" / "pq" / f"{file}.parquet")
     job = config.complete({"name": "case", "data": {"files": path, "label": "y"}})
-    files = [{"path": path, "split": None, "source": path, "bytes": 1, "sha256": ""}]
-    _, account = ingest(files, 1, job.data, 0, tmp_path / "part")
-    written = sum(shard["rows"] for shards in account["shards"].values() for shard in shards)
-    left_out = account["unlabelled"] + sum(account["reasons"].values())
+    _, account = ingest([raw_file(Path(path))], 1, job.data, 0, tmp_path / "part")
+    written = sum(shard.rows for shards in account.shards.values() for shard in shards)
+    left_out = account.unlabelled + sum(account.reasons.values())
     assert written + left_out == len(pq.read_table(path))
