@@ -82,7 +82,6 @@ def exact(certificate: Any) -> dict[str, float]:
 
 
 RUNTIMES = {
-    "evaluation stored rows",
     "saved_model serving_default",
     "saved_model serving_examples",
     "tflite float32",

@@ -70,7 +70,6 @@ class TestEveryTask:
         parity = json.loads((results / "parity.json").read_text())
         assert parity["passed"]
         assert {runtime["runtime"] for runtime in parity["runtimes"]} == {
-            "evaluation",
             "saved_model",
             "tflite",
             "tfjs",

@@ -324,6 +324,7 @@ def _write_export(results: Results, task: str) -> None:
         rows_with_unseen_text=None,
         tolerance=5e-5,
         runtimes=[_runtime("saved_model", "serving_default"), _runtime("tfjs", "wasm")],
+        stored_rows=_runtime("evaluation", "stored rows"),
         not_reached=[],
         not_shipped=[int8],
         files={f"tfjs/{path.name}": sha256(path) for path in results.tfjs.iterdir()},

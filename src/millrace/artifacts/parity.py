@@ -31,10 +31,10 @@ class WorstRow(Record):
 
 @dataclass(frozen=True)
 class RuntimeParity(Record):
-    """One exported model in one runtime, beside the reference.
+    """One exported model in one runtime, compared with the reference.
 
     Attributes:
-        runtime: saved_model, tflite, tfjs or tf1; or evaluation, on the rows as ingest stored them.
+        runtime: saved_model, tflite, tfjs or tf1; evaluation under `stored_rows`.
         variant: the signature, precision or backend.
         artifact: the path of what was run.
         reduced: whether it trades accuracy for size; then only real rows count.
@@ -98,6 +98,8 @@ class Parity(Artifact):
             text only TensorFlow's own hash knows; else null.
         tolerance: the largest difference that passes, of what is not reduced.
         runtimes: each exported model in each runtime.
+        stored_rows: the champion on the test rows as ingest stored them, compared with the same
+            rows read again from the raw files.
         not_reached: the runtimes for which there is no model.
         not_shipped: the reduced models that are not good enough.
         files: the SHA-256 of each exported file that was run, by its form and path, such as
@@ -116,6 +118,7 @@ class Parity(Artifact):
     rows_with_unseen_text: int | None
     tolerance: float
     runtimes: list[RuntimeParity]
+    stored_rows: RuntimeParity
     not_reached: list[NotReached]
     not_shipped: list[Converted]
     files: dict[str, str]

@@ -105,11 +105,11 @@ def certify(
         judged = parity.judge(target, predictions, reference, cells, rows.total, task, threshold)
         _tell(judged)
         results.append(judged)
-    unseen, of_stored = _judge_stored(model, predictor, rows, reference, threshold, job)
-    for judged in of_stored:
+    unseen, stored, proofs = _judge_stored(model, predictor, rows, reference, threshold, job)
+    for judged in (stored, *proofs):
         _tell(judged)
-    results += of_stored
-    _require_passed(results)
+    results += proofs
+    _require_passed([*results, stored])
     made_rows = len(reference) - rows.total
     not_reached, not_shipped = _left_out(exported)
     return Parity(
@@ -125,6 +125,7 @@ def certify(
         rows_with_unseen_text=unseen,
         tolerance=job.parity.tolerance,
         runtimes=results,
+        stored_rows=stored,
         not_reached=not_reached,
         not_shipped=not_shipped,
         files=files,
@@ -138,14 +139,14 @@ def _judge_stored(
     reference: np.ndarray,
     threshold: float | None,
     job: JobConfig,
-) -> tuple[int | None, list[RuntimeParity]]:
+) -> tuple[int | None, RuntimeParity, list[RuntimeParity]]:
     """Compares predictions for the raw file's rows with those for the rows as ingest stored them.
 
-    Beside it stands the comparison with an old model, where the champion is to answer as one.
+    A champion that reproduces an old model is also compared with that model.
 
     Returns:
-        How many rows hold a text on which an old model may differ, see `models.prove`; and the
-        entries for parity.json.
+        How many rows hold a text on which an old model may differ, see `models.prove`; the
+        comparison of the stored rows; and those with an old model.
     """
     real, learned = reference[: rows.total], predictor.preprocessing
     stored = raw_columns(pd.DataFrame(rows.stored), learned.raw)
@@ -160,7 +161,7 @@ def _judge_stored(
     )
     settings = plain_form(job.models[model])
     unseen, proofs = models.prove(settings, learned, stored, real, threshold)
-    return unseen, [judged, *proofs]
+    return unseen, judged, proofs
 
 
 def _checksums(exported: Exported) -> dict[str, str]:

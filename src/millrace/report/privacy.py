@@ -76,7 +76,11 @@ class Privacy:
 
     def parity(self, parity: Parity) -> Parity:
         """Returns the certificate with the values of worst rows that may be shown."""
-        return replace(parity, runtimes=[self._runtime(runtime) for runtime in parity.runtimes])
+        return replace(
+            parity,
+            runtimes=[self._runtime(runtime) for runtime in parity.runtimes],
+            stored_rows=self._runtime(parity.stored_rows),
+        )
 
     def _runtime(self, runtime: RuntimeParity) -> RuntimeParity:
         worst = runtime.worst_row

@@ -85,16 +85,12 @@ def _spread(results: Results) -> None:
         [Anomaly("warning", "spelled_alike", "carrier", "train", message, 1, ["'UA'", *texts])]
     ).save(results.anomalies)
     parity = Parity.load(results.parity)
-    runtimes = [
-        replace(
-            runtime,
-            worst_row=replace(
-                runtime.worst_row, raw={"age": RARE_AGES[0], "carrier": RARE_NAMES[0]}
-            ),
-        )
-        for runtime in parity.runtimes
-    ]
-    replace(parity, runtimes=runtimes).save(results.parity)
+    rare = {"age": RARE_AGES[0], "carrier": RARE_NAMES[0]}
+    *runtimes, stored_rows = (
+        replace(runtime, worst_row=replace(runtime.worst_row, raw=rare))
+        for runtime in (*parity.runtimes, parity.stored_rows)
+    )
+    replace(parity, runtimes=runtimes, stored_rows=stored_rows).save(results.parity)
     for model in ("linear", "dnn"):
         path = results.run(model).diagnostics
         diagnostics = Diagnostics.load(path)

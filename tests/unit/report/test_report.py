@@ -199,6 +199,15 @@ def test_a_model_that_was_trained_elsewhere_has_no_losses(
     assert "history" in document.charts
 
 
+def test_stored_rows_are_in_the_certificate_but_not_among_the_runtimes(
+    make_results: Callable[[str], Results],
+) -> None:
+    results = make_results("binary")
+    document = Document(report.build(job(), results, MADE_BY))
+    assert "2 runtimes, 1,100 rows" in " ".join(document.sections[""].split())
+    assert "Evaluation stored rows" in " ".join(document.sections["parity"].split())
+
+
 def test_an_old_model_in_the_certificate_is_told(make_results: Callable[[str], Results]) -> None:
     results = make_results("binary")
     path = results.parity

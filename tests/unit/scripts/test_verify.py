@@ -25,14 +25,15 @@ def test_all_runtimes_agree(made_job, task):
     assert certificate["helped_cells"].keys() == {"size (mm)"}
     found = {(entry["runtime"], entry["variant"]) for entry in certificate["runtimes"]}
     assert found >= {
-        ("evaluation", "stored rows"),
         ("saved_model", "serving_default"),
         ("saved_model", "serving_examples"),
         ("tflite", "float32"),
         ("tfjs", "cpu"),
         ("tfjs", "wasm"),
     }
-    for entry in certificate["runtimes"]:
+    stored = certificate["stored_rows"]
+    assert (stored["runtime"], stored["rows"]) == ("evaluation", 60)
+    for entry in (*certificate["runtimes"], stored):
         assert entry["finite"]
         if not entry["reduced"]:
             assert entry["max_difference"] <= 2e-6
@@ -89,7 +90,7 @@ def test_the_certificate_says_which_runtimes_the_model_does_not_reach(made_job, 
         (left_out[name] / "conversion.json").write_text(json.dumps(content))
     job.run("verify", parity=tmp_path / "parity.json", **left_out)
     certificate = json.loads((tmp_path / "parity.json").read_text())
-    assert {entry["runtime"] for entry in certificate["runtimes"]} == {"saved_model", "evaluation"}
+    assert {entry["runtime"] for entry in certificate["runtimes"]} == {"saved_model"}
     assert certificate["not_reached"] == [
         {"runtime": "tflite", "reason": "tflite lacks Op (node x)"},
         {"runtime": "tfjs", "reason": "tfjs lacks Op (node x)"},
