@@ -1,5 +1,6 @@
 """What the documentation tells people to write and to type."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -16,6 +17,35 @@ PAGES = sorted(
     for folder in (".", "docs", "docs/reference", "config", "data")
     for page in ROOT.glob(f"{folder}/*.md")
 )
+
+
+# Where paths are named that must exist. The changelog also names files that are gone.
+TEXTS = sorted(
+    {
+        *(page for page in PAGES if page.resolve().name != "CHANGELOG.md"),
+        *ROOT.glob("config/*.yaml"),
+        *ROOT.glob("profiles/*/*.yaml"),
+        ROOT / "Makefile",
+    }
+)
+NAMED_PATH = re.compile(
+    r"(?<![\w/.{}$-])(?:src|scripts|docs|config|rules|tests|benchmarks|tools|envs|profiles|web)"
+    r"/[\w./-]*\w"
+)
+# Files that a reader would write.
+EXAMPLES = {
+    "config/adult.statistics.json",
+    "config/airports.txt",
+    "config/carriers.txt",
+    "config/clicks.schema.json",
+    "config/houses.yaml",
+    "config/mine.yaml",
+    "config/random.yaml",
+    "scripts/count_labels.py",
+    "src/millrace/artifacts/label_counts.py",
+    "src/millrace/features/feature_columns/sign.py",
+    "src/millrace/models/shallow.py",
+}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -52,6 +82,27 @@ def test_local_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: str(text.relative_to(ROOT)))
+def test_paths_that_are_named_exist(text: Path) -> None:
+    named = set(NAMED_PATH.findall(text.read_text("utf-8"))) - EXAMPLES
+    # A checkpoint is named by the prefix of its files.
+    missing = {x for x in named if not any((ROOT / f"{x}{end}").exists() for end in ("", ".index"))}
+    assert missing == set()
+
+
+def test_functions_that_the_architecture_names_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"`([\w/]+\.py)`: ((?:`[\w.]+`(?:, )?)+)", text)
+    assert len(named) > 10
+    for path, names in named:
+        tree = ast.parse((ROOT / "src" / "millrace" / path).read_text("utf-8"))
+        defined = {
+            node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)
+        }
+        for name in re.findall(r"[\w.]+", names):
+            assert set(name.split(".")) <= defined, f"{path}: {name}"
 
 
 def test_make_knows_every_target_that_is_named() -> None:

@@ -35,9 +35,10 @@ def test_every_module_that_is_named_to_run_exists() -> None:
     assert [item for item in found if not importlib.util.find_spec(item[1])] == []
 
 
-def test_every_page_that_is_named_exists() -> None:
-    found = list(named(r"\b((?:docs|config|data)/[\w/-]+\.md)\b"))
-    assert found
+def test_every_path_that_is_named_exists() -> None:
+    folders = "src|scripts|docs|config|rules|tests|benchmarks|tools|envs|profiles|data"
+    found = list(named(rf"(?<![\w/.{{}}$-])((?:{folders})/[\w./-]*\.(?:md|py|yaml|json|smk|sh))\b"))
+    assert len(found) > 20
     assert [item for item in found if not (ROOT / item[1]).is_file()] == []
 
 

@@ -17,7 +17,7 @@ from millrace.config.assessment import ExportConfig
 from millrace.errors import MillraceError
 from millrace.export import conversion, runtimes, tfjs_converter
 from millrace.features.raw_row import name_columns, read_raw
-from tests.helpers.requests import write_request
+from tests.helpers.runner_requests import write_request
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 

@@ -34,7 +34,7 @@ from millrace.features.feature_columns.lookup import SPACES
 from millrace.features.raw_row import parse_examples, raw_columns
 from millrace.statistics import statistics
 from millrace.tfrecord import examples
-from tests.helpers.requests import write_request
+from tests.helpers.runner_requests import write_request
 from tests.helpers.saved_models import save_numbers
 
 # So many cases of each kind, and so many training values.
