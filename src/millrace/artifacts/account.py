@@ -6,6 +6,27 @@ from millrace.artifacts.records import Artifact, Record
 
 
 @dataclass(frozen=True)
+class LineCounts(Record):
+    """What the lines of a text file are, beside the first line of each row.
+
+    Attributes:
+        total: how many lines it has.
+        skipped: those before the table, by `data.skip_lines`.
+        header: the line that names the columns.
+        in_cells: lines in cells that hold several, beyond the first of their row.
+        empty: lines without a row.
+        unexplained: the rest; not 0 where rows may be lost.
+    """
+
+    total: int
+    skipped: int
+    header: int
+    in_cells: int
+    empty: int
+    unexplained: int
+
+
+@dataclass(frozen=True)
 class ReadFile(Record):
     """A raw file that was read.
 
@@ -14,12 +35,14 @@ class ReadFile(Record):
         rows_read: how many rows it has.
         bytes: its size.
         sha256: its checksum.
+        lines: what its lines are, where it is text.
     """
 
     path: str
     rows_read: int
     bytes: int
     sha256: str
+    lines: LineCounts | None = None
 
 
 @dataclass(frozen=True)

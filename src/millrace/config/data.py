@@ -177,6 +177,19 @@ class AnomaliesConfig(Section):
     spelled_alike: Severity | None = Field(
         default=None, description="Values that differ only in case, spaces or punctuation."
     )
+    quotes: Severity | None = Field(
+        default=None, description="A file whose quotes were taken for text."
+    )
+    lines: Severity | None = Field(
+        default=None,
+        description="A text file with other lines than rows and a header: info where all of them "
+        "are explained.",
+    )
+    split_shares: Severity | None = Field(
+        default=None,
+        description="With `data.split.by: group`: a split whose share of the rows is far from what "
+        "`data.split` asks for.",
+    )
 
     @property
     def severities(self) -> dict[str, Severity]:

@@ -53,12 +53,21 @@ class Block(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """How many lines a text file has: in all, before the table, and beyond the first of each row
-    that has quoted cells over several. What is left are rows, the header and empty lines."""
+    """How many lines a text file has.
+
+    Attributes:
+        total: in all.
+        before: before the table.
+        header: for the names of the columns.
+        in_cells: beyond the first of each row that has cells over several.
+        empty: without a byte, in cells too.
+    """
 
     total: int
     before: int
+    header: int
     in_cells: int
+    empty: int
 
 
 class Reject(NamedTuple):
@@ -121,7 +130,7 @@ class Table(Protocol):
 
     @property
     def lines(self) -> Lines | None:
-        """How many lines a CSV has, once all blocks have been read."""
+        """How many lines a text file has, once all blocks have been read."""
         ...
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:

@@ -38,7 +38,7 @@ def split_rows(
 
     Fills `spans`, `rows` (int64 [rows, 2]: where each begins and ends), `counts` (int64 [rows]:
     how many cells each has, or UNCLOSED when a quote in it never ends) and `breaks` (int64 [rows]:
-    how many line breaks lie inside of its quoted cells). Empty lines are no rows.
+    how many line breaks lie in its cells, quoted or behind `escape`). Empty lines are no rows.
     Quotes count at the start of a cell, spaces before them or not; a doubled quote is a quote.
     The byte behind `escape` (0: none) is taken for itself. The unescaped text of a cell that holds
     either is put behind `size`, where `data` has room for as many bytes again. `final` says
@@ -52,8 +52,11 @@ def split_rows(
     free = size
     count = 0
     while count < spans.shape[1]:
+        row_end = position
         while position < size and (data[position] == 10 or data[position] == 13):
             position += 1
+        if not final and position >= size:
+            return count, row_end  # of \r\n the second byte may come with the next block
         start, free_before = position, free
         line_end = -1  # of the row's first line, when a quoted cell goes on behind it
         cell = 0
@@ -94,7 +97,8 @@ def split_rows(
             position = size if line_end < 0 else line_end
             free = free_before
             line_end = -1
-        breaks[count] = line_breaks(data, line_end, position) if line_end >= 0 else 0
+        several = line_end >= 0 or escape != 0
+        breaks[count] = line_breaks(data, start, position) if several else 0
         rows[count, 0], rows[count, 1] = start, position
         counts[count] = cell if closed else UNCLOSED
         count += 1
@@ -110,6 +114,20 @@ def line_breaks(data: Array, start: int, end: int) -> int:
             data[position] == 13 and (position + 1 == len(data) or data[position + 1] != 10)
         ):
             found += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def empty_lines(data: Array, in_line: bool) -> int:
+    """Counts the lines without a byte, inside of quoted cells too; `in_line` says that `data`
+    begins behind the first byte of a line."""
+    found = 0
+    for position in range(len(data)):
+        if data[position] != 10 and data[position] != 13:
+            in_line = True
+        elif data[position] == 10 or position + 1 == len(data) or data[position + 1] != 10:
+            found += not in_line
+            in_line = False
     return found
 
 

@@ -111,7 +111,7 @@ class DelimitedTable:
         dialect = (ord(self.dialect.delimiter), quote, escape, columns)
         row = 0 if self._has_header else 1
         start = self.dialect.start
-        before, lines, in_cells = self.dialect.skipped, 0, 0
+        before, lines, in_cells, empty = self.dialect.skipped, 0, 0, 0
         rest = np.empty(0, np.uint8)
         for chunk, final in self._chunks():
             size = len(rest) + len(chunk)
@@ -141,10 +141,13 @@ class DelimitedTable:
                     note="a quote may be open that nothing closes, or this may be no table.",
                 )
             rest = data[position:size]
+            is_first = start == self.dialect.start
             start += position
             lines += csv_kernels.line_breaks(data[:position], 0, position)
+            empty += csv_kernels.empty_lines(data[:position], not is_first)
         has_end = not position or data[position - 1] in (10, 13)
-        self.lines = Lines(before + lines + (not has_end), before, in_cells)
+        total = before + lines + (not has_end)
+        self.lines = Lines(total, before, int(self._has_header), in_cells, empty)
 
     def _refuse_swallowed(
         self, data: Array, bounds: Array, counts: Array, breaks: Array, row: int, lines: int

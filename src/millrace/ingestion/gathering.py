@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from millrace.artifacts.account import Account, PartAccount, Shard, Taken
+from millrace.artifacts.account import Account, PartAccount, ReadFile, Shard, Taken
 from millrace.config.data import DataConfig, SplitFiles
 from millrace.errors import MillraceError
 from millrace.ingestion import origins, shards, splits
@@ -43,7 +43,8 @@ def gather(parts: Sequence[Path], data: DataConfig, folder: Path, rejected: Path
     _join_rejected(parts, rejected)
     account = _total(accounts, written)
     _check(account, data.max_rejected, rejected)
-    return replace(account, taken=[*account.taken, *_uneven(account.written, data)])
+    notes = [*line_notes(account.files), *_uneven(account.written, data)]
+    return replace(account, taken=[*account.taken, *notes])
 
 
 def summary(account: Account) -> str:
@@ -86,6 +87,26 @@ def _total(accounts: list[PartAccount], shards: dict[str, list[Shard]]) -> Accou
         reasons=dict(sorted(reasons.items())),
         taken=accounts[0].taken,
     )
+
+
+def line_notes(files: Sequence[ReadFile]) -> Iterator[Taken]:
+    """Explains the difference between the lines of a text file and its rows, if it has others."""
+    for file in files:
+        lines = file.lines
+        if lines is None or lines.total == lines.skipped + lines.header + file.rows_read:
+            continue
+        others = {
+            "skipped": lines.skipped,
+            "for the header": lines.header,
+            "inside cells that hold several lines": lines.in_cells,
+            "empty": lines.empty,
+            "unexplained": lines.unexplained,
+        }
+        listed = ", ".join(f"{count:,} {what}" for what, count in others.items() if count)
+        message = f"{file.path}: {lines.total:,} lines hold {file.rows_read:,} rows; {listed}"
+        if lines.unexplained:
+            message += ": rows may be lost or cut, compare rejected.csv with the file"
+        yield Taken("warning" if lines.unexplained else "info", "lines", "", message)
 
 
 def _uneven(written: Mapping[str, int], data: DataConfig) -> Iterator[Taken]:

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 
-from millrace.artifacts.account import PartAccount, ReadFile, Shard, Taken
+from millrace.artifacts.account import LineCounts, PartAccount, ReadFile, Shard, Taken
 from millrace.artifacts.manifest import RawFile
 from millrace.artifacts.schema import Schema
 from millrace.config.data import DataConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import assignment, blocks, columns, rejects, splits, tables
 from millrace.ingestion.assignment import Assignment, FileAssignment
-from millrace.ingestion.blocks import Block, Markers, Reject, Table
+from millrace.ingestion.blocks import Block, Lines, Markers, Reject, Table
 from millrace.ingestion.columns import Columns
 from millrace.ingestion.inference import Given
 from millrace.ingestion.origins import OriginWriter
@@ -181,6 +181,7 @@ def _write(
                     census.add(source.tables[index], block)
                 output.write(len(block.counts), outcome)
                 progress.update(len(block.counts))
+            output.end(source.tables[index].lines)
     account = output.account(_taken(source, found))
     return Ingested(found.schema(data, source.tables[0].index), account)
 
@@ -256,6 +257,20 @@ def _only(batch: pa.RecordBatch, wanted: Array) -> pa.RecordBatch:
     return batch if wanted.all() else batch.filter(pa.array(wanted))
 
 
+def _line_counts(lines: Lines, rows: int) -> LineCounts:
+    """Returns what the lines of a file with so many rows are."""
+    others = lines.total - lines.before - lines.header - lines.in_cells - rows
+    empty = max(0, min(lines.empty, others))  # the rest of those are in cells
+    return LineCounts(
+        total=lines.total,
+        skipped=lines.before,
+        header=lines.header,
+        in_cells=lines.in_cells,
+        empty=empty,
+        unexplained=others - empty,
+    )
+
+
 class Output:
     """What ingest writes: shards, origins and rejected rows; a context manager."""
 
@@ -287,6 +302,12 @@ class Output:
         self._duplicates += outcome.duplicates
         self._in_gap += int((outcome.splits == splits.LEFT_OUT).sum())
         self._files[-1] = replace(file, rows_read=file.rows_read + rows)
+
+    def end(self, lines: Lines | None) -> None:
+        """Says that these are the lines of the file whose rows have been written."""
+        if lines:
+            file = self._files[-1]
+            self._files[-1] = replace(file, lines=_line_counts(lines, file.rows_read))
 
     def account(self, taken: list[Taken]) -> PartAccount:
         """Returns what became of the rows; `taken` says what their cells were taken for."""

@@ -59,10 +59,17 @@ class JsonLinesTable:
     def _lines(self) -> Iterator[Line]:
         """Yields each line that is not empty: its byte offset, its text and its object, if any."""
         offset = self.dialect.start
+        lines, empty, line = self.dialect.skipped, 0, b""
         for line in self._texts():
             if line.strip():
                 yield offset, line.rstrip(b"\r"), _object(line)
+            else:
+                empty += 1
+            lines += 1
             offset += len(line) + 1
+        # The last line may end there, and nothing be behind its end.
+        behind = not line
+        self.lines = Lines(lines - behind, self.dialect.skipped, 0, 0, empty - behind)
 
     def _texts(self) -> Iterator[bytes]:
         """Yields each line without its end."""

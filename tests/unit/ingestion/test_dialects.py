@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from millrace.errors import MillraceError
-from millrace.ingestion import compression, dialects
+from millrace.ingestion import compression, delimited, dialects
 from millrace.ingestion.blocks import Markers, text
 from millrace.ingestion.delimited import DelimitedTable
 
@@ -193,7 +193,7 @@ def test_a_file_whose_quotes_are_text(tmp_path: Path, seed: int) -> None:
         block.raw(row) for block in table.blocks(MARKERS, {}) for row in range(len(block.counts))
     ]
     assert found == rows
-    assert table.lines == (501, 0, 0)
+    assert table.lines == (501, 0, 1, 0, 0)
     assert "quotes are taken for text" in table.guess
     assert not DelimitedTable(path, dialects.detect(path, quote=""), True).guess
 
@@ -255,7 +255,7 @@ def test_a_quoted_cell_that_swallows_rows_is_refused_with_its_line(tmp_path: Pat
     rows = sum(len(block.counts) for block in table.blocks(MARKERS, {}))
     with (tmp_path / "table").open(newline="") as file:
         assert rows == len(list(csv.reader(file))) - 1 == 30_011
-    assert table.lines == (30_014, 0, 2)
+    assert table.lines == (30_014, 0, 1, 2, 0)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -267,10 +267,30 @@ def test_lines_are_counted(tmp_path: Path, end: str, last: str) -> None:
         tmp_path / "table", dialects.detect(tmp_path / "table", skip_lines=1), True
     )
     rows = sum(len(block.counts) for block in table.blocks(MARKERS, {}))
-    assert (rows, table.lines) == ((3, (8, 1, 2)) if last else (2, (7, 1, 2)))
-    assert table.lines is not None
-    # One line is empty, one the header.
-    assert table.lines.total == table.lines.before + 2 + rows + table.lines.in_cells
+    assert (rows, table.lines) == ((3, (8, 1, 1, 2, 1)) if last else (2, (7, 1, 1, 2, 1)))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("seed", range(4))
+def test_lines_are_those_of_the_csv_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, seed: int
+) -> None:
+    """In blocks of a few bytes, between which line ends and empty lines are cut in two."""
+    draw = random.Random(seed)
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", draw.randrange(5, 40))
+    path, kinds = tmp_path / "table", ["1,x", f'2,"a{end}{end}b"', '"3",z', "", f'{end}4,""']
+    lines = ["n,text", *draw.choices(kinds, k=60), *draw.choice([[], [""], ["", ""]])]
+    path.write_bytes(end.join(lines).encode())
+    table = DelimitedTable(path, dialects.detect(path, quote='"'), True)
+    rows = sum(len(block.counts) for block in table.blocks(MARKERS, {}))
+    with path.open(newline="") as file:
+        read = list(csv.reader(file))
+    assert rows == sum(map(bool, read)) - 1
+    in_cells = sum(cell.count(end) for row in read for cell in row)
+    in_empty = in_cells // 2  # of the two breaks in a cell one ends an empty line
+    total = len(path.read_text().splitlines())
+    empty = read.count([]) + in_empty
+    assert table.lines == (total, 0, 1, in_cells, empty)
 
 
 def test_the_delimiter_gives_the_columns_of_the_config(tmp_path: Path) -> None:

@@ -135,3 +135,14 @@ def test_a_line_without_an_end_is_refused_by_its_number(
     path = write(tmp_path / "rows.jsonl", [{"n": 1}, {"n": 2}, {"s": "x" * (1 << 21)}])
     with pytest.raises(MillraceError, match=r"rows\.jsonl: line 3: expected at most 1 MiB"):
         read(path)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_lines_are_counted(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "table"
+    path.write_text('{"n": 1}\n\n \n{"n": 2}\nno object' + end)
+    table = tables.open_table(path, data_config())
+    rows = sum(len(block.counts) for block in table.blocks(MARKERS, {}))
+    with path.open() as file:
+        lines = [line.strip() for line in file]
+    assert (rows, table.lines) == (3, (len(lines), 0, 0, 0, lines.count("")))

@@ -1,5 +1,6 @@
 """gather: what many jobs have ingested is what one would have."""
 
+import csv
 import itertools
 import json
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from millrace.artifacts.account import LineCounts, ReadFile
+from millrace.ingestion import gathering
 from millrace.tfrecord import framing
 from tests.helpers.ingest_jobs import OUTPUTS, SPLITS, Job, contents, made
 
@@ -109,3 +112,36 @@ def test_groups_that_leave_uneven_splits_are_a_warning(job: Job, large: bool) ->
     for split, taken in zip(uneven, warnings, strict=True):
         assert taken["severity"] == "warning"
         assert f"{found[split]:.1%} of the rows" in taken["message"]
+
+
+def test_the_lines_of_a_file_are_explained(job: Job) -> None:
+    """Python's lines and its csv module are the oracles."""
+    made(300).to_csv("table.csv", index=False)  # with line breaks in the cells of a column
+    text = Path("table.csv").read_text()
+    Path("table.csv").write_text("a title\n" + text.replace("\n7,", "\n\n\n7,") + "\n")
+    assert job.run({"table.csv": None}, skip_lines=1) == 0
+    with Path("table.csv").open(newline="") as file:
+        lines = file.readlines()
+        file.seek(0)
+        _, _header, *rows = csv.reader(file)
+    in_cells = sum(cell.count("\n") for row in rows for cell in row)
+    account = job.account()
+    assert account["files"][0]["lines"] == {
+        "total": len(lines),
+        "skipped": 1,
+        "header": 1,
+        "in_cells": in_cells,
+        "empty": rows.count([]),
+        "unexplained": 0,
+    }
+    assert rows.count([]) == 3 and len(lines) == 2 + 300 + 3 + in_cells
+    [note] = [taken for taken in account["taken"] if taken["kind"] == "lines"]
+    assert note["severity"] == "info"
+    assert f"{len(lines)} lines hold 300 rows; 1 skipped, 1 for the header" in note["message"]
+
+
+def test_lines_that_nothing_explains_are_a_warning() -> None:
+    lines = LineCounts(total=10, skipped=0, header=1, in_cells=2, empty=1, unexplained=1)
+    [note] = gathering.line_notes([ReadFile("a.csv", 5, 1, "", lines)])
+    assert note.severity == "warning" and "1 unexplained" in note.message
+    assert not list(gathering.line_notes([ReadFile("a.parquet", 5, 1, "")]))
