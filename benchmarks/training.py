@@ -294,7 +294,7 @@ def child(what: list[str], arguments: argparse.Namespace) -> Any:
 
 def table(results: dict[str, Any]) -> str:
     """Returns the results as the docs have them."""
-    lines = ["| what | beside | ratio of examples/s |", "|---|---|---|"]
+    lines = ["| measured | against | ratio of examples/s |", "|---|---|---|"]
     fits = results.get("fit", {"rows": []})["rows"]
     for entry in fits:
         what = f"{entry['model']}, batch {entry['batch_size']}"
