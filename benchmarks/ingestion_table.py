@@ -13,12 +13,12 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "choices.md"
 
 WAYS = {
-    "example_loop": "the usual loop over `tf.train.Example`, rows in memory to TFRecord",
-    "tfx_bsl": "TFX's C++ encoder (tfx_bsl 1.16), the same",
-    "encode": "ours, the same",
-    "csv_example_gen": "TFX 1.16's `CsvExampleGen`, CSV to TFRecord with splits",
-    "ingest_csv": "ours: types found, rows checked, divided, accounted for",
-    "ingest_parquet": "ours, from Parquet",
+    "example_loop": "rows in memory to TFRecord: a plain loop over `tf.train.Example`",
+    "tfx_bsl": "the same: TFX's C++ encoder (tfx_bsl 1.16)",
+    "encode": "the same: Millrace's encoder",
+    "csv_example_gen": "CSV to TFRecord with splits: TFX 1.16's `CsvExampleGen`",
+    "ingest_csv": "the same: Millrace's ingest, with types inferred and rows checked",
+    "ingest_parquet": "Parquet to TFRecord with splits: Millrace's ingest",
 }
 
 
@@ -35,14 +35,14 @@ def tables() -> str:
 
 
 def _ways(found: dict[str, Any]) -> list[str]:
-    lines = ["| way | µs per row | peak memory |", "|---|--:|--:|"]
+    lines = ["| task | µs per row | peak memory |", "|---|--:|--:|"]
     for name, way in WAYS.items():
         cpu, memory = found[name]["cpu_per_million_rows"], found[name]["peak_mib"]
         lines.append(f"| {way} | {cpu:.1f} | {memory:.0f} MiB |")
     loop, encoder, stage = found["ratios"].values()
     said = (
-        f"The loop takes {loop:.0f} times the CPU of our encoder, TFX's encoder {encoder:.1f}"
-        f" times; `CsvExampleGen` takes {stage:.0f} times that of our stage."
+        f"The loop takes {loop:.0f} times the CPU of Millrace's encoder, TFX's encoder"
+        f" {encoder:.1f} times; `CsvExampleGen` takes {stage:.0f} times that of ingest."
     )
     return [*lines, "", said]
 
@@ -50,15 +50,14 @@ def _ways(found: dict[str, Any]) -> list[str]:
 def _stage(found: dict[str, Any]) -> list[str]:
     stage = {name: row for name, row in found.items() if name != "limit"}
     said = (
-        "The whole stage (types found, rows checked, divided, accounted for, written) must take at"
-        " most 3 times the CPU of pyarrow's typed parse of the CSV and a write of as many bytes as"
-        f" the examples have with their CRC32C. That limit is"
+        "The whole stage (inferring types, checking, splitting, counting and writing the rows) must take"
+        " at most 3 times the CPU of pyarrow's typed parse of the CSV plus writing the same number of"
+        " bytes with their CRC32C. This limit is"
         f" {found['limit']['cpu_per_million_rows']:.1f} µs per row of the same table with a day and"
-        " a weight beside. The stage takes, as the rows are divided"
-        " (`benchmarks/ingestion_scaling.py`):"
+        " a weight column added. By split, the stage takes (`benchmarks/ingestion_scaling.py`):"
     )
     lines = [
-        "| rows are divided | µs per row | times the limit | peak memory |",
+        "| split | µs per row | times the limit | peak memory |",
         "|---|--:|--:|--:|",
     ]
     for name, row in stage.items():
@@ -77,9 +76,9 @@ def _more(found: dict[str, Any]) -> str:
         f"KDD Cup 1999 ({cup['rows']:,} rows of 42 columns, gzip) takes"
         f" {cup['cpu_per_million_rows']:.1f} µs per row, {cup['times the limit']:.1f} times its"
         f" limit. Four times the rows take {csv_cpu:.1f} times the CPU and {csv_memory:.2f} times"
-        f" the memory from CSV, {cpu:.1f} and {memory:.2f} times from Parquet. Two processes, on a"
-        f" file each, take in {rates[0]:.1f} times the rows per second of one from CSV, and"
-        f" {rates[1]:.1f} times from Parquet."
+        f" the memory from CSV, {cpu:.1f} and {memory:.2f} times from Parquet. Two"
+        f" processes, on a file each, ingest {rates[0]:.1f} times as many rows per second as one"
+        f" from CSV, and {rates[1]:.1f} times from Parquet."
     )
 
 
