@@ -50,9 +50,9 @@ def _ways(found: dict[str, Any]) -> list[str]:
 def _stage(found: dict[str, Any]) -> list[str]:
     stage = {name: row for name, row in found.items() if name != "limit"}
     said = (
-        "The whole stage (inferring types, checking, splitting, counting and writing the rows) must take"
-        " at most 3 times the CPU of pyarrow's typed parse of the CSV plus writing the same number of"
-        " bytes with their CRC32C. This limit is"
+        "The whole stage (inferring types, checking, splitting, counting and writing the rows) must"
+        " take at most 3 times the CPU of pyarrow's typed parse of the CSV plus writing the same"
+        " number of bytes with their CRC32C. This limit is"
         f" {found['limit']['cpu_per_million_rows']:.1f} µs per row of the same table with a day and"
         " a weight column added. By split, the stage takes (`benchmarks/ingestion_scaling.py`):"
     )
