@@ -237,7 +237,6 @@ def test_a_job_of_one_thread_uses_one(tmp_path: Path) -> None:
 import os, sys
 from pathlib import Path
 from millrace.ingestion import blocks, parquet
-from tests.helpers.configs import data_config
 
 table = parquet.ParquetTable(Path(sys.argv[1]), [])
 before = len(os.listdir("/proc/self/task"))
