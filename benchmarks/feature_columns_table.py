@@ -35,15 +35,15 @@ def tables() -> str:
 
 
 def _share(rates: dict[str, Any]) -> str:
-    """Says how much of a training step the columns would be, were they encoded in each step."""
+    """Returns a sentence on the cost of encoding in every training step."""
     encode, step = (
         1 / rates[name]["rows_per_cpu_second"] for name in ("all 15", "a training step of dnn")
     )
     read = 1 / rates["reading encoded/ back"]["rows_per_cpu_second"]
     return (
-        f"Encoding the 15 raw columns in each step would be {encode / (encode + step):.0%} of the "
-        f"step's time with a `dnn`. It is done once per job instead, for all models, seeds and "
-        f"trials; reading what was encoded takes {read / step:.1%} of a step."
+        f"Encoding the 15 raw columns in every step would take {encode / (encode + step):.0%} of "
+        "the time of a step with a `dnn`. It is done once per job instead, for all models, seeds "
+        f"and trials; reading the encoded examples takes {read / step:.1%} of a step."
     )
 
 

@@ -1,6 +1,6 @@
 """Feature columns that learn from a pandas DataFrame, for notebooks.
 
-    preprocessing = frames.fit(table, label="income", features={"age": "numeric"})
+    preprocessing = dataframe.fit(table, label="income", features={"age": "numeric"})
     encoded = preprocessing.transform(table)
     preprocessing.save(Path("preprocessing.json"))
 
