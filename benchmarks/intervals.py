@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 from millrace.artifacts.metrics import Interval
-from millrace.evaluation import metrics
+from millrace.evaluation import bootstrap, metrics
 from millrace.ingestion import splits
 
 import numpy as np
@@ -61,7 +61,7 @@ def covered(seed: int, few: bool) -> tuple[Interval, float]:
     train, test = found == splits.TRAIN, found == splits.TEST
     model = LogisticRegression().fit(features[train], labels[train])
     measure = metrics.measure("binary", labels[test], model.predict_proba(features[test])[:, 1])
-    auc = metrics.intervals(measure, int(test.sum()), SAMPLES, seed)["auc"]
+    auc = bootstrap.intervals(measure, int(test.sum()), SAMPLES, seed)["auc"]
     assert auc is not None
     population, truth = table.draw(POPULATION)
     return auc, float(roc_auc_score(truth, model.predict_proba(population)[:, 1]))

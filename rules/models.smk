@@ -117,7 +117,7 @@ rule select:
         # Not select.py: a script's folder comes first in Python's path, and the standard library
         # has a module of that name.
         **job.script("select_champion"),
-        uses=job.depends_on("models", "selection"),
+        uses=job.depends_on("models", "selection", "evaluation"),
         results=subpath(output.champion, parent=True),
     message:
         "Choose the champion and put it to the gate"

@@ -1,14 +1,16 @@
-"""Ranks the models on the test metrics; puts the best one, the champion, to the gate."""
+"""Ranks the models on validation rows or folds; puts the best one, the champion, to the gate."""
 
 import argparse
 from pathlib import Path
 
 from millrace import config, errors
 from millrace.artifacts.curves import save as write_curves
+from millrace.artifacts.diagnostics import Diagnostics
 from millrace.artifacts.metrics import Metrics
 from millrace.config import runs
 from millrace.config.job import JobConfig
-from millrace.evaluation import curves, selection
+from millrace.evaluation import choice_in_words, curves, selection
+from millrace.evaluation.candidates import Candidate
 from millrace.results import RunFolder
 
 
@@ -24,23 +26,29 @@ def main() -> None:
     job = config.load(arguments.config)
     settings = job.selection
     metric, ranked = selection.rank(read(arguments.models, job), settings.metric)
-    selection.leaderboard(ranked).save(arguments.leaderboard)
+    selection.leaderboard(metric, ranked).save(arguments.leaderboard)
     write_curves(arguments.curves, curves.points(arguments.models, list(job.models)))
     scores = selection.scores(metric, ranked, job.models)
     scores.save(arguments.scores)
     for rank, model in enumerate(ranked, start=1):
         print(f"{rank}. {model.name}: {metric} {scores.models[model.name]:.4f}")
 
-    winner = selection.champion(metric, ranked, settings.gate, settings.smallest_within)
+    run = RunFolder(arguments.models / selection.chosen(metric, ranked, settings).name)
+    slices = Diagnostics.load(run.diagnostics).slices or []
+    winner = selection.champion(metric, ranked, settings, selection.other_uses(job), slices)
     winner.save(arguments.champion)
+    for line in choice_in_words.lines(winner, metric):
+        print(line)
+    if winner.choice.warning:
+        print(f"warning: few rows to choose by: {winner.choice.warning}")
 
 
-def read(models: Path, job: JobConfig) -> list[selection.Candidate]:
+def read(models: Path, job: JobConfig) -> list[Candidate]:
     """Returns the models of the config, with the metrics of their runs."""
     evaluated = [x for x in runs.plan(job).values() if x.rung is None]
     read = {x.name: Metrics.load(RunFolder(models / x.name).metrics) for x in evaluated}
     return [
-        selection.Candidate(
+        Candidate(
             read[model.name],
             seeds=[
                 read[x.name]

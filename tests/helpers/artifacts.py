@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from millrace.artifacts.champion import Champion, Check, Gate
-from millrace.artifacts.metrics import Interval, Metrics
+from millrace.artifacts.champion import Champion, Check, Choice, Gate
+from millrace.artifacts.metrics import Comparison, Interval, Metrics
 from millrace.artifacts.schema import Schema, SchemaColumn
 from millrace.artifacts.statistics import (
     ColumnStatistics,
@@ -55,8 +55,40 @@ def trained(model: str, parameters: int = 12) -> Training:
     )
 
 
+def comparison_of(measured: Mapping[str, Interval | None], **given: Any) -> Comparison:
+    """Returns what models are compared by: 100 validation rows, without samples of them."""
+    common = {
+        "split": "validation",
+        "rows": 100,
+        "too_small": None,
+        "baseline": dict.fromkeys(measured, 0.5),
+        "resampled": [],
+    }
+    return Comparison(metrics=dict(measured), **common | given)
+
+
+def choice_of(value: float, **given: Any) -> Choice:
+    """Returns a choice of the best model by 100 validation rows."""
+    common = {
+        "compared_on": "validation",
+        "rows": 100,
+        "over": "rows",
+        "low": value - 0.05,
+        "high": value + 0.05,
+        "best": "dnn",
+        "rule": "the best",
+        "also": ["ended the training"],
+        "not_separable": [],
+        "warning": None,
+    }
+    return Choice(value=value, **common | given)
+
+
 def metrics_of(model: str, measured: Mapping[str, Interval | None], **given: Any) -> Metrics:
-    """Returns the metrics of a small network for a binary task; its baselines are 0.5."""
+    """Returns the metrics of a small network for a binary task; its baselines are 0.5.
+
+    Unless given, they are the same on the rows that models are compared by.
+    """
     common = {
         "kind": "dnn",
         "task": "binary",
@@ -66,6 +98,7 @@ def metrics_of(model: str, measured: Mapping[str, Interval | None], **given: Any
         "too_small": None,
         "threshold": 0.5,
         "baseline": dict.fromkeys(measured, 0.5),
+        "comparison": comparison_of(measured),
         "training": trained(model),
     }
     return Metrics(model=model, metrics=dict(measured), **common | given)
@@ -82,8 +115,10 @@ def champion_of(model: str, check: Check | None = None) -> Champion:
         value=0.7,
         low=0.65,
         high=0.75,
-        over="rows",
+        choice=choice_of(0.72, best=model),
         runner_up=None,
         margin=None,
+        margin_low=None,
+        margin_high=None,
         gate=gate,
     )

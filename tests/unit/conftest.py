@@ -42,7 +42,7 @@ from millrace.artifacts.training import History, Training
 from millrace.files import sha256
 from millrace.results import ConvertedFolder, Results, RunFolder, TrainingFolder
 from millrace.tfrecord import examples
-from tests.helpers.artifacts import schema_of
+from tests.helpers.artifacts import choice_of, comparison_of, schema_of
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -210,6 +210,7 @@ def _write_model(run: RunFolder, model: str, task: str) -> None:
         threshold=0.5 if task == "binary" else None,
         metrics=_metrics(task),
         baseline=BASELINES[task],
+        comparison=comparison_of(_metrics(task), rows=150, baseline=BASELINES[task]),
         training=training,
     ).save(run.metrics)
     _diagnostics(task).save(run.diagnostics)
@@ -259,7 +260,21 @@ def _write_selection(results: Results, task: str) -> None:
     metric, (value, low, high) = next(iter(METRICS[task].items()))
     Leaderboard(
         [
-            Entry(rank, model, model, _metrics(task), "rows", 1, 1234, 5678, 3)
+            Entry(
+                rank=rank,
+                model=model,
+                kind=model,
+                metrics=_metrics(task),
+                ranked_by=metric,
+                ranked_on="validation",
+                ranking=Interval(value, low, high),
+                behind=Interval(0.0, -0.01, 0.01) if rank > 1 else None,
+                over="rows",
+                runs=1,
+                parameters=1234,
+                bytes=5678,
+                epochs=3,
+            )
             for rank, model in enumerate(("dnn", "linear"), start=1)
         ]
     ).save(results.leaderboard)
@@ -271,9 +286,11 @@ def _write_selection(results: Results, task: str) -> None:
         value=value,
         low=low,
         high=high,
-        over="rows",
-        runner_up=RunnerUp("linear", value),
+        choice=choice_of(value, rows=150, low=low, high=high, not_separable=["linear"]),
+        runner_up=RunnerUp("linear", value, value),
         margin=0.0,
+        margin_low=-0.01,
+        margin_high=0.01,
         gate=Gate(True, [check]),
     ).save(results.champion)
 

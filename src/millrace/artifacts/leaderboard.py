@@ -10,6 +10,8 @@ from millrace.artifacts import tables
 from millrace.artifacts.metrics import Interval
 
 ENDS = ("", "_low", "_high")
+# What a row holds beside the metrics on the test, whose names it must not be taken for.
+RANKING, BEHIND = "ranking", "behind"
 SIZES = ("parameters", "bytes", "epochs")
 
 
@@ -21,9 +23,16 @@ class Entry:
         rank: its place, from 1.
         model: its name.
         kind: its kind.
-        metrics: each metric; three columns of the table: the value, `_low` and `_high`. None, and
-            empty in the table, where it is not defined.
-        over: what the intervals are over: rows, seeds or folds.
+        metrics: each metric on the test; three columns of the table: the value, `_low` and `_high`.
+            None, and empty in the table, where it is not defined.
+        ranked_by: the selection metric.
+        ranked_on: the rows that models are compared by: `validation`, or `folds` of the training
+            rows.
+        ranking: the selection metric on these rows, in three columns.
+        behind: by how much it is worse there than the first model, with the 95 % interval of the
+            paired differences, in three columns; empty of the first. An interval that includes 0
+            says that the two cannot be told apart.
+        over: what the interval of `ranking` is over: rows, seeds or folds.
         runs: how many trainings they come from.
         parameters: the number of weights.
         bytes: the size of the weights on disk.
@@ -34,6 +43,10 @@ class Entry:
     model: str
     kind: str
     metrics: dict[str, Interval | None]
+    ranked_by: str
+    ranked_on: str
+    ranking: Interval | None
+    behind: Interval | None
     over: str
     runs: int
     parameters: int
@@ -44,10 +57,16 @@ class Entry:
         """Returns the cells of its row by column."""
         row: dict[str, object] = {"rank": self.rank, "model": self.model, "kind": self.kind}
         for name, metric in self.metrics.items():
-            values = (metric.value, metric.low, metric.high) if metric else (None, None, None)
-            row |= {name + end: value for end, value in zip(ENDS, values, strict=True)}
+            row |= _columns(name, metric)
+        row |= {"ranked_by": self.ranked_by, "ranked_on": self.ranked_on}
+        row |= _columns(RANKING, self.ranking) | _columns(BEHIND, self.behind)
         row |= {"over": self.over, "runs": self.runs}
         return row | {key: getattr(self, key) for key in SIZES}
+
+
+def _columns(name: str, figure: Interval | None) -> dict[str, object]:
+    values = (figure.value, figure.low, figure.high) if figure else (None, None, None)
+    return {name + end: value for end, value in zip(ENDS, values, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -63,8 +82,10 @@ class Leaderboard:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Reads the file; raises MillraceError when it is missing, or is no such table."""
-        rows = tables.read(path, ["rank", "model", "kind", "over", "runs", *SIZES])
-        names = [key.removesuffix("_low") for key in (rows[0] if rows else {}) if "_low" in key]
+        of_ranking = ["ranked_by", "ranked_on", RANKING, BEHIND]
+        rows = tables.read(path, ["rank", "model", "kind", *of_ranking, "over", "runs", *SIZES])
+        figures = [key.removesuffix("_low") for key in (rows[0] if rows else {}) if "_low" in key]
+        names = [name for name in figures if name not in (RANKING, BEHIND)]
 
         def whole(row: dict[str, str], column: str) -> int:
             return int(tables.number(path, row, column))
@@ -72,7 +93,9 @@ class Leaderboard:
         def metric(row: dict[str, str], name: str) -> Interval | None:
             if not row[name]:
                 return None
-            return Interval(*(tables.number(path, row, name + end) for end in ENDS))
+            ends = [name + end for end in ENDS[1:]]
+            low, high = (tables.number(path, row, x) if row[x] else None for x in ends)
+            return Interval(tables.number(path, row, name), low, high)
 
         return cls(
             [
@@ -81,6 +104,10 @@ class Leaderboard:
                     model=row["model"],
                     kind=row["kind"],
                     metrics={name: metric(row, name) for name in names},
+                    ranked_by=row["ranked_by"],
+                    ranked_on=row["ranked_on"],
+                    ranking=metric(row, RANKING),
+                    behind=metric(row, BEHIND),
                     over=row["over"],
                     runs=whole(row, "runs"),
                     parameters=whole(row, "parameters"),

@@ -22,6 +22,29 @@ class Interval(Record):
 
 
 @dataclass(frozen=True)
+class Comparison(Record):
+    """How good a run is on the rows that models are compared by.
+
+    Attributes:
+        split: validation; of a fold's run train, of which the fold is a part.
+        rows: how many examples that was.
+        too_small: why they are too few for intervals; null where they suffice.
+        metrics: each metric, null where it is not defined.
+        baseline: each metric of a model that always predicts the same; null likewise.
+        resampled: the selection metric in each bootstrap sample of these rows, null where it is not
+            defined there; empty where they are too few. The samples are the same for every model,
+            so differences between two models are paired.
+    """
+
+    split: str
+    rows: int
+    too_small: str | None
+    metrics: dict[str, Interval | None]
+    baseline: dict[str, float | None]
+    resampled: list[float | None]
+
+
+@dataclass(frozen=True)
 class Metrics(Artifact):
     """How good a run is.
 
@@ -36,6 +59,7 @@ class Metrics(Artifact):
         threshold: the probability from which on a row counts as positive; null of other tasks.
         metrics: each metric, null where it is not defined.
         baseline: each metric of a model that always predicts the same; null likewise.
+        comparison: the same on the rows that models are compared by, which are not the test's.
         training: what is in training.json.
     """
 
@@ -49,4 +73,5 @@ class Metrics(Artifact):
     threshold: float | None
     metrics: dict[str, Interval | None]
     baseline: dict[str, float | None]
+    comparison: Comparison
     training: Training

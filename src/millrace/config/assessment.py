@@ -1,5 +1,6 @@
 """`evaluation`, `selection`, `export`, `parity` and `report`."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -41,24 +42,37 @@ class SelectionConfig(Section):
         "auto", "auc", "pr_auc", "log_loss", "accuracy", "brier", "macro_f1", "rmse", "mae", "r2"
     ] = Field(
         default="auto",
-        description="What the champion is best at. `auto`: auc, log_loss or rmse, by the task.",
+        description="What the champion is best at, on the validation examples or the folds. "
+        "`auto`: auc, log_loss or rmse, by the task.",
     )
     gate: Number | None = Field(
         default=None,
-        description="The job fails when the champion's metric is worse than this. In every case "
-        "it must beat a model that always predicts the same.",
+        description="The job fails when the champion's metric on the test is worse than this. In "
+        "every case it must beat a model that always predicts the same.",
+    )
+    slice_gates: Mapping[str, Number] = Field(
+        default={},
+        description="By column of `evaluation.slices`: the job fails when the champion's metric is "
+        "worse than this on the test rows with one of the column's values. Slices with too few "
+        "rows for an interval are left out.",
     )
     folds: Annotated[int, Field(ge=2, le=MOST_RUNS)] | None = Field(
         default=None,
         description="Compare the models by cross-validation: the training examples are divided "
         "into so many folds, and each model is trained, in jobs of their own, without one and "
-        "evaluated on it. The champion is then chosen without the test. Default: by the test.",
+        "evaluated on it. Default: they are compared on the validation examples.",
     )
     smallest_within: Number = Field(
         default=0,
         ge=0,
         description="The champion is the model with the fewest parameters among those whose "
         "metric is worse than the best by at most this.",
+    )
+    smallest_not_significantly_worse: bool = Field(
+        default=False,
+        description="The champion is the model with the fewest parameters among those that are "
+        "not significantly worse than the best: the 95 % interval of the paired bootstrap "
+        "differences includes 0.",
     )
 
 

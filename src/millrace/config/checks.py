@@ -26,6 +26,7 @@ def check(job: JobConfig, source: str) -> None:
     _refuse_what_tflite_cannot_run(job, source)
     _refuse_secrets(job, source)
     _refuse_impossible_runs(job, source)
+    _refuse_impossible_choice(job, source)
 
 
 def _refuse_what_tflite_cannot_run(job: JobConfig, source: str) -> None:
@@ -37,6 +38,23 @@ def _refuse_what_tflite_cannot_run(job: JobConfig, source: str) -> None:
                 f"{source}: features.{name}.unseen: expected bucket, found hash, which TF Lite has "
                 "no op for.",
                 note="set export.tflite to false for a model that runs on servers and in browsers.",
+            )
+
+
+def _refuse_impossible_choice(job: JobConfig, source: str) -> None:
+    selection, slices = job.selection, job.evaluation.slices
+    if selection.smallest_within and selection.smallest_not_significantly_worse:
+        raise MillraceError(
+            f"{source}: selection: expected one of smallest_within and "
+            "smallest_not_significantly_worse, found both.",
+            note="remove one of them.",
+        )
+    for column in selection.slice_gates:
+        if column not in slices:
+            raise MillraceError(
+                f"{source}: selection.slice_gates: expected columns of evaluation.slices, "
+                f"{[*slices]}; found {column!r}.",
+                note="add the column to evaluation.slices.",
             )
 
 

@@ -14,6 +14,7 @@ from millrace.artifacts.metrics import Metrics
 from millrace.artifacts.parity import Parity
 from millrace.console import costs
 from millrace.errors import exit_with_status
+from millrace.evaluation import choice_in_words
 from millrace.files import read_json
 from millrace.results import Logs, Results
 
@@ -56,6 +57,9 @@ def _champion(champion: Champion, metrics: Metrics) -> Iterator[str]:
         yield f"  {name:<19}{metric.value:<10.4g}{interval:<22}{beside}".rstrip()
     if next_ := champion.runner_up:
         yield f"  next: {next_.model}, {champion.metric} {next_.value:.4g}"
+    yield from (f"  {line}" for line in choice_in_words.lines(champion, champion.metric))
+    if champion.choice.warning:
+        yield f"  warning: few rows to choose by: {champion.choice.warning}"
 
 
 def _parity(parity: Parity) -> Iterator[str]:

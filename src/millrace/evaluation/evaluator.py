@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 
 from millrace.artifacts.diagnostics import Diagnostics, Importance
-from millrace.artifacts.metrics import Interval, Metrics
+from millrace.artifacts.metrics import Comparison, Interval, Metrics
 from millrace.artifacts.schema import Schema
 from millrace.artifacts.training import Training
 from millrace.config import runs
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
-from millrace.evaluation import diagnostics, importance, metrics
+from millrace.evaluation import bootstrap, diagnostics, importance, metrics
 from millrace.features import encoded
 from millrace.features.raw_row import RawColumn, read_raw
 from millrace.ingestion import origins
@@ -88,9 +88,12 @@ def evaluate(
     predictions = predictor.predict_split(examples.encoded, examples.raw, split)[rows]
     labels, weights = labels[rows], None if weights is None else weights[rows]
     threshold = _choose_threshold(job.evaluation.threshold, predictor, examples)
-    scorer = _Scorer(task.kind, labels, predictions, weights, threshold, job)
+    scorer = _Scorer(split, task.kind, labels, predictions, weights, threshold, job)
+    constant = _Constant(*_labels(predictor, examples, "train"))
 
     measured = scorer.measure(np.arange(len(labels)))
+    # Models are not compared by the test: it says what to expect of the one that was chosen.
+    compared = _validation(predictor, examples, threshold, job) if run.fold is None else scorer
     raw = _read_raw(examples, split, (*sliced, *predictor.preprocessing.raw), rows)
     described = diagnostics.describe(task.kind, labels, predictions, [*task.classes], threshold)
     described = replace(
@@ -106,10 +109,11 @@ def evaluate(
         split=split,
         fold=run.fold,
         rows=len(labels),
-        too_small=metrics.too_small(task.kind, labels),
+        too_small=bootstrap.too_small(task.kind, labels),
         threshold=threshold if task.kind == "binary" else None,
         metrics=measured,
-        baseline=_baseline(scorer, _labels(predictor, examples, "train")),
+        baseline=constant.baseline(scorer),
+        comparison=compared.comparison(metric, constant),
         training=trained,
     )
     return Evaluated(origin, task.classes, labels, predictions, written, described)
@@ -117,8 +121,9 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Scorer:
-    """The evaluated rows, to be scored whole or in part; a row's weight is None when all are 1."""
+    """Rows of a split, to be scored whole or in part; a row's weight is None when all are 1."""
 
+    split: str
     task: str
     labels: np.ndarray
     predictions: np.ndarray
@@ -130,11 +135,32 @@ class _Scorer:
         """Returns the metrics of some rows with their intervals, where these can be."""
         labels, own = self.labels[rows], None if self.weights is None else self.weights[rows]
         measure = metrics.measure(self.task, labels, self.predictions[rows], self.threshold)
-        if metrics.too_small(self.task, labels):
+        if bootstrap.too_small(self.task, labels):
             ones = np.ones(len(rows))
-            return metrics.without_intervals(measure(ones if own is None else own))
+            return bootstrap.without_intervals(measure(ones if own is None else own))
         samples, seed = self.job.evaluation.bootstrap, self.job.seed
-        return metrics.intervals(measure, len(rows), samples, seed, own)
+        return bootstrap.intervals(measure, len(rows), samples, seed, own)
+
+    def comparison(self, metric: str, constant: _Constant) -> Comparison:
+        """Returns what models are compared by, with all samples of the selection metric."""
+        rows = len(self.labels)
+        measure = metrics.measure(self.task, self.labels, self.predictions, self.threshold)
+        values = measure(metrics.or_ones(self.weights, rows))
+        if too_small := bootstrap.too_small(self.task, self.labels):
+            found, resampled = bootstrap.without_intervals(values), []
+        else:
+            samples, seed = self.job.evaluation.bootstrap, self.job.seed
+            drawn = bootstrap.resample(measure, rows, samples, seed, self.weights)
+            found = {name: bootstrap.interval(x, drawn[name]) for name, x in values.items()}
+            resampled = [None if np.isnan(x) else x for x in drawn[metric].tolist()]
+        return Comparison(
+            split=self.split,
+            rows=rows,
+            too_small=too_small,
+            metrics=found,
+            baseline=constant.baseline(self),
+            resampled=resampled,
+        )
 
     def score(self, rows: np.ndarray, predictions: np.ndarray, metric: str) -> float:
         """Returns a metric of some rows with other predictions, higher for better ones."""
@@ -142,6 +168,28 @@ class _Scorer:
         labels = self.labels[rows]
         value = metrics.evaluate(self.task, labels, predictions, self.threshold, own)[metric]
         return -value if metric in metrics.LOWER_IS_BETTER else value
+
+
+@dataclass(frozen=True)
+class _Constant:
+    """A model that has learned nothing but how often each label occurs.
+
+    Attributes:
+        labels: of the training examples, [n].
+        weights: theirs; None when all are 1.
+    """
+
+    labels: np.ndarray
+    weights: np.ndarray | None
+
+    def baseline(self, scorer: _Scorer) -> dict[str, float | None]:
+        """Returns its metrics on the rows that are scored; None where one is not defined."""
+        rows = len(scorer.labels)
+        constant = metrics.constant_predictions(scorer.task, self.labels, rows, self.weights)
+        # At the model's own threshold a constant might call every row positive; at .5 it calls the
+        # more frequent class.
+        values = metrics.evaluate(scorer.task, scorer.labels, constant, 0.5, scorer.weights)
+        return {name: None if np.isnan(value) else value for name, value in values.items()}
 
 
 def slice_columns(names: Sequence[str], schema: Schema) -> list[RawColumn]:
@@ -164,6 +212,16 @@ def _evaluated_rows(job: JobConfig, run: runs.Run, predictor: Predictor, example
     train = encoded.read(examples.encoded / "train.tfrecord", spec)
     assert job.selection.folds, "a fold is one of several"
     return runs.fold_rows(train.labels, job.selection.folds, job.seed)[run.fold]
+
+
+def _validation(
+    predictor: Predictor, examples: Examples, threshold: float, job: JobConfig
+) -> _Scorer:
+    """Returns the validation rows, to be scored."""
+    split, kind = "validation", predictor.preprocessing.task.kind
+    labels, weights = _labels(predictor, examples, split)
+    predictions = predictor.predict_split(examples.encoded, examples.raw, split)
+    return _Scorer(split, kind, labels, predictions, weights, threshold, job)
 
 
 def _labels(
@@ -208,18 +266,6 @@ def _importance(
     return importance.importance(
         predict, names, len(drawn), lambda changed: scorer.score(drawn, changed, metric), seed
     )
-
-
-def _baseline(
-    scorer: _Scorer, train: tuple[np.ndarray, np.ndarray | None]
-) -> dict[str, float | None]:
-    """Returns the metrics of a model that has learned nothing but how often each label occurs."""
-    labels, weights = train
-    constant = metrics.constant_predictions(scorer.task, labels, len(scorer.labels), weights)
-    # At the model's own threshold a constant might call every row positive; at .5 it calls the
-    # more frequent class.
-    values = metrics.evaluate(scorer.task, scorer.labels, constant, 0.5, scorer.weights)
-    return {name: None if np.isnan(value) else value for name, value in values.items()}
 
 
 def told(evaluated: Evaluated, setting: str) -> Iterator[str]:

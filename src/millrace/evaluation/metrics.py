@@ -1,21 +1,20 @@
-"""Metrics of predictions, each with a 95 % interval from the bootstrap.
+"""Metrics of predictions.
 
-    measure = metrics.measure("binary", labels, probabilities, threshold=0.5)
-    metrics.intervals(measure, len(labels), samples=200, seed=0)["auc"]["low"]
+    metrics.evaluate("binary", labels, probabilities, threshold=0.5)["auc"]
 
-A bootstrap sample is the test rows with other weights, how often each was drawn; so what does not
-depend on the weights (the order by score, each row's loss) is worked out once, for all samples.
+A bootstrap sample (see millrace.evaluation.bootstrap) is the rows with other weights, how often
+each was drawn; so what does not depend on the weights (the order by score, each row's loss) is
+worked out once, for all samples.
 
 Labels are as encoded: 0 and 1 for a binary task, the class' index for many classes, numbers for a
 regression. A metric that is not defined, such as the AUC of one class, is NaN.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
-from millrace.artifacts.metrics import Interval
 from millrace.errors import MillraceError
 
 METRICS = {
@@ -39,11 +38,6 @@ DEFAULT_METRIC = {"binary": "auc", "multiclass": "log_loss", "regression": "rmse
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error", "rmse", "mae"})
 
 CALIBRATION_BINS = 10
-
-# Below these the bootstrap says nothing: of two rows that are ranked rightly, every sample is
-# perfect too, and the interval would claim certainty.
-LEAST_ROWS = 30
-LEAST_ROWS_OF_A_CLASS = 5
 
 # Keras' epsilon: a float32 probability of exactly 0 or 1 stands for one this close to it.
 SMALLEST_PROBABILITY = 1e-7
@@ -84,10 +78,11 @@ def evaluate(
 
     `weights` says how much each row counts, [n]; None when all count the same.
     """
-    return measure(task, labels, predictions, threshold)(_or_ones(weights, len(labels)))
+    return measure(task, labels, predictions, threshold)(or_ones(weights, len(labels)))
 
 
-def _or_ones(weights: np.ndarray | None, rows: int) -> np.ndarray:
+def or_ones(weights: np.ndarray | None, rows: int) -> np.ndarray:
+    """Returns how much each row counts, float64 [rows]: 1 where there are no weights."""
     return np.ones(rows) if weights is None else np.asarray(weights, np.float64)
 
 
@@ -115,65 +110,6 @@ def measure(
     return _regression(labels, predictions)
 
 
-def too_small(task: str, labels: np.ndarray) -> str | None:
-    """Returns why some rows are too few for intervals, or None when they suffice.
-
-    Args:
-        task: binary, multiclass or regression.
-        labels: [n], as encoded.
-    """
-    if len(labels) < LEAST_ROWS:
-        return f"{len(labels)} rows, fewer than {LEAST_ROWS}"
-    rarest = int(np.bincount(labels.astype(np.int64), minlength=2).min()) if task == "binary" else 0
-    if task == "binary" and rarest < LEAST_ROWS_OF_A_CLASS:
-        return f"{rarest} rows of one class, fewer than {LEAST_ROWS_OF_A_CLASS}"
-    return None
-
-
-def without_intervals(values: Mapping[str, float]) -> dict[str, Interval | None]:
-    """Returns metrics in the form of `intervals`, of rows that are too few for them."""
-    return {
-        name: None if math.isnan(value) else Interval(value, low=None, high=None)
-        for name, value in values.items()
-    }
-
-
-def intervals(
-    measure: Measure, rows: int, samples: int, seed: int, weights: np.ndarray | None = None
-) -> dict[str, Interval | None]:
-    """Returns each metric's value with its 95 % interval: the percentile bootstrap over rows.
-
-    Args:
-        measure: from row weights to metrics.
-        rows: the number of rows.
-        samples: the number of bootstrap samples.
-        seed: fixes the samples, which are then the same for every model of a job.
-        weights: how much each row counts, [rows]; None when all count the same.
-
-    Returns:
-        The intervals by metric; None for a metric that is not defined.
-    """
-    rng = np.random.default_rng(seed)
-    own = _or_ones(weights, rows)
-    values = measure(own)
-    drawn: dict[str, list[float]] = {name: [] for name in values}
-    for _ in range(samples):
-        drawn_times = np.bincount(rng.integers(0, rows, rows), minlength=rows)
-        for name, value in measure(own * drawn_times).items():
-            drawn[name].append(value)
-    return {name: _interval(value, np.array(drawn[name])) for name, value in values.items()}
-
-
-def _interval(value: float, drawn: np.ndarray) -> Interval | None:
-    # A sample in which the metric is not defined (few positives, none drawn) says nothing.
-    drawn = drawn[~np.isnan(drawn)]
-    if math.isnan(value) or not len(drawn):
-        return None
-    # By ranks among the samples and one more, as few samples would give too narrow an interval.
-    low, high = np.percentile(drawn, [2.5, 97.5], method="weibull")
-    return Interval(value, float(low), float(high))
-
-
 def best_threshold(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
 ) -> float:
@@ -186,7 +122,7 @@ def best_threshold(
     labels, scores = np.asarray(labels, np.float64), np.asarray(probabilities, np.float64)
     _check("binary", labels, scores)
     order, ends = _by_falling_score(scores)
-    w = _or_ones(weights, len(labels))
+    w = or_ones(weights, len(labels))
     called, true = np.cumsum(w[order])[ends], np.cumsum((w * labels)[order])[ends]
     f1 = 2 * true / (called + (w * labels).sum())
     best = int(np.argmax(f1))
@@ -207,7 +143,7 @@ def constant_predictions(
     Returns:
         The share of positives or the mean, [rows]; for many classes their shares, [rows, classes].
     """
-    w = _or_ones(weights, len(labels))
+    w = or_ones(weights, len(labels))
     if task == "multiclass":
         return np.tile(np.bincount(labels.astype(np.int64), w) / w.sum(), (rows, 1))
     return np.full(rows, np.average(labels.astype(np.float64), weights=w))

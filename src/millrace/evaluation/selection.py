@@ -1,116 +1,87 @@
 """Which model wins, by how much, and whether it is good enough to be exported."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-import numpy as np
-from scipy import stats
-
-from millrace.artifacts.champion import Champion, Check, Gate, RunnerUp
+from millrace.artifacts.champion import Champion, Check, Choice, Gate, RunnerUp
+from millrace.artifacts.diagnostics import Slice
 from millrace.artifacts.leaderboard import Entry, Leaderboard
-from millrace.artifacts.metrics import Interval, Metrics
+from millrace.artifacts.metrics import Interval
 from millrace.artifacts.scores import Scores
+from millrace.config.assessment import SelectionConfig
+from millrace.config.job import JobConfig
+from millrace.config.models import TrainedConfig, is_trained
 from millrace.errors import MillraceError
-from millrace.evaluation import metrics
+from millrace.evaluation import candidates, metrics
+from millrace.evaluation.candidates import Candidate
+
+# An interval is too wide to choose by when it is wider than this share of what the model gains over
+# a constant prediction.
+WIDEST = 0.5
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A model, and what its other runs say about it.
-
-    Attributes:
-        metrics: the model's metrics.
-        seeds: the same for the model trained with other seeds; empty for an ensemble of them.
-        folds: the same for each fold of a cross-validation.
-    """
-
-    metrics: Metrics
-    seeds: Sequence[Metrics] = ()
-    folds: Sequence[Metrics] = ()
-
-    @property
-    def name(self) -> str:
-        return self.metrics.model
-
-    @property
-    def parameters(self) -> int:
-        return self.metrics.training.parameters
-
-    @property
-    def over(self) -> str:
-        """What the interval of `measured` is over: folds, seeds or rows."""
-        return "folds" if self.folds else "seeds" if self.seeds else "rows"
-
-    def measured(self, metric: str) -> Interval | None:
-        """Returns the metric by which the model is compared.
-
-        Over folds and seeds it is the mean with a 95 % interval by Student's t; over rows, the
-        metric on the test with its bootstrap interval. None where it is not defined.
-        """
-        runs = self.folds or [self.metrics, *self.seeds]
-        found = [measured for run in runs if (measured := run.metrics[metric])]
-        if len(found) < len(runs):
-            return None
-        if self.over == "rows":
-            return found[0]
-        values = np.array([measured.value for measured in found])
-        mean, error = float(values.mean()), float(values.std(ddof=1)) / len(values) ** 0.5
-        reach = float(stats.t.ppf(0.975, len(values) - 1)) * error
-        return Interval(mean, mean - reach, mean + reach)
-
-
-def rank(candidates: list[Candidate], setting: str) -> tuple[str, list[Candidate]]:
+def rank(models: Sequence[Candidate], setting: str) -> tuple[str, list[Candidate]]:
     """Returns the selection metric and the models, best first; equally good ones by name.
 
+    They are compared on the validation rows, or on the folds of the training rows.
+
     Args:
-        candidates: the models.
+        models: the models.
         setting: `selection.metric` of the config.
 
     Raises:
         MillraceError: the models were not evaluated on one task and the same number of rows, the
             metric is not one of the task's, or it is not defined for a model.
     """
-    for field in ("task", "rows"):
-        found = {x.name: getattr(x.metrics, field) for x in candidates}
-        if len(set(found.values())) > 1:
+    _require_same("task", {x.name: x.metrics.task for x in models})
+    _require_same("rows", {x.name: x.metrics.rows for x in models})
+    _require_same("rows to compare by", {x.name: x.rows for x in models})
+    metric = metrics.selection_metric(setting, models[0].metrics.task)
+    split = {"validation": "validation", "folds": "training"}[models[0].compared_on]
+    for name, measured in (
+        (split, {x.name: x.measured(metric) for x in models}),
+        ("test", {x.name: x.metrics.metrics[metric] for x in models}),
+    ):
+        if undefined := [model for model, value in measured.items() if value is None]:
             raise MillraceError(
-                f"metrics: expected the same {field} for all models, found {found}.",
-                note="evaluate the models again, on the same examples.",
+                f"selection.metric: expected {metric} to be defined on the {name} rows, found no "
+                f"value for {undefined}.",
+                note=f"the {name} rows may hold one class only: give data.split more of them, or "
+                "set another selection.metric.",
             )
-    metric = metrics.selection_metric(setting, candidates[0].metrics.task)
-    undefined = [x.name for x in candidates if x.measured(metric) is None]
-    if undefined:
-        raise MillraceError(
-            f"selection.metric: expected {metric} to be defined, found no value for {undefined}.",
-            note="the test examples may hold one class only; give data.split.test more rows.",
-        )
     sign = 1 if metric in metrics.LOWER_IS_BETTER else -1
-    return metric, sorted(candidates, key=lambda x: (sign * _value(x, metric), x.name))
+    return metric, sorted(models, key=lambda x: (sign * candidates.value(x, metric), x.name))
 
 
-def _value(candidate: Candidate, metric: str) -> float:
-    measured = candidate.measured(metric)
-    assert measured is not None, "rank refuses a metric that is not defined"
-    return measured.value
+def _require_same(what: str, found: dict[str, str] | dict[str, int]) -> None:
+    if len(set(found.values())) > 1:
+        raise MillraceError(
+            f"metrics: expected the same {what} for all models, found {found}.",
+            note="evaluate the models again, on the same examples.",
+        )
 
 
 def scores(metric: str, ranked: list[Candidate], names: Iterable[str]) -> Scores:
     """Returns the metric by which the models are compared, in the order of `names`."""
-    values = {model.name: _value(model, metric) for model in ranked}
+    values = {model.name: candidates.value(model, metric) for model in ranked}
     return Scores(metric, {name: values[name] for name in names})
 
 
-def leaderboard(ranked: list[Candidate]) -> Leaderboard:
-    """Returns the ranked models: their metrics with intervals, and how large they are."""
+def leaderboard(metric: str, ranked: list[Candidate]) -> Leaderboard:
+    """Returns the ranked models: metrics on the test, what they are ranked by, and their sizes."""
+    best = ranked[0]
     return Leaderboard(
         [
             Entry(
                 rank=rank,
                 model=model.name,
                 kind=model.metrics.kind,
-                metrics={name: model.measured(name) for name in model.metrics.metrics},
+                metrics={name: model.tested(name) for name in model.metrics.metrics},
+                ranked_by=metric,
+                ranked_on=model.compared_on,
+                ranking=model.measured(metric),
+                behind=None if model is best else candidates.lead(metric, best, model),
                 over=model.over,
-                runs=len(model.folds) or 1 + len(model.seeds),
+                runs=len(model.compared),
                 parameters=model.parameters,
                 bytes=model.metrics.training.bytes,
                 epochs=model.metrics.training.epochs,
@@ -121,47 +92,139 @@ def leaderboard(ranked: list[Candidate]) -> Leaderboard:
 
 
 def champion(
-    metric: str, ranked: list[Candidate], gate: float | None, smallest_within: float = 0.0
+    metric: str,
+    ranked: list[Candidate],
+    settings: SelectionConfig,
+    also: Sequence[str] = (),
+    slices: Sequence[Slice] = (),
 ) -> Champion:
     """Returns the model to export with its lead over the next and the checks it has to pass.
 
-    It is the best; or the one with the fewest parameters, where some are worse by at most
-    `smallest_within`. `margin` is by how much it is better than the best of the others, positive
-    whatever the metric's direction, by what they are compared by: `over` rows, seeds or folds. The
-    values and the gate are about the exported model on the test.
+    `margin` is by how much it is better than the best of the others, on the rows that models are
+    compared by. The values and the gate are about the exported model on the test.
+
+    Args:
+        metric: the selection metric.
+        ranked: what `rank` returns.
+        settings: `selection` of the config.
+        also: what else the rows that models are compared by were used for, see `other_uses`.
+        slices: those of the champion, see `chosen`.
     """
-    best = _value(ranked[0], metric)
-    near = [
-        x
-        for x in ranked
-        if x is ranked[0]
-        or metrics.improvement(metric, best, _value(x, metric)) <= smallest_within > 0
-    ]
-    chosen = min(near, key=lambda x: x.parameters)
-    other = next((x for x in ranked if x is not chosen), None)
-    second = _value(other, metric) if other else None
-    margin = None if second is None else metrics.improvement(metric, _value(chosen, metric), second)
-    tested, baseline = chosen.metrics.metrics[metric], chosen.metrics.baseline[metric]
+    winner = chosen(metric, ranked, settings)
+    others = [x for x in ranked if x is not winner]
+    leads = [candidates.lead(metric, winner, x) for x in others]
+    tested, baseline = winner.metrics.metrics[metric], winner.metrics.baseline[metric]
     assert tested and baseline is not None, "rank refuses a metric that is not defined"
-    checks = _checks(metric, tested.value, baseline, gate)
+    checks = _checks(metric, tested.value, baseline, settings.gate)
+    checks += [
+        _slice_check(metric, column, gate, slices) for column, gate in settings.slice_gates.items()
+    ]
     return Champion(
-        model=chosen.name,
-        kind=chosen.metrics.kind,
+        model=winner.name,
+        kind=winner.metrics.kind,
         metric=metric,
         value=tested.value,
         low=tested.low,
         high=tested.high,
-        over=chosen.over,
-        runner_up=_runner_up(metric, other) if other else None,
-        margin=margin,
+        choice=_choice(metric, ranked, winner, settings, also),
+        runner_up=_runner_up(metric, others[0]) if others else None,
+        margin=leads[0].value if leads else None,
+        margin_low=leads[0].low if leads else None,
+        margin_high=leads[0].high if leads else None,
         gate=Gate(passed=all(check.passed for check in checks), checks=checks),
+    )
+
+
+def chosen(metric: str, ranked: list[Candidate], settings: SelectionConfig) -> Candidate:
+    """Returns the best of the ranked models; or a smaller one that is nearly as good.
+
+    That is the one with the fewest parameters among those that are worse by at most
+    `smallest_within`, or not significantly worse.
+    """
+    best, within = ranked[0], settings.smallest_within
+
+    def is_near(model: Candidate) -> bool:
+        behind = candidates.lead(metric, best, model)
+        if settings.smallest_not_significantly_worse:
+            # Where the rows are too few for an interval, nothing says that it is not worse.
+            return behind.low is not None and not candidates.is_significant(behind)
+        return behind.value <= within > 0
+
+    return candidates.smallest(ranked, is_near)
+
+
+def other_uses(job: JobConfig) -> list[str]:
+    """Returns what else the rows that the models of a completed config are compared by are used
+    for; nothing, of folds."""
+    if job.selection.folds:
+        return []
+    trained = [model for model in job.models.values() if is_trained(model)]
+    uses = {
+        "ended the training": bool(trained),
+        "chose among the trials": any(isinstance(x, TrainedConfig) and x.tune for x in trained),
+        "set the decision threshold": job.evaluation.threshold == "max_f1",
+    }
+    return [use for use, is_so in uses.items() if is_so]
+
+
+def _choice(
+    metric: str,
+    ranked: list[Candidate],
+    winner: Candidate,
+    settings: SelectionConfig,
+    also: Sequence[str],
+) -> Choice:
+    measured = winner.measured(metric)
+    assert measured is not None, "rank refuses a metric that is not defined"
+    rule = "the best"
+    if settings.smallest_not_significantly_worse:
+        rule = "the smallest that is not significantly worse than the best"
+    elif settings.smallest_within:
+        rule = f"the smallest within {settings.smallest_within:g} of the best"
+    leads = {x.name: candidates.lead(metric, winner, x) for x in ranked if x is not winner}
+    return Choice(
+        compared_on=winner.compared_on,
+        rows=winner.rows,
+        over=winner.over,
+        value=measured.value,
+        low=measured.low,
+        high=measured.high,
+        best=ranked[0].name,
+        rule=rule,
+        also=list(also),
+        not_separable=[name for name, lead in leads.items() if not _is_apart(lead)],
+        warning=_too_few(metric, winner) if leads else None,
+    )
+
+
+def _is_apart(lead: Interval) -> bool:
+    return lead.low is not None and lead.high is not None and not lead.low <= 0 <= lead.high
+
+
+def _too_few(metric: str, winner: Candidate) -> str | None:
+    """Returns why the rows are too few to choose by, or None when they suffice."""
+    of = [run.comparison for run in winner.compared]
+    if reason := next((x.too_small for x in of if x.too_small), None):
+        return f"{reason}: no interval can be given, and the order of the models says little"
+    # The interval that the rows give, also where there are several seeds.
+    figure, constant = of[0].metrics[metric], of[0].baseline[metric]
+    assert figure and figure.low is not None and figure.high is not None, "it is not too small"
+    if constant is None:
+        return None
+    width, gain = figure.high - figure.low, abs(figure.value - constant)
+    if width <= WIDEST * gain:
+        return None
+    return (
+        f"{of[0].rows:,} rows, on which the {metric} of {winner.name} is {figure.value:.4g}, 95 %: "
+        f"{figure.low:.4g} to {figure.high:.4g}, a constant prediction's {constant:.4g}: models "
+        "that differ by less than this interval cannot be told apart"
     )
 
 
 def _runner_up(metric: str, other: Candidate) -> RunnerUp:
     tested = other.metrics.metrics[metric]
     assert tested, "rank refuses a metric that is not defined"
-    return RunnerUp(other.name, tested.value)
+    return RunnerUp(other.name, tested.value, candidates.value(other, metric))
 
 
 def _checks(metric: str, value: float, baseline: float, gate: float | None) -> list[Check]:
@@ -173,6 +236,35 @@ def _checks(metric: str, value: float, baseline: float, gate: float | None) -> l
     return checks
 
 
+def _slice_check(metric: str, column: str, gate: float, slices: Sequence[Slice]) -> Check:
+    """Returns whether the slices by a column that have enough rows for intervals meet a gate.
+
+    Its text does not name the worst slice's value, because it goes into the report, which shows no
+    rare values.
+    """
+    key = f"selection.slice_gates.{column}"
+    own = [x for x in slices if x.column == column]
+    judged = [
+        (figure.value, x.rows)
+        for x in own
+        if (figure := x.metrics[metric]) and figure.low is not None
+    ]
+    if not judged:
+        raise MillraceError(
+            f"{key}: expected a slice with enough test rows for an interval, found {len(own)} "
+            "slices with too few.",
+            note="remove the gate, or give the test more rows.",
+        )
+    pick = max if metric in metrics.LOWER_IS_BETTER else min
+    value, rows = pick(judged)
+    text = f"{metric} on the worst of {len(judged)} slices by {column} ({rows:,} rows)"
+    if skipped := len(own) - len(judged):
+        text += f", {skipped} with too few rows left out,"
+    return Check(
+        f"{text} not worse than {key}", gate, value, metrics.improvement(metric, value, gate) >= 0
+    )
+
+
 def require_gate(winner: Champion) -> None:
     """Raises MillraceError, with the figures, when the champion fails a check of its gate."""
     for check in winner.gate.checks:
@@ -180,6 +272,6 @@ def require_gate(winner: Champion) -> None:
             raise MillraceError(
                 f"champion {winner.model!r}: expected {check.check}, "
                 f"{check.expected:.6g}; found {check.found:.6g}.",
-                note="the leaderboard has all figures; look at the features, or at the anomalies "
-                "that analyze found.",
+                note="the leaderboard has all figures, and the model's diagnostics.json those of "
+                "its slices; look at the features, or at the anomalies that analyze found.",
             )

@@ -14,6 +14,7 @@ from millrace.artifacts.provenance import Origin
 from millrace.artifacts.statistics import Statistics
 from millrace.config.job import JobConfig
 from millrace.config.values import plain_form
+from millrace.evaluation import choice_in_words
 from millrace.report import contents, data_section, inline_html, models_section
 from millrace.report.privacy import Privacy
 from millrace.results import Results
@@ -93,6 +94,7 @@ def _facts(config: JobConfig, results: Results) -> dict[str, Any]:
     privacy = Privacy(config.report.min_count, statistics.train.columns, question.left_out)
     evaluated = models_section.read(results, list(config.models), privacy)
     anomalies = Anomalies.load(results.anomalies).anomalies
+    metric_name = models_section.METRIC_NAMES[champion.metric]
     return {
         "config": config,
         "config_as_json": plain_form(config),
@@ -101,7 +103,8 @@ def _facts(config: JobConfig, results: Results) -> dict[str, Any]:
         "columns": data_section.columns(statistics, privacy),
         "anomalies": [replace(found, message=privacy.message(found)) for found in anomalies],
         "champion": champion,
-        "metric_name": models_section.METRIC_NAMES[champion.metric],
+        "choice_in_words": list(choice_in_words.lines(champion, metric_name)),
+        "metric_name": metric_name,
         "leaderboard": models_section.leaderboard(Leaderboard.load(results.leaderboard), evaluated),
         "models": evaluated,
         "best": evaluated[champion.model],

@@ -64,7 +64,6 @@ class Board:
         best: the best value of each metric; None where no model has one.
         baseline: the value of a constant prediction.
         lower_is_better: the metrics of which that is so.
-        over: what the intervals are over: rows, seeds, folds.
     """
 
     metrics: list[str]
@@ -72,7 +71,6 @@ class Board:
     best: dict[str, float | None]
     baseline: dict[str, float | None]
     lower_is_better: list[str]
-    over: list[str]
 
 
 def read(results: Results, names: list[str], privacy: Privacy) -> dict[str, Model]:
@@ -113,7 +111,6 @@ def leaderboard(ranked: Leaderboard, models: dict[str, Model]) -> Board:
         best={name: _best(ranked.entries, name) for name in metrics},
         baseline={name: baseline.get(name) for name in metrics},
         lower_is_better=sorted(LOWER_IS_BETTER),
-        over=sorted({entry.over for entry in ranked.entries}),
     )
 
 

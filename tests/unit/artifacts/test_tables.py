@@ -36,8 +36,9 @@ def test_the_leaderboard_has_a_column_for_the_value_and_each_end(
 def test_a_metric_that_is_not_defined_is_empty(tmp_path: Path) -> None:
     path = tmp_path / "leaderboard.csv"
     path.write_text(
-        "rank,model,kind,auc,auc_low,auc_high,over,runs,parameters,bytes,epochs\n"
-        "1,a,dnn,,,,rows,1,10,40,2\n"
+        "rank,model,kind,auc,auc_low,auc_high,ranked_by,ranked_on,ranking,ranking_low,"
+        "ranking_high,behind,behind_low,behind_high,over,runs,parameters,bytes,epochs\n"
+        "1,a,dnn,,,,auc,validation,0.75,,,,,,rows,1,10,40,2\n"
     )
     board = Leaderboard.load(path)
     assert board.entries[0].metrics == {"auc": None}

@@ -144,6 +144,31 @@ def test_impossible_runs_are_refused(
         job(folds, **model)
 
 
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (
+            {"smallest_within": 0.01, "smallest_not_significantly_worse": True},
+            "expected one of smallest_within and smallest_not_significantly_worse, found both",
+        ),
+        (
+            {"slice_gates": {"town": 0.6, "street": 0.6}},
+            r"slice_gates: expected columns of evaluation.slices, \['town'\]; found 'street'",
+        ),
+    ],
+)
+def test_impossible_choices_are_refused(selection: dict[str, Any], message: str) -> None:
+    plain = {
+        "name": "a",
+        "data": {"files": "x.csv", "label": "y"},
+        "models": ["linear"],
+        "evaluation": {"slices": ["town"]},
+        "selection": selection,
+    }
+    with pytest.raises(MillraceError, match=message):
+        complete(plain)
+
+
 def test_folds_of_what_is_divided_by_time_are_refused() -> None:
     config = plain_form(job()) | {"selection": {"folds": 3}}
     config["data"]["split"] = {"by": "group", "column": "customer"}

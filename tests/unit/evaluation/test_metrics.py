@@ -12,7 +12,7 @@ from sklearn.calibration import calibration_curve
 
 from millrace.artifacts.metrics import Interval
 from millrace.errors import MillraceError
-from millrace.evaluation import metrics
+from millrace.evaluation import bootstrap, metrics
 
 
 def binary(rows: int = 400, seed: int = 0, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +124,7 @@ def test_regression_agrees_with_scikit_learn(weighted: bool) -> None:
 
 def test_intervals_are_those_of_drawn_rows() -> None:
     y, p = regression()
-    found = metrics.intervals(metrics.measure("regression", y, p), len(y), samples=50, seed=3)
+    found = bootstrap.intervals(metrics.measure("regression", y, p), len(y), samples=50, seed=3)
     rng = np.random.default_rng(3)
     draws = [rng.integers(0, len(y), len(y)) for _ in range(50)]
     for name, oracle in (("rmse", sk.root_mean_squared_error), ("mae", sk.mean_absolute_error)):
@@ -144,7 +144,7 @@ def test_intervals_cover_the_truth_about_95_times_in_100() -> None:
         rng = np.random.default_rng(seed)
         y = np.arange(300) % 2
         p = 1 / (1 + np.exp(-(rng.normal(size=300) + y)))
-        auc = metrics.intervals(metrics.measure("binary", y, p), 300, 100, seed)["auc"]
+        auc = bootstrap.intervals(metrics.measure("binary", y, p), 300, 100, seed)["auc"]
         assert auc is not None
         assert auc.low is not None
         assert auc.high is not None
@@ -154,12 +154,12 @@ def test_intervals_cover_the_truth_about_95_times_in_100() -> None:
 
 def test_intervals_of_few_positives_are_numbers() -> None:
     y, p = np.array([1] + [0] * 20), np.linspace(1, 0, 21)
-    auc = metrics.intervals(metrics.measure("binary", y, p), 21, 50, 0)["auc"]
+    auc = bootstrap.intervals(metrics.measure("binary", y, p), 21, 50, 0)["auc"]
     assert auc == Interval(1.0, 1.0, 1.0)
 
 
 def test_one_class_has_no_auc() -> None:
-    found = metrics.intervals(metrics.measure("binary", [0, 0], [0.1, 0.2]), 2, 10, 0)
+    found = bootstrap.intervals(metrics.measure("binary", [0, 0], [0.1, 0.2]), 2, 10, 0)
     assert found["auc"] is None
     assert found["accuracy"] is not None
     assert found["accuracy"].value == 1.0
@@ -247,7 +247,7 @@ def test_a_row_of_weight_two_is_two_rows() -> None:
     constant = metrics.constant_predictions("multiclass", y, 1, weights)
     np.testing.assert_allclose(constant, [[1 - doubled_y.mean(), doubled_y.mean()]])
     measure = metrics.measure("binary", y, p, 0.4)
-    auc = metrics.intervals(measure, len(y), 50, 0, weights)["auc"]
+    auc = bootstrap.intervals(measure, len(y), 50, 0, weights)["auc"]
     assert auc is not None
     assert auc.low is not None
     assert auc.high is not None
@@ -270,9 +270,9 @@ def test_a_row_of_weight_two_is_two_rows() -> None:
 def test_rows_that_are_too_few_for_an_interval(
     task: str, labels: list[float], expected: str | None
 ) -> None:
-    assert metrics.too_small(task, np.array(labels, np.float32)) == expected
+    assert bootstrap.too_small(task, np.array(labels, np.float32)) == expected
 
 
 def test_metrics_without_intervals_keep_their_values() -> None:
-    found = metrics.without_intervals({"auc": 1.0, "f1": float("nan")})
+    found = bootstrap.without_intervals({"auc": 1.0, "f1": float("nan")})
     assert found == {"auc": Interval(1.0, low=None, high=None), "f1": None}

@@ -12,6 +12,7 @@ from millrace import config, report
 from millrace.artifacts.anomalies import Anomalies, Anomaly
 from millrace.artifacts.leaderboard import Leaderboard
 from millrace.artifacts.manifest import RawFile
+from millrace.artifacts.metrics import Interval
 from millrace.artifacts.provenance import Origin
 from millrace.artifacts.signature import Signature
 from millrace.artifacts.statistics import Statistics
@@ -128,6 +129,13 @@ def test_report_tells_what_the_stages_found(make_results: Callable[[str], Result
     assert "5 × expected a number" in words["rows"]
     assert "in test than in train: <b>0.3</b>" in words["anomalies"]
     assert "passed better than the baseline: expected 0.5, found 0.71" in words["leaderboard"]
+    assert "Chosen by AUC on 150 validation rows" in words["question"]
+    assert (
+        "Chosen by the AUC on 150 validation rows: dnn has 0.71 (95 %: 0.69 to 0.73) and is the "
+        "best." in words["leaderboard"]
+    )
+    assert "they also ended the training" in words["leaderboard"]
+    assert "dnn and linear cannot be told apart: they differ by 0 AUC" in words["leaderboard"]
     assert "TF.js wasm 1,100 1.2e-07 1e-08 5e-05 0 yes passed" in words["parity"]
     assert "int8.tflite : differs by 0.3, more than 0.02" in words["parity"]
     assert "c0ffee with uncommitted changes" in words["provenance"]
@@ -271,15 +279,20 @@ def test_leaderboard_knows_which_way_is_better(make_results: Callable[[str], Res
     evaluated = models_section.read(results, ["linear", "dnn"], Privacy(1, {}, ()))
     path = results.leaderboard
     path.write_text(
-        "rank,model,kind,rmse,rmse_low,rmse_high,r2,r2_low,r2_high,over,runs,parameters,bytes,epochs\n"
-        "1,dnn,dnn,2.5,2.2,2.8,0.5,0.4,0.6,seeds,3,10,40,2\n"
-        "2,linear,linear,3.5,3.2,3.8,0.7,0.6,0.8,rows,1,10,40,2\n"
+        "rank,model,kind,rmse,rmse_low,rmse_high,r2,r2_low,r2_high,ranked_by,ranked_on,"
+        "ranking,ranking_low,ranking_high,behind,behind_low,behind_high,"
+        "over,runs,parameters,bytes,epochs\n"
+        "1,dnn,dnn,2.5,2.2,2.8,0.5,0.4,0.6,rmse,validation,2,1,3,,,,seeds,3,10,40,2\n"
+        "2,linear,linear,3.5,,,0.7,0.6,0.8,rmse,validation,3,2,4,1,0.5,1.5,rows,1,10,40,2\n"
     )
     board = models_section.leaderboard(Leaderboard.load(path), evaluated)
     assert board.metrics == ["rmse", "r2"]
     assert board.best == {"rmse": 2.5, "r2": 0.7}
     assert board.baseline == {"rmse": 3.5, "r2": 0.0}
-    assert board.over == ["rows", "seeds"]
+    first, second = board.entries
+    assert (first.ranking, first.behind) == (Interval(2.0, 1.0, 3.0), None)
+    assert second.behind == Interval(1.0, 0.5, 1.5)
+    assert second.metrics["rmse"] == Interval(3.5, None, None)
 
 
 def test_drift_and_missing_shares_are_those_of_the_statistics(

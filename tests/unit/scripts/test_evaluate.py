@@ -70,6 +70,10 @@ def test_binary(evaluate: Callable[..., Path], made_job: Callable[[str], Any]) -
     assert found["f1"] == pytest.approx(sk.f1_score(y, p >= 0.5))
     assert found["auc"] > 0.9
     assert (metrics["threshold"], metrics["rows"], metrics["kind"]) == (0.5, 400, "dnn")
+    assert (metrics["comparison"]["split"], metrics["comparison"]["too_small"]) == (
+        "validation",
+        None,
+    )
     share = (made_job("binary").tables["train"]["label"] == "yes").mean()
     assert metrics["baseline"]["brier"] == pytest.approx(((share - y) ** 2).mean())
     confusion = sk.confusion_matrix(y, p >= 0.5).tolist()
@@ -84,12 +88,32 @@ def test_binary(evaluate: Callable[..., Path], made_job: Callable[[str], Any]) -
     assert by_city["Zürich"]["metrics"]["accuracy"]["value"] == pytest.approx(expected)
 
 
+def test_models_are_compared_by_the_validation_rows(
+    evaluate: Callable[..., Path], made_job: Callable[[str], Any]
+) -> None:
+    from millrace import models
+
+    found = read(evaluate("binary", "evaluation: {bootstrap: 40}"))[0]["comparison"]
+    results = made_job("binary").results
+    predictor = models.load(results / "preprocessing.json", results / "models" / "dnn" / "training")
+    p = predictor.predict_split(results / "encoded", results / "examples", "validation")
+    y = (made_job("binary").tables["validation"]["label"] == "yes").to_numpy(float)
+    assert found["rows"] == len(y)
+    assert found["metrics"]["auc"]["value"] == pytest.approx(sk.roc_auc_score(y, p))
+    share = (made_job("binary").tables["train"]["label"] == "yes").mean()
+    assert found["baseline"]["brier"] == pytest.approx(((share - y) ** 2).mean())
+    rng = np.random.default_rng(0)
+    drawn = [rng.integers(0, len(y), len(y)) for _ in range(40)]
+    expected = [sk.roc_auc_score(y[rows], p[rows]) for rows in drawn]
+    assert found["resampled"] == pytest.approx(expected)
+
+
 def test_a_test_that_is_too_small_has_no_intervals_and_a_warning(
     evaluate: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("millrace.evaluation.metrics.LEAST_ROWS", 401)
+    monkeypatch.setattr("millrace.evaluation.bootstrap.LEAST_ROWS", 401)
     metrics, _, _ = read(evaluate("binary"))
     assert metrics["too_small"] == "400 rows, fewer than 401"
     assert {(x["low"], x["high"]) for x in metrics["metrics"].values()} == {(None, None)}
@@ -109,6 +133,9 @@ def test_a_fold_is_evaluated_on_its_own_examples(
     assert predictions["row"].tolist() == (held_out + 1).tolist()
     auc = sk.roc_auc_score(predictions["label"] == "yes", predictions["prediction"].astype(float))
     assert values(metrics)["auc"] == pytest.approx(auc)
+    compared = metrics["comparison"]
+    assert (compared["split"], compared["rows"], len(compared["resampled"])) == ("train", 400, 20)
+    assert compared["metrics"] == metrics["metrics"]
     by_city = {entry["value"]: entry["rows"] for entry in diagnostics["slices"]}
     assert by_city["Zürich"] == (train["city"].iloc[held_out] == "Zürich").sum()
 

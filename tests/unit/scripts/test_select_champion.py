@@ -4,14 +4,15 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from millrace.artifacts.diagnostics import Diagnostics, PrecisionRecall
+from millrace.artifacts.diagnostics import Diagnostics, PrecisionRecall, Slice
 from millrace.artifacts.metrics import Interval
 from millrace.results import RunFolder
-from tests.helpers.artifacts import metrics_of
+from tests.helpers.artifacts import comparison_of, metrics_of
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -21,7 +22,10 @@ def folder(tmp_path: Path) -> Path:
     for name, auc in {"linear": 0.6875, "dnn": 0.71875}.items():
         run = RunFolder(tmp_path / "models" / name)
         measured = {"auc": Interval(auc, 0.65, 0.75), "log_loss": None}
-        metrics_of(name, measured).save(run.metrics)
+        comparison = comparison_of(
+            {"auc": Interval(auc + 0.125, 0.75, 0.875)}, resampled=[auc, auc + 0.25]
+        )
+        metrics_of(name, measured, comparison=comparison).save(run.metrics)
         pr = PrecisionRecall(recall=[0.5, 1.0], precision=[1.0, 0.25], threshold=[1, 0])
         Diagnostics(pr=pr).save(run.diagnostics)
         (tmp_path / "models" / name / "training").mkdir()
@@ -30,11 +34,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def select(folder: Path, **settings: object) -> subprocess.CompletedProcess[str]:
+def select(
+    folder: Path, evaluation: dict[str, object] | None = None, **settings: object
+) -> subprocess.CompletedProcess[str]:
     config = {
         "name": "made",
         "data": {"files": "x.csv", "label": "y"},
         "models": ["linear", "dnn"],
+        "evaluation": evaluation or {},
         "selection": settings,
     }
     (folder / "config.yaml").write_text(json.dumps(config))
@@ -59,12 +66,29 @@ def test_writes_leaderboard_and_champion(folder: Path) -> None:
     ]
     champion = json.loads((folder / "out/champion.json").read_text())
     assert (champion["model"], champion["margin"]) == ("dnn", 0.03125)
+    columns = ("ranked_on", "ranking", "ranking_low", "behind", "behind_low", "behind_high")
+    assert [[row[column] for column in columns] for row in rows] == [
+        ["validation", "0.84375", "0.75", "", "", ""],
+        ["validation", "0.8125", "0.75", "0.03125", "0.03125", "0.03125"],
+    ]
+    assert "dnn is better than linear by 0.031 auc" in result.stdout
+
+
+def test_a_slice_gate_reads_the_slices_of_the_champion(folder: Path) -> None:
+    for name, auc in {"linear": 0.9, "dnn": 0.625}.items():
+        path = RunFolder(folder / "models" / name).diagnostics
+        slices = [Slice("town", "Rome", 40, {"auc": Interval(auc, 0.5, 0.9)})]
+        replace(Diagnostics.load(path), slices=slices).save(path)
+    result = select(folder, {"slices": ["town"]}, slice_gates={"town": 0.65})
+    assert (result.returncode, result.stderr) == (0, "")
+    gate = json.loads((folder / "out/champion.json").read_text())["gate"]
+    assert (gate["passed"], gate["checks"][-1]["found"]) == (False, 0.625)
 
 
 def test_writes_what_dvc_compares(folder: Path) -> None:
     select(folder)
     scores = json.loads((folder / "out/scores.json").read_text())
-    assert scores == {"auc": {"linear": 0.6875, "dnn": 0.71875}}
+    assert scores == {"auc": {"linear": 0.8125, "dnn": 0.84375}}
     lines = (folder / "out/curves.csv").read_text().splitlines()
     assert lines[0] == "chart,model,x,y"
     assert lines[1:7] == [
