@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from millrace.ingestion.line_kernels import ends_cell, line_breaks
 from millrace.tfrecord.byte_kernels import WORD_BYTES, word, zeros_below
 
 UNCLOSED = -1  # stands for the number of a row's cells when a quote in it never ends
@@ -106,89 +107,6 @@ def split_rows(
 
 
 @njit(cache=True, nogil=True)
-def line_breaks(data: Array, start: int, end: int) -> int:
-    r"""Counts the line breaks in data[start:end]: \n, \r or both at once."""
-    found = 0
-    for position in range(start, end):
-        if data[position] == 10 or (
-            data[position] == 13 and (position + 1 == len(data) or data[position + 1] != 10)
-        ):
-            found += 1
-    return found
-
-
-@njit(cache=True, nogil=True)
-def empty_lines(data: Array, in_line: bool) -> int:
-    """Counts the lines without a byte, inside of quoted cells too; `in_line` says that `data`
-    begins behind the first byte of a line."""
-    found = 0
-    for position in range(len(data)):
-        if data[position] != 10 and data[position] != 13:
-            in_line = True
-        elif data[position] == 10 or position + 1 == len(data) or data[position + 1] != 10:
-            found += not in_line
-            in_line = False
-    return found
-
-
-@njit(cache=True, nogil=True)
-def swallowing_row(
-    data: Array, rows: Array, counts: Array, breaks: Array, delimiter: int, quote: int
-) -> int:
-    """Returns the first row with a quoted cell that seems to have swallowed rows, or -1.
-
-    Without quotes each of its lines would be a row with as many cells. Of two columns, a text of
-    two lines with a delimiter in each could be that by chance, if the quote behind it ends it.
-    """
-    for row in range(len(rows)):
-        if breaks[row] < 1 or counts[row] < 2:
-            continue
-        start, end = rows[row]
-        if counts[row] == 2 and breaks[row] < 2 and _ends_well(data, start, end, delimiter, quote):
-            continue
-        cells, whole = 1, True
-        for position in range(rows[row, 0], rows[row, 1] + 1):
-            ends = position == rows[row, 1] or data[position] == 10 or data[position] == 13
-            if ends:
-                empty = position > rows[row, 0] and (
-                    data[position - 1] == 10 or data[position - 1] == 13
-                )
-                if not empty and cells != counts[row]:
-                    whole = False
-                    break
-                cells = 1
-            elif data[position] == delimiter:
-                cells += 1
-        if whole:
-            return row
-    return -1
-
-
-@njit(cache=True, nogil=True)
-def _ends_well(data: Array, start: int, end: int, delimiter: int, quote: int) -> bool:
-    """Whether each quote in data[start:end] begins a cell, ends one or is doubled."""
-    position = start
-    while position < end:
-        if data[position] == quote:
-            if position + 1 < end and data[position + 1] == quote:
-                position += 1
-            elif (
-                position + 1 < end
-                and not _ends_cell(data[position + 1], delimiter)
-                and position > start
-                and data[position - 1] != delimiter
-            ):
-                return False
-        position += 1
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _ends_cell(byte: int, delimiter: int) -> bool:
-    return byte == delimiter or byte == 10 or byte == 13
-
-
-@njit(cache=True, nogil=True)
 def _end_of_cell(data: Array, position: int, size: int, delimiter: int) -> int:
     """Returns where the unquoted cell at `position` ends, looking at eight bytes at a time."""
     every_byte = np.uint64(0x0101010101010101)
@@ -202,7 +120,7 @@ def _end_of_cell(data: Array, position: int, size: int, delimiter: int) -> int:
         if ends != 0:
             return position + np.int64(zeros_below(ends) >> np.uint64(3))
         position += WORD_BYTES
-    while position < size and not _ends_cell(data[position], delimiter):
+    while position < size and not ends_cell(data[position], delimiter):
         position += 1
     return position
 
@@ -261,7 +179,7 @@ def _quoted(
     last = position
     position += 1
     tail = position
-    while position < size and not _ends_cell(data[position], delimiter):
+    while position < size and not ends_cell(data[position], delimiter):
         position += 1
     if _strip(data, tail, position)[1] > tail:  # "ab"c means abc
         if not copied:
@@ -284,7 +202,7 @@ def _unquoted(
     start = position
     out = free
     copied = False
-    while position < size and not _ends_cell(data[position], delimiter):
+    while position < size and not ends_cell(data[position], delimiter):
         if data[position] == escape and position + 1 < size:
             if not copied:
                 out = _copy(data, start, position, out)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.ingestion import csv_kernels, dialects
+from millrace.ingestion import csv_kernels, dialects, line_kernels
 from millrace.ingestion.blocks import Block, Lines, Markers, classify, text
 from millrace.ingestion.dialects import Dialect
 
@@ -143,8 +143,8 @@ class DelimitedTable:
             rest = data[position:size]
             is_first = start == self.dialect.start
             start += position
-            lines += csv_kernels.line_breaks(data[:position], 0, position)
-            empty += csv_kernels.empty_lines(data[:position], not is_first)
+            lines += line_kernels.line_breaks(data[:position], 0, position)
+            empty += line_kernels.empty_lines(data[:position], not is_first)
         has_end = not position or data[position - 1] in (10, 13)
         total = before + lines + (not has_end)
         self.lines = Lines(total, before, int(self._has_header), in_cells, empty)
@@ -154,7 +154,7 @@ class DelimitedTable:
     ) -> None:
         """Raises MillraceError when a quoted cell seems to have swallowed rows; `row` and `lines`
         are those before the data."""
-        found = csv_kernels.swallowing_row(
+        found = line_kernels.swallowing_row(
             data,
             bounds,
             counts,
@@ -163,7 +163,7 @@ class DelimitedTable:
             ord(self.dialect.quote or "\0"),
         )
         if found >= 0:
-            line = 1 + lines + csv_kernels.line_breaks(data, 0, int(bounds[found, 0]))
+            line = 1 + lines + line_kernels.line_breaks(data, 0, int(bounds[found, 0]))
             raise MillraceError(
                 f"{self.path}: line {line}, row {row + found}: expected a row on a line, found a "
                 f"quoted cell over {breaks[found] + 1} lines, each of which would be a whole row.",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from millrace.errors import MillraceError
-from millrace.ingestion import compression, csv_kernels
+from millrace.ingestion import compression, csv_kernels, line_kernels
 
 SAMPLE_BYTES = 1 << 18
 SAMPLE_ROWS = 1000
@@ -219,7 +219,7 @@ class _Sample:
         rows, _ = csv_kernels.split_rows(
             data, 0, size, True, *dialect, spans, bounds, counts, breaks
         )
-        swallowing = csv_kernels.swallowing_row(
+        swallowing = line_kernels.swallowing_row(
             data, bounds[:rows], counts[:rows], breaks[:rows], *dialect[:2]
         )
         # Doubled quotes are no stray ones: their cells lie, unescaped, behind the sample.
