@@ -7,7 +7,7 @@ made. What is left may be shown.
 import os
 import re
 from collections.abc import Iterator
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from millrace.errors import MillraceError
 
@@ -20,6 +20,8 @@ PARAMETERS = """
     inline mode name output path raw ref sslmode timeout trustservercertificate uri version
 """
 LONGEST_VALUE = 40
+# What may give a secret in a text that is no address, even one that is written wrongly.
+SECRET = re.compile(r"(passw|pwd|token|secret|key|sig|credential)\w*\s*[=:]", re.IGNORECASE)
 SETTING = re.compile(r"(^|;)\s*(password|passwd|pwd|token|secret|\w*key)\s*=", re.IGNORECASE)
 
 
@@ -76,13 +78,27 @@ def public(address: str) -> str:
     scheme, separator, rest = address.partition("://")
     if not separator:
         return address
-    place = re.split(r"[?#]", rest)[0].rpartition("@")[2]
+    place, *others = re.split(r"[?#]", rest)
+    if any("@" in other for other in others):  # then place may be the beginning of a password
+        return f"{scheme}://{HIDDEN}"
+    place = place.rpartition("@")[2]
     # Behind a colon that begins no port may be the beginning of a password.
     authority, slash, path = place.partition("/")
     _, colon, port = authority.rpartition(":")
     if colon and not port.isdigit() and not authority.startswith("["):
         authority, slash, path = HIDDEN, "", ""
     return f"{scheme}://{authority}{slash}{path}"
+
+
+def redacted(text: str) -> str:
+    """Returns a text of a config as an error may show it: without what may be a secret."""
+    scheme, separator, _ = text.partition("://")
+    if separator:
+        return public(text) if re.fullmatch(r"[\w+.-]+", scheme) else HIDDEN
+    plain, question, _ = text.partition("?")
+    if SECRET.search(unquote(text)) or re.search(r":.*@", plain):
+        return HIDDEN
+    return plain + question + HIDDEN if "=" in text[len(plain) :] else text
 
 
 def resolved(address: str) -> str:

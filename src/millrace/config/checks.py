@@ -1,5 +1,7 @@
 """What the config's classes cannot check, because it takes two keys or a look at an address."""
 
+from collections.abc import Mapping
+
 from pydantic import ValidationError
 
 from millrace.config import addresses, tuning
@@ -14,7 +16,7 @@ from millrace.config.models import (
     is_trained,
 )
 from millrace.config.training import TrainingOverrides
-from millrace.config.values import plain_form
+from millrace.config.values import local_paths, plain_form
 from millrace.errors import MillraceError
 
 # Settings of a model that say which one it is, not how it is trained.
@@ -122,5 +124,11 @@ def _refuse_secrets(job: JobConfig, source: str) -> None:
             addresses.refuse_secrets(name, f"{source}: data.files")
     for name in job.data.sha256:
         addresses.refuse_secrets(name, f"{source}: data.sha256")
+    skipped = job.data.skip_lines
+    for name in skipped if isinstance(skipped, Mapping) else ():
+        addresses.refuse_secrets(name, f"{source}: data.skip_lines")
+    for key, path in local_paths(job):
+        if key != "data.database":
+            addresses.refuse_secrets(path, f"{source}: {key}")
     if job.data.database:
         addresses.refuse_secrets(job.data.database, f"{source}: data.database", is_database=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from millrace.config.addresses import redacted
 from millrace.errors import MillraceError
 
 # Far beyond any config; aliases of aliases, or a map that holds itself, come to more.
@@ -40,8 +41,8 @@ class _Loader(yaml.SafeLoader):
                 continue  # the base class says so
             if key in lines:
                 raise MillraceError(
-                    f"line {line}: expected each key once, found {key!r} again, which is on line "
-                    f"{lines[key]} too.",
+                    f"line {line}: expected each key once, found {_named(key)} again, which is on "
+                    f"line {lines[key]} too.",
                     note="remove one of the two.",
                 )
             lines[key] = line
@@ -132,8 +133,12 @@ def plain(value: Any, source: str) -> Any:
     return _plain(value, source, (), count)
 
 
+def _named(key: Any) -> str:
+    return repr(redacted(key) if isinstance(key, str) else key)
+
+
 def _plain(value: Any, source: str, path: tuple[str, ...], count: Iterator[int]) -> Any:
-    where = f"{source}: {'.'.join(path)}" if path else source
+    where = f"{source}: {'.'.join(map(redacted, path))}" if path else source
     if next(count, None) is None:
         raise MillraceError(
             f"{source}: expected at most {MOST_VALUES:,} values, found more.",
@@ -141,8 +146,8 @@ def _plain(value: Any, source: str, path: tuple[str, ...], count: Iterator[int])
         )
     if len(path) > DEEPEST:
         raise MillraceError(
-            f"{source}: {'.'.join(path[:3])}: expected at most {DEEPEST} levels of nesting, found "
-            "more, or a part that holds itself.",
+            f"{source}: {'.'.join(map(redacted, path[:3]))}: expected at most {DEEPEST} levels of "
+            "nesting, found more, or a part that holds itself.",
             note="remove the anchor that refers to itself, or flatten the part.",
         )
     if isinstance(value, dict):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ValidationError
 
+from millrace.config.addresses import redacted
 from millrace.config.job import JobConfig
 from millrace.config.values import Section
 from millrace.errors import MillraceError
@@ -189,17 +190,33 @@ def _missing_key(key: str, path: tuple[Any, ...], config: Any, source: str) -> M
 
 
 def _where(source: str, path: Sequence[Any]) -> str:
-    return f"{source}: {'.'.join(map(str, path))}" if path else source
+    return f"{source}: {'.'.join(redacted(str(part)) for part in path)}" if path else source
 
 
 def _shown(value: Any) -> str:
-    shown = json.dumps(value, ensure_ascii=False, default=str)
+    shown = json.dumps(_public(value), ensure_ascii=False, default=str)
     return shown if len(shown) <= LONGEST_VALUE else shown[: LONGEST_VALUE - 3] + "..."
+
+
+def _public(value: Any) -> Any:
+    """Returns a value without what may be a secret: the error comes before they are refused."""
+    match value:
+        case str():
+            return redacted(value)
+        case dict():
+            return {
+                redacted(key) if isinstance(key, str) else key: _public(item)
+                for key, item in value.items()
+            }
+        case list() | tuple():
+            return [_public(item) for item in value]
+    return value
 
 
 def _listed(items: Sequence[Any]) -> str:
     return ", ".join(
-        _shown(item) if not isinstance(item, str) else f"{item[:LONGEST_VALUE]!r}" for item in items
+        _shown(item) if not isinstance(item, str) else f"{redacted(item)[:LONGEST_VALUE]!r}"
+        for item in items
     )
 
 

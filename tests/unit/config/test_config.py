@@ -322,6 +322,65 @@ def test_a_password_is_refused_and_not_repeated(key: str, value: Any, note: str)
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "http://s3cret@host/t.csv",
+        "http://s3cret?x@host/t.csv",
+        "https://host/t.csv?sig=s3cret",
+        "host/t.csv?sig=s3cret",
+        "ann:s3cret@host/shop",
+        "ann:s3cret@http://host/shop",
+        "mssql+pyodbc:///?odbc_connect=DRIVER%3DX%3BPWD%3Ds3cret",
+        "DRIVER%3DX%3BPWD%3Ds3cret",
+        "DRIVER=X;UID=ann;PASSWORD=s3cret",
+        "user_token: s3cret",
+    ],
+)
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("data", "{}"),
+        ("data.files", ["a.csv", "{}", 3]),
+        ("data.files", {"train": "{}", "tset": "a.csv"}),
+        ("data.files", {"train": "a.csv", "test": {"a": "{}"}}),
+        ("data.files", {"{}": "a.csv"}),
+        ("data.database", {"url": "{}"}),
+        ("data.database", ["{}"]),
+        ("data.sha256", {"{}": "no checksum"}),
+        ("data.sha256", {"{}": ["{}"]}),
+        ("data.skip_lines", {"{}": -1}),
+        ("name", "{}"),
+        ("{}", 1),
+    ],
+)
+def test_no_error_of_the_config_shows_a_secret(
+    tmp_path: Path, text: str, key: str, value: Any
+) -> None:
+    config = copy.deepcopy(SHORTEST)
+    *parents, last = key.split(".") if "." in key else [key]
+    target = config["data"] if parents else config
+    target[last.replace("{}", text)] = json.loads(json.dumps(value).replace("{}", text))
+    assert "s3cret" not in message(config)
+    twice = f"{json.dumps(text)}: 1\n" * 2
+    with pytest.raises(MillraceError, match="line 2: expected each key once") as raised:
+        loading.read(written(tmp_path, twice))
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["data/t.csv", "a?.csv", "year=2020/*.csv", "C:/t.csv", "a@b.org"])
+def test_a_harmless_text_is_shown_as_it_is(text: str) -> None:
+    assert text in message(with_value("data.database", [text]))
+
+
+@pytest.mark.parametrize("key", ["skip_lines", "schema"])
+def test_an_address_with_a_secret_is_refused_wherever_it_is(key: str) -> None:
+    address = "https://s3cret@example.org/t.csv"
+    found = message(with_value(f"data.{key}", {address: 1} if key == "skip_lines" else address))
+    assert "expected no secret in an address" in found
+    assert "s3cret" not in found
+
+
+@pytest.mark.parametrize(
     "address",
     [
         "postgresql://ann@host:5432/shop",
