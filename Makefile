@@ -42,7 +42,7 @@ help: ## List the targets and the variables
 install: $(INSTALLED) ## Install everything into .venv and web/node_modules, once
 
 run: $(INSTALLED) ## Run the job in CONFIG, from the table to the models, the report and the page
-	@test -f "$$JOB_CONFIG" || { printf 'error: %s: expected a config file, found none.\n' "$$JOB_CONFIG"; exit 1; }
+	@python -m millrace.console.check --config "$$JOB_CONFIG"
 	@snakemake --cores "$$JOB_CORES" --configfile "$$JOB_CONFIG" --quiet host reason
 	@python -m millrace.console.summary --config "$$JOB_CONFIG"
 

@@ -9,7 +9,7 @@ from snakemake.utils import min_version
 
 from millrace.errors import DRIVER
 from millrace.workflow import failures
-from millrace.workflow.job import command, grows, prepare
+from millrace.workflow.job import command, grows, prepare, readable
 
 min_version("9.0")
 
@@ -18,9 +18,9 @@ report: "rules/captions/workflow.rst"
 
 
 # Snakemake would merge another config into this one, and its features would leak into that job.
-if not workflow.configfiles:
+if not (workflow.configfiles or workflow.modifier.skip_configfile):
 
-    configfile: "config/config.yaml"
+    configfile: readable("config/config.yaml")
 
 
 # The interpreter that runs Snakemake, unless each rule's `conda` brings one.

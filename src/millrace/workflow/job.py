@@ -166,6 +166,20 @@ class Job:
         return parts
 
 
+def readable(path: str) -> str:
+    """Returns the path of a config file that Snakemake may read.
+
+    Its own reader hangs on aliases that multiply and shows a traceback for other bytes than UTF-8;
+    it is too late for the files of `--configfile`, which are read before the Snakefile is. Ends the
+    process with the error's text.
+    """
+    try:
+        read(Path(path))
+    except MillraceError as error:
+        sys.exit(f"error: {error}")
+    return path
+
+
 def prepare(
     merged: dict[str, Any],
     configfiles: Sequence[str | Path],

@@ -165,7 +165,15 @@ def test_make_quotes_what_it_is_given(tmp_path: Path) -> None:
     for name in ("CONFIG", "OF", "CORES", "SRC", "DST"):
         assert f"$({name})" not in recipes.replace(f"{name}=$({name})", ""), name
     command = ["make", "--file", ROOT / "Makefile", "run", f"CONFIG={NASTY}", "INSTALLED="]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert f"error: {NASTY}: expected a config file, found none." in done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -234,6 +242,43 @@ def test_a_bad_config_ends_in_one_error_before_anything_runs(
     assert "Traceback" not in done.stderr
     assert "File " not in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+LAUGHS = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name: a\ndata:\n\tfiles: t.csv\n", "line 3, column 1: expected YAML, found a mistake"),
+        ("name: \N{LATIN SMALL LETTER E WITH ACUTE}\n".encode("latin-1"), "expected YAML in UTF-8"),
+        (f"x0: &x0 [a]\n{LAUGHS}".encode(), "expected at most 1,000,000 values, found more"),
+    ],
+    ids=["tab", "latin", "laughs"],
+)
+def test_a_config_is_checked_before_snakemake_reads_it(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    """Snakemake's own reader never ends with the last of them."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.yaml").write_bytes(content)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    make = ["make", "--file", str(ROOT / "Makefile"), "run", "INSTALLED="]
+    snakemake = [sys.executable, "-m", "snakemake", "-n", "-s", str(ROOT / "Snakefile")]
+    for driver in (make, snakemake):
+        done = subprocess.run(
+            driver,
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+        assert done.returncode
+        assert f"error: config/config.yaml: {message}" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert [item.name for item in tmp_path.iterdir() if item.name != ".snakemake"] == ["config"]
 
 
 def test_another_config_inherits_nothing_from_the_default_one(tmp_path: Path) -> None:
