@@ -10,6 +10,8 @@ ENV ?= cpu
 # takes anything in a name for a command.
 export JOB_CONFIG := $(value CONFIG)
 export JOB_RESULTS := $(value OF)
+export JOB_ROWS := $(value ROWS)
+export JOB_SCORED := $(value OUT)
 export JOB_CORES := $(CORES)
 export JOB_SOURCE := $(value SRC)
 export JOB_TARGET := $(value DST)
@@ -30,7 +32,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run costs reproduce upgrade slurm test test-unit test-fast test-slurm to-dvc to-snakemake format lint docs site dvc lock clean
+.PHONY: help install run score costs reproduce upgrade slurm test test-unit test-fast test-slurm to-dvc to-snakemake format lint docs site dvc lock clean
 
 help: ## List the targets and the variables
 	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
@@ -45,6 +47,9 @@ run: $(INSTALLED) ## Run the job in CONFIG, from the table to the models, the re
 	@python -m millrace.console.check --config "$$JOB_CONFIG"
 	@snakemake --cores "$$JOB_CORES" --configfile "$$JOB_CONFIG" --quiet host reason
 	@python -m millrace.console.summary --config "$$JOB_CONFIG"
+
+score: $(INSTALLED) ## Score new rows with the exported model: make score ROWS=new.csv OUT=scored.parquet
+	@python scripts/score.py --config "$$JOB_CONFIG" --rows "$$JOB_ROWS" --output "$$JOB_SCORED"
 
 costs: $(INSTALLED) ## Say what each model of the job in CONFIG costs to train, to ship and to ask for a row
 	@python -m millrace.console.costs --config "$$JOB_CONFIG"

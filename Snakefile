@@ -37,6 +37,7 @@ job = prepare(
 )
 R = job.results
 LOGS = job.logs
+SCORED = R.scored_file("{file}", job.config.score.format)
 STARTED = time.time()
 # Stages end when this process does, killed or not.
 os.environ[DRIVER] = str(os.getpid())
@@ -58,9 +59,16 @@ rule all:
     localrule: True
 
 
+rule scores:
+    input:
+        expand(SCORED.predictions, file=job.scored),
+    localrule: True
+
+
 include: "rules/data.smk"
 include: "rules/features.smk"
 include: "rules/models.smk"
 include: "rules/export.smk"
 include: "rules/verify.smk"
 include: "rules/report.smk"
+include: "rules/score.smk"

@@ -100,6 +100,27 @@ class ConvertedFolder(Folder):
     description = Entry("conversion.json", "Which models were made, and why others were not")
 
 
+@dataclass(frozen=True)
+class ScoredFile:
+    """What score makes of new rows.
+
+    Attributes:
+        predictions: a row for each row that was scored; Parquet, CSV or JSON lines by its ending.
+    """
+
+    predictions: Path
+
+    @property
+    def rejected(self) -> Path:
+        """Each rejected row verbatim, with the reason."""
+        return self.predictions.with_suffix(".rejected.csv")
+
+    @property
+    def account(self) -> Path:
+        """The row account."""
+        return self.predictions.with_suffix(".score.json")
+
+
 class Results(Folder):
     """The results of a job, `results/<name>`."""
 
@@ -151,6 +172,8 @@ class Results(Folder):
         "provenance.json", "What made all this, with the checksum of each file", is_last=True
     )
 
+    scored = Entry("scored")
+
     @classmethod
     def of(cls, job: str) -> Self:
         """Returns the results of the job with this name, relative to the working directory."""
@@ -177,6 +200,10 @@ class Results(Folder):
     def run(self, run: str) -> RunFolder:
         """Returns the folder of a run, such as `tabm/seeds/1`."""
         return RunFolder(self.models / run)
+
+    def scored_file(self, file: str, ending: str) -> ScoredFile:
+        """Returns what score makes of one of the files of new rows."""
+        return ScoredFile(self.scored / f"{file}.{ending}")
 
     def hardware_of(self, run: str) -> Path:
         """Returns the path of hardware.json, the machine that a run was trained on.

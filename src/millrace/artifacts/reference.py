@@ -28,6 +28,7 @@ from millrace.artifacts.provenance import Provenance
 from millrace.artifacts.rejected import Rejected
 from millrace.artifacts.schema import Schema
 from millrace.artifacts.scores import Scores
+from millrace.artifacts.scoring import Scoring
 from millrace.artifacts.signature import Signature
 from millrace.artifacts.statistics import Statistics
 from millrace.artifacts.training import History, Training
@@ -57,6 +58,7 @@ CLASSES: dict[str, type] = {
     ConvertedFolder.description.path: Conversion,
     Results.parity.path: Parity,
     Results.provenance.path: Provenance,
+    f"{Results.scored.path}/<file>.score.json": Scoring,
 }
 
 NAMES: dict[Any, str] = {

@@ -1,4 +1,4 @@
-"""`evaluation`, `selection`, `export`, `parity` and `report`."""
+"""`evaluation`, `selection`, `export`, `parity`, `report` and `score`."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -13,6 +13,7 @@ from millrace.config.values import (
     Items,
     Number,
     Section,
+    Text,
 )
 
 
@@ -136,4 +137,23 @@ class ReportConfig(Section):
         default=False,
         description="Whether the page that predicts holds whole test rows with their labels. By "
         "default its example rows are synthetic.",
+    )
+
+
+class ScoreConfig(Section):
+    """`score`."""
+
+    files: Items[Text] = Field(
+        default=(),
+        description="Files of new rows that `snakemake scores` scores, each in a job of its own, "
+        "into results/<name>/scored: paths, folders or globs.",
+    )
+    model: Literal["float32", "float16", "dynamic_range", "int8", "saved_model"] = Field(
+        default="float32",
+        description="The exported model that scores new rows: the TF Lite model of this precision, "
+        "which needs no TensorFlow, or the SavedModel.",
+    )
+    format: Literal["parquet", "csv", "jsonl"] = Field(
+        default="parquet",
+        description="What `snakemake scores` writes: Parquet, CSV or JSON lines.",
     )

@@ -10,6 +10,7 @@ from millrace.config.assessment import (
     ExportConfig,
     ParityConfig,
     ReportConfig,
+    ScoreConfig,
     SelectionConfig,
 )
 from millrace.config.data import DataConfig
@@ -67,6 +68,10 @@ class JobConfig(Section):
     )
     report: ReportConfig = Field(
         default=ReportConfig(),
+    )
+
+    score: ScoreConfig = Field(
+        default=ScoreConfig(),
     )
 
     @property

@@ -90,5 +90,7 @@ def _inputs(job: JobConfig) -> Iterator[tuple[str, str]]:
     if data.database and not data.database.files():
         # A file that SQLAlchemy opens, behind its driver.
         yield "data.database", data.database.partition(":///")[2] or data.database
+    for name in job.score.files:
+        yield "score.files", name
     for key, path in local_paths(job):
         yield key, path.file if isinstance(path, CodePath) else path

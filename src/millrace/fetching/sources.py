@@ -25,13 +25,13 @@ class Source(NamedTuple):
     split: str | None
 
 
-def named(files: Files) -> Iterator[Source]:
+def named(files: Files, key: str = "data.files") -> Iterator[Source]:
     """Yields the sources that `data.files` names, globs and folders expanded, in a fixed order.
 
-    Raises MillraceError when a glob or a folder holds no file.
+    Raises MillraceError when a glob or a folder holds no file; `key` says what named it.
     """
     for split, name in _by_split(files):
-        yield from (Source(match, split) for match in _expand(name))
+        yield from (Source(match, split) for match in _expand(name, key))
 
 
 def written(files: Files) -> list[str]:
@@ -46,7 +46,7 @@ def _by_split(files: Files) -> Iterator[tuple[str | None, str]]:
             yield split, name
 
 
-def _expand(name: str) -> list[str]:
+def _expand(name: str, key: str) -> list[str]:
     if Path(name).is_dir():
         return _files_in(Path(name))
     if is_url(name) or Path(name).exists() or not glob.has_magic(name):
@@ -56,7 +56,7 @@ def _expand(name: str) -> list[str]:
     matches = sorted(path for path in found if Path(path).is_file())
     if not matches:
         raise MillraceError(
-            f"data.files: expected files that match {name}, found none.",
+            f"{key}: expected files that match {name}, found none.",
             note="check the pattern: it is relative to where snakemake runs.",
         )
     return matches

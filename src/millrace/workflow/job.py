@@ -24,6 +24,7 @@ from millrace.fetching import own_inputs, source_names, sources
 from millrace.files import replacing
 from millrace.results import Logs, RawFolder, Results
 from millrace.training import workers
+from millrace.workflow import new_rows
 from millrace.workflow.code import Code
 
 # What Snakemake replaces in the name of an input; nothing escapes it.
@@ -134,6 +135,20 @@ class Job:
             return [local(name) for name in named if not source_names.is_elsewhere(name)]
         return [name for name in named if Path(name).is_file()]
 
+    @cached_property
+    def scored(self) -> dict[str, str]:
+        """The files of new rows under `score.files`, by what their predictions are called."""
+        return new_rows.by_name(self.config.score.files)
+
+    def new_rows(self, name: str) -> str:
+        """Returns the file of new rows whose predictions have this name."""
+        if name not in self.scored:
+            raise MillraceError(
+                f"score.files: expected a file called {name}, found {', '.join(self.scored)}.",
+                note="name the file there, or score it with `make score`.",
+            )
+        return local(self.scored[name]) if self.project else self.scored[name]
+
     def files_in(self, *keys: str) -> list[str]:
         """The files on this disk that parts of the config name: a schema, a vocabulary, a model."""
         named = [path for key in keys for _, path in local_paths(_part(self.config, key))]
@@ -219,7 +234,9 @@ def prepare(
         logs = place(str(Logs.of(config.name).folder))
         own_inputs.refuse_own(config, [results.folder, logs])
         own_inputs.refuse_foreign(results)
-        _require_plain_names(source.name for source in sources.named(config.data.files))
+        named = [source.name for source in sources.named(config.data.files)]
+        _require_plain_names("data.files", named)
+        _require_plain_names("score.files", new_rows.by_name(config.score.files).values())
         if len(configfiles) == 1 and _holds(Path(configfiles[0]), config):
             return Job(config, _relative(configfiles[0]), project, python)
     except MillraceError as error:
@@ -273,11 +290,11 @@ def _megabytes(path: str) -> float:
     return sum(os.path.getsize(name) for name in (place, *inside)) / 1e6
 
 
-def _require_plain_names(files: Iterable[str]) -> None:
+def _require_plain_names(key: str, files: Iterable[str]) -> None:
     for file in files:
         if not source_names.is_elsewhere(file) and (found := WILDCARD.search(file)):
             raise MillraceError(
-                f"data.files: expected names without {found[0]}, which Snakemake takes for a "
+                f"{key}: expected names without {found[0]}, which Snakemake takes for a "
                 f"wildcard, found {file}.",
                 note="rename the file, or put another name in its place with `ln -s`.",
             )

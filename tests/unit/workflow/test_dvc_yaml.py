@@ -109,6 +109,25 @@ def test_an_experiment_may_set_the_name_and_the_parts(project: Path) -> None:
     assert any("--part 3 --output results/other/parts/3" in command for command, _, _ in found)
 
 
+def test_files_of_new_rows_are_stages_where_the_config_lists_them(project: Path) -> None:
+    config = project / "config" / "config.yaml"
+    (project / "new").mkdir()
+    for name in ("january.csv.gz", "february.parquet"):
+        (project / "new" / name).write_text("")
+    config.write_text(
+        config.read_text() + "score: {files: ['new/*', 'later/*.csv'], format: csv}\n"
+    )
+    dvc_yaml.write()
+    found = with_dvc(project)
+    assert with_snakemake() == found
+    assert len(found) == 22
+    written = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
+    scored = {name: stage for name, stage in written.items() if name.startswith("score-")}
+    assert scored.keys() == {"score-february", "score-january"}
+    assert "new/january.csv.gz" in scored["score-january"]["deps"]
+    assert "results/${name}/scored/january.csv" in scored["score-january"]["outs"]
+
+
 def test_every_training_is_a_stage_with_what_it_reads(project: Path) -> None:
     """Seeds, folds, trials and the user's own files, each at the stages that read it alone."""
     config = project / "config" / "config.yaml"

@@ -33,6 +33,8 @@ STAGES = {
     "report",
     "provenance",
 }
+# Stages that are no part of `all`.
+BESIDE = {"score"}
 # Scripts that are no stages.
 TOOLS = {"upgrade"}
 
@@ -93,6 +95,23 @@ def test_the_plan_holds_every_stage_and_every_model(tmp_path: Path) -> None:
         assert int(counts[stage]) == expected
 
 
+def test_new_rows_are_scored_when_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    for name in ("1.csv", "2.jsonl.gz"):
+        (tmp_path / "new" / name).write_text("")
+    config = (ROOT / "config" / "config.yaml").read_text()
+    (tmp_path / "job.yaml").write_text(f"{config}score: {{files: [new]}}\n")
+    counts = []
+    for targets in ([], ["scores"], ["results/flights/scored/2.parquet"]):
+        done = plan(tmp_path, *targets, "--configfile", "job.yaml")
+        assert done.returncode == 0, done.stderr
+        counts.append(dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE)).get("score"))
+    assert counts == [None, "2", "1"]
+    (tmp_path / "new" / "1.csv.gz").write_text("")
+    done = plan(tmp_path, "--configfile", "job.yaml")
+    assert "error: score.files: expected files of different names, found new/1.csv" in done.stderr
+
+
 def test_planning_imports_nothing_slow(tmp_path: Path) -> None:
     """TensorFlow alone costs seconds, and a plan is asked for often."""
     spy = tmp_path / "spy"
@@ -121,7 +140,7 @@ def test_all_that_reaches_a_shell_is_quoted() -> None:
         for path in rules
         for shell in re.findall(r"^    shell:\n((?:        .*\n|\n)+)", path.read_text(), re.M)
     ]
-    assert len(shells) == len(STAGES)
+    assert len(shells) == len(STAGES | BESIDE)
     for shell in [*shells, command("")]:
         for placeholder in re.findall(r"{([^{}]*)}", shell):
             assert placeholder.endswith(":q"), placeholder
@@ -190,7 +209,7 @@ def test_stages_run_with_the_interpreter_of_snakemake(tmp_path: Path) -> None:
 
 def test_every_stage_has_one_script_and_its_tests() -> None:
     scripts = {path.stem for path in (ROOT / "scripts").glob("*.py")}
-    assert scripts - TOOLS == STAGES - {"select"} | {"select_champion"}
+    assert scripts - TOOLS == STAGES - {"select"} | {"select_champion"} | BESIDE
     tested = {path.stem for path in (ROOT / "tests" / "unit" / "scripts").glob("test_*.py")}
     assert {f"test_{script}" for script in scripts - TOOLS} <= tested
 

@@ -1,0 +1,37 @@
+"""<output>.score.json"""
+
+from dataclasses import dataclass
+
+from millrace.artifacts.account import ReadFile, Taken
+from millrace.artifacts.records import Artifact
+
+
+@dataclass(frozen=True)
+class Scoring(Artifact):
+    """The row account of new rows that were scored: rows read = scored + rejected.
+
+    Attributes:
+        model: the champion that was asked.
+        form: in which form: saved_model, or the precision of a TF Lite model.
+        exported: the SHA-256 of each of its files, as in parity.json.
+        task: binary, multiclass or regression.
+        threshold: the probability from which on a row counts as positive; null of other tasks.
+        rows_read: how many rows the files have.
+        scored: how many have a prediction.
+        rejected: how many are in the file of rejected rows.
+        reasons: how many rows were rejected for each reason, as `column: kind`.
+        files: the files.
+        taken: how the files differ from the training table, and what was made of that.
+    """
+
+    model: str
+    form: str
+    exported: dict[str, str]
+    task: str
+    threshold: float | None
+    rows_read: int
+    scored: int
+    rejected: int
+    reasons: dict[str, int]
+    files: list[ReadFile]
+    taken: list[Taken]

@@ -1,0 +1,1 @@
+"""A model in use: new rows are scored."""

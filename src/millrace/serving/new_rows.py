@@ -1,0 +1,266 @@
+"""New rows, read as ingest read the training table: its types, formats and missing values."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from millrace.artifacts.account import Taken
+from millrace.artifacts.schema import Schema, SchemaColumn
+from millrace.artifacts.signature import Signature
+from millrace.config.data import DataConfig
+from millrace.errors import MillraceError
+from millrace.files import json_fields
+from millrace.ingestion import blocks, compression, formats, inference, rejects, tables
+from millrace.ingestion.blocks import Block, Markers, Reject, Table
+from millrace.ingestion.committed_schema import Domain
+
+# What the config may say of a text file, and ingest finds where it does not.
+DETECTED = ("delimiter", "quote", "escape", "encoding")
+
+# A column is of another type where none of its cells can be read, and so many cannot.
+MANY = 2
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a job says about the rows that its model takes.
+
+    Attributes:
+        data: that part of the job's config.
+        schema: the columns of the training table.
+        signature: what the model takes.
+    """
+
+    data: DataConfig
+    schema: Schema
+    signature: Signature
+
+    @property
+    def inputs(self) -> list[SchemaColumn]:
+        """The columns that the model takes."""
+        described = {column.name: column for column in self.schema.columns}
+        return [described[each.name] for each in self.signature.inputs]
+
+    @property
+    def required(self) -> list[str]:
+        """The columns without which no row can be scored: those that always had a value."""
+        return [column.name for column in self.inputs if column.required is not False]
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether a person has looked over the schema, so that rows that break it are rejected."""
+        return self.data.schema_path is not None
+
+
+class Rows(NamedTuple):
+    """Some rows of a file.
+
+    Attributes:
+        cells: of the good rows: the columns that the model takes, as far as the file has them,
+            and the ids.
+        numbers: the good rows' numbers in the file, from 1, int64 [rows].
+        rejected: the bad rows.
+        total: how many rows there are, good and bad.
+    """
+
+    cells: pa.RecordBatch
+    numbers: np.ndarray
+    rejected: list[Reject]
+    total: int
+
+
+class NewFile:
+    """A file of new rows.
+
+    Attributes:
+        table: the file, opened.
+        taken: how it differs from the training table.
+        total: how many rows have been read.
+
+    Raises:
+        MillraceError: it cannot be read, or lacks a column that always had a value in training.
+    """
+
+    def __init__(self, path: Path, contract: Contract) -> None:
+        self._contract = contract
+        self.table, self.taken = _open(path, contract)
+        self._columns = _Columns.of(self.table, contract)
+        self.taken += _differences(self.table, contract)
+        self.total = 0
+        self._missing: dict[str, int] = dict.fromkeys(self._columns.types, 0)
+        self._bad: dict[str, list[Reject]] = {}
+        self._valid: set[str] = set()
+
+    def pieces(self) -> Iterator[Rows]:
+        """Yields all rows, some at a time.
+
+        Raises:
+            MillraceError: at the end, when no cell of a column could be read: it is of another
+                type.
+        """
+        found, names = self._columns, self.table.names
+        for block in self.table.blocks(found.markers, found.read_as):
+            block = block._replace(raw=self._raw(block))
+            cells, good, rejected = blocks.typed(
+                block, names, dict(found.types), found.required, found.domains, found.formats
+            )
+            self._count(cells, rejected)
+            self.total += len(block.counts)
+            numbers = block.first_row + np.flatnonzero(good)
+            yield Rows(cells, numbers, rejected, len(block.counts))
+        self._require_types()
+        self.taken += self._newly_missing()
+
+    def _raw(self, block: Block) -> Callable[[int], str]:
+        excluded = self._contract.data.exclude
+        return rejects.without(block, self.table.names, excluded) if excluded else block.raw
+
+    def _count(self, cells: pa.RecordBatch, rejected: Sequence[Reject]) -> None:
+        for name in self._columns.types:
+            nulls = cells.column(name).null_count
+            self._missing[name] += nulls
+            if nulls < cells.num_rows:
+                self._valid.add(name)
+        for reject in rejected:
+            if reject.column:
+                self._bad.setdefault(reject.column, []).append(reject)
+                del self._bad[reject.column][MANY:]
+
+    def _require_types(self) -> None:
+        for name, rejected in self._bad.items():
+            if name not in self._valid and len(rejected) == MANY:
+                first = rejected[0]
+                raise MillraceError(
+                    f"{self.table.path}: column {name!r}: {first.reason} in row {first.row}, "
+                    "and no cell that can be read in any row.",
+                    note="the model was trained on such values: write the column as in the "
+                    "training table, or train on the new one.",
+                )
+
+    def _newly_missing(self) -> Iterator[Taken]:
+        for column in self._contract.inputs:
+            count = self._missing.get(column.name, 0)
+            if column.required and count:
+                message = (
+                    f"{self.table.path}: {column.name!r} is missing in {count:,} rows; it never "
+                    "was in training"
+                )
+                yield Taken("warning", "missing", column.name, message)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """How the cells of a file are read; see `millrace.ingestion.columns.Columns`."""
+
+    types: Mapping[str, str]
+    formats: Mapping[str, formats.Format]
+    required: Collection[str]
+    domains: Mapping[str, Domain]
+    markers: Markers
+    read_as: dict[str, str]
+
+    @classmethod
+    def of(cls, table: Table, contract: Contract) -> _Columns:
+        """Returns how the columns of a file are read."""
+        data, names = contract.data, table.names
+        # What no model takes is not looked at.
+        others = {} if table.has_types else dict.fromkeys(names, "string")
+        there = [column for column in contract.inputs if column.name in names]
+        ids = [name for name in data.ids if name in names]
+        described = {column.name: json_fields(column) for column in there}
+        written = {
+            name: found for name, keys in described.items() if (found := formats.of_column(keys))
+        }
+        given = inference.Given.of(data).formats
+        written |= {name: found for name, found in given.items() if name in described}
+        types = {column.name: column.type for column in there} | dict.fromkeys(ids, "string")
+        own = {x.name: x.missing_values for x in there if x.missing_values is not None}
+        return cls(
+            types,
+            written,
+            [x.name for x in there if x.required and contract.is_committed],
+            {n: Domain(x) for n, x in described.items() if x.keys() & {"min", "max", "values"}},
+            Markers.of(data.markers, own),
+            others | types | dict.fromkeys(written, "string"),
+        )
+
+
+def _open(path: Path, contract: Contract) -> tuple[Table, list[Taken]]:
+    """Opens a file as the config says, or as it looks where that gives none of the columns."""
+    data, needed = contract.data, contract.required
+    # Of a column that nobody asks for, Parquet may hold anything.
+    data = data.changed(exclude=(*data.exclude, *_others(path, contract)))
+    try:
+        return _as_said(path, data, needed), []
+    except MillraceError as error:
+        keys = ", ".join(f"data.{key}" for key in DETECTED if getattr(data, key) is not None)
+        if not keys:
+            raise
+        try:
+            table = _as_said(path, data.changed(**dict.fromkeys(DETECTED)), needed)
+        except MillraceError:
+            raise error from None
+    message = f"{path}: not as {keys} of the config says: detected from the file"
+    return table, [Taken("warning", "dialect", "", message)]
+
+
+def _as_said(path: Path, data: DataConfig, needed: Sequence[str]) -> Table:
+    table = tables.open_table(path, data)
+    _require(needed, table)
+    return table
+
+
+def _others(path: Path, contract: Contract) -> list[str]:
+    """Returns the columns of a Parquet file that neither the model nor the output takes."""
+    wanted = {column.name for column in contract.inputs} | {*contract.data.ids}
+    with suppress(OSError, pa.ArrowException, UnicodeDecodeError):  # `open_table` explains it
+        if compression.container(path) == "parquet":
+            return [name for name in pq.read_schema(path).names if name not in wanted]
+    return []
+
+
+def _require(needed: Sequence[str], table: Table) -> None:
+    lacking = [name for name in needed if name not in table.names]
+    if not lacking:
+        return
+    near = difflib.get_close_matches(lacking[0], table.names, n=3, cutoff=0.4)
+    shown = near or table.names[:10]
+    raise MillraceError(
+        f"{table.path}: expected the columns that the model takes, found no "
+        f"{', '.join(map(repr, lacking))}.",
+        note=f"the file has {', '.join(map(repr, shown))}"
+        + (" …" if len(shown) < len(table.names) else ""),
+    )
+
+
+def _differences(table: Table, contract: Contract) -> Iterator[Taken]:
+    """Yields what a person should know of a file whose columns are not those of training."""
+    data, names, path = contract.data, table.names, table.path
+    if table.guess:
+        yield Taken("warning", "quotes", "", f"{path}: {table.guess}")
+    known = [column.name for column in contract.schema.columns]
+    for column in contract.inputs:
+        if column.name not in names:
+            message = f"{path}: no column {column.name!r}: it counts as missing in all rows"
+            yield Taken("warning", "absent", column.name, message)
+    for name in data.ids:
+        if name not in names:
+            message = f"{path}: no column {name!r} of data.ids: it is empty in the output"
+            yield Taken("warning", "absent", name, message)
+    if data.label not in names:
+        yield Taken("info", "label", data.label, f"{path}: no label, and none is needed")
+    if more := [name for name in names if name not in (*known, *data.ids, *data.exclude)]:
+        message = f"{path}: columns that training did not have are left alone: {', '.join(more)}"
+        yield Taken("info", "more", "", message)
+    in_order = [name for name in known if name in names]
+    if in_order != [name for name in names if name in in_order]:
+        yield Taken("info", "order", "", f"{path}: columns in another order than in training")

@@ -1,0 +1,76 @@
+"""What is scored, and where that may be written: nothing of somebody else's is replaced."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from millrace.config.job import JobConfig
+from millrace.errors import MillraceError
+from millrace.fetching import own_inputs, source_names, sources
+from millrace.results import Results, ScoredFile
+from millrace.serving.scored_files import check_ending
+
+
+def check_paths(job: JobConfig, results: Results, rows: str, scored: ScoredFile) -> list[str]:
+    """Returns the files or tables that `rows` names.
+
+    Raises:
+        MillraceError: there are none, or what is to be written is one of them, an input or an
+            artifact of the job, or a file that no earlier scoring wrote.
+    """
+    check_ending(scored.predictions)
+    if not rows:
+        raise MillraceError(
+            "ROWS: expected a file of new rows, found nothing.",
+            note="name it: `make score ROWS=new.csv OUT=scored.parquet`.",
+        )
+    if source_names.is_url(rows):
+        raise MillraceError(
+            "ROWS: expected a path, table:name or an .sql file, found an address.",
+            note="download the file first.",
+        )
+    found = [source.name for source in sources.named(rows, key="ROWS")]
+    written = [scored.predictions, scored.rejected, scored.account]
+    own_inputs.refuse_own(job, written)
+    _refuse_input(rows, found, written)
+    _refuse_artifact(results, scored)
+    _refuse_foreign(scored)
+    return found
+
+
+def _refuse_input(rows: str, found: Sequence[str], written: Sequence[Path]) -> None:
+    inputs = {os.path.realpath(name) for name in found if not source_names.is_elsewhere(name)}
+    named = os.path.realpath(rows)
+    for path in written:
+        real = os.path.realpath(path)
+        is_below = Path(rows).is_dir() and Path(real).is_relative_to(named)
+        if real in inputs or is_below or fnmatch.fnmatchcase(real, named):
+            raise MillraceError(
+                f"OUT: expected a path that ROWS does not take in, found {path} beside "
+                f"ROWS={rows}.",
+                note="write to another folder: what is written would be scored the next time.",
+            )
+
+
+def _refuse_artifact(results: Results, scored: ScoredFile) -> None:
+    path = Path(os.path.realpath(scored.predictions))
+    is_artifact = path.is_relative_to(os.path.realpath(results.folder))
+    if is_artifact and not path.is_relative_to(os.path.realpath(results.scored)):
+        raise MillraceError(
+            f"OUT: expected a path outside {results.folder}, which holds the job's artifacts, "
+            f"found {scored.predictions}.",
+            note=f"write to another folder, or to {results.scored}.",
+        )
+
+
+def _refuse_foreign(scored: ScoredFile) -> None:
+    path = scored.predictions
+    if path.is_dir() or (path.exists() and not scored.account.is_file()):
+        raise MillraceError(
+            f"{path}: expected a new file, or one that was scored before, found another: there is "
+            f"no {scored.account.name} beside it.",
+            note="it would be replaced: write to another file, or remove this one.",
+        )
