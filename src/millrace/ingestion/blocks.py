@@ -226,7 +226,7 @@ def _count_reason(found: int, expected: int) -> str:
     if found == csv_kernels.UNCLOSED:
         return "a quote is opened and never closed"
     if found == NO_OBJECT:
-        return "expected a JSON object, found other text"
+        return "expected a JSON object with each key once, found other text"
     return f"expected {expected} cells, found {found}"
 
 

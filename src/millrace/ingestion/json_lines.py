@@ -121,11 +121,21 @@ class JsonLinesTable:
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
+    """Returns the object of a line; None if it is no object, or one that would lose something:
+    with a key that is there twice, or that UTF-8 cannot say."""
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
+        found = json.loads(line, object_pairs_hook=_unique)
+        "".join(found).encode()
+    except (TypeError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
 
 
 def _text(value: Any) -> bytes:

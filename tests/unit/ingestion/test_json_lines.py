@@ -71,7 +71,15 @@ def test_lines_that_are_no_objects_are_rejected(tmp_path: Path) -> None:
         assert reject.byte_offset is not None and data[reject.byte_offset :].startswith(
             line.encode()
         )
-    assert rejects[0].reason == "expected a JSON object, found other text"
+    assert rejects[0].reason == "expected a JSON object with each key once, found other text"
+
+
+def test_a_line_whose_keys_would_lose_something_is_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": 1}\n{"a": 2, "a": 3}\n{"a": 4, "\\ud800": 5}\n{"a": 6}\n')
+    good, rejects, _ = read(path)
+    assert good == [{"a": 1}, {"a": 6}]
+    assert [reject.row for reject in rejects] == [2, 3]
 
 
 VALUES = st.none() | st.integers(-(2**63) + 1, 2**63 - 1) | st.text(max_size=5)
