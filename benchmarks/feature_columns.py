@@ -150,14 +150,13 @@ def encode(rows: int) -> dict[str, Result]:
 def train(learned: Any, encoded: dict[str, Any], rows: int) -> Result:
     """A step of the default dnn."""
     from millrace import config, models
-    from millrace.config.values import plain_form
 
     import keras
     import tensorflow as tf
 
     data = {"files": "-", "label": "label"}
     job = config.complete({"name": "x", "data": data, "models": ["dnn"]})
-    model = models.build(plain_form(job.models["dnn"]), learned.spec, learned.task)
+    model = models.build(job.models["dnn"], learned.spec, learned.task)
     loss, optimizer = learned.task.loss(), keras.optimizers.AdamW()
     optimizer.build(model.trainable_variables)
     size = TRAINING_BATCH

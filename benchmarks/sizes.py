@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from millrace import config, models
-from millrace.config.values import plain_form
+from millrace.config.models import BoostedTreesConfig
+from millrace.config.training import TrainingOverrides
 from millrace.export import conversion, parity, runtimes, signature
 from millrace.export.serving import export_saved_model
 from millrace.features import dataframe
@@ -81,14 +82,13 @@ def fit(kind: str, preprocessing: Any, data: tuple[Encoded, Encoded]) -> Any:
     job = config.complete(
         {"name": "sizes", "data": {"files": "-", "label": "label"}, "models": [kind]}
     )
-    settings, spec, task = plain_form(job.models[kind]), preprocessing.spec, preprocessing.task
-    if kind == "boosted_trees":
+    settings, spec, task = job.models[kind], preprocessing.spec, preprocessing.task
+    if isinstance(settings, BoostedTreesConfig):
         return boosted_trees.fit(settings, spec, task, data, 0).model
     model = models.build(settings, spec, task)
-    own = models.training_defaults(settings, ROWS) | {"epochs": 3}
-    loop.train(
-        model, task, recipe.Settings.of(job.training, {}, own, ROWS), tuple(map(InMemory, data)), 0
-    )
+    defaults = models.training_defaults(settings, ROWS)
+    used = recipe.settle(job.training, TrainingOverrides(epochs=3), defaults, ROWS)
+    loop.train(model, task, used, tuple(map(InMemory, data)), 0)
     return model
 
 

@@ -24,8 +24,9 @@ from typing import Any
 
 import pages
 from millrace import config, models
-from millrace.config.training import TrainingConfig
-from millrace.config.values import plain_form
+from millrace.artifacts.training import Recipe
+from millrace.config.models import ModelConfig
+from millrace.config.training import TrainingConfig, TrainingOverrides
 from millrace.features import encoded
 from millrace.features.encoded import Blocks, Encoded
 from millrace.features.feature_columns import CategoricalInput, NumberInput
@@ -49,7 +50,7 @@ SPEC = EncodedSpec(
 JOB = config.complete(
     {"name": "made", "data": {"files": "none", "label": "y"}, "models": ["linear", "dnn", "tabm"]}
 )
-SETTINGS = {name: plain_form(model) for name, model in JOB.models.items()}
+SETTINGS: dict[str, ModelConfig] = dict(JOB.models)
 BUFFER_ROWS, BLOCK_ROWS = 50_000, 4096
 
 
@@ -96,10 +97,10 @@ class Clock(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self._started)
 
 
-def settings_of(kind: str, rows: int, **changes: Any) -> recipe.Settings:
+def settings_of(kind: str, rows: int, **changes: Any) -> Recipe:
     """Returns a model's settings where the config has the changes, and else its defaults."""
     defaults = models.training_defaults(SETTINGS[kind], rows)
-    return recipe.Settings.of(TrainingConfig(**changes), {}, defaults, rows)
+    return recipe.settle(TrainingConfig(**changes), TrainingOverrides(), defaults, rows)
 
 
 def ours(
@@ -116,9 +117,7 @@ def ours(
     return [data.rows / s for s in clock.seconds], outcome.history
 
 
-def compiled(
-    kind: str, rows: int, averaged: bool, **changes: Any
-) -> tuple[keras.Model, recipe.Settings]:
+def compiled(kind: str, rows: int, averaged: bool, **changes: Any) -> tuple[keras.Model, Recipe]:
     """Returns a model for Keras' fit with Keras' AdamW, at the loop's settings.
 
     Its moving average of the weights, where the settings have one, costs what ours does; but it
@@ -273,7 +272,7 @@ def replicas_child(count: str, arguments: argparse.Namespace) -> list[dict[str, 
     data, found = InMemory(made(arguments.rows)), []
     for kind, activation in NETWORKS:
         if activation:
-            SETTINGS[kind]["activation"] = activation
+            SETTINGS[kind] = SETTINGS[kind].changed(activation=activation)
         for batch in (256, 1024):
             history = ours(kind, data, strategy, batch_size=batch, epochs=3)[1]
             what = {"model": kind, "activation": activation, "batch_size": batch}

@@ -21,13 +21,15 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     job = config.load(arguments.config)
+    run = runs.named(job, arguments.model)
     assignment = trainers.Assignment(
         job=job,
-        run=runs.named(job, arguments.model),
+        run=run,
         preprocessing_path=arguments.preprocessing,
         encoded=arguments.encoded,
         models=arguments.models,
         output=arguments.output,
+        settled=runs.settle(job, run, arguments.models),
     )
     trainers.train(assignment, arguments.hardware)
 

@@ -87,11 +87,13 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def json_fields(value: Any) -> dict[str, Any]:
-    """Returns the fields of a dataclass as `write_json` writes them; what they hold stays as it is.
+def json_fields(value: Any) -> Any:
+    """Returns an object as `write_json` writes it: a dataclass by its fields, as they are.
 
-    It is a `default` of `json.dumps`.
+    A section of the config has a JSON form of its own. It is a `default` of `json.dumps`.
     """
+    if hasattr(value, "json_form"):
+        return value.json_form()
     if not is_dataclass(value):
         raise TypeError(f"{type(value).__name__} has no JSON form")
     found = ((field, getattr(value, field.name)) for field in fields(value))

@@ -15,6 +15,7 @@ from millrace.artifacts.statistics import (
     TextStatistics,
 )
 from millrace.artifacts.training import Training
+from millrace.config.models import DnnConfig
 from millrace.files import json_fields
 
 NUMBERS = ("int64", "float32", "float64", "bool")
@@ -46,7 +47,7 @@ def trained(model: str, parameters: int = 12) -> Training:
     """Returns what training.json says of a small network."""
     return Training(
         model=model,
-        settings={"kind": "dnn"},
+        settings=DnnConfig(kind="dnn"),
         seed=0,
         parameters=parameters,
         bytes=48,

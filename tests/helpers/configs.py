@@ -4,7 +4,7 @@ from typing import Any
 
 from millrace.config import complete
 from millrace.config.data import DataConfig
-from millrace.config.values import plain_form
+from millrace.config.models import Model
 
 
 def data_config(**data: Any) -> DataConfig:
@@ -12,8 +12,8 @@ def data_config(**data: Any) -> DataConfig:
     return complete({"name": "made", "data": {"files": "t.csv", "label": "y"} | data}).data
 
 
-def model_settings(kind: str, **settings: Any) -> dict[str, Any]:
+def model_settings(kind: str, **settings: Any) -> Model:
     """Returns the settings of a model with their defaults."""
     model = {"kind": kind, **settings}
     data = {"files": "t.csv", "label": "y"}
-    return plain_form(complete({"name": "made", "data": data, "models": {"m": model}}).models["m"])
+    return complete({"name": "made", "data": data, "models": {"m": model}}).models["m"]

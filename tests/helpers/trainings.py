@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 from millrace import errors, models
+from millrace.artifacts.training import Recipe
 from millrace.config.training import TrainingConfig
 from millrace.features.encoded import Encoded
 from millrace.features.feature_columns import CategoricalInput, NumberInput
@@ -23,7 +24,6 @@ from millrace.training import strategies
 from millrace.training.batches import InMemory
 from millrace.training.checkpoints import Checkpoints
 from millrace.training.loop import Outcome, train
-from millrace.training.recipe import Settings
 from tests.helpers.configs import model_settings
 
 # millrace comes first: it sets what TensorFlow and Keras read from the environment.
@@ -51,8 +51,8 @@ SETTINGS = {
 }
 
 
-def settings(**changes: Any) -> Settings:
-    return Settings(**{**SETTINGS, **changes})
+def settings(**changes: Any) -> Recipe:
+    return Recipe(**{**SETTINGS, **changes})
 
 
 def make_examples(rows: int, seed: int = 0) -> Encoded:

@@ -43,6 +43,7 @@ from millrace.files import sha256
 from millrace.results import ConvertedFolder, Results, RunFolder, TrainingFolder
 from millrace.tfrecord import examples
 from tests.helpers.artifacts import choice_of, comparison_of, schema_of
+from tests.helpers.configs import model_settings
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -191,7 +192,7 @@ def _text(rows: int, values: list[str]) -> TextStatistics:
 def _write_model(run: RunFolder, model: str, task: str) -> None:
     training = Training(
         model=model,
-        settings={"kind": model},
+        settings=model_settings(model),
         seed=0,
         parameters=1234,
         bytes=5678,

@@ -88,6 +88,9 @@ def _fault(error: ErrorDetails) -> str:
             return f"expected JSON, found something else ({error['ctx']['error']})"
         case "missing":
             return f"expected the key {where}, found none"
+        case "unknown_key":
+            first, *_ = error["ctx"]["unknown"]
+            return f"unknown key {where}.{first}"
         case "unexpected_keyword_argument" | "extra_forbidden":
             return f"unknown key {where}"
         case _:

@@ -32,6 +32,7 @@ from millrace.artifacts.scoring import Scoring
 from millrace.artifacts.signature import Signature
 from millrace.artifacts.statistics import Statistics
 from millrace.artifacts.training import History, Training
+from millrace.config.models import ModelConfig
 from millrace.results import ConvertedFolder, RawFolder, Results, RunFolder, TrainingFolder
 
 PAGE = Path("docs/reference/artifacts.md")
@@ -141,6 +142,8 @@ def _type(hint: Any, optional: bool = False) -> str:
     if hint in NAMES:
         return NAMES[hint]
     arguments = get_args(hint)
+    if arguments and all(_is_model(argument) for argument in arguments):
+        return "[model](config.md#models-of-kind-linear)"
     if get_origin(hint) is list:
         return f"list of {_type(arguments[0])}"
     if get_origin(hint) is dict:
@@ -148,6 +151,10 @@ def _type(hint: Any, optional: bool = False) -> str:
     if get_origin(hint) is tuple:
         return f"[{', '.join(_type(argument) for argument in arguments)}]"
     return " or ".join(_type(argument) for argument in arguments)
+
+
+def _is_model(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, ModelConfig)
 
 
 def _anchor(class_: type) -> str:

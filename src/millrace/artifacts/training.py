@@ -5,20 +5,63 @@ from pathlib import Path
 from typing import Self
 
 from millrace.artifacts import tables
-from millrace.artifacts.records import Artifact, Record, Settings
+from millrace.artifacts.records import Artifact, Record
+from millrace.config.built import BuiltModel
+from millrace.config.tuning import Trial
 
 
 @dataclass(frozen=True)
-class Trial(Record):
-    """What a search tried.
+class Started(Record):
+    """Which weights came from another model, as TensorFlow 1 left it.
 
     Attributes:
-        number: which of its trials it is, from 0.
-        settings: what it changed of the model's settings, by dotted key.
+        source: the path of that model.
+        taken: its variables that the weights are from.
+        left: its other variables.
+        misfits: what did not fit of a variable that the training could not start from, by name.
+        vocabularies: by feature, how many `values` it has, and how many `of the old model`.
     """
 
-    number: int
-    settings: Settings
+    source: str
+    taken: list[str]
+    left: list[str]
+    misfits: dict[str, str] | None = None
+    vocabularies: dict[str, dict[str, int]] | None = None
+
+
+@dataclass(frozen=True)
+class Recipe(Record):
+    """What decides on a training's result, as it holds for one model.
+
+    Attributes:
+        batch_size: the global batch size, whatever the number of replicas.
+        epochs: at most so many.
+        patience: stop after so many epochs in which `monitor` did not improve.
+        monitor: the metric of the validation examples that picks the best epoch.
+        learning_rate: of the first step.
+        schedule: `constant`, or `cosine`, which falls to 0 over `epochs`.
+        weight_decay: of the matrices alone, times the learning rate, each step.
+        clip_norm: the largest norm of all gradients together; 0 for no limit.
+        moving_average: the largest decay of the moving average of the weights; 0 for none.
+        class_weight: `none`, `balanced`, or a weight by class.
+        buffer_rows: how many training examples are in memory at once.
+        precision: `float32`, or a Keras policy of mixed precision.
+        jit: whether XLA compiles the training's steps.
+    """
+
+    batch_size: int
+    epochs: int
+    patience: int
+    monitor: str
+    learning_rate: float
+    schedule: str
+    weight_decay: float
+    clip_norm: float
+    moving_average: float
+    class_weight: str | dict[str, int | float] = "none"
+    buffer_rows: int = 1_000_000
+    precision: str = "float32"
+    jit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +70,9 @@ class Training(Artifact):
 
     Attributes:
         model: the run, such as `tabm/seeds/1`.
-        settings: the model's settings in full, from which it is built again.
+        settings: the model's settings in full, from which it is built again; with the size of the
+            trees' `forest`, the `sha256` of the user's code, the settings of an ensemble's
+            `members`.
         seed: what fixed its random draws; of a model that is adopted whole there is none.
         trial: what the search that found the settings changed.
         started: which weights came from another model, as TensorFlow 1 left it.
@@ -41,11 +86,11 @@ class Training(Artifact):
     """
 
     model: str
-    settings: Settings
+    settings: BuiltModel
     seed: int | None = None
     trial: Trial | None = None
-    started: Settings | None = None
-    training: Settings | None = None
+    started: Started | None = None
+    training: Recipe | None = None
     parameters: int
     bytes: int
     epochs: int

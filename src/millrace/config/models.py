@@ -17,7 +17,11 @@ from millrace.config.values import (
     Number,
     Section,
     Some,
+    plain_form,
 )
+
+# What a model's config says about its runs; the rest is about the model.
+ABOUT_RUNS = ("seeds", "ensemble")
 
 KINDS = ("linear", "dnn", "wide_deep", "dcn", "tabm", "boosted_trees", "custom", "tf1")
 DEFAULT_KINDS: Any = ["linear", "wide_deep", "boosted_trees", "tabm"]
@@ -74,6 +78,10 @@ class TrainedConfig(ModelConfig):
         "is trained with the best; `tuned.yaml` beside its weights has them in the form of this "
         "file.",
     )
+
+    def json_form(self) -> Any:
+        """Returns the settings of one run, without what is about several."""
+        return {key: x for key, x in plain_form(self).items() if key not in ABOUT_RUNS}
 
 
 class NetworkConfig(TrainedConfig):
@@ -274,7 +282,16 @@ class _NamedByKind:
 Models: TypeAlias = Annotated[Mapping[ModelName, Model], Field(min_length=1), _NamedByKind()]
 
 
-def is_trained(model: Model) -> bool:
+def adopted(model: ModelConfig) -> AdoptConfig | None:
+    """Returns the Estimator whose variables are all of a model, None where it has its own."""
+    return model.adopt if isinstance(model, EstimatorConfig) else None
+
+
+def warm_start(model: ModelConfig) -> WarmStartConfig | None:
+    """Returns the old model from whose weights the training starts, None without one."""
+    return model.warm_start if isinstance(model, WarmStarted | MappedNetwork) else None
+
+
+def is_trained(model: ModelConfig) -> bool:
     """Returns whether Millrace trains a model, rather than taking an old one as it is."""
-    adopted = isinstance(model, EstimatorConfig) and model.adopt is not None
-    return not (adopted or isinstance(model, Tf1Config))
+    return not (adopted(model) or isinstance(model, Tf1Config))

@@ -14,20 +14,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 
 from millrace.config import tuning
+from millrace.config.built import Ensemble
 from millrace.config.job import JobConfig
-from millrace.config.models import Model, TrainedConfig
+from millrace.config.models import Model, ModelConfig, TrainedConfig
+from millrace.config.tuning import Trial
 from millrace.config.values import plain_form
 from millrace.errors import MillraceError
 from millrace.results import Results
-
-# What a model's config says about its runs; the rest is about the model.
-ABOUT_RUNS = ("seeds", "ensemble")
 
 
 @dataclass(frozen=True)
@@ -114,14 +112,14 @@ class Settled:
     """What a run is trained with.
 
     Attributes:
-        settings: those of the model, as training.json records them.
-        trial: where a search found the settings: its `number`, and what it changed; else empty.
-        tuned: the model with these settings as YAML, to be put into a config; else empty.
+        settings: those of the model.
+        trial: the trial that has them, where a search found them.
+        tuned: the model with these settings as YAML, to be put into a config; "" without a search.
     """
 
-    settings: dict[str, Any]
-    trial: dict[str, Any]
-    tuned: str
+    settings: ModelConfig
+    trial: Trial | None = None
+    tuned: str = ""
 
 
 def settle(job: JobConfig, run: Run, models: Path) -> Settled:
@@ -133,22 +131,18 @@ def settle(job: JobConfig, run: Run, models: Path) -> Settled:
         models: the folder of all runs, those done that `run.after` names.
     """
     model = job.models[run.model]
-    settings = plain_form(model)
-    trial: dict[str, Any] = {}
-    tuned = ""
     if run.ensemble:
-        return Settled({"kind": "ensemble", "seeds": settings["seeds"]}, trial, tuned)
-    if isinstance(model, TrainedConfig) and model.tune:
-        del settings["tune"]
-        if run.rung == 0:
-            trial = tuning.proposed(model.tune, job.seed, run.place)
-        else:
-            assert run.after, "the settings come from the rung below"
-            trial = tuning.best(models / run.after)[run.place]
-        settings = tuning.override(settings, trial["settings"])
-        tuned = yaml.safe_dump({"models": {run.model: settings}}, sort_keys=False)
-    settings = {key: value for key, value in settings.items() if key not in ABOUT_RUNS}
-    return Settled(settings, trial, tuned)
+        return Settled(Ensemble())
+    if not (isinstance(model, TrainedConfig) and model.tune):
+        return Settled(model)
+    if run.rung == 0:
+        trial = tuning.proposed(model.tune, job.seed, run.place)
+    else:
+        assert run.after, "the settings come from the rung below"
+        trial = tuning.best(models / run.after)[run.place]
+    settings = tuning.override(plain_form(model.changed(tune=None)), trial.settings)
+    tuned = yaml.safe_dump({"models": {run.model: settings}}, sort_keys=False)
+    return Settled(type(model).model_validate(settings), trial, tuned)
 
 
 def fold_rows(labels: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:

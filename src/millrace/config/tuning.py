@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from millrace.config.models import RangeConfig, TuneConfig
 from millrace.errors import MillraceError
@@ -32,20 +33,38 @@ def rungs(trials: int) -> list[int]:
     return sizes
 
 
-def proposed(search: TuneConfig, seed: int, number: int) -> dict[str, Any]:
-    """Returns a trial: its `number`, from 0, and its `settings` by dotted key.
+Setting: TypeAlias = str | int | float | bool | list[str | int | float | bool] | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a search tried.
+
+    Attributes:
+        number: which of its trials it is, from 0.
+        settings: what it changed of the model's settings, by dotted key.
+    """
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = {"extra": "forbid", "strict": True}
+
+    number: int
+    settings: dict[str, Setting]
+
+
+def proposed(search: TuneConfig, seed: int, number: int) -> Trial:
+    """Returns a trial.
 
     Args:
         search: `tune` of a model.
         seed: the config's.
-        number: which of the trials.
+        number: which of the trials, from 0.
     """
     from scipy.stats import qmc  # takes a second to import, and planning has no need of it
 
     space = search.space
     point = qmc.Halton(len(space), rng=seed).random(number + 1)[number].tolist()
     values = (_at(values, place) for values, place in zip(space.values(), point, strict=True))
-    return {"number": number, "settings": dict(zip(space, values, strict=True))}
+    return Trial(number, dict(zip(space, values, strict=True)))
 
 
 def _at(values: tuple[Any, ...] | RangeConfig, place: float) -> Any:
@@ -60,24 +79,24 @@ def _at(values: tuple[Any, ...] | RangeConfig, place: float) -> Any:
     return min(math.floor(value), high) if whole else float(f"{value:.4g}")
 
 
-def best(rung: Path) -> list[dict[str, Any]]:
-    """Returns the trials of a rung, the lowest validation loss first, as `proposed` gives them.
+def best(rung: Path) -> list[Trial]:
+    """Returns the trials of a rung, the lowest validation loss first.
 
     Raises MillraceError when none of them has a loss.
     """
     trained = [read_json(path) for path in rung.glob("*/training/training.json")]
-    there = [(x["val_loss"], x["trial"]) for x in trained if x["val_loss"] is not None]
+    there = [(x["val_loss"], Trial(**x["trial"])) for x in trained if x["val_loss"] is not None]
     if not there:
         raise MillraceError(
             f"{rung}: expected a trial whose loss stays finite, found none.",
             note="leave out the highest learning rates of the space.",
         )
-    ranked = sorted(there, key=lambda x: (x[0], x[1]["number"]))
+    ranked = sorted(there, key=lambda x: (x[0], x[1].number))
     # Where fewer are left than go on, the best goes on more than once.
     return [trial for _, trial in ranked] + [ranked[0][1]] * (len(trained) - len(ranked))
 
 
-def override(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def override(settings: dict[str, Any], changes: Mapping[str, Setting]) -> dict[str, Any]:
     """Returns a copy of nested settings with other values under dotted keys."""
     changed = dict(settings)
     for key, value in changes.items():

@@ -89,6 +89,15 @@ class Section(BaseModel):
         """Returns a copy with other values, which are trusted to be valid."""
         return self.model_copy(update=values)
 
+    @classmethod
+    def extending(cls, section: "Section", **values: Any) -> Self:
+        """Returns a section of a subclass, with further values, which are trusted to be valid."""
+        return cls.model_construct(**vars(section), **values)
+
+    def json_form(self) -> Any:
+        """Returns what an artifact has of the section; see `millrace.files.json_fields`."""
+        return plain_form(self)
+
 
 def _within_float32(value: int | float) -> int | float:
     if not abs(value) <= FLOAT32_MAX:  # neither is NaN

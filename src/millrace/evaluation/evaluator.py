@@ -104,7 +104,7 @@ def evaluate(
     trained = Training.load(TrainingFolder(training).description)
     written = Metrics(
         model=run.name,
-        kind=trained.settings["kind"],
+        kind=trained.settings.kind,
         task=task.kind,
         split=split,
         fold=run.fold,

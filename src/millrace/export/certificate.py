@@ -16,7 +16,6 @@ from millrace.artifacts.conversion import Conversion, Converted
 from millrace.artifacts.parity import NotReached, Parity, RuntimeParity
 from millrace.artifacts.signature import Signature
 from millrace.config.job import JobConfig
-from millrace.config.values import plain_form
 from millrace.errors import MillraceError
 from millrace.export import parity, raw_cells, runtimes
 from millrace.features.raw_row import RawColumn, draw_rows, raw_columns, read_cells
@@ -159,8 +158,7 @@ def _judge_stored(
         learned.task,
         threshold,
     )
-    settings = plain_form(job.models[model])
-    unseen, proofs = models.prove(settings, learned, stored, real, threshold)
+    unseen, proofs = models.prove(job.models[model], learned, stored, real, threshold)
     return unseen, judged, proofs
 
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from millrace.files import read_json
+from millrace.artifacts.training import Started, Training
+from millrace.config.built import BuiltModel
+from millrace.config.models import ModelConfig, adopted, warm_start
+from millrace.config.training import TrainingConfig
 from millrace.results import TrainingFolder
 
 if TYPE_CHECKING:
@@ -78,23 +81,23 @@ PROOF = "millrace.tf1.proof:prove"
 WARM_START = "millrace.tf1.adoption:start"
 
 
-def trainer(settings: Mapping[str, Any]) -> Any:
+def trainer(settings: ModelConfig) -> Any:
     """Returns the `millrace.training.trainers.Trainer` of a model's settings."""
-    kind = KINDS[settings["kind"]]
-    return _function(kind.adopter if "adopt" in settings else kind.trainer)
+    kind = KINDS[settings.kind]
+    return _function(kind.adopter if adopted(settings) else kind.trainer)
 
 
-def is_trained_by_batches(settings: Mapping[str, Any]) -> bool:
+def is_trained_by_batches(settings: ModelConfig) -> bool:
     """Whether a loop over batches trains the model, which several processes can share."""
-    return KINDS[settings["kind"]].by_batches and "adopt" not in settings
+    return KINDS[settings.kind].by_batches and not adopted(settings)
 
 
-def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
+def build(settings: ModelConfig, spec: EncodedSpec, task: Task) -> keras.Model:
     """Builds an untrained model.
 
     Args:
-        settings: one entry of the completed config's `models`; or of kind `ensemble`, which has
-            those of each of its `members`.
+        settings: those of a model of the completed config; of trees, of the user's code and of an
+            ensemble those that training found, see `millrace.config.built`.
         spec: what an encoded example holds.
         task: what is predicted.
 
@@ -107,17 +110,17 @@ def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Mode
 
 
 def start(
-    model: keras.Model, settings: Mapping[str, Any], preprocessing: Preprocessing
-) -> dict[str, Any]:
-    """Gives a new model the weights that `warm_start` names; returns what was taken, or nothing."""
-    if "warm_start" not in settings:
-        return {}
-    told: dict[str, Any] = _function(WARM_START)(model, settings, preprocessing)
-    return told
+    model: keras.Model, settings: ModelConfig, preprocessing: Preprocessing
+) -> Started | None:
+    """Gives a new model the weights that `warm_start` names; returns what was taken, if it does."""
+    if not warm_start(settings):
+        return None
+    started: Started = _function(WARM_START)(model, settings, preprocessing)
+    return started
 
 
 def prove(
-    settings: Mapping[str, Any],
+    settings: ModelConfig,
     preprocessing: Preprocessing,
     raw: Mapping[str, np.ndarray],
     predictions: np.ndarray,
@@ -142,16 +145,21 @@ def prove(
     return found
 
 
-def pinned(settings: dict[str, Any]) -> dict[str, Any]:
-    """Returns the settings with what says which code the model is, where that is not ours."""
-    of_kind = getattr(_module(settings), "pinned", None)
-    return of_kind(settings) if of_kind else settings
+def pinned(settings: ModelConfig) -> BuiltModel:
+    """Returns the settings from which a model that learns by batches is built again.
+
+    Where its code is not ours, they say which code it is.
+    """
+    of_kind: Any = getattr(_module(settings), "pinned", lambda same: same)
+    built: BuiltModel = of_kind(settings)
+    return built
 
 
-def training_defaults(settings: dict[str, Any], rows: int) -> dict[str, Any]:
+def training_defaults(settings: ModelConfig, rows: int) -> TrainingConfig:
     """Returns the settings of `training` that suit a model, for so many examples."""
     of_kind = getattr(_module(settings), "training_defaults", None)
-    return of_kind(settings, rows) if of_kind else {}
+    found: TrainingConfig = of_kind(settings, rows) if of_kind else TrainingConfig()
+    return found
 
 
 def load(preprocessing: Path, training: Path) -> Predictor:
@@ -166,14 +174,14 @@ def load(preprocessing: Path, training: Path) -> Predictor:
     """
     from millrace.features.preprocessing import Preprocessing
 
-    description = read_json(TrainingFolder(training).description)
-    load_kind = _function(KINDS[description["settings"]["kind"]].load)
+    description = Training.load(TrainingFolder(training).description)
+    load_kind = _function(KINDS[description.settings.kind].load)
     predictor: Predictor = load_kind(description, training, Preprocessing.load(preprocessing))
     return predictor
 
 
-def _module(settings: Mapping[str, Any]) -> Any:
-    return importlib.import_module(KINDS[settings["kind"]].module)
+def _module(settings: ModelConfig) -> Any:
+    return importlib.import_module(KINDS[settings.kind].module)
 
 
 def _function(name: str) -> Any:

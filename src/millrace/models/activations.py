@@ -6,13 +6,18 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from millrace.config.models import HiddenLayers, adopted, warm_start
 from millrace.models.dropout import Dropout
 
 HALF_WIDTH = 0.05
 
 
 def activated(
-    x: keras.KerasTensor, settings: dict[str, Any], layer: int, half_width: float = HALF_WIDTH
+    x: keras.KerasTensor,
+    settings: HiddenLayers,
+    layer: int,
+    half_width: float = HALF_WIDTH,
+    members: int = 1,
 ) -> keras.KerasTensor:
     """Returns a hidden layer's outputs behind its activation, and its dropout where it has any.
 
@@ -23,16 +28,16 @@ def activated(
         settings: of the model.
         layer: its number, from 0.
         half_width: of SmeLU's corner.
+        members: how many predictors share the layer.
     """
-    kind = settings["activation"]
+    kind: str = settings.activation
     if kind == "auto":
-        kind = "relu" if {"adopt", "warm_start"} & set(settings) else "smelu"
+        kind = "relu" if adopted(settings) or warm_start(settings) else "smelu"
     name = f"activation_{layer}"
     bend = SmeLU(half_width, name=name) if kind == "smelu" else layers.Activation(kind, name=name)
     x = bend(x)
-    if settings["dropout"] > 0:
-        members = settings.get("members", 1)
-        x = Dropout(settings["dropout"], members, name=f"dropout_{layer}")(x)
+    if settings.dropout > 0:
+        x = Dropout(settings.dropout, members, name=f"dropout_{layer}")(x)
     return x
 
 

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import ydf
 
+from millrace.config.built import TrainedTrees
+from millrace.config.models import BoostedTreesConfig
 from millrace.errors import MillraceError
 from millrace.features.encoded import Encoded
 from millrace.features.preprocessing import EncodedSpec
@@ -37,20 +39,20 @@ class Fitted:
     """
 
     model: keras.Model
-    settings: dict[str, Any]
+    settings: TrainedTrees
     history: list[dict[str, float]]
     best: int
 
 
-def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
-    """Builds the model without its trees, of the shape `settings["forest"]` that `fit` found."""
+def build(settings: TrainedTrees, spec: EncodedSpec, task: Task) -> keras.Model:
+    """Builds the model without its trees, of the shape `settings.forest` that `fit` found."""
     inputs = encoded_inputs(spec)
-    forest = Forest(spec, task.outputs, settings["forest"], name="forest")
+    forest = Forest(spec, task.outputs, settings.forest, name="forest")
     return keras.Model(inputs, forest(inputs), name="boosted_trees")
 
 
 def fit(
-    settings: dict[str, Any],
+    settings: BoostedTreesConfig,
     spec: EncodedSpec,
     task: Task,
     data: tuple[Encoded, Encoded],
@@ -73,14 +75,14 @@ def fit(
     table = Table(spec, data[0])
     trained = train(settings, table, task, data, seed, weights)
     nodes = flatten(trained, table, task)
-    settings = {**settings, "forest": nodes.shape}
-    model = build(settings, spec, task)
+    built = TrainedTrees.extending(settings, forest=nodes.shape)
+    model = build(built, spec, task)
     model.set_weights(nodes.arrays)
     history = [
         {"loss": _loss(task, x.training_evaluation), "val_loss": _loss(task, x.evaluation)}
         for x in trained.training_logs()
     ]
-    return Fitted(model, settings, history, trained.num_trees() // task.outputs)
+    return Fitted(model, built, history, trained.num_trees() // task.outputs)
 
 
 def _loss(task: Task, evaluation: Any) -> float:
@@ -104,9 +106,9 @@ class Table:
         self.missing = find_missing_places(spec)
         self.known = [np.unique(ids) for ids in self._ids(training)]
 
-    def columns(self, examples: Encoded) -> dict[str, Any]:
+    def columns(self, examples: Encoded) -> dict[str, np.ndarray]:
         """Returns the columns of encoded examples."""
-        columns: dict[str, Any] = {}
+        columns: dict[str, np.ndarray] = {}
         for place in range(len(self.spec.numbers)):
             x = examples.inputs["numbers"][:, place]
             if place in self.missing:
@@ -152,7 +154,7 @@ class Table:
 
 
 def train(
-    settings: dict[str, Any],
+    settings: BoostedTreesConfig,
     table: Table,
     task: Task,
     data: tuple[Encoded, Encoded],
@@ -169,11 +171,11 @@ def train(
         label_classes=None if regression else [str(i) for i in range(max(2, task.outputs))],
         features=table.features,
         weights=None if weights is None else "weight",
-        num_trees=settings["trees"],
-        shrinkage=float(settings["learning_rate"]),
-        max_depth=settings["max_depth"],
-        min_examples=settings["min_examples"],
-        num_candidate_attributes_ratio=float(settings["columns"]),
+        num_trees=settings.trees,
+        shrinkage=float(settings.learning_rate),
+        max_depth=settings.max_depth,
+        min_examples=settings.min_examples,
+        num_candidate_attributes_ratio=float(settings.columns),
         # The gain of LightGBM and XGBoost; on small tables it lowered the validation error by 2 %.
         # YDF cannot seek conditions on sets by it.
         use_hessian_gain=all(entry.length == 1 for entry in table.spec.ids),

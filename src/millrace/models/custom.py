@@ -16,6 +16,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from millrace.config.built import PinnedCustom
+from millrace.config.models import CustomConfig
 from millrace.errors import MillraceError
 from millrace.features.preprocessing import EncodedSpec
 from millrace.features.tasks import Task
@@ -23,20 +25,21 @@ from millrace.models.input_layers import DenseFeatures, encoded_inputs
 from millrace.user_code import checksum, failure, function
 
 
-def pinned(settings: dict[str, Any]) -> dict[str, Any]:
+def pinned(settings: CustomConfig) -> PinnedCustom:
     """Returns the settings with the checksum of the file, which `build` checks from then on."""
-    return {**settings, "sha256": checksum(settings["path"], "models")}
+    return PinnedCustom.extending(settings, sha256=checksum(settings.path, "models"))
 
 
-def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
+def build(settings: CustomConfig, spec: EncodedSpec, task: Task) -> keras.Model:
     """Builds the model; see `millrace.models.build`.
 
     Raises:
         MillraceError: there is no such file or function, the file is another one than that of the
             training, the function fails, or what it returns is no model that fits the task.
     """
-    path = settings["path"]
-    if "sha256" in settings and checksum(path, "models") != settings["sha256"]:
+    path = settings.path
+    changed = isinstance(settings, PinnedCustom) and checksum(path, "models") != settings.sha256
+    if changed:
         raise MillraceError(
             f"{path}: expected the file with which the model was trained, found a changed one.",
             note="train the model again.",

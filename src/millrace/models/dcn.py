@@ -4,24 +4,23 @@ A cross layer computes x0 ⊙ (U Vᵀ x + b) + x, so that l layers hold the prod
 features; U and V, of low rank, keep it small.
 """
 
-from typing import Any
-
 import keras
 from keras import layers
 
+from millrace.config.models import DcnConfig
 from millrace.features.preprocessing import EncodedSpec
 from millrace.features.tasks import Task
 from millrace.models.dnn import hidden_layers
 from millrace.models.input_layers import DenseFeatures, encoded_inputs
 
 
-def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
+def build(settings: DcnConfig, spec: EncodedSpec, task: Task) -> keras.Model:
     """Builds the model; see `millrace.models.build`."""
     inputs = encoded_inputs(spec)
     x0 = DenseFeatures(spec, name="dense_features")(inputs)
     crossed = x0
-    for layer in range(settings["cross_layers"]):
-        crossed = cross(x0, crossed, settings["rank"], f"cross_{layer}")
+    for layer in range(settings.cross_layers):
+        crossed = cross(x0, crossed, settings.rank, f"cross_{layer}")
     deep = hidden_layers(x0, settings)
     both = layers.Concatenate(name="cross_and_deep")([crossed, deep])
     return keras.Model(inputs, layers.Dense(task.outputs, name="logits")(both), name="dcn")

@@ -1,19 +1,18 @@
 """An ensemble: models that were trained apart, as one model with all their members."""
 
-from typing import Any
-
 import keras
 from keras import layers
 
 from millrace import models
+from millrace.config.built import Ensemble
 from millrace.features.preprocessing import EncodedSpec
 from millrace.features.tasks import Task
 from millrace.models.input_layers import encoded_inputs
 
 
-def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
+def build(settings: Ensemble, spec: EncodedSpec, task: Task) -> keras.Model:
     """Builds the model of untrained members; see `millrace.models.build`."""
-    return join([models.build(member, spec, task) for member in settings["members"]], spec)
+    return join([models.build(member, spec, task) for member in settings.members], spec)
 
 
 def join(trained: list[keras.Model], spec: EncodedSpec) -> keras.Model:

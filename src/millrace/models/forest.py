@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from millrace.config.built import ForestShape
 from millrace.errors import MillraceError
 from millrace.features.preprocessing import EncodedSpec
 
@@ -59,14 +60,14 @@ class Nodes:
     depth: int
 
     @property
-    def shape(self) -> dict[str, Any]:
-        """What a `Forest` must know to be built, as JSON."""
-        return {
-            "nodes": len(self.values),
-            "trees": len(self.roots),
-            "depth": self.depth,
-            "sets": [table.shape[1] for table in self.sets],
-        }
+    def shape(self) -> ForestShape:
+        """What a `Forest` must know to be built."""
+        return ForestShape(
+            nodes=len(self.values),
+            trees=len(self.roots),
+            depth=self.depth,
+            sets=tuple(table.shape[1] for table in self.sets),
+        )
 
     @property
     def arrays(self) -> list[np.ndarray]:
@@ -115,17 +116,15 @@ class Forest(layers.Layer):
     Nothing in it learns; its weights are the arrays of `Nodes`.
     """
 
-    def __init__(
-        self, spec: EncodedSpec, outputs: int, shape: dict[str, Any], **kwargs: Any
-    ) -> None:
+    def __init__(self, spec: EncodedSpec, outputs: int, shape: ForestShape, **kwargs: Any) -> None:
         super().__init__(trainable=False, **kwargs)
         self.spec, self.outputs, self.shape = spec, outputs, shape
         self.missing = missing_places(spec)
-        self.width = first_columns(spec, [*shape["sets"], 0])[-1]
+        self.width = first_columns(spec, [*shape.sets, 0])[-1]
 
     def build(self, input_shape: Any) -> None:
         """Makes room for the nodes."""
-        nodes, trees = self.shape["nodes"], self.shape["trees"]
+        nodes, trees = self.shape.nodes, self.shape.trees
         self.columns = self._add("columns", (nodes,), "int32")
         self.thresholds = self._add("thresholds", (nodes,), "float32")
         self.children = self._add("children", (2 * nodes,), "int32")
@@ -134,9 +133,7 @@ class Forest(layers.Layer):
         self.initial = self._add("initial", (self.outputs,), "float32")
         self.sets = {
             place: self._add(f"sets_{place}", (entry.cardinality, count), "float32")
-            for place, (entry, count) in enumerate(
-                zip(self.spec.ids, self.shape["sets"], strict=True)
-            )
+            for place, (entry, count) in enumerate(zip(self.spec.ids, self.shape.sets, strict=True))
             if count
         }
         self.built = True
@@ -150,10 +147,10 @@ class Forest(layers.Layer):
         """Returns the logits."""
         rows = tf.range(tf.shape(next(iter(inputs.values())))[0])[:, None]
         node = tf.zeros_like(rows) + tf.convert_to_tensor(self.roots)[None, :]
-        if self.shape["depth"]:
+        if self.shape.depth:
             node = self._walk(node, rows, inputs)
         leaves = tf.gather(tf.convert_to_tensor(self.values), node)
-        leaves = tf.reshape(leaves, [-1, self.shape["trees"] // self.outputs, self.outputs])
+        leaves = tf.reshape(leaves, [-1, self.shape.trees // self.outputs, self.outputs])
         return tf.reduce_sum(leaves, axis=1) + tf.convert_to_tensor(self.initial)
 
     def _walk(self, node: tf.Tensor, rows: tf.Tensor, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -164,7 +161,7 @@ class Forest(layers.Layer):
         )
         # Flat, because gathering within rows (batch_dims) crashes TF.js' wasm backend.
         values, starts = tf.reshape(row, [-1]), rows * self.width
-        for _ in range(self.shape["depth"]):
+        for _ in range(self.shape.depth):
             value = tf.gather(values, starts + tf.gather(columns, node))
             second = tf.greater_equal(value, tf.gather(thresholds, node))
             node = tf.gather(children, node * 2 + tf.cast(second, tf.int32))

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from millrace import models
+from millrace.artifacts.training import Training
 from millrace.errors import MillraceError
 from millrace.features import encoded
 from millrace.features.permuted_rows import PermutedRows
@@ -88,7 +89,7 @@ def _in_batches(call: Any, columns: dict[str, tf.Tensor]) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def load(description: dict[str, Any], training: Path, learned: Preprocessing) -> KerasPredictor:
+def load(description: Training, training: Path, learned: Preprocessing) -> KerasPredictor:
     """Loads a trained model behind its feature columns.
 
     Args:
@@ -101,11 +102,11 @@ def load(description: dict[str, Any], training: Path, learned: Preprocessing) ->
     """
     weights = TrainingFolder(training).weights
     try:
-        model = models.build(description["settings"], learned.spec, learned.task)
+        model = models.build(description.settings, learned.spec, learned.task)
         model.load_weights(weights)
     except (OSError, ValueError, KeyError) as error:
         raise MillraceError(
-            f"{weights}: expected the weights of model {description['model']!r}, found something "
+            f"{weights}: expected the weights of model {description.model!r}, found something "
             f"else ({str(error).splitlines()[0]}).",
             note="train the model again.",
         ) from None

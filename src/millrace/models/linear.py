@@ -6,17 +6,19 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from millrace.config.models import LinearConfig
+from millrace.config.training import TrainingConfig
 from millrace.features.preprocessing import EncodedSpec
 from millrace.features.tasks import Task
 from millrace.models.input_layers import DenseFeatures, encoded_inputs, weighted_ids
 
 
-def training_defaults(settings: dict[str, Any], rows: int) -> dict[str, Any]:
+def training_defaults(settings: LinearConfig, rows: int) -> TrainingConfig:
     """Returns the settings of `training` that suit the model: nothing in it saturates."""
-    return {"learning_rate": 0.01, "moving_average": 0.99, "patience": 4}
+    return TrainingConfig(learning_rate=0.01, moving_average=0.99, patience=4)
 
 
-def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
+def build(settings: LinearConfig, spec: EncodedSpec, task: Task) -> keras.Model:
     """Builds the model; see `millrace.models.build`."""
     inputs = encoded_inputs(spec)
     return keras.Model(inputs, Linear(spec, task.outputs, name="linear")(inputs), name="linear")

@@ -13,6 +13,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from millrace.config.models import TabmConfig
+from millrace.config.training import TrainingConfig
 from millrace.features.preprocessing import EncodedSpec
 from millrace.features.tasks import Task
 from millrace.models.activations import activated
@@ -25,7 +27,7 @@ SMALL_TABLE = 20_000
 WORTH_COMPILING = 25_000
 
 
-def training_defaults(settings: dict[str, Any], rows: int) -> dict[str, Any]:
+def training_defaults(settings: TabmConfig, rows: int) -> TrainingConfig:
     """Returns the settings of `training` that suit the model, for so many training examples.
 
     A high rate that stays, with the weights averaged: in the first epochs the average already
@@ -35,20 +37,20 @@ def training_defaults(settings: dict[str, Any], rows: int) -> dict[str, Any]:
     """
     patience = 12 if rows < SMALL_TABLE else 3
     gpus = tf.config.list_physical_devices("GPU")
-    jit = rows >= WORTH_COMPILING and not settings["dropout"] and not gpus
-    return {"learning_rate": 0.005, "moving_average": 0.998, "patience": patience, "jit": jit}
+    jit = rows >= WORTH_COMPILING and not settings.dropout and not gpus
+    return TrainingConfig(learning_rate=0.005, moving_average=0.998, patience=patience, jit=jit)
 
 
-def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
+def build(settings: TabmConfig, spec: EncodedSpec, task: Task) -> keras.Model:
     """Builds the model; see `millrace.models.build`. Its logits are [n, members, outputs]."""
     inputs = encoded_inputs(spec)
-    features = DenseFeatures(with_bins(spec, settings["dimension"]), name="dense_features")
-    members, (first, *others) = settings["members"], settings["hidden_units"]
+    features = DenseFeatures(with_bins(spec, settings.dimension), name="dense_features")
+    members, (first, *others) = settings.members, settings.hidden_units
     x = MemberDense(members, features.widths, first, name="hidden_0")(features(inputs))
-    x = activated(x, settings, 0, HALF_WIDTH)
+    x = activated(x, settings, 0, HALF_WIDTH, members)
     for layer, units in enumerate(others, start=1):
         x = layers.Dense(units, kernel_initializer=kernel(), name=f"hidden_{layer}")(x)
-        x = activated(x, settings, layer, HALF_WIDTH)
+        x = activated(x, settings, layer, HALF_WIDTH, members)
     logits = MemberLogits(members, task.outputs, name="logits")(x)
     return keras.Model(inputs, logits, name="tabm")
 

@@ -4,11 +4,10 @@ The wide part remembers single ids and crosses, the deep part generalizes by emb
 DNNLinearCombinedClassifier and -Regressor.
 """
 
-from typing import Any
-
 import keras
 from keras import layers
 
+from millrace.config.models import WideDeepConfig
 from millrace.features.preprocessing import EncodedSpec
 from millrace.features.tasks import Task
 from millrace.models.dnn import hidden_layers
@@ -16,7 +15,7 @@ from millrace.models.input_layers import DenseFeatures, encoded_inputs
 from millrace.models.linear import Linear
 
 
-def build(settings: dict[str, Any], spec: EncodedSpec, task: Task) -> keras.Model:
+def build(settings: WideDeepConfig, spec: EncodedSpec, task: Task) -> keras.Model:
     """Builds the model; see `millrace.models.build`."""
     inputs = encoded_inputs(spec)
     wide = Linear(spec, task.outputs, name="wide")(inputs)

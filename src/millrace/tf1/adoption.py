@@ -6,12 +6,14 @@ here such values have ids of their own, whose weights become zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
+from millrace.artifacts.training import Started
+from millrace.config.models import ModelConfig, adopted
+from millrace.config.tf1 import WarmStartConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns import Categorical, CategoricalInput
 from millrace.features.preprocessing import Preprocessing
@@ -20,9 +22,7 @@ from millrace.tf1.old_model import OldModel, Part, first_kernel, indicator, init
 from millrace.tf1.variables import INPUT_LAYER, LINEAR, Variables, name_of
 
 
-def start(
-    model: keras.Model, settings: Mapping[str, Any], learned: Preprocessing
-) -> dict[str, Any]:
+def start(model: keras.Model, settings: ModelConfig, learned: Preprocessing) -> Started:
     """Gives a new model the variables that its settings name, and says which.
 
     `adopt` needs all of them to fit; `warm_start` takes those that do, or with `map` those that it
@@ -32,24 +32,26 @@ def start(
         MillraceError: the old model cannot be read; has, for `adopt`, too many variables, too few,
             or some of another shape; or has, for `warm_start`, none that fit.
     """
-    if not {"adopt", "warm_start"} & set(settings):
-        return {}
     old = OldModel.open(settings, learned)
     variables = old.variables
-    if "map" in old.source:
-        mapping.take(model, old)
+    if isinstance(old.source, WarmStartConfig) and old.source.map:
+        mapping.take(model, old, old.source.map)
     else:
-        _take_by_names_of_estimators(model, settings["kind"], old)
+        _take_by_names_of_estimators(model, settings.kind, old)
     if old.strict:
         require_all(variables, settings)
-    told = {"from": str(variables.path), "taken": variables.taken, "left": variables.left}
-    if old.strict:
-        return told
-    return told | {"misfits": variables.misfits, "vocabularies": old.rows.matched}
+        return Started(str(variables.path), variables.taken, variables.left)
+    return Started(
+        str(variables.path),
+        variables.taken,
+        variables.left,
+        misfits=variables.misfits,
+        vocabularies=old.rows.matched,
+    )
 
 
 def _take_by_names_of_estimators(model: keras.Model, kind: str, old: OldModel) -> None:
-    if "deep" in old.source and kind != "wide_deep":
+    if old.source.deep is not None and kind != "wide_deep":
         raise MillraceError(
             f"deep of {old.variables.path}: expected a wide_deep model, found kind: {kind}.",
             note="`columns` names the features of a model with one part.",
@@ -66,11 +68,11 @@ def _take_by_names_of_estimators(model: keras.Model, kind: str, old: OldModel) -
         )
 
 
-def require_all(variables: Variables, settings: Mapping[str, Any]) -> None:
+def require_all(variables: Variables, settings: ModelConfig) -> None:
     """Raises MillraceError when a checkpoint and a model of a kind do not fit in all variables."""
-    kind = settings["kind"]
+    kind, adopt = settings.kind, adopted(settings)
     # A wide & deep model's columns are not all in both parts: what has no weight adds nothing.
-    optional = LINEAR if kind == "wide_deep" and "columns" not in settings["adopt"] else None
+    optional = LINEAR if kind == "wide_deep" and adopt and adopt.columns is None else None
     missing = [name for name in variables.missing if not (optional and name.startswith(optional))]
     extra = [name for name in variables.left if name not in variables.misfits]
     if missing or extra or variables.misfits:
@@ -154,7 +156,7 @@ def _parts(model: keras.Model, old: OldModel) -> list[Part]:
     dense, columns = model.get_layer("dense_features"), old.columns
     named = old.named("deep" if model.name == "wide_deep" else "columns")
     # Which indicators were in a wide & deep network no variable tells.
-    guessed = model.name == "wide_deep" and "deep" not in old.source
+    guessed = model.name == "wide_deep" and old.source.deep is None
     parts = [
         Part(name_of(columns[number], columns), 1, place, np.array([0]))
         for number, place in dense.places_of_values.items()

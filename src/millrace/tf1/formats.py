@@ -15,6 +15,9 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.python.framework import kernels, op_def_registry
 
+from millrace.config.models import Tf1Config
+from millrace.config.tf1 import AdoptConfig, Tf1Source, WarmStartConfig
+from millrace.config.values import LocalPath
 from millrace.errors import MillraceError
 
 v1 = tf.compat.v1
@@ -41,9 +44,9 @@ class Source:
     where: Path
 
 
-def form_of(settings: Mapping[str, Any]) -> str:
-    """Returns which of FORMS a model's settings name; raises MillraceError when it is not one."""
-    named = [form for form in FORMS if form in settings]
+def form_of(source: Tf1Source | AdoptConfig | WarmStartConfig) -> str:
+    """Returns which of FORMS an old model is in; raises MillraceError when it is not one."""
+    named = [form for form in FORMS if getattr(source, form, None) is not None]
     if len(named) != 1:
         raise MillraceError(
             f"kind: tf1: expected one of {', '.join(FORMS)} to say where the old model is, found "
@@ -53,26 +56,26 @@ def form_of(settings: Mapping[str, Any]) -> str:
     return named[0]
 
 
-def copy(settings: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+def copy(settings: Tf1Config, directory: Path) -> Tf1Config:
     """Copies an old model into a directory; returns the settings that name the copy in it.
 
     Raises MillraceError when the model is not where the settings say.
     """
     form = form_of(settings)
-    path = Path(settings[form])
+    path = Path(getattr(settings, form))
     directory.mkdir(parents=True)
     if form == "saved_model":
         if not (path / "saved_model.pb").is_file():
             raise _not_found(path, form, "a folder with saved_model.pb")
         shutil.copytree(path, directory / "saved_model")
-        return {**settings, form: "saved_model"}
+        return settings.changed(saved_model=LocalPath("saved_model"))
     files = sorted(path.parent.glob(f"{path.name}.*")) if form == "checkpoint" else [path]
     wanted = [Path(f"{path}.index"), Path(f"{path}.meta")] if form == "checkpoint" else [path]
     if lacking := [str(file) for file in wanted if not file.is_file()]:
         raise _not_found(path, form, " and ".join(lacking))
     for file in files:
         shutil.copy(file, directory / file.name)
-    return {**settings, form: path.name}
+    return settings.changed(**{form: LocalPath(path.name)})
 
 
 def _not_found(path: Path, form: str, expected: str) -> MillraceError:
@@ -81,13 +84,13 @@ def _not_found(path: Path, form: str, expected: str) -> MillraceError:
     )
 
 
-def open_source(settings: Mapping[str, Any], directory: Path) -> Source:
+def open_source(settings: Tf1Source, directory: Path) -> Source:
     """Opens a model that `copy` put into a directory.
 
     Raises MillraceError when a signature, tensor, variable or op that it needs does not exist.
     """
     form = form_of(settings)
-    path = directory / settings[form]
+    path = directory / getattr(settings, form)
     session = v1.Session(graph=tf.Graph())
     with session.graph.as_default():
         if form == "saved_model":
@@ -97,23 +100,23 @@ def open_source(settings: Mapping[str, Any], directory: Path) -> Source:
         else:
             _import_checkpoint(session, path)
     placeholders = [op.name for op in session.graph.get_operations() if op.type == "Placeholder"]
-    for key in ("inputs", "output"):
-        if key not in settings:
-            raise MillraceError(
-                f"{path}: expected {key!r} to name tensors of the graph, found nothing.",
-                note=f"the graph's placeholders are {placeholders}.",
-            )
-    inputs = {name: _tensor(session.graph, name, path) for name in settings["inputs"]}
-    return Source(session, inputs, _tensor(session.graph, settings["output"], path), path)
+    if settings.inputs is None or settings.output is None:
+        key = "inputs" if settings.inputs is None else "output"
+        raise MillraceError(
+            f"{path}: expected {key!r} to name tensors of the graph, found nothing.",
+            note=f"the graph's placeholders are {placeholders}.",
+        )
+    inputs = {name: _tensor(session.graph, name, path) for name in settings.inputs}
+    return Source(session, inputs, _tensor(session.graph, settings.output, path), path)
 
 
-def _saved_model(session: Any, path: Path, settings: Mapping[str, Any]) -> Source:
+def _saved_model(session: Any, path: Path, settings: Tf1Source) -> Source:
     with reading(path, "a whole SavedModel with the tag serve"):
         graph_def = read_saved_model(path).meta_graphs[0].graph_def
     _check_ops(graph_def, path)
     with reading(path, "a whole SavedModel with the tag serve"):
         signatures = v1.saved_model.load(session, ["serve"], str(path)).signature_def
-    name = settings["signature"]
+    name = settings.signature
     if name not in signatures:
         raise MillraceError(
             f"{path}: expected a signature {name!r}, found {sorted(signatures)}.",
@@ -125,7 +128,7 @@ def _saved_model(session: Any, path: Path, settings: Mapping[str, Any]) -> Sourc
     }
     outputs = {key: info.name for key, info in signature.outputs.items()}
     usual = [key for key in (*USUAL_OUTPUTS, *outputs) if key in outputs]
-    output = settings.get("output", usual[0])
+    output = usual[0] if settings.output is None else settings.output
     if output not in outputs:
         raise MillraceError(
             f"{path}: expected an output {output!r} of signature {name!r}, found "

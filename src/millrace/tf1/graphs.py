@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from millrace.config.tf1 import Tf1Source
 from millrace.errors import MillraceError
 from millrace.features.feature_columns import Raw
 from millrace.features.raw_row import RawColumn
@@ -38,12 +39,11 @@ class OldGraph:
         self,
         model: str,
         source: Source,
-        settings: Mapping[str, Any],
+        settings: Tf1Source,
         raw: Mapping[str, RawColumn],
     ) -> None:
         self._source = source
-        missing = settings.get("missing", {})
-        mapped = settings.get("inputs", {})
+        missing, mapped = settings.missing, settings.inputs or {}
         self._parsed = _parsed_features(source, mapped, missing)
         fed = {} if self._parsed else source.inputs
         self._feeds = [_feed(name, tensor, mapped, missing) for name, tensor in fed.items()]

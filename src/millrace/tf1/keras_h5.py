@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from millrace.config.tf1 import Tf1Source
 from millrace.errors import MillraceError
 from millrace.features.feature_columns import Raw
 from millrace.features.raw_row import RawColumn
@@ -34,13 +35,13 @@ class OldKeras:
     """
 
     def __init__(
-        self, model: str, path: Path, settings: Mapping[str, Any], raw: Mapping[str, RawColumn]
+        self, model: str, path: Path, settings: Tf1Source, raw: Mapping[str, RawColumn]
     ) -> None:
         self.network = load(path)
         self._path = path
         self.parameters = self.network.count_params()
         self.tracked = [weight.value for weight in self.network.weights]
-        mapped, missing = settings.get("inputs", {}), settings.get("missing", {})
+        mapped, missing = settings.inputs or {}, settings.missing
         self._feeds = tuple(_feed(tensor, mapped, missing) for tensor in self.network.inputs)
         check(model, self._feeds, raw)
         self.columns = tuple(dict.fromkeys(c for feed in self._feeds for c in feed.columns))
@@ -69,7 +70,7 @@ class OldKeras:
 
 def _feed(tensor: Any, mapped: Mapping[str, Any], missing: Mapping[str, Any]) -> Feed:
     columns = mapped.get(tensor.name, tensor.name)
-    names = tuple(columns) if isinstance(columns, list) else (columns,)
+    names = (columns,) if isinstance(columns, str) else tuple(columns)
     fitting = {column: missing[column] for column in names if column in missing}
     return Feed(tensor.name, tf.as_dtype(tensor.dtype), names, len(tensor.shape), fitting)
 

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from millrace.config.tf1 import OldVariable
 from millrace.errors import MillraceError
 from millrace.features.feature_columns import Categorical
 from millrace.models.input_layers import DenseFeatures
@@ -49,17 +50,22 @@ class Target:
         self.weight.assign(whole)
 
 
-def take(model: keras.Model, old: OldModel) -> None:
+def take(model: keras.Model, old: OldModel, wanted: Mapping[str, str | OldVariable]) -> None:
     """Fills the weights that `map` names; each variable has to exist and to fit.
+
+    Args:
+        model: the new model.
+        old: the old one.
+        wanted: `warm_start.map`.
 
     Raises:
         MillraceError: a weight or variable does not exist, has another shape, or it is not known
             which of its rows is which.
     """
     targets = dict(_targets(model, old))
-    for name, entry in old.source["map"].items():
-        given = {"variable": entry} if isinstance(entry, str) else entry
-        where, variable = f"warm_start.map.{name}", given["variable"]
+    for name, entry in wanted.items():
+        given = OldVariable(variable=entry) if isinstance(entry, str) else entry
+        where, variable = f"warm_start.map.{name}", given.variable
         if name not in targets:
             listed = ", ".join(f"{key} {[*target.shape]}" for key, target in targets.items())
             raise MillraceError(
@@ -81,14 +87,14 @@ def take(model: keras.Model, old: OldModel) -> None:
         targets[name].assign(value)
 
 
-def _check_inputs(where: str, given: Mapping[str, Any], needed: bool) -> None:
-    if needed and "inputs" not in given:
+def _check_inputs(where: str, given: OldVariable, needed: bool) -> None:
+    if needed and given.inputs is None:
         raise MillraceError(
             f"{where}: expected `inputs`, the features in the order in which the old network joins "
             "them, found none.",
-            note=f"{FIRST}: {{variable: {given['variable']}, inputs: [FEATURE, …]}}",
+            note=f"{FIRST}: {{variable: {given.variable}, inputs: [FEATURE, …]}}",
         )
-    if "inputs" in given and not needed:
+    if given.inputs is not None and not needed:
         raise MillraceError(
             f"{where}: expected a variable alone, found `inputs` too, which only {FIRST} of a "
             "network over the features has.",
@@ -97,12 +103,12 @@ def _check_inputs(where: str, given: Mapping[str, Any], needed: bool) -> None:
 
 
 def _value(
-    target: Target, model: keras.Model, given: Mapping[str, Any], old: OldModel
+    target: Target, model: keras.Model, given: OldVariable, old: OldModel
 ) -> np.ndarray | None:
     """Returns what a target is filled with, or None when there is no variable of that shape."""
-    variable = given["variable"]
-    if "inputs" in given:
-        parts = [_part(feature, model, old) for feature in given["inputs"]]
+    variable = given.variable
+    if given.inputs is not None:
+        parts = [_part(feature, model, old) for feature in given.inputs]
         return first_kernel(target.weight, variable, parts, old)
     if target.columns:
         value = old.take_rows(variable, target.columns, target.shape[1])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import keras
 import numpy as np
 
+from millrace.config.models import ModelConfig, adopted, warm_start
+from millrace.config.tf1 import AdoptConfig, WarmStartConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns import Bucketized, Categorical, FeatureColumn
 from millrace.features.preprocessing import Preprocessing
@@ -50,22 +52,22 @@ class OldModel:
 
     variables: Variables
     rows: OldRows
-    source: Mapping[str, Any]
+    source: AdoptConfig | WarmStartConfig
     learned: Preprocessing
     strict: bool
 
     @classmethod
-    def open(cls, settings: Mapping[str, Any], learned: Preprocessing) -> Self:
+    def open(cls, settings: ModelConfig, learned: Preprocessing) -> Self:
         """Opens the old model that a new model's settings name.
 
         Raises MillraceError when it cannot be read, or its vocabularies do not fit the features.
         """
-        key = "adopt" if "adopt" in settings else "warm_start"
-        source = settings[key]
-        vocabularies = None if key == "adopt" else source.get("vocabularies", {})
+        source = adopted(settings) or warm_start(settings)
+        assert source, "only a model that names an old one opens it"
+        vocabularies = (source.vocabularies or {}) if isinstance(source, WarmStartConfig) else None
         variables = readers.read(source)
         rows = OldRows(variables, learned, vocabularies)
-        return cls(variables, rows, source, learned, key == "adopt")
+        return cls(variables, rows, source, learned, isinstance(source, AdoptConfig))
 
     @property
     def columns(self) -> Mapping[str, FeatureColumn]:
@@ -78,13 +80,14 @@ class OldModel:
         assert isinstance(column, Categorical)
         return column
 
-    def named(self, key: str) -> set[str]:
+    def named(self, key: Literal["columns", "deep"]) -> set[str]:
         """Returns the features that a list of an old Estimator names, or all without such a list.
 
         With an indicator comes its own feature. Raises MillraceError when a feature does not exist.
         """
         features = self.learned.features
-        names = self.source.get(key, list(features))
+        given: Sequence[str] | None = getattr(self.source, key)
+        names = list(features) if given is None else given
         if unknown := sorted(set(names) - set(features)):
             raise MillraceError(
                 f"{key} of {self.variables.path}: expected features of the config, found "
@@ -116,11 +119,12 @@ class OldModel:
 
     def _order_of_classes(self) -> list[int]:
         classes = [*map(str, self.learned.task.classes)]
-        old = [*map(str, self.source.get("classes", classes))]
+        given = self.source.classes
+        old = classes if given is None else [*map(str, given)]
         if sorted(old) != sorted(classes):
             raise MillraceError(
                 f"classes of {self.variables.path}: expected the label's values "
-                f"{list(self.learned.task.classes)}, found {self.source['classes']}.",
+                f"{list(self.learned.task.classes)}, found {list(given or ())}.",
                 note="list the classes as the old model numbered them.",
             )
         return [old.index(value) for value in classes]

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.training import History, Training
+from millrace.config.models import Tf1Config
+from millrace.config.tf1 import Tf1Source
 from millrace.errors import MillraceError
 from millrace.features.preprocessing import Preprocessing
 from millrace.features.raw_row import read_raw
@@ -35,13 +37,13 @@ class OldPredictor:
     """
 
     def __init__(
-        self, name: str, settings: Mapping[str, Any], directory: Path, learned: Preprocessing
+        self, name: str, settings: Tf1Source, directory: Path, learned: Preprocessing
     ) -> None:
         self._name, self._settings, self._task = name, settings, learned.task
         raw = {column.name: column for column in learned.raw}
         self.model: OldGraph | OldKeras
         if formats.form_of(settings) == "h5":
-            self.model = OldKeras(name, directory / settings["h5"], settings, raw)
+            self.model = OldKeras(name, directory / str(settings.h5), settings, raw)
         else:
             self.model = OldGraph(name, formats.open_source(settings, directory), settings, raw)
         # No table of ours stands before the old model.
@@ -103,9 +105,9 @@ class OldPredictor:
 
     def _predictions(self, output: tf.Tensor) -> tf.Tensor:
         x = tf.cast(output, tf.float32)
-        if self._settings["activation"] == "sigmoid":
+        if self._settings.activation == "sigmoid":
             x = tf.sigmoid(x)
-        elif self._settings["activation"] == "softmax":
+        elif self._settings.activation == "softmax":
             x = tf.nn.softmax(x)
         if self._task.kind == "multiclass":
             return tf.gather(x, self._order, axis=1) if self._order else x
@@ -116,23 +118,21 @@ class OldPredictor:
         return 1.0 - x if self._order == [1, 0] else x
 
 
-def _order_of_classes(
-    model: str, settings: Mapping[str, Any], classes: tuple[Any, ...]
-) -> list[int]:
+def _order_of_classes(model: str, settings: Tf1Source, classes: tuple[Any, ...]) -> list[int]:
     """Returns where the old output has each of the task's classes; empty for the same order."""
-    old = settings.get("classes")
+    old = settings.classes
     if old is None:
         return []
     if sorted(map(str, old)) != sorted(map(str, classes)):
         raise MillraceError(
             f"models.{model}.classes: expected the label's values {list(classes)} in the order of "
-            f"the old model's output, found {old}.",
+            f"the old model's output, found {list(old)}.",
             note="list the values in the order of the old model's output.",
         )
     return [[*map(str, old)].index(str(value)) for value in classes]
 
 
-def load(description: Mapping[str, Any], training: Path, learned: Preprocessing) -> OldPredictor:
+def load(description: Training, training: Path, learned: Preprocessing) -> OldPredictor:
     """Loads the copy of an old model that `OldCopy` wrote.
 
     Args:
@@ -140,7 +140,9 @@ def load(description: Mapping[str, Any], training: Path, learned: Preprocessing)
         training: the directory that train wrote.
         learned: the job's preprocessing.
     """
-    return OldPredictor(description["model"], description["settings"], training / COPY, learned)
+    settings = description.settings
+    assert isinstance(settings, Tf1Config), "the loader of this kind"
+    return OldPredictor(description.model, settings, training / COPY, learned)
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class OldCopy:
     """
 
     name: str
-    settings: dict[str, Any]
+    settings: Tf1Config
     learned: Preprocessing
 
     def write(self, output: Path) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.parity import RuntimeParity
+from millrace.config.models import ModelConfig, adopted
+from millrace.config.tf1 import Tf1Source
 from millrace.errors import MillraceError
 from millrace.export import parity
 from millrace.features.feature_columns import CrossedTf1, Hashed, Vocabulary
@@ -22,7 +24,7 @@ BOUND = 1e-5
 
 
 def prove(
-    settings: Mapping[str, Any],
+    settings: ModelConfig,
     learned: Preprocessing,
     raw: Mapping[str, np.ndarray],
     predictions: np.ndarray,
@@ -32,15 +34,15 @@ def prove(
     if not asked_for(settings, learned):
         return None, []
     unseen = has_unseen_text(settings, learned, raw)
-    reference = settings.get("adopt", {}).get("reference")
-    if reference is None:
+    adopt = adopted(settings)
+    if adopt is None or adopt.reference is None:
         return int(unseen.sum()), []
-    compared = compare(reference, learned, raw, predictions, unseen, threshold)
+    compared = compare(adopt.reference, learned, raw, predictions, unseen, threshold)
     return int(unseen.sum()), [compared]
 
 
 def compare(
-    reference: Mapping[str, Any],
+    reference: Tf1Source,
     learned: Preprocessing,
     raw: Mapping[str, np.ndarray],
     predictions: np.ndarray,
@@ -67,21 +69,21 @@ def compare(
             note="choose reference rows whose categories are in the training data.",
         )
     rows = {name: values[kept] for name, values in raw.items()}
-    path = str(reference[formats.form_of(reference)])
+    path = str(getattr(reference, formats.form_of(reference)))
     said = old.predict(rows)
     target = parity.Target("tf1", "session", path, BOUND, False, lambda _: said)
     count = int(kept.sum())
     return parity.judge(target, said, predictions[kept], rows, count, learned.task, threshold)
 
 
-def asked_for(settings: Mapping[str, Any], learned: Preprocessing) -> bool:
+def asked_for(settings: ModelConfig, learned: Preprocessing) -> bool:
     """Whether a model is to answer as TensorFlow 1 did: by `adopt`, or by a cross with `compat`."""
     crossed = any(isinstance(column, CrossedTf1) for column in learned.columns)
-    return settings["kind"] != "tf1" and ("adopt" in settings or crossed)
+    return settings.kind != "tf1" and (adopted(settings) is not None or crossed)
 
 
 def has_unseen_text(
-    settings: Mapping[str, Any], learned: Preprocessing, raw: Mapping[str, np.ndarray]
+    settings: ModelConfig, learned: Preprocessing, raw: Mapping[str, np.ndarray]
 ) -> np.ndarray:
     """Returns which rows [n] have a text that TensorFlow 1 hashes and no table here holds, bool.
 
@@ -103,10 +105,11 @@ def has_unseen_text(
     return unseen
 
 
-def _features_read(settings: Mapping[str, Any], features: Mapping[str, Any]) -> set[str]:
+def _features_read(settings: ModelConfig, features: Mapping[str, Any]) -> set[str]:
     """Returns the features that a model reads: all, unless `adopt` names those of an Estimator."""
-    adopt = settings.get("adopt", {})
-    lists = ("columns", "deep") if settings["kind"] == "wide_deep" else ("columns",)
-    named = {name for key in lists for name in adopt.get(key, features)}
+    adopt, named = adopted(settings), set(features)
+    if adopt:
+        lists = (adopt.columns, adopt.deep) if settings.kind == "wide_deep" else (adopt.columns,)
+        named = {name for names in lists for name in (features if names is None else names)}
     of = [features[name].get("of", []) for name in named if name in features]
     return named.union(*(x if isinstance(x, list) else [x] for x in of))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import tensorflow as tf
 
+from millrace.config.tf1 import AdoptConfig, WarmStartConfig
 from millrace.errors import MillraceError
 from millrace.files import lines
 from millrace.tf1.formats import form_of, read_saved_model, reading
@@ -26,13 +27,13 @@ FILLING = (
 )
 
 
-def read(settings: Mapping[str, Any]) -> Variables:
+def read(source: AdoptConfig | WarmStartConfig) -> Variables:
     """Reads the old model that `adopt` or `warm_start` names.
 
     Raises MillraceError when there is no such model, or it cannot be read.
     """
-    form = form_of(settings)
-    return READERS[form](Path(settings[form]))
+    form = form_of(source)
+    return READERS[form](Path(getattr(source, form)))
 
 
 def _checkpoint(path: Path) -> Variables:

@@ -8,7 +8,7 @@ the boundaries of the bucketized ones are compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from millrace.artifacts.training import Started
+from millrace.config.built import TrainedTrees
+from millrace.config.models import BoostedTreesConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns import Bucketized, Vocabulary
 from millrace.features.preprocessing import SMALLEST_NORMAL, EncodedSpec, Preprocessing
@@ -50,7 +53,7 @@ class Feature:
     quantiles: np.ndarray | None = None
 
 
-def adopt(settings: Mapping[str, Any], learned: Preprocessing) -> tuple[Fitted, dict[str, Any]]:
+def adopt(settings: BoostedTreesConfig, learned: Preprocessing) -> tuple[Fitted, Started]:
     """Returns the model with a checkpoint's trees, and what was taken of it.
 
     Raises:
@@ -70,12 +73,12 @@ def adopt(settings: Mapping[str, Any], learned: Preprocessing) -> tuple[Fitted, 
     _check_graph(old, features)
     flattener = _Flattener(variables.path, features, learned.spec)
     nodes = flattener.flatten(ensemble, old.head, -float(old.shift))
-    adopted = {**settings, "forest": nodes.shape}
+    adopted = TrainedTrees.extending(settings, forest=nodes.shape)
     model = boosted_trees.build(adopted, learned.spec, learned.task)
     model.set_weights(nodes.arrays)
     require_all(variables, settings)
-    told = {"from": str(variables.path), "taken": variables.taken, "left": variables.left}
-    return Fitted(model, adopted, [], 0), told
+    started = Started(str(variables.path), variables.taken, variables.left)
+    return Fitted(model, adopted, [], 0), started
 
 
 def _read(variables: Variables) -> Any:

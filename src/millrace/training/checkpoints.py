@@ -7,7 +7,6 @@ is never resumed.
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import tempfile
@@ -18,8 +17,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from millrace.artifacts.training import History
 from millrace.errors import MillraceError
-from millrace.files import read_json, replacing, write_json
+from millrace.files import json_fields, read_json, write_json
 
 # The last one, and the one before it in case the disk damages the last.
 KEPT = 2
@@ -60,17 +60,16 @@ class Checkpoints:
 
     Args:
         directory: where they lie.
-        run: what decides on the training's result, as JSON: a resumed run must have the same.
+        run: what decides on the training's result, with a JSON form: a resumed run must have the
+            same.
         minutes: write one so often, beside the one after an epoch.
         chief: whether this process writes them. In a training of several processes they all have
             to save at once, and all but one throw away what they wrote.
     """
 
-    def __init__(
-        self, directory: Path, run: dict[str, Any], minutes: float, chief: bool = True
-    ) -> None:
+    def __init__(self, directory: Path, run: Any, minutes: float, chief: bool = True) -> None:
         self.directory, self.chief = directory, chief
-        self._run, self._seconds = json.loads(json.dumps(run)), minutes * 60
+        self._run, self._seconds = json.loads(json.dumps(run, default=json_fields)), minutes * 60
         self._written = time.monotonic()
 
     def prepare(self) -> None:
@@ -129,22 +128,13 @@ class Checkpoints:
         """Writes a checkpoint. Until it is whole, the one before it is the last."""
         self._manager.save()
         if self.chief:
-            write_history(self.directory / "history.csv", journal.history)
+            History(journal.history).save(self.directory / "history.csv")
         self._written = time.monotonic()
 
     def remove(self) -> None:
         """Removes all checkpoints: the training is over and its result is safe."""
         for path in (self.directory, self.directory.with_name(f"{self.directory.name}.old")):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def write_history(path: Path, history: list[dict[str, float]]) -> None:
-    """Writes the logs of the epochs as Keras' CSVLogger does: keys sorted, epochs from 0."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        keys = sorted(history[0]) if history else []
-        writer = csv.DictWriter(file, ["epoch", *keys])
-        writer.writeheader()
-        writer.writerows({"epoch": epoch, **logs} for epoch, logs in enumerate(history))
 
 
 def _differences(old: Any, new: Any, key: str = "") -> Any:

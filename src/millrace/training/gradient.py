@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from millrace import models, user_code
+from millrace.artifacts.training import Recipe, Started
+from millrace.config.models import ModelConfig, NetworkConfig
+from millrace.config.training import TrainingOverrides
+from millrace.config.tuning import Trial
 from millrace.errors import DivergedError
 from millrace.files import sha256
 from millrace.training import logs, loop, recipe, strategies
@@ -19,7 +22,40 @@ from millrace.training.trained_model import TrainedModel
 from millrace.training.trainers import Assignment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What decides on a training's result: a checkpoint of another is not resumed.
+
+    Attributes:
+        model: the run.
+        settings: the model's settings.
+        seed: what fixes its random draws.
+        trial: the trial that has these settings.
+        started: which weights came from another model.
+        training: how it is trained.
+        preprocessing: the checksum of preprocessing.json.
+        examples: the checksum of the training examples.
+        rows: how many of them are used.
+        callbacks: the checksum of the user's callbacks.
+        tensorflow: the version of TensorFlow.
+        keras: the version of Keras.
+    """
+
+    model: str
+    settings: ModelConfig
+    seed: int
+    trial: Trial | None = None
+    started: Started | None = None
+    training: Recipe
+    preprocessing: str
+    examples: str
+    rows: int
+    callbacks: str | None
+    tensorflow: str
+    keras: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckpointedModel(TrainedModel):
     """A trained model whose checkpoints are of no more use once it is written."""
 
@@ -37,34 +73,31 @@ def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedMo
 
     A training that was killed resumes from its last checkpoint.
     """
-    model_settings = models.pinned(assignment.settings)
+    settings = models.pinned(assignment.settled.settings)
     preprocessing, training = assignment.preprocessing, assignment.job.training
-    settings = settings_of(assignment, model_settings)
+    used = recipe_of(assignment)
     examples, validation = assignment.examples
     labels = (block.labels for block in examples)
-    class_weights = recipe.class_weights(settings, preprocessing.task, labels)
-    model = build(assignment, strategy, model_settings, settings.precision)
-    description = assignment.describe(model_settings)
-    if started := models.start(model, model_settings, preprocessing):
-        description["started"] = started
-    description["training"] = asdict(settings)
+    class_weights = recipe.class_weights(used, preprocessing.task, labels)
+    model = build(assignment, strategy, settings, used.precision)
+    started = models.start(model, settings, preprocessing)
     checkpoints = Checkpoints(
         assignment.output.parent / "checkpoints",
-        run=description | _origin(assignment),
+        run=_origin(assignment, settings, started, used),
         minutes=training.checkpoint_minutes,
         chief=strategies.is_chief(strategy),
     )
     debug = assignment.debug
     data = (
-        source(examples, settings.buffer_rows, debug.rows, class_weights),
-        source(validation, settings.buffer_rows, debug.rows),
+        source(examples, used.buffer_rows, debug.rows, class_weights),
+        source(validation, used.buffer_rows, debug.rows),
     )
     code = training.callbacks
     callbacks = user_code.callbacks(code) if code else []
     callbacks += logs.callbacks(training, assignment.output.parent, checkpoints.chief)
     seed, task = assignment.run.seed, preprocessing.task
     try:
-        outcome = loop.train(model, task, settings, data, seed, callbacks, checkpoints, debug)
+        outcome = loop.train(model, task, used, data, seed, callbacks, checkpoints, debug)
         history, best_epoch = outcome.history, outcome.best_epoch
     except DivergedError as error:
         # A search may try what does not work: such a trial is the worst.
@@ -74,38 +107,57 @@ def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedMo
         history, best_epoch = [], 0
     if not checkpoints.chief:
         return None
-    return CheckpointedModel(model, description, history, best_epoch, assignment.tuned, checkpoints)
+    return CheckpointedModel(
+        model=model,
+        assignment=assignment,
+        settings=settings,
+        started=started,
+        recipe=used,
+        history=history,
+        best_epoch=best_epoch,
+        checkpoints=checkpoints,
+    )
 
 
 def build(
     assignment: Assignment,
     strategy: tf.distribute.Strategy,
-    model_settings: dict[str, Any],
+    settings: ModelConfig,
     precision: str,
 ) -> keras.Model:
     """Builds an untrained model in the scope of the strategy that is to train it."""
     keras.utils.set_random_seed(assignment.run.seed)
     with strategy.scope(), recipe.precision(precision):
         preprocessing = assignment.preprocessing
-        return models.build(model_settings, preprocessing.spec, preprocessing.task)
+        return models.build(settings, preprocessing.spec, preprocessing.task)
 
 
-def settings_of(assignment: Assignment, model_settings: dict[str, Any]) -> recipe.Settings:
-    """Returns the settings of the training: the config's, and else what suits model and table."""
-    defaults = models.training_defaults(model_settings, assignment.rows)
-    own = assignment.settings.get("training", {})
-    settings = recipe.Settings.of(assignment.job.training, own, defaults, assignment.rows)
-    return replace(settings, epochs=assignment.run.budget(settings.epochs))
+def recipe_of(assignment: Assignment) -> Recipe:
+    """Returns how a run is trained: as the config says, and else as suits model and table."""
+    settings = assignment.settled.settings
+    defaults = models.training_defaults(settings, assignment.rows)
+    own = settings.training if isinstance(settings, NetworkConfig) else None
+    used = recipe.settle(
+        assignment.job.training, own or TrainingOverrides(), defaults, assignment.rows
+    )
+    return replace(used, epochs=assignment.run.budget(used.epochs))
 
 
-def _origin(assignment: Assignment) -> dict[str, Any]:
-    """Returns what else decides on a training's result: a checkpoint of another is not resumed."""
-    code = assignment.job.training.callbacks
-    return {
-        "preprocessing": sha256(assignment.preprocessing_path),
-        "examples": sha256(assignment.encoded / "train.tfrecord"),
-        "rows": assignment.rows,
-        "callbacks": user_code.checksum(code, "training.callbacks") if code else None,
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-    }
+def _origin(
+    assignment: Assignment, settings: ModelConfig, started: Started | None, used: Recipe
+) -> Origin:
+    code, settled = assignment.job.training.callbacks, assignment.settled
+    return Origin(
+        model=assignment.run.name,
+        settings=settings,
+        seed=assignment.run.seed,
+        trial=settled.trial,
+        started=started,
+        training=used,
+        preprocessing=sha256(assignment.preprocessing_path),
+        examples=sha256(assignment.encoded / "train.tfrecord"),
+        rows=assignment.rows,
+        callbacks=user_code.checksum(code, "training.callbacks") if code else None,
+        tensorflow=tf.__version__,
+        keras=keras.__version__,
+    )

@@ -3,34 +3,29 @@
 import os
 import platform
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
+
+from millrace.artifacts.hardware import Hardware
 
 # TensorFlow chooses its kernels by these.
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
 
 
-def describe(strategy: tf.distribute.Strategy) -> dict[str, Any]:
-    """Returns `cpu`, its `cores` and vector `instructions`, `gpus` by name, and `replicas`.
-
-    Of several machines that train together, each describes itself.
-    """
+def describe(strategy: tf.distribute.Strategy) -> Hardware:
+    """Returns the machine. Of several that train together, each describes itself."""
     cpu = _cpu()
-    return {
-        "cpu": cpu.get("model name") or platform.processor() or platform.machine(),
-        "cores": _cores(),
-        "instructions": [
-            name
-            for name in INSTRUCTIONS
-            if name in cpu.get("flags", cpu.get("Features", "")).split()
-        ],
-        "gpus": [
+    flags = cpu.get("flags", cpu.get("Features", "")).split()
+    return Hardware(
+        cpu=cpu.get("model name") or platform.processor() or platform.machine(),
+        cores=_cores(),
+        instructions=[name for name in INSTRUCTIONS if name in flags],
+        gpus=[
             tf.config.experimental.get_device_details(device).get("device_name", device.name)
             for device in tf.config.list_physical_devices("GPU")
         ],
-        "replicas": strategy.num_replicas_in_sync,
-    }
+        replicas=strategy.num_replicas_in_sync,
+    )
 
 
 def _cores() -> int | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import tensorflow as tf
 
 from millrace import models
-from millrace.files import read_json
+from millrace.artifacts.training import Training
+from millrace.config.built import Ensemble
+from millrace.config.models import TrainedConfig
 from millrace.models import ensemble
 from millrace.models.keras_predictor import KerasPredictor
 from millrace.results import TrainingFolder
@@ -15,12 +17,16 @@ from millrace.training.trainers import Assignment
 
 def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedModel:
     """Makes one model of the trained seeds; see `trainers.Trainer`."""
+    config = assignment.job.models[assignment.run.model]
+    assert isinstance(config, TrainedConfig), "an ensemble is of trained seeds"
     members = [
         assignment.models / str(assignment.run.after) / str(seed) / "training"
-        for seed in range(assignment.settings["seeds"])
+        for seed in range(config.seeds)
     ]
     predictors = [models.load(assignment.preprocessing_path, member) for member in members]
     trained = [x.model for x in predictors if isinstance(x, KerasPredictor)]
-    settings = [read_json(TrainingFolder(member).description)["settings"] for member in members]
+    settings = [Training.load(TrainingFolder(member).description).settings for member in members]
     model = ensemble.join(trained, assignment.preprocessing.spec)
-    return TrainedModel(model, assignment.describe({"kind": "ensemble", "members": settings}))
+    return TrainedModel(
+        model=model, assignment=assignment, settings=Ensemble(members=tuple(settings))
+    )

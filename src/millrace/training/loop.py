@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from millrace.artifacts.training import Recipe
 from millrace.errors import DivergedError, MillraceError
 from millrace.features.tasks import Task
 from millrace.progress import Progress
@@ -23,7 +24,7 @@ from millrace.training import recipe, strategies
 from millrace.training.batches import STEPS_PER_CALL, Call, Source, calls
 from millrace.training.checkpoints import Checkpoints, Journal
 from millrace.training.debugging import Debug, naming_the_layer, watch, watched_step
-from millrace.training.recipe import MovingAverage, Settings
+from millrace.training.recipe import MovingAverage
 from millrace.training.steps import compiled, separate_seeds
 
 EVALUATION_BATCH = 8192
@@ -50,7 +51,7 @@ class Outcome:
 def train(
     model: keras.Model,
     task: Task,
-    settings: Settings,
+    settings: Recipe,
     data: tuple[Source, Source],
     seed: int,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -84,7 +85,7 @@ class _Loop:
         self,
         model: keras.Model,
         task: Task,
-        settings: Settings,
+        settings: Recipe,
         data: tuple[Source, Source],
         seed: int,
         callbacks: Sequence[keras.callbacks.Callback],

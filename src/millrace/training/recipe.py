@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from millrace.config.training import TrainingConfig
+from millrace.artifacts.training import Recipe
+from millrace.config.training import TrainingConfig, TrainingOverrides
 from millrace.errors import MillraceError
 from millrace.features.tasks import Task
 
@@ -32,69 +33,35 @@ DEFAULTS = {
 NOT_DECAYED = ["bias", "embedding", "scale"]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What decides on a training's result, as it holds for one model.
+def settle(
+    training: TrainingConfig, own: TrainingOverrides, defaults: TrainingConfig, rows: int
+) -> Recipe:
+    """Returns the recipe for a model.
 
-    Attributes:
-        batch_size: the global batch size, whatever the number of replicas.
-        epochs: at most so many.
-        patience: stop after so many epochs in which `monitor` did not improve.
-        monitor: the metric of the validation examples that picks the best epoch.
-        learning_rate: of the first step.
-        schedule: `constant`, or `cosine`, which falls to 0 over `epochs`.
-        weight_decay: of the matrices alone, times the learning rate, each step.
-        clip_norm: the largest norm of all gradients together; 0 for no limit.
-        moving_average: the largest decay of the moving average of the weights; 0 for none.
-        class_weight: `none`, `balanced`, or a weight by class.
-        buffer_rows: how many training examples are in memory at once.
-        precision: `float32`, or a Keras policy of mixed precision.
-        jit: whether XLA compiles the training's steps.
+    What the config says of this model comes first, then what it says of all, then what suits
+    the kind of model, then what suits a table of that size; `auto` says nothing.
+
+    Args:
+        training: `training` of the config.
+        own: `training` of the model.
+        defaults: what suits the kind of model.
+        rows: the number of training examples.
     """
+    chosen = _said(training)
+    by_size = LARGE if rows > LARGE_TABLE else SMALL
+    values = {**DEFAULTS, **by_size, **_said(defaults), **chosen, **_said(own)}
+    # YAML's 1 is no float, which Keras insists on.
+    numbers = [field.name for field in fields(Recipe) if field.type is float]
+    recipe = Recipe(**values | {name: float(values[name]) for name in numbers})
+    # It pays for small steps alone, where the time goes between the products.
+    small = recipe.batch_size <= SMALL["batch_size"]
+    return recipe if small or "jit" in chosen else replace(recipe, jit=False)
 
-    batch_size: int
-    epochs: int
-    patience: int
-    monitor: str
-    learning_rate: float
-    schedule: str
-    weight_decay: float
-    clip_norm: float
-    moving_average: float
-    class_weight: str | Mapping[str, float] = "none"
-    buffer_rows: int = 1_000_000
-    precision: str = "float32"
-    jit: bool = False
 
-    @classmethod
-    def of(
-        cls,
-        training: TrainingConfig,
-        own: Mapping[str, Any],
-        defaults: Mapping[str, Any],
-        rows: int,
-    ) -> Settings:
-        """Returns the settings of a model.
-
-        What the config says of this model comes first, then what it says of all, then what suits
-        the kind of model, then what suits a table of that size; `auto` says nothing.
-
-        Args:
-            training: `training` of the config.
-            own: `training` of the model.
-            defaults: what suits the kind of model, any of the attributes here.
-            rows: the number of training examples.
-        """
-        names = {field.name for field in fields(cls)}
-        chosen = {key: value for key, value in training if key in names and value != "auto"}
-        by_size = LARGE if rows > LARGE_TABLE else SMALL
-        values = {**DEFAULTS, **by_size, **defaults, **chosen, **own}
-        # YAML's 1 is no float, which Keras insists on.
-        numbers = [field.name for field in fields(cls) if field.type == "float"]
-        settings = cls(**values | {name: float(values[name]) for name in numbers})
-        # It pays for small steps alone, where the time goes between the products.
-        small = settings.batch_size <= SMALL["batch_size"]
-        return settings if small or "jit" in chosen else replace(settings, jit=False)
+def _said(section: TrainingConfig | TrainingOverrides) -> dict[str, Any]:
+    """Returns what a section says of a recipe."""
+    names = {field.name for field in fields(Recipe)}
+    return {key: x for key, x in section if key in names and x not in ("auto", None)}
 
 
 class AdamW(keras.optimizers.AdamW):
@@ -143,7 +110,7 @@ class AdamW(keras.optimizers.AdamW):
 
 
 def optimizer(
-    settings: Settings, weights: list[keras.Variable], steps: int, replicas: int
+    settings: Recipe, weights: list[keras.Variable], steps: int, replicas: int
 ) -> keras.optimizers.Optimizer:
     """Returns AdamW as the settings want it, to be built for the weights.
 
@@ -232,9 +199,7 @@ def direction(monitor: str) -> str:
     return "min" if monitor in ("val_loss", "val_mae") else "max"
 
 
-def class_weights(
-    settings: Settings, task: Task, labels: Iterable[np.ndarray]
-) -> np.ndarray | None:
+def class_weights(settings: Recipe, task: Task, labels: Iterable[np.ndarray]) -> np.ndarray | None:
     """Returns how much an example of each class counts, float32 [classes]; None for all the same.
 
     `balanced` gives every class the same weight altogether, and the examples 1 on average.

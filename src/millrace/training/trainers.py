@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +19,6 @@ from millrace.config.values import plain_form
 from millrace.features import encoded
 from millrace.features.encoded import Blocks
 from millrace.features.preprocessing import Preprocessing
-from millrace.files import write_json
 from millrace.training import cluster, hardware, strategies, workers
 from millrace.training.debugging import Debug
 
@@ -35,9 +34,7 @@ class Assignment:
         encoded: the directory that preprocess wrote.
         models: the directory of all runs.
         output: the directory to write; checkpoints lie beside it.
-        settings: those of the model, as training.json records them; empty until they are settled.
-        trial: where a search found the settings: its `number`, and what it changed; else empty.
-        tuned: the model with these settings as YAML; "" without a search.
+        settled: the model's settings.
     """
 
     job: JobConfig
@@ -46,9 +43,7 @@ class Assignment:
     encoded: Path
     models: Path
     output: Path
-    settings: dict[str, Any] = field(default_factory=dict)
-    trial: dict[str, Any] = field(default_factory=dict)
-    tuned: str = ""
+    settled: runs.Settled
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
@@ -80,11 +75,6 @@ class Assignment:
         rows = sum(self.examples[0].rows)
         return min(rows, self.debug.rows or rows)
 
-    def describe(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """Returns what training.json says of the run beforehand; `settings` build the model."""
-        described = {"model": self.run.name, "settings": settings, "seed": self.run.seed}
-        return described | ({"trial": self.trial} if self.trial else {})
-
 
 class Trained(Protocol):
     """What a trainer made."""
@@ -102,15 +92,11 @@ def train(assignment: Assignment, hardware_path: Path) -> None:
     """Trains a run and writes it, and on what machine; in several processes where that is asked.
 
     Args:
-        assignment: the run, before its settings are settled.
+        assignment: the run.
         hardware_path: hardware.json.
     """
-    settled = runs.settle(assignment.job, assignment.run, assignment.models)
-    assignment = replace(
-        assignment, settings=settled.settings, trial=settled.trial, tuned=settled.tuned
-    )
-    job = assignment.job
-    if (count := workers.needed(job, settled.settings)) > 1 and cluster.find(os.environ) is None:
+    job, settings = assignment.job, assignment.settled.settings
+    if (count := workers.needed(job, settings)) > 1 and cluster.find(os.environ) is None:
         workers.start(count)
         return
     workers.end_with_starter()
@@ -118,7 +104,7 @@ def train(assignment: Assignment, hardware_path: Path) -> None:
         return  # the chief, which it served, is done
     strategy = strategies.create(job.training)
     if strategies.is_chief(strategy):
-        write_json(hardware_path, hardware.describe(strategy))
-    trained: Trained | None = models.trainer(assignment.settings)(assignment, strategy)
+        hardware.describe(strategy).save(hardware_path)
+    trained: Trained | None = models.trainer(settings)(assignment, strategy)
     if trained is not None:
         trained.write(assignment.output)

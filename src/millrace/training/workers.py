@@ -9,11 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 from millrace import models
 from millrace.config.job import JobConfig
+from millrace.config.models import ModelConfig
 from millrace.errors import MillraceError
 from millrace.training import devices
 
@@ -22,7 +21,7 @@ STARTER = "MILLRACE_STARTER"
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
 
 
-def needed(job: JobConfig, settings: Mapping[str, Any]) -> int:
+def needed(job: JobConfig, settings: ModelConfig) -> int:
     """Returns how many processes train a model of these settings."""
     return job.training.workers if models.is_trained_by_batches(settings) else 1
 

@@ -18,6 +18,7 @@ from snakemake.utils import update_config
 from millrace.config import complete, load, runs
 from millrace.config.job import JobConfig
 from millrace.config.loading import read
+from millrace.config.models import ABOUT_RUNS
 from millrace.config.values import Section, local_paths, plain_form
 from millrace.errors import MillraceError
 from millrace.fetching import own_inputs, source_names, sources
@@ -115,7 +116,7 @@ class Job:
     def workers(self, run: str) -> int | None:
         """Returns how many processes do a run together, None for one."""
         one = self.runs[run]
-        count = 1 if one.ensemble else workers.needed(self.config, self.plain["models"][one.model])
+        count = 1 if one.ensemble else workers.needed(self.config, self.config.models[one.model])
         return count if count > 1 else None
 
     @property
@@ -174,7 +175,7 @@ class Job:
         del parts["models"]
         model = self.plain["models"][one.model]
         parts[f"models.{one.model}"] = _digest(
-            {key: value for key, value in model.items() if key not in runs.ABOUT_RUNS}
+            {key: value for key, value in model.items() if key not in ABOUT_RUNS}
         )
         if one.fold is None:
             parts["selection.folds"] = _digest(None)

@@ -10,8 +10,10 @@ import yaml
 
 from millrace.config import complete, runs
 from millrace.config.job import JobConfig
+from millrace.config.tuning import Trial
 from millrace.config.values import plain_form
 from millrace.errors import MillraceError
+from millrace.files import json_fields
 
 ROOT = Path(__file__).parents[3]
 TUNE = {"trials": 4, "space": {"dropout": [0.0, 0.25, 0.5], "training.epochs": [9, 90]}}
@@ -71,8 +73,8 @@ def test_a_plain_run_is_trained_with_its_seed_and_the_settings_of_its_model(tmp_
     config = job(seeds=2, dropout=0.5)
     settled = runs.settle(config, runs.plan(config)["m/seeds/1"], tmp_path)
     plain = {"hidden_units": [256, 128], "activation": "auto", "dropout": 0.5}
-    assert settled.settings == {"kind": "dnn", **plain}
-    assert (settled.trial, settled.tuned) == ({}, "")
+    assert settled.settings.json_form() == {"kind": "dnn", **plain}
+    assert (settled.trial, settled.tuned) == (None, "")
 
 
 def test_the_best_trial_of_a_rung_goes_on_and_can_be_put_into_the_config(tmp_path: Path) -> None:
@@ -81,32 +83,34 @@ def test_the_best_trial_of_a_rung_goes_on_and_can_be_put_into_the_config(tmp_pat
     trials = {}
     for place, loss in enumerate((0.5, None, 0.3, 0.4)):
         settled = runs.settle(config, plan[f"m/rungs/0/{place}"], tmp_path)
-        assert settled.trial["number"] == place
-        trials[place] = settled.trial["settings"]
+        assert settled.trial
+        assert settled.trial.number == place
+        trials[place] = settled.trial.settings
         write_training(tmp_path / "m" / "rungs" / "0" / str(place), loss, settled.trial)
     for place, trial in enumerate((2, 3)):
         settled = runs.settle(config, plan[f"m/rungs/1/{place}"], tmp_path)
-        assert settled.trial == {"number": trial, "settings": trials[trial]}
+        assert settled.trial == Trial(trial, trials[trial])
         write_training(tmp_path / "m" / "rungs" / "1" / str(place), 0.4 - place / 10, settled.trial)
     best = runs.settle(config, plan["m"], tmp_path)
-    assert best.settings["dropout"] == trials[3]["dropout"]
-    assert best.settings["training"] == {"epochs": trials[3]["training.epochs"]}
+    written = best.settings.json_form()
+    assert written["dropout"] == trials[3]["dropout"]
+    assert written["training"] == {"epochs": trials[3]["training.epochs"]}
     pasted = complete({**plain_form(config), **yaml.safe_load(best.tuned)})
     assert pasted.models["m"].seeds == 2
     again = runs.settle(pasted, runs.plan(pasted)["m"], tmp_path)
-    assert again.settings == best.settings
+    assert again.settings.json_form() == written
 
 
 def test_a_rung_without_any_finite_loss_is_one_clear_error(tmp_path: Path) -> None:
     config = job(tune=TUNE)
-    write_training(tmp_path / "m" / "rungs" / "0" / "0", None, {"number": 0, "settings": {}})
+    write_training(tmp_path / "m" / "rungs" / "0" / "0", None, Trial(0, {}))
     with pytest.raises(MillraceError, match="expected a trial whose loss stays finite, found none"):
         runs.settle(config, runs.plan(config)["m/rungs/1/0"], tmp_path)
 
 
-def write_training(run: Path, loss: float | None, trial: dict[str, Any]) -> None:
+def write_training(run: Path, loss: float | None, trial: Trial | None) -> None:
     (run / "training").mkdir(parents=True)
-    written = json.dumps({"val_loss": loss, "trial": trial})
+    written = json.dumps({"val_loss": loss, "trial": trial}, default=json_fields)
     (run / "training" / "training.json").write_text(written)
 
 

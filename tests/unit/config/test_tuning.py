@@ -25,7 +25,7 @@ def search(space: dict[str, Any], trials: int = 27) -> TuneConfig:
 
 def values(space: dict[str, Any], key: str, trials: int = 27, seed: int = 0) -> list[Any]:
     settings = search(space)
-    return [tuning.proposed(settings, seed, i)["settings"][key] for i in range(trials)]
+    return [tuning.proposed(settings, seed, i).settings[key] for i in range(trials)]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_more_trials_leave_the_first_as_they_are_and_another_seed_does_not() -> 
     few = tuning.proposed(search(space, trials=4), 0, 3)
     assert tuning.proposed(search(space, trials=40), 0, 3) == few
     assert tuning.proposed(search(space), 1, 3) != few
-    assert few["number"] == 3
+    assert few.number == 3
 
 
 def test_an_override_reaches_into_sections_and_leaves_the_rest() -> None:

@@ -30,8 +30,19 @@ def test_raw_rows_and_encoded_examples_give_the_same(made_job):
     assert from_raw[truth].mean() > from_raw[~truth].mean() + 0.2
 
 
-@pytest.mark.parametrize("fault", ["missing", "damaged", "of another model", "of an older version"])
-def test_weights_that_do_not_fit_are_refused(made_job, tmp_path, fault):
+WEIGHTS = r"model\.weights\.h5: expected the weights of model"
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("missing", WEIGHTS),
+        ("damaged", WEIGHTS),
+        ("of another model", WEIGHTS),
+        ("of an older version", r"training\.json: unknown key settings\.dnn\.bend"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(made_job, tmp_path, fault, expected):
     job = made_job("binary").until("train")
     training = tmp_path / "training"
     training.mkdir()
@@ -47,7 +58,7 @@ def test_weights_that_do_not_fit_are_refused(made_job, tmp_path, fault):
         (training / "model.weights.h5").write_bytes(weights)
         description = description.replace("activation", "bend")
     (training / "training.json").write_text(description)
-    with pytest.raises(MillraceError, match=r"model\.weights\.h5: expected the weights of model"):
+    with pytest.raises(MillraceError, match=expected):
         models.load(job.results / "preprocessing.json", training)
 
 

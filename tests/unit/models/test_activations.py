@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from millrace.models import activations
+from tests.helpers.configs import model_settings
 from tests.helpers.formulas import smelu
 
 # Both corners, what is close to them on either side, and zero.
@@ -72,5 +73,7 @@ def test_keeps_the_type_of_half_precision_and_is_saved_as_a_layer(tmp_path):
 )
 def test_networks_of_tensorflow_1_keep_their_relu(settings, kind):
     formulas = {"smelu": smelu, "relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
-    values = activations.activated(tf.constant(PLACES), settings | {"dropout": 0}, 1)
+    values = activations.activated(
+        tf.constant(PLACES), model_settings("dnn", dropout=0, **settings), 1
+    )
     np.testing.assert_allclose(values, formulas[kind](PLACES), atol=1e-6)

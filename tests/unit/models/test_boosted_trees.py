@@ -77,9 +77,9 @@ def test_predictions_are_ydfs_own(task, ids_until):
     ours, theirs, fitted = both_predictions(task, data, make_examples(task, 1000, 2, ids_until))
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
     # The examples make it use every kind of condition.
-    shape = fitted.settings["forest"]
-    assert all(count > 0 for count in shape["sets"])
-    assert shape["depth"] == 6 - 1
+    shape = fitted.settings.forest
+    assert all(count > 0 for count in shape.sets)
+    assert shape.depth == 6 - 1
 
 
 def test_neighbours_of_a_value_between_two_training_values_go_one_way():
@@ -101,7 +101,7 @@ def test_a_deep_forest_is_walked_to_its_leaves():
     data = make_examples("regression", 3000, 0), make_examples("regression", 500, 1)
     test = make_examples("regression", 500, 2)
     ours, theirs, fitted = both_predictions("regression", data, test, max_depth=20, min_examples=1)
-    assert fitted.settings["forest"]["depth"] > 12
+    assert fitted.settings.forest.depth > 12
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
@@ -109,7 +109,7 @@ def test_trees_that_are_leaves_predict_the_mean():
     examples = make_examples("regression", 100, 0)
     constant = Encoded(examples.inputs, np.full(100, 0.5, np.float32))
     fitted = fit("regression", (constant, constant))
-    assert fitted.settings["forest"]["depth"] == 0
+    assert fitted.settings.forest.depth == 0
     np.testing.assert_allclose(fitted.model(examples.inputs), 0.5, atol=1e-6)
 
 

@@ -101,13 +101,13 @@ def test_what_does_not_fit_is_named(tmp_path, source, message):
 
 def test_a_file_that_is_not_there_is_named():
     with pytest.raises(MillraceError, match="expected a Python file at 'no/such"):
-        models.build({"kind": "custom", "path": "no/such.py:build"}, SPEC, TASK)
+        models.build(model_settings("custom", path="no/such.py:build"), SPEC, TASK)
 
 
 def test_a_file_that_changed_after_the_training_is_refused(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(SEQUENTIAL)
-    settings = custom.pinned({"kind": "custom", "path": f"{file}:build"})
+    settings = custom.pinned(model_settings("custom", path=f"{file}:build"))
     assert custom.build(settings, SPEC, TASK)
     file.write_text(SEQUENTIAL + "\n")
     with pytest.raises(MillraceError, match="found a changed one"):

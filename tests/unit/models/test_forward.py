@@ -9,11 +9,11 @@ import pytest
 import tensorflow as tf
 
 from millrace import models
-from millrace.config.training import TrainingConfig
+from millrace.config.training import TrainingConfig, TrainingOverrides
 from millrace.features.feature_columns import CategoricalInput, NumberInput
 from millrace.features.preprocessing import EncodedSpec
 from millrace.features.tasks import Task
-from millrace.training.recipe import Settings
+from millrace.training import recipe
 from tests.helpers.configs import model_settings
 from tests.helpers.formulas import smelu
 
@@ -220,7 +220,8 @@ def test_tabm_trains_what_it_predicts() -> None:
 def test_tabm_is_compiled_by_xla_where_that_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     def chosen(rows: int, dropout: float = 0, **training: object) -> bool:
         defaults = models.training_defaults(model_settings("tabm", dropout=dropout), rows)
-        return Settings.of(TrainingConfig(**training), {}, defaults, rows).jit
+        config = TrainingConfig(**training)
+        return recipe.settle(config, TrainingOverrides(), defaults, rows).jit
 
     gpus: list[str] = []
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)

@@ -8,10 +8,13 @@ import pytest
 import tensorflow as tf
 
 from millrace import models
+from millrace.artifacts.training import Started
+from millrace.config.tf1 import Tf1Source
 from millrace.errors import MillraceError
 from millrace.features import preprocessing
 from millrace.features.raw_row import raw_columns
 from millrace.tf1 import adoption, proof
+from tests.helpers.configs import model_settings
 from tests.helpers.estimators import (
     AGE,
     CITY_OOV,
@@ -56,6 +59,8 @@ OUT_OF_VOCABULARY = {
     "home embedding": {"kind": "embedding", "of": "home_id", "dimension": 2},
 }
 
+OLD = {"checkpoint": "model.ckpt"}
+
 # What was trained in TensorFlow 1.15: the kind of model here, features, label, other settings.
 ESTIMATORS: dict[str, tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any]]] = {
     "linear_classifier": ("linear", {"hours": HOURS, **WIDE}, "label", {}, {}),
@@ -80,14 +85,16 @@ ESTIMATORS: dict[str, tuple[str, dict[str, Any], str, dict[str, Any], dict[str, 
 }
 
 
-def build(name: str, **changes: Any) -> tuple[Any, preprocessing.Preprocessing, dict[str, Any]]:
+def build(name: str, **changes: Any) -> tuple[Any, preprocessing.Preprocessing, Started]:
     """Returns an adopted Estimator's model, its preprocessing, and what `start` told."""
     kind, features, label, settings, source = ESTIMATORS[name]
     learned = learn(changes.pop("features", features), label)
     adopt = {"checkpoint": str(FIXTURES / name / "model.ckpt"), **source, **changes}
-    settings = {"kind": kind, "dropout": 0.0, "activation": "auto", "adopt": adopt, **settings}
-    model = models.build(settings, learned.spec, learned.task)
-    return model, learned, adoption.start(model, settings, learned)
+    if kind != "linear":
+        settings = {"dropout": 0.0, **settings}
+    typed = model_settings(kind, adopt=adopt, **settings)
+    model = models.build(typed, learned.spec, learned.task)
+    return model, learned, adoption.start(model, typed, learned)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -101,7 +108,7 @@ def test_an_adopted_estimator_gives_the_logits_of_tensorflow_1(name: str) -> Non
     rows = seen()
     assert rows.sum() == 58
     np.testing.assert_allclose(logits[rows], expected[rows], atol=1e-5, rtol=1e-6)
-    assert told["left"] == []
+    assert told.left == []
 
 
 @pytest.mark.parametrize(
@@ -140,9 +147,15 @@ def test_a_text_never_seen_is_told_apart_from_a_missing_one() -> None:
     ("settings", "expected"),
     [
         ({"kind": "linear"}, 2),
-        ({"kind": "linear", "adopt": {"columns": ["age_bucket", "city_id"]}}, 0),
-        ({"kind": "dnn", "adopt": {"columns": ["age", "job_embedding"]}}, 2),
-        ({"kind": "wide_deep", "adopt": {"columns": ["city_id"], "deep": ["cross_embedding"]}}, 2),
+        ({"kind": "linear", "adopt": {**OLD, "columns": ["age_bucket", "city_id"]}}, 0),
+        ({"kind": "dnn", "adopt": {**OLD, "columns": ["age", "job_embedding"]}}, 2),
+        (
+            {
+                "kind": "wide_deep",
+                "adopt": {**OLD, "columns": ["city_id"], "deep": ["cross_embedding"]},
+            },
+            2,
+        ),
     ],
 )
 def test_rows_whose_texts_training_never_saw_are_counted(
@@ -151,22 +164,21 @@ def test_rows_whose_texts_training_never_saw_are_counted(
     """The first and the last of three: a missing text is one that training has seen."""
     learned = learn(ALL, "label")
     raw = raw_columns(TEST, learned.raw)
-    unseen = proof.has_unseen_text(settings, learned, raw)
+    unseen = proof.has_unseen_text(model_settings(**settings), learned, raw)
     assert unseen.sum() == expected
     assert not (unseen & seen()).any()
 
 
 def test_an_export_is_compared_on_the_rows_whose_texts_training_saw() -> None:
     model, learned, _ = build("wide_deep")
-    reference = {
-        "saved_model": str(FIXTURES / "wide_deep_export"),
-        "signature": "predict",
-        "activation": "none",
-        "missing": {"age": 0, "hours": 0},
-    }
+    reference = Tf1Source(
+        saved_model=str(FIXTURES / "wide_deep_export"),
+        signature="predict",
+        missing={"age": 0, "hours": 0},
+    )
     raw = raw_columns(TEST, learned.raw)
     predictions = tf.sigmoid(model(encoded_test_rows(learned))).numpy()[:, 0]
-    unseen = proof.has_unseen_text({"kind": "wide_deep"}, learned, raw)
+    unseen = proof.has_unseen_text(model_settings("wide_deep"), learned, raw)
     found = proof.compare(reference, learned, raw, predictions, unseen, 0.5)
     assert (found.runtime, found.rows, found.passed) == ("tf1", 58, True)
     assert found.difference <= 1e-6
@@ -203,10 +215,10 @@ def test_warm_start_takes_what_fits_and_tells_what_not() -> None:
     wider = {**EMBEDDINGS["job_embedding"], "dimension": 5}
     learned = learn({**features, "job_embedding": wider}, label)
     checkpoint = str(FIXTURES / "dnn_classifier" / "model.ckpt")
-    settings = {"kind": kind, "dropout": 0.0, "activation": "auto", "hidden_units": [8, 4]}
-    model = models.build(settings, learned.spec, learned.task)
+    typed = model_settings(kind, dropout=0.0, **settings, warm_start={"checkpoint": checkpoint})
+    model = models.build(typed, learned.spec, learned.task)
     before = model.get_layer("dense_features").tables["job_embedding"].numpy()
-    told = adoption.start(model, settings | {"warm_start": {"checkpoint": checkpoint}}, learned)
+    told = adoption.start(model, typed, learned)
     after = model.get_layer("dense_features").tables
     np.testing.assert_array_equal(after["job_embedding"], before)
     reader = tf.train.load_checkpoint(checkpoint)
@@ -216,10 +228,10 @@ def test_warm_start_takes_what_fits_and_tells_what_not() -> None:
     np.testing.assert_array_equal(
         model.get_layer("hidden_1").kernel, reader.get_tensor("dnn/hiddenlayer_1/kernel")
     )
-    assert f"{layer}/job_embedding/embedding_weights" in told["left"]
+    assert f"{layer}/job_embedding/embedding_weights" in told.left
     # The first layer has another width: its bias, though it fits, means nothing without it.
-    assert {"dnn/hiddenlayer_0/kernel", "dnn/hiddenlayer_0/bias"} <= set(told["left"])
-    assert {"dnn/hiddenlayer_1/kernel", "dnn/hiddenlayer_1/bias"} <= set(told["taken"])
+    assert {"dnn/hiddenlayer_0/kernel", "dnn/hiddenlayer_0/bias"} <= set(told.left)
+    assert {"dnn/hiddenlayer_1/kernel", "dnn/hiddenlayer_1/bias"} <= set(told.taken)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from millrace.config.models import Tf1Config
+from millrace.config.tf1 import Tf1Source
 from millrace.errors import MillraceError
 from millrace.export import parity
 from millrace.features.preprocessing import EncodedSpec, Preprocessing
@@ -40,7 +42,6 @@ TYPES = {
     "age / 80": "float32",
     "hours / 60": "float32",
 }
-DEFAULTS = {"kind": "tf1", "signature": "serving_default", "activation": "none"}
 SESSION = {"inputs": {"age": "age", "hours:0": "hours", "city": "city"}, "output": "probability"}
 FORMS: dict[str, tuple[dict[str, Any], str, str]] = {
     "saved_model": ({"saved_model": "saved_model"}, "session", "probability"),
@@ -78,11 +79,12 @@ def learned(classes: tuple[Any, ...] = (0, 1)) -> Preprocessing:
     )
 
 
-def settings_of(form: dict[str, Any]) -> dict[str, Any]:
-    """Returns the settings as a config has them, the path being that of the fixture."""
-    named = formats.form_of(form)
+def settings_of(form: dict[str, Any]) -> Tf1Config:
+    """Returns the settings of a config, the path being that of the fixture."""
+    (named,) = set(form) & set(formats.FORMS)
     missing = {name: 0 for name, type_ in TYPES.items() if type_ != "string"}
-    return {"missing": missing, **DEFAULTS, **form, named: str(FIXTURES / form[named])}
+    path = str(FIXTURES / form[named])
+    return Tf1Config(**{"kind": "tf1", "missing": missing, **form, named: path})
 
 
 def predictor_of(form: dict[str, Any], directory: Path, classes: tuple[Any, ...] = (0, 1)) -> Any:
@@ -297,16 +299,16 @@ def test_a_table_whose_file_stayed_behind_is_one_error(tmp_path: Path) -> None:
         tf.cast(ids, tf.float32, name="probability")
     (tmp_path / "graph.pb").write_bytes(graph.as_graph_def().SerializeToString())
     (tmp_path / "cities.txt").unlink()
-    settings = {"graph_def": "graph.pb", "inputs": {"city": "city"}, "output": "probability"}
+    settings = Tf1Source(graph_def="graph.pb", inputs={"city": "city"}, output="probability")
     with pytest.raises(MillraceError, match=r"tables that can be filled.*cities\.txt"):
         formats.open_source(settings, tmp_path)
 
 
 def test_none_or_two_forms_are_refused() -> None:
     with pytest.raises(MillraceError, match="found none"):
-        formats.form_of({"kind": "tf1"})
+        formats.form_of(Tf1Config(kind="tf1"))
     with pytest.raises(MillraceError, match="found saved_model and h5"):
-        formats.form_of({"saved_model": "a", "h5": "b"})
+        formats.form_of(Tf1Source(saved_model="a", h5="b"))
 
 
 def test_variables_that_the_checkpoint_lacks_are_listed(tmp_path: Path) -> None:
@@ -335,7 +337,7 @@ def test_ops_that_are_gone_are_named_with_their_node(op: str, note: str, tmp_pat
     graph.node.add(name="trees/predict", op=op)
     (tmp_path / "graph.pb").write_bytes(graph.SerializeToString())
     with pytest.raises(MillraceError, match=rf"(?s){op} \(node trees/predict\).*{note}"):
-        formats.open_source({"graph_def": "graph.pb", **SESSION}, tmp_path)
+        formats.open_source(Tf1Source(graph_def="graph.pb", **SESSION), tmp_path)
 
 
 def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
@@ -365,5 +367,5 @@ def test_rows_that_an_old_model_refuses_are_no_proof(tmp_path: Path) -> None:
 
 def test_a_source_keeps_the_tables_filled() -> None:
     form = FORMS["graph_def"][0]
-    source: Source = formats.open_source({**form, "graph_def": "frozen_graph.pb"}, FIXTURES)
+    source: Source = formats.open_source(Tf1Source(**form), FIXTURES)
     assert source.output.shape.as_list() == [None, 1]

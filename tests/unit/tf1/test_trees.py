@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from millrace.artifacts.training import Started
 from millrace.errors import MillraceError
 from millrace.tf1 import tree_protos, trees
+from tests.helpers.configs import model_settings
 from tests.helpers.estimators import (
     AGE,
     CITIES,
@@ -32,11 +34,11 @@ WITH_OOV = {
 
 def adopt(
     name: str, features: dict[str, Any], label: str, **source: Any
-) -> tuple[np.ndarray, dict[str, Any]]:
+) -> tuple[np.ndarray, Started]:
     """Returns the logits of the test rows, and what `adopt` told."""
     learned = learn(features, label)
     source = {"checkpoint": str(FIXTURES / name / "model.ckpt"), **source}
-    fitted, told = trees.adopt({"kind": "boosted_trees", "adopt": source}, learned)
+    fitted, told = trees.adopt(model_settings("boosted_trees", adopt=source), learned)
     logits = fitted.model(encoded_test_rows(learned)).numpy()
     return logits * learned.task.std + learned.task.mean, told
 
@@ -55,8 +57,8 @@ def test_a_classifier_gives_the_logits_of_tensorflow_1() -> None:
     expected = ORACLE["boosted_trees_classifier"]["logits"]
     assert np.unique(expected).size > 20
     np.testing.assert_allclose(logits, expected, atol=1e-6)
-    assert trees.TREES in told["taken"]
-    assert told["left"] == []
+    assert trees.TREES in told.taken
+    assert told.left == []
 
 
 def test_a_pruned_regressor_with_a_centered_bias_gives_its_predictions() -> None:

@@ -10,9 +10,11 @@ import pytest
 import tensorflow as tf
 
 from millrace import models
+from millrace.artifacts.training import Started
 from millrace.errors import MillraceError
 from millrace.features.preprocessing import Preprocessing
 from millrace.tf1 import adoption
+from tests.helpers.configs import model_settings
 from tests.helpers.estimators import (
     AGE,
     CITIES,
@@ -34,6 +36,10 @@ INPUTS = {
     "city": CITY,
 }
 DNN = {"kind": "dnn", "hidden_units": [6], "dropout": 0.0, "activation": "auto"}
+SMALL: dict[str, dict[str, Any]] = {
+    "dcn": {"cross_layers": 1, "rank": 4},
+    "tabm": {"members": 2, "dimension": 4},
+}
 MAP = {
     "hidden_0/kernel": {"variable": "hidden/kernel", "inputs": ["age", "hours", "city"]},
     "hidden_0/bias": "hidden/bias",
@@ -52,12 +58,12 @@ EXPORT = str(FIXTURES / "estimator_export")
 
 def warm_start(
     settings: Mapping[str, Any], features: dict[str, Any], label: str = "label", **source: Any
-) -> tuple[Any, Preprocessing, dict[str, Any]]:
+) -> tuple[Any, Preprocessing, Started]:
     """Returns a new model, its preprocessing, and what `start` told."""
     learned = learn(features, label)
-    settings = {**settings, "warm_start": source}
-    model = models.build(settings, learned.spec, learned.task)
-    return model, learned, adoption.start(model, settings, learned)
+    typed = model_settings(**settings, warm_start=source)
+    model = models.build(typed, learned.spec, learned.task)
+    return model, learned, adoption.start(model, typed, learned)
 
 
 def probabilities(model: Any, learned: Preprocessing) -> np.ndarray:
@@ -79,8 +85,8 @@ def test_a_graph_written_by_hand_goes_on_where_it_was(form: str) -> None:
     rows = (TEST["city"] != "").to_numpy()
     np.testing.assert_allclose(probabilities(model, learned)[rows], said[rows], atol=1e-6)
     assert rows.sum() > 40
-    assert told["left"] == []
-    assert told["vocabularies"] == {"city": {"values": 3, "of the old model": 3}}
+    assert told.left == []
+    assert told.vocabularies == {"city": {"values": 3, "of the old model": 3}}
 
 
 @pytest.mark.parametrize("in_a_file", [False, True])
@@ -98,7 +104,7 @@ def test_each_value_takes_its_own_row_of_the_old_vocabulary(
     said = np.array(ORACLE["session"]["probability"])[:, 0]
     rows = TEST["city"].isin(["Rome", "Lima", "Paris"]).to_numpy()
     np.testing.assert_allclose(probabilities(model, learned)[rows], said[rows], atol=1e-6)
-    assert told["vocabularies"] == {"city": {"values": 3, "of the old model": 2}}
+    assert told.vocabularies == {"city": {"values": 3, "of the old model": 2}}
 
 
 @pytest.mark.parametrize("kind", ["dnn", "wide_deep", "dcn", "tabm"])
@@ -108,16 +114,7 @@ def test_an_embedding_of_keras_2_goes_into_every_kind(kind: str) -> None:
         "level": {"kind": "vocabulary", "values": [2, 0]},
         "level embedding": {"kind": "embedding", "of": "level", "dimension": 2},
     }
-    settings = {
-        "kind": kind,
-        "hidden_units": [4],
-        "dropout": 0.0,
-        "activation": "auto",
-        "cross_layers": 1,
-        "rank": 4,
-        "members": 2,
-        "dimension": 4,
-    }
+    settings = {"kind": kind, "hidden_units": [4], "dropout": 0.0, **SMALL.get(kind, {})}
     source = {"h5": H5, "vocabularies": {"level": [0, 1, 2]}}
     model, _, _ = warm_start(
         settings, features, **source, map={"level embedding": "levels/embeddings"}
@@ -187,7 +184,7 @@ def test_a_dense_layer_of_keras_2_gives_what_it_gave() -> None:
     for layer in ("dense_features", "hidden_0", "activation_0"):
         found = model.get_layer(layer)(found)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert "dense_1/kernel" in told["left"]
+    assert "dense_1/kernel" in told.left
 
 
 def test_weights_alone_are_read_too(tmp_path: Path) -> None:
@@ -228,7 +225,7 @@ def test_a_linear_part_takes_the_weights_of_features_by_their_names() -> None:
         begin += entry.cardinality
     np.testing.assert_array_equal(layer.weights_of_numbers, old.get_tensor(mapped["linear/hours"]))
     np.testing.assert_array_equal(layer.bias, old.get_tensor(mapped["linear/bias"]))
-    assert set(told["taken"]) == set(mapped.values())
+    assert set(told.taken) == set(mapped.values())
 
 
 def test_the_logits_of_a_regression_come_in_the_units_of_the_label() -> None:
@@ -399,8 +396,7 @@ def test_a_model_that_cannot_be_read_is_told(form: str, path: str, expected: str
     ("kind", "weight"), [("dcn", "cross_0_v/kernel"), ("tabm", "hidden_0/kernel")]
 )
 def test_weights_in_our_own_order_of_the_features_are_not_offered(kind: str, weight: str) -> None:
-    settings = {"kind": kind, "hidden_units": [6], "dropout": 0.0, "activation": "auto"}
-    settings |= {"cross_layers": 1, "rank": 4, "members": 2, "dimension": 4}
+    settings = {"kind": kind, "hidden_units": [6], "dropout": 0.0, **SMALL[kind]}
     with pytest.raises(MillraceError, match=f"found '{weight}'"):
         warm_start(settings, INPUTS, graph_def=SESSION["graph_def"], map={weight: "hidden/kernel"})
 
@@ -414,7 +410,7 @@ def test_a_new_vocabulary_takes_the_rows_of_an_estimator_by_value() -> None:
     city = {"kind": "vocabulary", "column": "city"}  # learned, by frequency
     features = {"hours": HOURS, "city": city, "job_hash": WIDE["job_hash"]}
     _, _, told = warm_start({"kind": "linear"}, features, saved_model=EXPORT)
-    assert told["misfits"]["linear/linear_model/city/weights"] == (
+    assert told.misfits["linear/linear_model/city/weights"] == (
         "expected shape [4, 1], found [3, 1]"
     )
     as_many = {**features, "city": {**city, "max_size": 3}}
@@ -435,7 +431,7 @@ def test_a_new_vocabulary_takes_the_rows_of_an_estimator_by_value() -> None:
     for id_, value in enumerate(values):
         expected = rows[CITIES.index(value)] if value in CITIES else 0
         np.testing.assert_array_equal(weights[id_], expected)
-    assert told["vocabularies"] == {"city": {"values": 4, "of the old model": 3}}
+    assert told.vocabularies == {"city": {"values": 4, "of the old model": 3}}
 
 
 @pytest.mark.parametrize(
@@ -457,19 +453,19 @@ def test_rows_in_another_order_are_refused(
 ) -> None:
     features = {"hours": HOURS, **WIDE, **changes}
     learned = learn(features, "label")
-    model = models.build({"kind": "linear"}, learned.spec, learned.task)
+    model = models.build(model_settings("linear"), learned.spec, learned.task)
     with pytest.raises(MillraceError, match=expected):
-        adoption.start(model, {"kind": "linear", key: {"saved_model": EXPORT}}, learned)
+        adoption.start(model, model_settings("linear", **{key: {"saved_model": EXPORT}}), learned)
 
 
 def test_adoption_needs_vocabularies_that_are_declared() -> None:
     features = {"hours": HOURS, **WIDE, "city_id": {"kind": "vocabulary", "column": "city"}}
     features["city_id"] |= {"max_size": 3}
     learned = learn(features, "label")
-    model = models.build({"kind": "linear"}, learned.spec, learned.task)
+    model = models.build(model_settings("linear"), learned.spec, learned.task)
     source = {"checkpoint": WITHOUT_META}
     with pytest.raises(MillraceError, match="old vocabulary of 'city_id' in its order"):
-        adoption.start(model, {"kind": "linear", "adopt": source}, learned)
+        adoption.start(model, model_settings("linear", adopt=source), learned)
 
 
 def test_a_cross_of_a_feature_with_another_vocabulary_is_refused() -> None:
@@ -492,13 +488,13 @@ def test_an_export_alone_is_adopted() -> None:
         },
         "label",
     )
-    model = models.build({"kind": "linear"}, learned.spec, learned.task)
-    told = adoption.start(model, {"kind": "linear", "adopt": {"saved_model": EXPORT}}, learned)
+    model = models.build(model_settings("linear"), learned.spec, learned.task)
+    told = adoption.start(model, model_settings("linear", adopt={"saved_model": EXPORT}), learned)
     rows = ~TEST["city"].isin(["東京"]) & ~TEST["job"].isin(["作家", "astronaut"])
     expected = np.array(ORACLE["estimator_export"]["logits"])
     found = model(encoded_test_rows(learned)).numpy()
     np.testing.assert_allclose(found[rows], expected[rows], atol=1e-5)
-    assert told["left"] == []
+    assert told.left == []
 
 
 def test_features_that_no_estimator_has_may_stand_beside_the_old_inputs() -> None:
@@ -511,7 +507,7 @@ def test_features_that_no_estimator_has_may_stand_beside_the_old_inputs() -> Non
     only = {"hidden_0/kernel": MAP["hidden_0/kernel"]}
     model, _, told = warm_start(DNN, features, graph_def=SESSION["graph_def"], map=only)
     same, _, _ = warm_start(DNN, INPUTS, graph_def=SESSION["graph_def"], map=only)
-    assert told["taken"] == ["hidden/kernel"]
+    assert told.taken == ["hidden/kernel"]
     rows = {
         name: model.get_layer("dense_features").places_of_values[name] for name in ("age", "hours")
     }

@@ -14,9 +14,9 @@ def test_it_describes_this_machine_the_same_every_time(monkeypatch: pytest.Monke
         os, "sched_getaffinity", lambda _: range(os.cpu_count() or 0), raising=False
     )
     found = hardware.describe(tf.distribute.get_strategy())
-    assert found["cores"] == os.cpu_count()
-    assert found["replicas"] == 1
-    assert len(found["gpus"]) == len(tf.config.list_physical_devices("GPU"))
+    assert found.cores == os.cpu_count()
+    assert found.replicas == 1
+    assert len(found.gpus) == len(tf.config.list_physical_devices("GPU"))
     assert found == hardware.describe(tf.distribute.get_strategy())
 
 
@@ -25,7 +25,7 @@ def test_the_cores_are_those_that_the_process_may_use() -> None:
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
     try:
-        assert hardware.describe(tf.distribute.get_strategy())["cores"] == 1
+        assert hardware.describe(tf.distribute.get_strategy()).cores == 1
     finally:
         os.sched_setaffinity(0, allowed)
 
@@ -34,5 +34,5 @@ def test_the_cores_are_those_that_the_process_may_use() -> None:
 def test_the_processor_is_named_as_linux_names_it() -> None:
     text = Path("/proc/cpuinfo").read_text()
     found = hardware.describe(tf.distribute.get_strategy())
-    assert f"model name\t: {found['cpu']}\n" in text
-    assert all(f" {name} " in text for name in found["instructions"])
+    assert f"model name\t: {found.cpu}\n" in text
+    assert all(f" {name} " in text for name in found.instructions)

@@ -8,22 +8,22 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
-from millrace.config.training import TrainingConfig
+from millrace.config.training import TrainingConfig, TrainingOverrides
 from millrace.errors import MillraceError
 from millrace.features.tasks import Task
 from millrace.training import recipe
 from millrace.training.batches import InMemory
 from millrace.training.loop import train
-from millrace.training.recipe import MovingAverage, Settings
+from millrace.training.recipe import MovingAverage
 from tests.helpers import trainings
 
 TRAINING = TrainingConfig(learning_rate=0.3, batch_size="auto")
-OWN = {"weight_decay": 0.5}
+OWN = TrainingOverrides(weight_decay=0.5)
 
 
 def test_settings_of_the_model_beat_those_of_all_beat_the_kinds() -> None:
-    kind = {"weight_decay": 0.1, "learning_rate": 0.1, "moving_average": 0.9, "batch_size": 7}
-    settings = Settings.of(TRAINING, OWN, kind, rows=10)
+    kind = TrainingConfig(weight_decay=0.1, learning_rate=0.1, moving_average=0.9, batch_size=7)
+    settings = recipe.settle(TRAINING, OWN, kind, rows=10)
     assert settings.weight_decay == 0.5
     assert settings.learning_rate == 0.3
     assert (settings.moving_average, settings.batch_size) == (0.9, 7)
@@ -32,8 +32,8 @@ def test_settings_of_the_model_beat_those_of_all_beat_the_kinds() -> None:
 
 def test_whole_numbers_will_do() -> None:
     numbers = {"learning_rate": 1, "weight_decay": 0, "clip_norm": 0, "moving_average": 0}
-    kind = {"batch_size": 32, "epochs": 1}
-    settings = Settings.of(TrainingConfig(**numbers), {}, kind, rows=10)
+    kind = TrainingConfig(batch_size=32, epochs=1)
+    settings = recipe.settle(TrainingConfig(**numbers), TrainingOverrides(), kind, rows=10)
     data = InMemory(trainings.make_examples(40)), InMemory(trainings.make_examples(10))
     outcome = train(trainings.make_model(), trainings.BINARY, settings, data, 0, [])
     assert np.isfinite(outcome.history[0]["loss"])
@@ -43,7 +43,7 @@ def test_whole_numbers_will_do() -> None:
     ("rows", "expected"), [(100_000, (256, 100, 16)), (100_001, (1024, 30, 4))]
 )
 def test_auto_goes_by_the_size_of_the_table(rows: int, expected: tuple[int, int, int]) -> None:
-    settings = Settings.of(TRAINING, OWN, {}, rows)
+    settings = recipe.settle(TRAINING, OWN, TrainingConfig(), rows)
     assert (settings.batch_size, settings.epochs, settings.patience) == expected
 
 
