@@ -144,10 +144,13 @@ def test_an_ensemble_predicts_the_mean_of_its_seeds(
     config = json.loads((tmp_path / "config.yaml").read_text())
     config["models"]["m"] = {"kind": kind, "seeds": 2, "ensemble": True, **settings}
     (tmp_path / "config.yaml").write_text(json.dumps(config))
+    members = []
     for seed in range(2):
-        assert train_run(job, tmp_path, f"m/seeds/{seed}")["seed"] == seed
+        member = train_run(job, tmp_path, f"m/seeds/{seed}")
+        assert member["seed"] == seed
+        members.append(member["settings"])
     written = train_run(job, tmp_path, "m", models=tmp_path)
-    assert written["settings"]["kind"] == "ensemble"
+    assert written["settings"] == {"kind": "ensemble", "members": members}
     said = [
         models.load(job.results / "preprocessing.json", tmp_path / run / "training").predict_split(
             job.results / "encoded", job.results / "examples", "test"
