@@ -88,22 +88,28 @@ def compute(
         for place, (split, part) in enumerate(described.splits.items()):
             repeated = _repeated(database, split, list(batches)[:place], features)
             splits[split] = replace(part, repeated=repeated)
-        label = described.label
-        places = {column.name: i for i, column in enumerate(columns)}
-        alone = {
-            column.name: leakage.strength(
-                database,
-                places[column.name],
-                column.type,
-                places[label.name],
-                label.task,
-                label.classes,
-            )
-            for column in columns
-            if column.name not in (label.name, schema.weight)
-        }
+        alone = _alone(database, schema, described.label)
         unique = suggested_schema.unique(database, schema, splits)
-    return Statistics(splits, replace(label, alone=alone), unique)
+    return Statistics(splits, replace(described.label, alone=alone), unique)
+
+
+def _alone(
+    database: duckdb.DuckDBPyConnection, schema: Schema, label: LabelStatistics
+) -> dict[str, float | None]:
+    """Returns how well each column but label and weight predicts the label by itself."""
+    places = {column.name: i for i, column in enumerate(schema.columns)}
+    return {
+        column.name: leakage.strength(
+            database,
+            places[column.name],
+            column.type,
+            places[label.name],
+            label.task,
+            label.classes,
+        )
+        for column in schema.columns
+        if column.name not in (label.name, schema.weight)
+    }
 
 
 def describe(

@@ -26,11 +26,12 @@ from millrace.features.feature_columns.computed import Bucketized, Crossed, Iden
 from millrace.features.feature_columns.crossed_tf1 import CrossedTf1
 from millrace.features.feature_columns.dates import Clock, Cyclic, DatePart, Elapsed
 from millrace.features.feature_columns.dense import categorical_inputs, number_inputs
-from millrace.features.feature_columns.lookup import Hashed, Lookup, Vocabulary
+from millrace.features.feature_columns.lookup import Hashed, Lookup
 from millrace.features.feature_columns.numeric import Numeric, Periodic, PiecewiseLinear
 from millrace.features.feature_columns.saved_model import SavedModel
 from millrace.features.feature_columns.sequence import Sequence, Weighted
 from millrace.features.feature_columns.text import Text
+from millrace.features.feature_columns.vocabulary import Vocabulary
 
 __all__ = [
     "KINDS",

@@ -16,7 +16,8 @@ from millrace.config.features import CrossedConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import Categorical, Context, Raw
 from millrace.features.feature_columns.computed import Bucketized, Identity
-from millrace.features.feature_columns.lookup import Hashed, Vocabulary
+from millrace.features.feature_columns.lookup import Hashed
+from millrace.features.feature_columns.vocabulary import Vocabulary
 
 # The table of all combinations holds an int32 for each: 8 MB.
 MOST_COMBINATIONS = 2**21

@@ -18,7 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.statistics import ColumnStatistics, TextStatistics
-from millrace.config.features import CyclicConfig, DateConfig, DatePartConfig, ElapsedConfig
+from millrace.config.feature_bases import DateConfig
+from millrace.config.features import CyclicConfig, DatePartConfig, ElapsedConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import (
     Categorical,

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.statistics import NumberStatistics
-from millrace.config.features import HashedConfig, LookupConfig
+from millrace.config.feature_bases import LookupConfig
+from millrace.config.features import HashedConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import CategoricalOfColumn, Context, Raw
-from millrace.files import lines
 
 # So many different numbers can be looked up: the graph compares with each of them.
 MOST_NUMBERS = 1024
 
 # What ingestion strips from the cells of a table.
 SPACES = " \t"
-
-FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ class Lookup(CategoricalOfColumn):
         return tf.where(tf.not_equal(x, x), self.cardinality - 1, found)
 
 
-def _counted_values(
+def counted_values(
     feature: str, settings: LookupConfig | HashedConfig, context: Context
 ) -> tuple[str, list[tuple[Any, int]]]:
     """Returns a column and its values, float or str, with their counts, most frequent first.
@@ -164,7 +160,7 @@ def _counted_values(
     return column, [(float(value), count) for value, count in statistics.values]
 
 
-def _require_whole(feature: str, column: str, values: Iterable[Any]) -> None:
+def require_whole(feature: str, column: str, values: Iterable[Any]) -> None:
     """Raises MillraceError when a number has a fraction: its digits are not those of an integer."""
     broken = [x for x in values if isinstance(x, float) and not x.is_integer()]
     if broken:
@@ -174,173 +170,6 @@ def _require_whole(feature: str, column: str, values: Iterable[Any]) -> None:
             note=f"use kind: bucketized for a quantity, or declare data.types: {{{column}: string}}"
             " to hash its text.",
         )
-
-
-@dataclass(frozen=True)
-class Vocabulary(Lookup):
-    """A value's place in a vocabulary, as `categorical_column_with_vocabulary_list` gives it.
-
-    A value out of the vocabulary has the next id, or `default_value`, or with `num_oov_buckets`
-    one of so many next ids, by its hash. No other runtime can hash as TensorFlow does, so the
-    hashes of the training values are in the table; one never seen has the first of these ids.
-
-    Attributes:
-        rare: with several buckets, the training values out of the vocabulary.
-        num_oov_buckets: the number of buckets; 0 where the config names none.
-        default_value: the id of a value out of the vocabulary, where the config names it.
-    """
-
-    rare: tuple[str, ...] | tuple[float, ...] = field(default=(), kw_only=True)
-    num_oov_buckets: int = field(default=0, kw_only=True)
-    default_value: int | None = field(default=None, kw_only=True)
-
-    kind: ClassVar[str] = "vocabulary"
-
-    @classmethod
-    def learn(cls, name: str, settings: Any, context: Context) -> Self:
-        """Takes the values given, those in a file, or those seen at least `min_count` times."""
-        column, counted = cls._counted(name, settings, context)
-        # The words of a text are looked up as they are learned.
-        given = settings if isinstance(settings, LookupConfig) else LookupConfig(kind=cls.kind)
-        if given.values is not None or given.file is not None:
-            numbers = isinstance(context.statistics[column], NumberStatistics)
-            kept = given_values(name, given, numbers)
-        else:
-            kept = [value for value, count in counted if count >= settings.min_count]
-            kept = kept[: settings.max_size]
-        if not kept:
-            raise MillraceError(
-                f"features.{name}: expected values in column {column!r} seen at least "
-                f"{settings.min_count} times in the training examples, found none.",
-                note="lower min_count, or leave the feature out.",
-            )
-        default, buckets = given.default_value, given.num_oov_buckets or 0
-        unseen = given.unseen
-        if default is not None and default >= len(kept):
-            raise MillraceError(
-                f"features.{name}.default_value: expected the id of one of the {len(kept)} values, "
-                f"0 to {len(kept) - 1}, found {default}.",
-                note="change default_value, or remove it.",
-            )
-        if unseen == "hash" and buckets < 2:
-            raise MillraceError(
-                f"features.{name}.unseen: expected bucket without several num_oov_buckets, found "
-                "hash.",
-                note="one bucket needs no hash.",
-            )
-        rare: tuple[Any, ...] = ()
-        if buckets > 1:
-            listed = set(kept)
-            rare = tuple(value for value, _ in counted if value not in listed)
-            _require_whole(name, column, rare)
-        return cls(
-            name=name,
-            column=column,
-            values=tuple(kept),
-            rare=rare,
-            num_oov_buckets=buckets,
-            default_value=default,
-            unseen=unseen,
-            missing=cls._missing(column, context),
-            **cls._own(settings),
-        )
-
-    @classmethod
-    def _counted(
-        cls, name: str, settings: Any, context: Context
-    ) -> tuple[str, list[tuple[Any, int]]]:
-        """Returns the column and its values with their counts, most frequent first."""
-        return _counted_values(name, settings, context)
-
-    @classmethod
-    def _missing(cls, column: str, context: Context) -> tuple[str, ...] | None:
-        """Returns the texts that mean missing; see `Lookup`."""
-        return context.missing.get(column)
-
-    @classmethod
-    def _own(cls, settings: Any) -> dict[str, Any]:
-        """Returns the fields that only a subclass has."""
-        return {}
-
-    @property
-    def oov_buckets(self) -> int:
-        """The number of ids for values out of the vocabulary."""
-        return 0 if self.default_value is not None else max(self.num_oov_buckets, 1)
-
-    @property
-    def cardinality(self) -> int:
-        return len(self.values) + self.oov_buckets + 1
-
-    @property
-    def known(self) -> tuple[Any, ...]:
-        return *self.values, *self.rare
-
-    @property
-    def known_ids(self) -> np.ndarray:
-        ids = np.arange(len(self.values))
-        return np.append(ids, self._hash_known(self.rare)) if self.rare else ids
-
-    @property
-    def oov_id(self) -> int:
-        return len(self.values) if self.default_value is None else self.default_value
-
-    def hash(self, texts: Any) -> tf.Tensor:
-        return len(self.values) + tf.strings.to_hash_bucket_fast(texts, max(self.oov_buckets, 1))
-
-
-def given_values(feature: str, settings: LookupConfig, numbers: bool) -> list[Any]:
-    """Returns the vocabulary that the config lists, or that stands in a file, one value a line."""
-    where = f"features.{feature}.values"
-    given: Sequence[Any] | None = settings.values
-    if given is None:
-        assert settings.file, "the caller has looked"
-        path = Path(settings.file)
-        where = f"features.{feature}.file: {path}"
-        try:
-            given = [line for line in lines(path.read_bytes().decode("utf-8")) if line]
-        except (OSError, UnicodeDecodeError) as error:
-            raise MillraceError(
-                f"{where}: expected a vocabulary in UTF-8, found none ({error}).",
-                note="save the file as UTF-8, one value per line.",
-            ) from None
-    values = _as_float32(where, given) if numbers else [str(value) for value in given]
-    if not values or "" in values:
-        found = "an empty one" if values else "none"
-        raise MillraceError(
-            f"{where}: expected values, found {found}.",
-            note="an empty text is a missing value, which has an id of its own.",
-        )
-    count = Counter(values)
-    duplicates = [str(x) for x, value in zip(given, values, strict=True) if count[value] > 1]
-    if duplicates:
-        raise MillraceError(
-            f"{where}: expected different values, found {duplicates[:5]}, which are the same"
-            f"{' in float32' if numbers else ''}.",
-            note="remove the repetitions from the vocabulary.",
-        )
-    return values
-
-
-def _as_float32(where: str, given: Iterable[Any]) -> list[float]:
-    """Returns numbers as the models take them; raises MillraceError for what they cannot take."""
-    values: list[float] = []
-    for text in given:
-        try:
-            number = float(text)
-        except ValueError:
-            raise MillraceError(
-                f"{where}: expected numbers like the column's, found {text!r}.",
-                note="correct the vocabulary, or read the column as text under data.types.",
-            ) from None
-        fits = abs(number) <= FLOAT32_MAX
-        # A fraction is rounded, as it is in the table; a whole number may be an id.
-        if not fits or (number.is_integer() and number != float(np.float32(number))):
-            raise MillraceError(
-                f"{where}: expected numbers that float32 can hold, found {text}.",
-                note="declare the column a string in data.types to look up its text.",
-            )
-        values.append(float(np.float32(number)))
-    return values
 
 
 @dataclass(frozen=True)
@@ -357,9 +186,9 @@ class Hashed(Lookup):
 
     @classmethod
     def learn(cls, name: str, settings: HashedConfig, context: Context) -> Self:
-        column, counted = _counted_values(name, settings, context)
+        column, counted = counted_values(name, settings, context)
         values = tuple(value for value, _ in counted)
-        _require_whole(name, column, values)
+        require_whole(name, column, values)
         unseen = settings.unseen
         return cls(
             name,

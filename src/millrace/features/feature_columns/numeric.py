@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.statistics import NumberStatistics
-from millrace.config.features import NumberConfig, NumericConfig
+from millrace.config.feature_bases import NumberConfig
+from millrace.config.features import NumericConfig
 from millrace.features.feature_columns.base import Context, FeatureColumn, NumberInput, Raw
 
 # Normalized values are cut here, so that an absurd input cannot push a model to infinity.

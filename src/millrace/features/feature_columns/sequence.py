@@ -13,7 +13,7 @@ import tensorflow as tf
 from millrace.config.features import WeightedConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import Categorical, Context, NumberInput, Raw
-from millrace.features.feature_columns.lookup import Vocabulary
+from millrace.features.feature_columns.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
