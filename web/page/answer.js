@@ -167,10 +167,10 @@ function compare(row, values) {
   $("compared").hidden = !same;
   if (!same) return;
   const difference = Math.max(...values.map((value, index) => Math.abs(value - sample.prediction[index])));
-  const agreement = difference === 0 ? "exactly the same" : `the same within ${difference.toExponential(1)}`;
+  const agreement = difference === 0 ? "exactly" : `within ${difference.toExponential(1)}`;
   $("compared").textContent =
     `Test row ${sample.index.toLocaleString("en")}: ${job.label} was ${sample.label}. ` +
-    `Keras in Python says ${agreement}.`;
+    `Keras in Python agrees ${agreement}.`;
 }
 
 /** The row as tf.train.Example, since saved_model_cli takes literals alone and NaN is none. */

@@ -15,7 +15,7 @@ async function drawWhatIf(row, values) {
   $("what-if-measure").textContent = task.measured();
   const options = candidates(column);
   if (options.length === 0) {
-    $("what-if").replaceChildren("None of its values is frequent enough to be listed here: type one in the form.");
+    $("what-if").replaceChildren("No value is frequent enough to be listed here: type one in the form.");
     return;
   }
   const rows = options.map(({ value }) => ({ ...row, [column.name]: value }));

@@ -1,4 +1,4 @@
-"""The last words of a run: who won, how well it does, whether all runtimes agree, what to open.
+"""The summary of a job: the champion, its metrics, parity, warnings and the files to open.
 
 Run as `python -m millrace.console.summary --config FILE`.
 """
@@ -18,10 +18,10 @@ from millrace.evaluation import choice_in_words
 from millrace.files import read_json
 from millrace.results import Logs, Results
 
-# Anomalies that say how cells were read.
+# Anomalies that say how cells were interpreted.
 OF_CELLS = ("number_format", "time_format")
 
-# Lines about the data; the report has all of them.
+# The most lines about the data; the report has all.
 MOST_TAKEN = 20
 
 
@@ -78,7 +78,7 @@ def _parity(parity: Parity) -> Iterator[str]:
 
 
 def _taken(results: Results) -> Iterator[str]:
-    """What was found or decided that a person might have meant otherwise, warnings first."""
+    """Yields warnings, and how cells were interpreted, for a person to check."""
     anomalies = Anomalies.load(results.anomalies).anomalies
     of_cells = [anomaly for anomaly in anomalies if anomaly.kind in OF_CELLS]
     warnings = [anomaly for anomaly in anomalies if anomaly.severity == "warning"]
@@ -86,9 +86,9 @@ def _taken(results: Results) -> Iterator[str]:
     found += [anomaly.message for anomaly in of_cells if anomaly.severity == "info"]
     if results.preprocessing.exists():
         left_out = read_json(results.preprocessing)["left_out"]
-        found += [f"{column!r} is no feature: {reason}" for column, reason in left_out.items()]
+        found += [f"{column!r} is not a feature: {reason}" for column, reason in left_out.items()]
     if found:
-        yield "What was taken for what:"
+        yield "Assumptions and anomalies:"
         yield from (f"  {line}" for line in found[:MOST_TAKEN])
     if len(found) > MOST_TAKEN:
         yield f"  … and {len(found) - MOST_TAKEN:,} more, in {results.report}"

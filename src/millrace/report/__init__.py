@@ -1,4 +1,4 @@
-"""The report and the model card: what was asked, what was found, and what made it."""
+"""The report and the model card."""
 
 from dataclasses import replace
 from typing import Any
@@ -32,10 +32,10 @@ RUNTIME_NAMES = {
 }
 
 SECTIONS = {
-    "question": "The question",
+    "question": "Task",
     "rows": "Rows",
     "data": "Data",
-    "anomalies": "What was taken for what",
+    "anomalies": "Assumptions and anomalies",
     "leaderboard": "Leaderboard",
     "training": "Training",
     "evaluation": "Evaluation",
@@ -87,7 +87,7 @@ def build_model_card(config: JobConfig, results: Results, provenance: Origin) ->
 
 
 def _facts(config: JobConfig, results: Results) -> dict[str, Any]:
-    """Returns everything that the templates tell, most of it as the stages wrote it."""
+    """Returns the variables of the templates, most of them artifacts as the stages wrote them."""
     statistics = Statistics.load(results.statistics)
     champion = Champion.load(results.champion)
     question = data_section.question(config, statistics, results)

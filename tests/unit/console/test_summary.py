@@ -57,11 +57,11 @@ def test_what_was_taken_for_what_is_told_warnings_first(
     results.anomalies.write_text(json.dumps({"anomalies": anomalies}))
     results.preprocessing.write_text(json.dumps({"left_out": {"id": "it counts the rows"}}))
     lines = summary(results).splitlines()
-    first = lines.index("What was taken for what:")
+    first = lines.index("Assumptions and anomalies:")
     assert lines[first + 1 : first + 4] == [
         "  warning: 'y' is text",
         "  'x' is read as numbers",
-        "  'id' is no feature: it counts the rows",
+        "  'id' is not a feature: it counts the rows",
     ]
     assert "not told" not in "\n".join(lines)
 
