@@ -22,17 +22,17 @@ class EvaluationConfig(Section):
 
     threshold: Annotated[Number, Field(ge=0, le=1)] | Literal["max_f1"] = Field(
         default=0.5,
-        description="The probability from which on a row counts as positive. `max_f1`: the one "
-        "with the highest F1 on the validation examples.",
+        description="The lowest probability that counts as positive. `max_f1`: the threshold with "
+        "the highest F1 on the validation examples.",
     )
     bootstrap: int = Field(
         default=200,
         ge=10,
         le=INT32_MAX,
-        description="How many bootstrap samples the metrics' 95 % intervals come from.",
+        description="The number of bootstrap samples for the 95 % intervals of the metrics.",
     )
     slices: Items[str] = Field(
-        default=(), description="Columns by whose values the metrics are reported too."
+        default=(), description="Columns by whose values the metrics are also reported."
     )
 
 
@@ -43,25 +43,25 @@ class SelectionConfig(Section):
         "auto", "auc", "pr_auc", "log_loss", "accuracy", "brier", "macro_f1", "rmse", "mae", "r2"
     ] = Field(
         default="auto",
-        description="What the champion is best at, on the validation examples or the folds. "
-        "`auto`: auc, log_loss or rmse, by the task.",
+        description="The metric by which the champion is chosen, on the validation examples or "
+        "the folds. `auto`: auc, log_loss or rmse, by the task.",
     )
     gate: Number | None = Field(
         default=None,
-        description="The job fails when the champion's metric on the test is worse than this. In "
-        "every case it must beat a model that always predicts the same.",
+        description="The job fails if the champion's metric on the test is worse than this. It "
+        "must always beat a constant prediction.",
     )
     slice_gates: Mapping[str, Number] = Field(
         default={},
-        description="By column of `evaluation.slices`: the job fails when the champion's metric is "
-        "worse than this on the test rows with one of the column's values. Slices with too few "
-        "rows for an interval are left out.",
+        description="By column of `evaluation.slices`: the job fails if the champion's metric is "
+        "worse than this on the test rows with any value of the column. Slices with too few rows "
+        "for an interval are left out.",
     )
     folds: Annotated[int, Field(ge=2, le=MOST_RUNS)] | None = Field(
         default=None,
-        description="Compare the models by cross-validation: the training examples are divided "
-        "into so many folds, and each model is trained, in jobs of their own, without one and "
-        "evaluated on it. Default: they are compared on the validation examples.",
+        description="Number of folds for comparing the models by cross-validation: each model is "
+        "trained once without each fold of the training examples, as a separate job, and "
+        "evaluated on it. Default: compare on the validation examples.",
     )
     smallest_within: Number = Field(
         default=0,
@@ -82,31 +82,31 @@ class ExportConfig(Section):
 
     tflite: bool | Literal["where_possible"] = Field(
         default=True,
-        description="Whether to convert the model to TF Lite. `where_possible` leaves it out when "
-        "the champion has an op that TF Lite lacks; `true` ends the job then. Without it, "
-        "features may use what TF Lite lacks.",
+        description="Whether to convert the model to TF Lite. If the champion has an operation "
+        "that TF Lite lacks, `true` fails the job and `where_possible` leaves TF Lite out. With "
+        "`false`, features may use such operations.",
     )
     tfjs: bool | Literal["where_possible"] = Field(
         default=True,
-        description="Whether to convert the model to TF.js, and to make the page that predicts; "
-        "as for `tflite`.",
+        description="Whether to convert the model to TF.js and build the page that predicts; "
+        "values as for `tflite`.",
     )
     reduced: Distinct[Literal["float16", "dynamic_range", "int8"]] = Field(
         default=("float16", "dynamic_range", "int8"),
-        description="The smaller TF Lite models to try; one is shipped only if it is accurate "
-        "enough.",
+        description="The reduced-precision TF Lite models to try; each is shipped only if it is "
+        "accurate enough.",
     )
     max_difference: Number = Field(
         default=0.02,
         gt=0,
-        description="How far a reduced model's predictions may lie from the full one's; for a "
-        "regression, in standard deviations of the label.",
+        description="The largest allowed difference between predictions of a reduced model and "
+        "the full one; for a regression, in standard deviations of the label.",
     )
     max_metric_cost: Number = Field(
         default=0.001,
         ge=0,
-        description="How much of the selection metric a reduced model may cost; for a regression, "
-        "a share of it.",
+        description="The largest allowed loss of the selection metric by a reduced model; for a "
+        "regression, relative.",
     )
 
 
@@ -115,13 +115,14 @@ class ParityConfig(Section):
 
     rows: Count = Field(
         default=1000,
-        description="How many test rows go through every runtime, beside the made ones.",
+        description="The number of test rows sent through every runtime, in addition to the "
+        "synthetic ones.",
     )
     tolerance: Number = Field(
         default=5e-05,
         gt=0,
-        description="How far a float32 runtime's predictions may lie from Keras'; for a "
-        "regression, in standard deviations of the label.",
+        description="The largest allowed difference between the predictions of a float32 model "
+        "and Keras; for a regression, in standard deviations of the label.",
     )
 
 
@@ -130,13 +131,13 @@ class ReportConfig(Section):
 
     min_count: Count = Field(
         default=10,
-        description="Report, model card and page show no value that fewer training rows have, and "
-        "no value of a column that no feature reads.",
+        description="The report, the model card and the page show only values that at least this "
+        "many training rows have, of columns that a feature reads.",
     )
     samples: bool = Field(
         default=False,
-        description="Whether the page that predicts holds whole test rows with their labels. By "
-        "default its example rows are synthetic.",
+        description="Whether the page that predicts contains whole test rows with their labels. "
+        "By default its example rows are synthetic.",
     )
 
 
@@ -145,8 +146,8 @@ class ScoreConfig(Section):
 
     files: Items[Text] = Field(
         default=(),
-        description="Files of new rows that `snakemake scores` scores, each in a job of its own, "
-        "into results/<name>/scored: paths, folders or globs.",
+        description="Files of new rows for `snakemake scores`, each scored by its own job into "
+        "results/<name>/scored: paths, folders or globs.",
     )
     model: Literal["float32", "float16", "dynamic_range", "int8", "saved_model"] = Field(
         default="float32",

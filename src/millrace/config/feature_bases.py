@@ -28,21 +28,22 @@ class NumberConfig(ColumnConfig):
 
     normalizer: Normalizer = Field(
         default="robust",
-        description="standard: (x - mean) / deviation. min_max: to 0..1. robust: z = (x - median) "
-        "/ interquartile range, then z / sqrt(1 + z²/9). log: sign(x) log(1 + |x|), then "
-        "standard. quantile: the share of the training examples below x.",
+        description="standard: (x - mean) / standard deviation. min_max: (x - min) / (max - min). "
+        "robust: z = (x - median) / interquartile range, then z / sqrt(1 + z²/9). log: sign(x) "
+        "log(1 + |x|), then standard. quantile: the fraction of training examples below x.",
     )
     default: Number | None = Field(
         default=None,
-        description="Stands for a missing value. Default: the training examples' median.",
+        description="The number used for a missing value. Default: the median of the training "
+        "examples.",
     )
     missing_indicator: bool | None = Field(
         default=None,
-        description="Whether a further number says that the value is missing. Default: when "
-        "values are missing in the training examples.",
+        description="Whether to add a number that indicates a missing value. Default: if values "
+        "are missing in the training examples.",
     )
     bins: Several = Field(
-        default=48, description="How many bins a piecewise-linear encoding of the number has."
+        default=48, description="The number of bins of a piecewise-linear encoding."
     )
 
 
@@ -53,35 +54,33 @@ class LookupConfig(ColumnConfig):
 
     min_count: Count = Field(
         default=1,
-        description="Values seen less often in the training examples count as out-of-vocabulary.",
+        description="Values with fewer training examples are out-of-vocabulary.",
     )
-    max_size: Count = Field(
-        default=100000, description="Keep only so many of the most frequent values."
-    )
+    max_size: Count = Field(default=100000, description="The most values to keep, by frequency.")
     values: Some[Scalar] | None = Field(
-        default=None, description="The vocabulary, where it is not to be learned."
+        default=None, description="The vocabulary, instead of a learned one."
     )
     file: LocalPath | None = Field(
         default=None,
-        description="A file with the vocabulary, a value a line, where it is not to be learned.",
+        description="A file with the vocabulary, one value per line, instead of a learned one.",
     )
     num_oov_buckets: int | None = Field(
         default=None,
         ge=1,
         le=1073741824,
-        description="Values out of the vocabulary have so many ids, by their hash. Default: they "
-        "have one.",
+        description="The number of ids for out-of-vocabulary values, assigned by hash. Default: "
+        "one.",
     )
     default_value: Whole | None = Field(
         default=None,
-        description="The id of a value out of the vocabulary, or out of range. Default: such "
-        "values have an id of their own.",
+        description="The id of a value that is out-of-vocabulary or out of range. Default: a "
+        "separate id.",
     )
     unseen: Literal["bucket", "hash"] = Field(
         default="bucket",
-        description="With several num_oov_buckets, which one a value has that the training "
-        "examples lack. `bucket`: the first, in every runtime. `hash`: the one of its hash, for "
-        "models that are not converted to TF Lite.",
+        description="With several num_oov_buckets: the bucket of a value not seen in training. "
+        "`bucket`: the first, in every runtime. `hash`: by its hash, for models that are not "
+        "converted to TF Lite.",
     )
 
 
@@ -89,5 +88,6 @@ class DateConfig(ColumnConfig):
     """A feature of dates or timestamps."""
 
     timezone: str = Field(
-        default="UTC", description="Whose clocks to read a timestamp by, such as America/New_York."
+        default="UTC",
+        description="The time zone to convert a timestamp to, such as America/New_York.",
     )

@@ -51,12 +51,14 @@ class NumericConfig(NumberConfig):
 
     kind: Literal["numeric"]
     center: Number | None = Field(
-        default=None, description="Subtracted first. Default: learned, or 0 without a normalizer."
+        default=None,
+        description="The number to subtract. Default: learned, or 0 without a normalizer.",
     )
     scale: Number | None = Field(
         default=None,
         gt=0,
-        description="Multiplied then. Default: learned, or 1 without a normalizer.",
+        description="The factor to multiply by after subtracting `center`. Default: learned, or 1 "
+        "without a normalizer.",
     )
 
 
@@ -74,7 +76,7 @@ class PeriodicConfig(NumberConfig):
     dimension: Count = Field(default=16, description="The width of the encoding.")
     frequencies: Count = 32
     sigma: Number = Field(
-        default=0.1, gt=0, description="The standard deviation of the frequencies' initial values."
+        default=0.1, gt=0, description="The standard deviation of the initial frequencies."
     )
 
 
@@ -86,16 +88,17 @@ class BucketizedConfig(ColumnConfig):
     kind: Literal["bucketized"]
     boundaries: Some[Number] | None = Field(
         default=None,
-        description="Sorted; a value equal to a boundary falls into the bucket above it.",
+        description="The boundaries, sorted; a value equal to a boundary falls into the bucket "
+        "above it.",
     )
     default: Number | None = Field(
         default=None,
-        description="Stands for a missing value. Default: missing has an id of its own.",
+        description="The number used for a missing value. Default: missing has a separate id.",
     )
     quantiles: Several | None = Field(
         default=None,
-        description="Learn the boundaries: this many buckets, each with about as many training "
-        "examples.",
+        description="Learn the boundaries: this many buckets with about the same number of "
+        "training examples each.",
     )
 
 
@@ -109,12 +112,16 @@ class HashedConfig(ColumnConfig):
     """The hash of a value."""
 
     kind: Literal["hashed"]
-    buckets: int = Field(ge=1, le=1073741824, description="A value's id is its hash modulo this.")
+    buckets: int = Field(
+        ge=1,
+        le=1073741824,
+        description="The number of buckets: a value's id is its hash modulo this.",
+    )
     unseen: Literal["bucket", "hash"] = Field(
         default="bucket",
-        description="What a value becomes that the training examples lack. `bucket`: "
-        "out-of-vocabulary, the same in every runtime. `hash`: its hash, for models that are not "
-        "converted to TF Lite.",
+        description="How to treat a value not seen in training. `bucket`: as out-of-vocabulary, "
+        "the same in every runtime. `hash`: by its hash, for models that are not converted to TF "
+        "Lite.",
     )
 
 
@@ -123,12 +130,14 @@ class IdentityConfig(ColumnConfig):
 
     kind: Literal["identity"]
     buckets: int = Field(
-        ge=1, le=16777216, description="The column holds whole numbers from 0 to this, less one."
+        ge=1,
+        le=16777216,
+        description="The number of ids: the column holds whole numbers from 0 to `buckets` - 1.",
     )
     default_value: Whole | None = Field(
         default=None,
-        description="The id of a value out of the vocabulary, or out of range. Default: such "
-        "values have an id of their own.",
+        description="The id of a value that is out-of-vocabulary or out of range. Default: a "
+        "separate id.",
     )
 
 
@@ -136,20 +145,24 @@ class SequenceConfig(LookupConfig):
     """Several categories in a cell."""
 
     kind: Literal["sequence"]
-    delimiter: Text = Field(description="What stands between the values of a cell.")
-    max_length: Count = Field(description="Values beyond so many are cut off.")
+    delimiter: Text = Field(description="The separator between the values of a cell.")
+    max_length: Count = Field(
+        description="The most values of a cell to use; later ones are dropped."
+    )
 
 
 class TextConfig(ColumnConfig):
     """The words of a text."""
 
     kind: Literal["text"]
-    max_length: Count = Field(default=64, description="Words beyond so many are cut off.")
+    max_length: Count = Field(
+        default=64, description="The most words of a text to use; later ones are dropped."
+    )
     min_count: Count = Field(
         default=2,
-        description="Words that the training examples have less often count as out-of-vocabulary.",
+        description="Words with fewer occurrences in the training examples are out-of-vocabulary.",
     )
-    max_size: Count = Field(default=20000, description="Keep the most frequent words, so many.")
+    max_size: Count = Field(default=20000, description="The most words to keep, by frequency.")
 
 
 class SavedModelConfig(ColumnConfig):
@@ -157,8 +170,8 @@ class SavedModelConfig(ColumnConfig):
 
     kind: Literal["saved_model"]
     path: LocalPath = Field(
-        description="The folder of a SavedModel, such as a module of TF Hub: it takes cells, [n] "
-        "or [n, 1], and returns numbers, [n, outputs]. Its weights stay as they are."
+        description="The folder of a SavedModel, such as a module of TF Hub, that takes cells, "
+        "[n] or [n, 1], and returns numbers, [n, outputs]. Its weights are not trained."
     )
 
 
@@ -197,15 +210,16 @@ class CrossedConfig(FeatureConfig):
     )
     compat: Literal["tf1", "tf1_dense"] | None = Field(
         default=None,
-        description="Hash as tf.feature_column.crossed_column did, a key that is a column of text "
-        "by its text. tf1: a missing text is absent, as when tf.Example is parsed. tf1_dense: it "
-        "is the empty text, as input functions from CSV, NumPy and pandas give it.",
+        description="Hash as tf.feature_column.crossed_column did, with text columns by their "
+        "text. tf1: a missing text is absent, as in parsed tf.Example. tf1_dense: a missing text "
+        "is the empty text, as in input functions from CSV, NumPy and pandas.",
     )
     buckets: int | None = Field(
         default=None,
         ge=1,
         le=1073741824,
-        description="Fold the combinations into so many ids. Default: an id for each combination.",
+        description="The number of ids to fold the combinations into. Default: one id per "
+        "combination.",
     )
 
 
@@ -214,7 +228,7 @@ class WeightedConfig(FeatureConfig):
 
     kind: Literal["weighted"]
     of: str = Field(description="A categorical feature.")
-    weight: str = Field(description="The raw column that says how much its ids count.")
+    weight: str = Field(description="The raw column with the weight of the ids.")
 
 
 class EmbeddingConfig(FeatureConfig):
@@ -227,7 +241,7 @@ class EmbeddingConfig(FeatureConfig):
     )
     dimension: Count = 16
     combiner: Literal["mean", "sum", "sqrtn"] = Field(
-        default="mean", description="How the embeddings of several ids become one."
+        default="mean", description="How the embeddings of several ids are combined."
     )
 
 

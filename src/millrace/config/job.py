@@ -29,20 +29,20 @@ class JobConfig(Section):
     name: str = Field(
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
         max_length=LONGEST_JOB_NAME,
-        description="Names the job; everything it makes lies in results/<name>/.",
+        description="The name of the job; its results are written to results/<name>/.",
     )
     seed: int = Field(
         default=0,
         ge=0,
         le=LARGEST_SEED,
-        description="Fixes every random choice: splits, initial weights, the order of examples, "
-        "bootstrap samples.",
+        description="The seed of everything random: splits, initial weights, the order of "
+        "examples, bootstrap samples.",
     )
     data: DataConfig
     features: Literal["auto"] | Annotated[Mapping[Text, Feature], Field(min_length=1)] = Field(
         default="auto",
-        description="`auto` gives each raw column a feature column by its statistics; or a map "
-        "from feature name to feature column.",
+        description="`auto` chooses a feature column for each raw column from its statistics; or "
+        "a map from feature name to feature column.",
     )
     models: Models = Field(
         default=DEFAULT_KINDS,
@@ -52,7 +52,7 @@ class JobConfig(Section):
     )
     training: TrainingConfig = Field(
         default=TrainingConfig(),
-        description="`auto` stands for what suits the kind of model and the size of the table.",
+        description="How to train. `auto` depends on the kind of model and the size of the table.",
     )
     evaluation: EvaluationConfig = Field(
         default=EvaluationConfig(),

@@ -38,16 +38,14 @@ class RangeConfig(Section):
 class TuneConfig(Section):
     """`tune` of a model."""
 
-    trials: Annotated[int, Field(ge=2, le=MOST_RUNS)] = Field(
-        description="How many settings to try."
-    )
+    trials: Annotated[int, Field(ge=2, le=MOST_RUNS)] = Field(description="The number of trials.")
     space: Mapping[
         str, Annotated[tuple[Any, ...], Strict(False), Field(min_length=1)] | RangeConfig
     ] = Field(
         min_length=1,
         description="Settings of the model, such as `dropout` or `training.learning_rate`, each "
-        "with a list of values or a range: `low`, `high`, and with `log` one of ratios. Between "
-        "whole numbers the values are whole.",
+        "with a list of values or a range: `low`, `high`, and `log: true` for a logarithmic "
+        "scale. A range between whole numbers gives whole numbers.",
     )
 
 
@@ -62,21 +60,21 @@ class TrainedConfig(ModelConfig):
 
     seeds: Annotated[int, Field(ge=1, le=MOST_RUNS)] = Field(
         default=1,
-        description="Trains the model so many times, with the seeds `seed`, `seed` + 1, …, each "
-        "in a job of its own. The leaderboard has the mean, with an interval over the seeds; the "
-        "first one is what is exported.",
+        description="The number of times to train the model, with the seeds `seed`, `seed` + 1, "
+        "…, each as its own job. The leaderboard shows the mean, with an interval over the seeds; "
+        "the run with the first seed is exported.",
     )
     ensemble: bool = Field(
         default=False,
-        description="With `seeds`: whether the model is the mean of them all, which is compared "
-        "and exported as one.",
+        description="With `seeds`: whether to average all runs into one model, which is compared "
+        "and exported.",
     )
     tune: TuneConfig | None = Field(
         default=None,
-        description="Searches for settings by successive halving: every trial is a job of its "
-        "own, the best third by validation loss goes on and trains three times as long. The model "
-        "is trained with the best; `tuned.yaml` beside its weights has them in the form of this "
-        "file.",
+        description="Search for settings by successive halving: every trial is its own job; the "
+        "best third by validation loss trains again, three times as long. The model is trained "
+        "with the best settings, which `tuned.yaml` beside its weights holds, ready for the "
+        "config.",
     )
 
     def json_form(self) -> Any:
@@ -88,7 +86,7 @@ class NetworkConfig(TrainedConfig):
     """A neural network."""
 
     training: TrainingOverrides | None = Field(
-        default=None, description="Settings of `training` that differ for this model."
+        default=None, description="Settings of `training` for this model."
     )
 
 
@@ -96,19 +94,19 @@ class HiddenLayers(NetworkConfig):
     """A network with hidden layers."""
 
     hidden_units: Some[Count] = Field(
-        default=(256, 128), description="The sizes of the hidden layers, the first one first."
+        default=(256, 128), description="The widths of the hidden layers, first to last."
     )
     activation: Literal["auto", "smelu", "relu", "elu", "silu", "tanh"] = Field(
         default="auto",
-        description="What follows each hidden layer. `smelu` is `relu` with a rounded corner, "
-        "with which the number of replicas does not show in the losses. `auto` is `smelu`, and "
-        "`relu` with `adopt` or `warm_start`, as Estimators had it.",
+        description="The activation of the hidden layers. `smelu` is `relu` with a rounded "
+        "corner, which makes the losses independent of the number of replicas. `auto` is `smelu`, "
+        "or `relu` with `adopt` or `warm_start`, as in Estimators.",
     )
     dropout: Number = Field(
         default=0.1,
         ge=0,
         lt=1,
-        description="The share of each hidden layer's units that a training step leaves out.",
+        description="The fraction of each hidden layer's units dropped in a training step.",
     )
 
 
@@ -117,8 +115,8 @@ class EstimatorConfig(TrainedConfig):
 
     adopt: AdoptConfig | None = Field(
         default=None,
-        description="Take all variables of a canned Estimator of TensorFlow 1 by name, and do not "
-        "train.",
+        description="Take all variables of a canned Estimator of TensorFlow 1 by name, without "
+        "training.",
     )
 
 
@@ -127,7 +125,7 @@ class WarmStarted(NetworkConfig, EstimatorConfig):
 
     warm_start: WarmStartConfig | None = Field(
         default=None,
-        description="Start the training from an old model's embeddings and weights, by name.",
+        description="Initialize embeddings and weights from an old model, by name.",
     )
 
 
@@ -136,7 +134,7 @@ class MappedNetwork(NetworkConfig):
 
     warm_start: MappedWarmStart | None = Field(
         default=None,
-        description="Start the training from an old model's embeddings and weights, by name.",
+        description="Initialize embeddings and weights from an old model, by name.",
     )
 
 
@@ -164,9 +162,9 @@ class DcnConfig(HiddenLayers, MappedNetwork):
     kind: Literal["dcn"]
     cross_layers: Count = Field(
         default=2,
-        description="With l layers, the network has the products of up to l + 1 features.",
+        description="The number of cross layers: n layers give products of up to n + 1 features.",
     )
-    rank: Count = Field(default=64, description="The rank of a cross layer's matrix.")
+    rank: Count = Field(default=64, description="The rank of the matrix of a cross layer.")
 
 
 class TabmConfig(HiddenLayers, MappedNetwork):
@@ -175,18 +173,17 @@ class TabmConfig(HiddenLayers, MappedNetwork):
     kind: Literal["tabm"]
     members: Count = Field(
         default=8,
-        description="How many predictors share the network; their predictions are averaged.",
+        description="The number of members that share the network; their predictions are averaged.",
     )
     dropout: Number = Field(
         default=0,
         ge=0,
         lt=1,
-        description="The share of each hidden layer's units that a training step leaves out.",
+        description="The fraction of each hidden layer's units dropped in a training step.",
     )
     dimension: Count = Field(
         default=16,
-        description="The width of the piecewise-linear encoding through which each plain number "
-        "is read.",
+        description="The width of the piecewise-linear encoding of each numeric feature.",
     )
 
 
@@ -196,24 +193,24 @@ class BoostedTreesConfig(EstimatorConfig):
     kind: Literal["boosted_trees"]
     trees: Count = Field(
         default=1000,
-        description="At most so many, for a multiclass task so many a class; training stops when "
-        "the validation loss stops falling.",
+        description="The most trees, per class in a multiclass task; training stops when the "
+        "validation loss stops falling.",
     )
     learning_rate: Number = Field(
         default=0.05,
         gt=0,
         le=1,
-        description="The share of what a tree predicts that is added to the model.",
+        description="The fraction of a tree's prediction that is added to the model.",
     )
     max_depth: Count = Field(
-        default=6, description="The number of nodes from a tree's root to its farthest leaf."
+        default=6, description="The largest number of nodes from the root to a leaf."
     )
-    min_examples: Count = Field(default=10, description="No leaf has fewer training examples.")
+    min_examples: Count = Field(default=10, description="The fewest training examples in a leaf.")
     columns: Number = Field(
         default=0.5,
         gt=0,
         le=1,
-        description="The share of the features, drawn anew, among which each condition is sought.",
+        description="The fraction of the features considered for each condition, drawn at random.",
     )
 
 
@@ -223,7 +220,7 @@ class CustomConfig(MappedNetwork):
     kind: Literal["custom"]
     path: CodePath = Field(
         description="A Python file and a function in it, such as models/mine.py:build, that takes "
-        "what an encoded example holds and the task and returns a Keras model."
+        "the specification of encoded examples and the task, and returns a Keras model."
     )
 
 

@@ -20,7 +20,7 @@ class Tf1Source(Section):
     """A trained model of TensorFlow 1 or Keras 2, and how to feed it."""
 
     saved_model: LocalPath | None = Field(
-        default=None, description="The folder of a SavedModel, also of an Estimator's export."
+        default=None, description="The folder of a SavedModel, such as an Estimator's export."
     )
     graph_def: LocalPath | None = Field(
         default=None, description="A frozen graph (.pb), with `inputs` and `output`."
@@ -31,21 +31,22 @@ class Tf1Source(Section):
         "`output`.",
     )
     h5: LocalPath | None = Field(
-        default=None, description="A whole model that Keras 2 saved as HDF5."
+        default=None, description="A whole model saved by Keras 2 as HDF5."
     )
     signature: str = Field(default="serving_default", description="The SavedModel's signature.")
     inputs: Mapping[str, str | Some[str]] | None = Field(
         default=None,
-        description="The raw column that each input takes, or the list of them where it takes a "
-        "table. Default: the column of the input's own name.",
+        description="The raw column for each input, or a list of columns for an input that takes "
+        "several. Default: the column with the input's name.",
     )
     output: str | None = Field(
         default=None,
-        description="The output that holds the predictions. Default: the signature's "
-        "probabilities, scores or predictions.",
+        description="The output with the predictions. Default: the signature's probabilities, "
+        "scores or predictions.",
     )
     activation: Literal["none", "sigmoid", "softmax"] = Field(
-        default="none", description="What makes probabilities of the output, where it holds logits."
+        default="none",
+        description="The function that turns the output into probabilities, if it holds logits.",
     )
     classes: Items[Scalar] | None = Field(
         default=None,
@@ -54,7 +55,7 @@ class Tf1Source(Section):
     )
     missing: Mapping[str, Scalar] = Field(
         default_factory=dict,
-        description="What the old system put in the place of a missing value, by column.",
+        description="The value that the old system used for a missing value, by column.",
     )
 
 
@@ -72,18 +73,18 @@ class AdoptConfig(Section):
 
     checkpoint: CheckpointPath | None = Field(
         default=None,
-        description="Its checkpoint, without its endings: …/model.ckpt-1000. Either this or "
+        description="Its checkpoint, without file endings: …/model.ckpt-1000. Either this or "
         "`saved_model`.",
     )
     saved_model: LocalPath | None = Field(default=None, description="The folder of its export.")
     deep: Items[str] | None = Field(
         default=None,
-        description="The features in its dnn_feature_columns. Default: all of them for dnn; the "
+        description="The features in its dnn_feature_columns. Default: all of them for dnn, "
         "numbers and embeddings for wide_deep.",
     )
     columns: Items[str] | None = Field(
         default=None,
-        description="The features in its feature_columns, of wide_deep in its "
+        description="The features in its feature_columns; for wide_deep, in its "
         "linear_feature_columns. Default: all of them.",
     )
     classes: Items[Scalar] | None = Field(
@@ -93,8 +94,8 @@ class AdoptConfig(Section):
     )
     reference: Tf1Source | None = Field(
         default=None,
-        description="The same Estimator as it was exported: the certificate compares with it, run "
-        "by a tf.compat.v1 session.",
+        description="The exported Estimator, which the certificate runs in a tf.compat.v1 session "
+        "for comparison.",
     )
 
 
@@ -106,36 +107,36 @@ class WarmStartConfig(Section):
 
     checkpoint: CheckpointPath | None = Field(
         default=None,
-        description="A checkpoint of TensorFlow 1, without its endings: …/model.ckpt-1000. Either "
-        "this or one of the next three.",
+        description="A checkpoint of TensorFlow 1, without file endings: …/model.ckpt-1000. "
+        "Either this or one of the next three.",
     )
     saved_model: LocalPath | None = Field(default=None, description="The folder of a SavedModel.")
     graph_def: LocalPath | None = Field(default=None, description="A frozen graph (.pb).")
     h5: LocalPath | None = Field(
-        default=None, description="A model of Keras 2 in HDF5, whole or its weights."
+        default=None, description="A Keras 2 model in HDF5, whole or only its weights."
     )
     vocabularies: Mapping[str, LocalPath | Some[Scalar]] | None = Field(
         default=None,
         description="By feature, the old vocabulary in the order of its rows: a list, or a file "
-        "with one value a line. Each value takes the row that it had. Default: the feature's own, "
-        "if a look-up table of the old model has the same.",
+        "with one value per line. Each value takes its old row. Default: the feature's own "
+        "vocabulary, if a look-up table of the old model has the same.",
     )
     map: Mapping[str, str | OldVariable] | None = Field(
         default=None,
         min_length=1,
-        description="What takes which old variable: an embedding by its feature's name, a weight "
-        "as LAYER/WEIGHT, of a linear part LAYER/FEATURE. `hidden_0/kernel` is a map of "
-        "`variable` and `inputs`, the features in the order in which the old network joins them. "
-        "Default: by the names and shapes of a canned Estimator.",
+        description="The old variable for each weight: an embedding by its feature's name, other "
+        "weights as LAYER/WEIGHT, those of a linear part as LAYER/FEATURE. `hidden_0/kernel` is a "
+        "map of `variable` and `inputs`, the features in the order in which the old network "
+        "concatenates them. Default: by the names and shapes of a canned Estimator.",
     )
     deep: Items[str] | None = Field(
         default=None,
-        description="The features in its dnn_feature_columns. Default: all of them for dnn; the "
+        description="The features in its dnn_feature_columns. Default: all of them for dnn, "
         "numbers and embeddings for wide_deep.",
     )
     columns: Items[str] | None = Field(
         default=None,
-        description="The features in its feature_columns, of wide_deep in its "
+        description="The features in its feature_columns; for wide_deep, in its "
         "linear_feature_columns. Default: all of them.",
     )
     classes: Items[Scalar] | None = Field(
