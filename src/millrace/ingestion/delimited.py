@@ -161,6 +161,7 @@ class DelimitedTable:
             breaks,
             ord(self.dialect.delimiter),
             ord(self.dialect.quote or "\0"),
+            self.dialect.is_quoted,
         )
         if found >= 0:
             line = 1 + lines + line_kernels.line_breaks(data, 0, int(bounds[found, 0]))

@@ -40,6 +40,7 @@ class Dialect(NamedTuple):
         quote: around cells, or "" for none.
         is_sure: whether `quote` is what the config says, and no guess.
         skipped: how many lines come before the table.
+        is_quoted: whether some lines at the beginning are no rows unless quotes have their meaning.
     """
 
     compression: str | None
@@ -50,6 +51,7 @@ class Dialect(NamedTuple):
     quote: str = QUOTE
     is_sure: bool = True
     skipped: int = 0
+    is_quoted: bool = True
 
 
 def detect(
@@ -91,8 +93,9 @@ def detect(
             "UTF-16 without a byte order mark needs data.encoding.",
         )
     cut = len(sample) >= SAMPLE_BYTES
-    found = _Sample(text.encode(), cut, columns).dialect(delimiter, escape, quote)
-    return Dialect(packed, encoding, start, *found, quote is not None, skip_lines)
+    seen = _Sample(text.encode(), cut, columns)
+    written, is_quoted = seen.dialect(delimiter, escape, quote)
+    return Dialect(packed, encoding, start, *written, quote is not None, skip_lines, is_quoted)
 
 
 def _sample(path: Path, packed: str | None) -> bytes:
@@ -170,9 +173,10 @@ class _Sample:
 
     def dialect(
         self, delimiter: str | None, escape: str | None, quote: str | None
-    ) -> tuple[str, str, str]:
+    ) -> tuple[tuple[str, str, str], bool]:
         """Returns the delimiter, the escape and the quote that cut most rows into as many cells as
-        there are columns, at least two. What is given, is taken."""
+        there are columns, at least two, and whether a line is a row only by its quotes. What is
+        given, is taken."""
         escapes = (
             ["", ESCAPE] if escape is None and ESCAPE.encode() in self._text else [escape or ""]
         )
@@ -182,8 +186,10 @@ class _Sample:
         best = max(candidates, key=lambda candidate: fits[candidate][:3])
         if quote is None and guess.encode() in self._text:
             plain = (best[0], escape or "", "")
-            return plain if self._is_unquoted(fits[best], self._fit(*plain)) else best
-        return best
+            without = self._fit(*plain)
+            is_quoted = without.share < 1
+            return plain if self._is_unquoted(fits[best], without) else best, is_quoted
+        return best, True
 
     @staticmethod
     def _is_unquoted(quoted: _Fit, plain: _Fit) -> bool:
@@ -220,7 +226,7 @@ class _Sample:
             data, 0, size, True, *dialect, spans, bounds, counts, breaks
         )
         swallowing = line_kernels.swallowing_row(
-            data, bounds[:rows], counts[:rows], breaks[:rows], *dialect[:2]
+            data, bounds[:rows], counts[:rows], breaks[:rows], *dialect[:2], True
         )
         # Doubled quotes are no stray ones: their cells lie, unescaped, behind the sample.
         is_quote = (data == ord(QUOTE)) & (np.arange(2 * size) < size)

@@ -45,18 +45,26 @@ def empty_lines(data: Array, in_line: bool) -> int:
 
 @njit(cache=True, nogil=True)
 def swallowing_row(
-    data: Array, rows: Array, counts: Array, breaks: Array, delimiter: int, quote: int
+    data: Array,
+    rows: Array,
+    counts: Array,
+    breaks: Array,
+    delimiter: int,
+    quote: int,
+    is_quoted: bool,
 ) -> int:
     """Returns the first row with a quoted cell that seems to have swallowed rows, or -1.
 
     Without quotes each of its lines would be a row with as many cells. Of two columns, a text of
-    two lines with a delimiter in each could be that by chance, if the quote behind it ends it.
+    two lines with a delimiter in each could be that by chance, if the quote behind it ends it and
+    other rows of the file show that quotes have their meaning (`is_quoted`).
     """
     for row in range(len(rows)):
         if breaks[row] < 1 or counts[row] < 2:
             continue
         start, end = rows[row]
-        if counts[row] == 2 and breaks[row] < 2 and _ends_well(data, start, end, delimiter, quote):
+        could_be = is_quoted and counts[row] == 2 and breaks[row] < 2
+        if could_be and _ends_well(data, start, end, delimiter, quote):
             continue
         cells, whole = 1, True
         for position in range(rows[row, 0], rows[row, 1] + 1):

@@ -228,6 +228,28 @@ def test_quotes_that_are_text(tmp_path: Path, text: str) -> None:
     assert dialects.detect(tmp_path / "table").quote == ""
 
 
+@pytest.mark.parametrize(
+    "rows", ['10,"say\n11,say"\n12,b\n', '"x,198\n",199\na,200\n', '"a,1\nb",2\n']
+)
+def test_two_columns_whose_quotes_may_be_either(tmp_path: Path, rows: str) -> None:
+    """Two rows or one: csv takes both, unless another row shows that quotes have their meaning."""
+    path = tmp_path / "table"
+    path.write_text("t,u\n" + rows)
+    with pytest.raises(MillraceError, match=r"line 2, row 1: .* over 2 lines"):
+        list(DelimitedTable(path, dialects.detect(path), True).blocks(MARKERS, {}))
+    for quote, quoting in (("", csv.QUOTE_NONE), ('"', csv.QUOTE_MINIMAL)):
+        table = DelimitedTable(path, dialects.detect(path, quote=quote), True)
+        with path.open(newline="") as file:
+            expected = list(csv.reader(file, quoting=quoting))[1:]
+        assert sum(len(block.counts) for block in table.blocks(MARKERS, {})) == len(expected)
+    path.write_text(f't,u\n0,"x, y"\n{rows}')
+    table = DelimitedTable(path, dialects.detect(path), True)
+    assert table.dialect.quote == '"'
+    with path.open(newline="") as file:
+        expected = list(csv.reader(file))[1:]
+    assert sum(len(block.counts) for block in table.blocks(MARKERS, {})) == len(expected)
+
+
 def test_a_given_quote(tmp_path: Path) -> None:
     (tmp_path / "table").write_text("a,b\n'x, y',1\n'z',2\n")
     dialect = dialects.detect(tmp_path / "table", quote="'")
