@@ -215,6 +215,9 @@ def _address(url: str) -> "sqlalchemy.URL":
     address = sqlalchemy.make_url(addresses.resolved(url))
     if address.username and not address.password:
         address = address.set(password=os.environ.get(addresses.DATABASE_PASSWORD))
+    if address.drivername == "postgresql":
+        # SQLAlchemy would take psycopg2, the driver before the one that is installed.
+        address = address.set(drivername="postgresql+psycopg")
     file = address.database
     if address.get_backend_name() == "sqlite" and file and not file.startswith((":", "file:")):
         # SQLite would make a file that is not there.

@@ -25,8 +25,10 @@ _MAGIC = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",  # an empty one
+    b"\xd0\xcf\x11\xe0": "spreadsheet",  # of Excel before 2007, or with a password
 }
-_EXCEL = "[Content_Types].xml"
+# What is in the archives that Excel and LibreOffice write.
+_OF_SHEETS = {"[Content_Types].xml", "META-INF/manifest.xml"}
 _ENCRYPTED = 1
 
 _Decompressor = bz2.BZ2Decompressor | lzma.LZMADecompressor
@@ -111,8 +113,18 @@ def _open(path: Path, compression: str | None) -> IO[bytes]:
             return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
         case "zip":
             return _open_zip(path)
+        case "spreadsheet":
+            raise _spreadsheet(path)
         case _:
             return path.open("rb")
+
+
+def _spreadsheet(path: Path) -> MillraceError:
+    return MillraceError(
+        f"{path}: expected CSV, JSON lines or Parquet, found a spreadsheet or another "
+        "document of Excel or LibreOffice.",
+        note="save the sheet as CSV UTF-8 (File, Save As), and name that file.",
+    )
 
 
 def _open_zip(path: Path) -> IO[bytes]:
@@ -123,11 +135,8 @@ def _open_zip(path: Path) -> IO[bytes]:
         # macOS puts notes of its own beside each file.
         if not member.is_dir() and not member.filename.startswith("__MACOSX/")
     ]
-    if any(member.filename == _EXCEL for member in members):
-        raise MillraceError(
-            f"{path}: expected CSV, JSON lines or Parquet, found a document of Excel or the like.",
-            note="save the sheet as CSV UTF-8 (File, Save As), and name that file.",
-        )
+    if any(member.filename in _OF_SHEETS for member in members):
+        raise _spreadsheet(path)
     if len(members) != 1:
         raise MillraceError(
             f"{path}: expected an archive of one file, found {len(members)} in it.",

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 
 from millrace.errors import MillraceError
 from millrace.fetching import queries
 
-psycopg = pytest.importorskip("psycopg", reason="needs psycopg: pip install 'psycopg[binary]'")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -31,7 +31,7 @@ def call(*command: str) -> None:
     subprocess.run([*prefix, *command], check=True, capture_output=True)
 
 
-def connect(host: str) -> "psycopg.Connection":
+def connect(host: str) -> psycopg.Connection:
     return psycopg.connect(host=host, user=USER, password=SECRET, dbname="postgres")
 
 
@@ -83,7 +83,11 @@ def test_a_table_comes_whole_with_the_types_of_all_its_rows(folder: Path, server
     assert pq.ParquetFile("out.parquet").num_row_groups == 3
 
 
-def test_a_query_takes_colons_and_percent_signs_as_they_are(folder: Path, server: str) -> None:
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_a_query_takes_colons_and_percent_signs_as_they_are(
+    folder: Path, server: str, scheme: str
+) -> None:
+    server = server.replace("postgresql+psycopg", scheme)
     Path("q.sql").write_text("select n from trips where city = ':oslo' and city not like '5%'")
     queries.write("q.sql", server, Path("out.parquet"))
     assert pq.read_table("out.parquet").num_rows == ROWS // 3

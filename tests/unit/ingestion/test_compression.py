@@ -118,10 +118,17 @@ def test_zip_archives_that_cannot_be_read(tmp_path: Path) -> None:
             read(path)
 
 
-def test_a_sheet_of_excel_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "book.xlsx"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in ("[Content_Types].xml", "xl/workbook.xml"):
-            archive.writestr(name, "<x/>")
-    with pytest.raises(MillraceError, match=r"document of Excel.*\nNote: save the sheet as CSV"):
+@pytest.mark.parametrize(
+    "names",
+    [("[Content_Types].xml", "xl/workbook.xml"), ("mimetype", "META-INF/manifest.xml"), ()],
+    ids=["xlsx", "ods", "xls"],
+)
+def test_a_spreadsheet_is_named(tmp_path: Path, names: tuple[str, ...]) -> None:
+    path = tmp_path / "book"
+    path.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504))
+    if names:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, "<x/>")
+    with pytest.raises(MillraceError, match=r"found a spreadsheet.*\nNote: save the sheet as CSV"):
         read(path)
