@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.helpers.synthetic_jobs import (
@@ -94,6 +95,38 @@ class TestEveryTask:
         )
         assert done.stdout.startswith("Champion: ")
         assert "Parity: passed" in done.stdout
+
+
+def test_raw_files_scored_as_new_rows_get_the_predictions_of_the_evaluation(
+    finished: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = finished("binary")
+    command = [sys.executable, "scripts/score.py", "--config", CONFIG_FILE, "--rows", "table.csv"]
+    scored = tmp_path / "scored.parquet"
+    subprocess.run([*command, "--output", str(scored)], cwd=folder, check=True)
+    results = folder / "results" / "made"
+    champion = json.loads((results / "champion.json").read_text())["model"]
+    evaluated = pd.read_parquet(results / "models" / champion / "predictions.parquet")
+    both = evaluated.merge(pd.read_parquet(scored), on=["file", "row"], suffixes=("_before", ""))
+    assert len(both) == len(evaluated) > 300
+    bound = json.loads((results / "parity.json").read_text())["tolerance"]
+    assert (both["prediction"] - both["prediction_before"]).abs().max() <= bound
+    assert ((both["prediction"] >= 0.5) == (both["class"] == "yes")).all()
+    account = json.loads(scored.with_suffix(".score.json").read_text())
+    assert (account["rows_read"], account["scored"], account["rejected"]) == (ROWS, ROWS, 0)
+
+
+def test_files_of_new_rows_are_scored_in_jobs_of_their_own(
+    finished: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = finished("binary")
+    (tmp_path / "new.csv").write_text((folder / "table.csv").read_text())
+    changed = tmp_path / "scored.yaml"
+    listed = f"score: {{files: ['{tmp_path}/*.csv']}}\n"
+    changed.write_text((folder / CONFIG_FILE).read_text() + listed)
+    # The report shows the whole config.
+    assert planned(folder, "--configfile", str(changed)) == {"report", "provenance"}
+    assert planned(folder, "scores", "--configfile", str(changed)) == {"score", "scores"}
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,15 @@ def predicted_columns(signature: Signature, predictions: np.ndarray) -> dict[str
 
 class _Parquet:
     def __init__(self, path: Path, fields: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(path, fields, compression="zstd")
+        # A dictionary of values that do not repeat takes more time than the rows' other cells.
+        repeated = [name for name in ("file", "class") if name in fields.names]
+        self._writer = pq.ParquetWriter(
+            path,
+            fields,
+            compression="zstd",
+            use_dictionary=repeated,
+            column_encoding={"row": "DELTA_BINARY_PACKED"},
+        )
         self._waiting: list[pa.Table] = []
         self._rows = 0
 

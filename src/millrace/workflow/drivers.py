@@ -19,7 +19,7 @@ from millrace.errors import MillraceError, exit_with_status
 from millrace.files import sha256
 from millrace.report import provenance
 from millrace.results import Results
-from millrace.workflow import dvc_yaml
+from millrace.workflow import dvc_yaml, new_rows
 
 CONFIG = Path(dvc_yaml.CONFIG)
 SHOWN = 5
@@ -54,19 +54,25 @@ def to_snakemake() -> None:
 
 
 def _require_snakemake_done() -> None:
-    plan = _call("snakemake", "--dry-run", "--quiet", "host", "reason")
+    plan = _call("snakemake", "--dry-run", *_targets(), "--quiet", "host", "reason")
     if "Nothing to be done" not in plan:
         raise MillraceError(
             f"snakemake: expected nothing to do, found jobs:\n{_table(plan)}",
-            note="run `snakemake --cores 2` first.",
+            note=f"run `snakemake --cores 2 {' '.join(_targets())}` first.",
         )
 
 
 def _touch() -> None:
     # All of them: without a record of its settings Snakemake would see no change of a job's.
     quiet = ("--quiet", "host", "rules", "progress")
-    _call("snakemake", *quiet, "--cores", "1", "--touch", "--forceall")
+    _call("snakemake", *_targets(), *quiet, "--cores", "1", "--touch", "--forceall")
     _require_snakemake_done()
+
+
+def _targets() -> list[str]:
+    """Returns what dvc.yaml has stages for: the job, and the files of new rows that it scores."""
+    scored = new_rows.by_name(config.load(CONFIG).score.files)
+    return ["all", "scores"] if scored else ["all"]
 
 
 def _table(plan: str) -> str:
