@@ -54,6 +54,12 @@ def test_the_tables_of_the_training_are_made_from_its_results() -> None:
     assert pages.filled(module.PAGE, "training.py: replicas") == module.replicas_table(results)
 
 
+def test_the_table_of_scoring_is_made_from_its_results() -> None:
+    module = importlib.import_module("scoring")
+    results = json.loads(module.RESULT.read_text(encoding="utf-8"))
+    assert pages.filled(module.PAGE, "scoring.py") == module.table(results)
+
+
 def test_a_page_without_its_marks_is_refused_and_left(tmp_path: Path) -> None:
     (page := tmp_path / "page.md").write_text("<!-- made by benchmarks/other.py -->\n")
     with pytest.raises(

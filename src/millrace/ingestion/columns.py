@@ -205,6 +205,6 @@ def check(names: Sequence[str], data: DataConfig) -> None:
                 )
     if taken := [name for name in data.ids if origins.is_reserved(name)]:
         raise MillraceError(
-            f"data.ids: expected names that predictions.parquet does not have, found {taken}.",
+            f"data.ids: expected names that no column of predictions has, found {taken}.",
             note="rename the column in the table.",
         )

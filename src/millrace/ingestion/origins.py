@@ -19,8 +19,8 @@ ROWS_PER_GROUP = 1 << 16
 
 
 def is_reserved(name: str) -> bool:
-    """Says whether a column of predictions.parquet that is no id may have this name."""
-    return name in ("file", "row", "label") or name.startswith("prediction")
+    """Says whether a column of predictions.parquet, or of scored rows, may have this name."""
+    return name in ("file", "row", "label", "class", "decision") or name.startswith("prediction")
 
 
 def path(examples: Path, split: str) -> Path:

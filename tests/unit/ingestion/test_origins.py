@@ -97,12 +97,13 @@ def test_a_file_that_is_not_there_or_cut_is_named(tmp_path: Path) -> None:
     [
         (["label"], "data.ids: expected no label, found 'label'"),
         (["nothing"], "data.ids: expected a column of the table, found 'nothing'"),
-        (["row"], "data.ids: expected names that predictions.parquet does not have"),
+        (["row"], "data.ids: expected names that no column of predictions has"),
+        (["class"], "data.ids: expected names that no column of predictions has"),
     ],
 )
 def test_columns_that_are_no_ids(
     job: Job, capsys: pytest.CaptureFixture[str], ids: list[str], message: str
 ) -> None:
-    made(300).assign(row=1).to_csv("table.csv", index=False)
+    made(300).assign(row=1, **{"class": 1}).to_csv("table.csv", index=False)
     assert job.run({"table.csv": None}, ids=ids) == 1
     assert message in capsys.readouterr().err

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from millrace.errors import MillraceError
-from millrace.workflow import dvc_yaml
+from millrace.workflow import drivers, dvc_yaml
 
 ROOT = Path(__file__).parents[3]
 PARTS = ("Snakefile", "rules", "scripts", "envs", "profiles", "web", "src")
@@ -125,6 +125,7 @@ def test_files_of_new_rows_are_stages_where_the_config_lists_them(project: Path)
     scored = {name: stage for name, stage in written.items() if name.startswith("score-")}
     assert scored.keys() == {"score-february", "score-january"}
     assert "new/january.csv.gz" in scored["score-january"]["deps"]
+    assert drivers._targets() == ["all", "scores"]
     assert "results/${name}/scored/january.csv" in scored["score-january"]["outs"]
 
 
