@@ -54,7 +54,7 @@ def main() -> None:
     )
     rows = {column.name: test[column.name] for column in preprocessing.raw}
     real = {name: parity.as_cells(cells) for name, cells in rows.items()}
-    cells = parity.join(real, parity.made_rows(real, preprocessing.raw))
+    cells = parity.join(real, parity.synthetic_rows(real, preprocessing.raw))
     found = {}
     for kind in KINDS:
         predictor = KerasPredictor(preprocessing, fit(kind, preprocessing, data))

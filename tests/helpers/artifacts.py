@@ -151,7 +151,7 @@ def parity_of(files: dict[str, str]) -> Parity:
         raw_file_rows=100,
         stored_rows=stored,
         helped_cells={},
-        made_rows=0,
+        synthetic_rows=0,
         refused_rows=0,
         rows_with_unseen_text=None,
         tolerance=5e-5,

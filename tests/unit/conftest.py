@@ -337,7 +337,7 @@ def _write_export(results: Results, task: str) -> None:
         real_rows=1000,
         raw_file_rows=500,
         helped_cells={"age": 20},
-        made_rows=100,
+        synthetic_rows=100,
         refused_rows=0,
         rows_with_unseen_text=None,
         tolerance=5e-5,

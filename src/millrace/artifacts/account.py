@@ -7,15 +7,15 @@ from millrace.artifacts.records import Artifact, Record
 
 @dataclass(frozen=True)
 class LineCounts(Record):
-    """What the lines of a text file are, beside the first line of each row.
+    """Lines of a text file other than the first line of each row.
 
     Attributes:
-        total: how many lines it has.
+        total: the number of lines.
         skipped: those before the table, by `data.skip_lines`.
         header: the line that names the columns.
-        in_cells: lines in cells that hold several, beyond the first of their row.
+        in_cells: further lines of rows that span several.
         empty: lines without a row.
-        unexplained: the rest; not 0 where rows may be lost.
+        unexplained: the rest; if not 0, rows may be lost.
     """
 
     total: int
@@ -31,11 +31,11 @@ class ReadFile(Record):
     """A raw file that was read.
 
     Attributes:
-        path: where it lay.
-        rows_read: how many rows it has.
+        path: its path.
+        rows_read: the number of rows.
         bytes: its size.
         sha256: its checksum.
-        lines: what its lines are, where it is text.
+        lines: what its lines are; for text files.
     """
 
     path: str
@@ -51,7 +51,7 @@ class Shard(Record):
 
     Attributes:
         file: its name in the folder of the examples.
-        rows: how many examples it holds.
+        rows: the number of examples.
     """
 
     file: str
@@ -60,14 +60,14 @@ class Shard(Record):
 
 @dataclass(frozen=True)
 class Taken(Record):
-    """What a column's cells were taken for.
+    """How the cells of a column were interpreted.
 
     Attributes:
         severity: warning or info.
-        kind: what it is about.
+        kind: its kind, a key of `data.anomalies`.
         column: the column.
-        message: what a person reads.
-        cells: the parts of the message that are text of cells, which may be rare.
+        message: the text for a person.
+        cells: texts of cells in the message, which may be rare.
     """
 
     severity: str
@@ -79,17 +79,16 @@ class Taken(Record):
 
 @dataclass(frozen=True)
 class PartAccount(Artifact):
-    """What became of the rows of one part of the raw files.
+    """The row counts of one part of the raw files.
 
     Attributes:
-        unlabelled: how many rows have no label.
-        duplicates_dropped: how many were left out by `data.drop_duplicates`.
-        in_gap: how many lie in a gap between two splits by time.
+        unlabelled: rows without a label.
+        duplicates_dropped: rows left out by `data.drop_duplicates`.
+        in_gap: rows in a gap between two splits by time.
         files: the raw files.
         shards: the TFRecord files of each split.
-        reasons: how many rows were rejected for each reason, as `column: kind`.
-        taken: what the cells of columns were taken for, where a person might have meant something
-            else.
+        reasons: rejected rows by reason, as `column: kind`.
+        taken: interpretations of cells that a person should check.
     """
 
     unlabelled: int
@@ -106,17 +105,16 @@ class Account(Artifact):
     """The row account: rows read = written + rejected + unlabelled + dropped + in a gap.
 
     Attributes:
-        rows_read: how many rows the raw files have.
-        written: how many examples each split holds.
-        rejected: how many rows are in rejected.csv.
-        unlabelled: how many rows have no label.
-        duplicates_dropped: how many were left out by `data.drop_duplicates`.
-        in_gap: how many lie in a gap between two splits by time.
+        rows_read: rows of the raw files.
+        written: examples by split.
+        rejected: rows in rejected.csv.
+        unlabelled: rows without a label.
+        duplicates_dropped: rows left out by `data.drop_duplicates`.
+        in_gap: rows in a gap between two splits by time.
         files: the raw files.
         shards: the TFRecord files of each split.
-        reasons: how many rows were rejected for each reason, as `column: kind`.
-        taken: what the cells of columns were taken for, where a person might have meant something
-            else.
+        reasons: rejected rows by reason, as `column: kind`.
+        taken: interpretations of cells that a person should check.
     """
 
     rows_read: int

@@ -7,16 +7,16 @@ from millrace.artifacts.records import Artifact, Record, Value
 
 @dataclass(frozen=True)
 class Anomaly(Record):
-    """Something odd about the data.
+    """A finding about the data that a person should check.
 
     Attributes:
-        severity: error, warning or info, as `data.anomalies` says of its kind.
-        kind: its name in `data.anomalies`.
-        column: the column; empty where it is about whole rows.
+        severity: error, warning or info; `data.anomalies` sets it by kind.
+        kind: its key in `data.anomalies`.
+        column: the column; empty for findings about whole rows.
         split: the split in which it was found.
-        message: what a person reads.
-        value: the figure behind it, null where there is none.
-        cells: the parts of the message that are text of cells, which may be rare.
+        message: the text for a person.
+        value: the measured value; null if there is none.
+        cells: texts of cells in the message, which may be rare.
     """
 
     severity: str
@@ -30,10 +30,10 @@ class Anomaly(Record):
 
 @dataclass(frozen=True)
 class Anomalies(Artifact):
-    """What is odd about the data: what concerns whole rows first, then by column.
+    """All findings about the data: those about whole rows first, then by column.
 
     Attributes:
-        anomalies: all of them, but for those that the config ignores.
+        anomalies: the findings, without those that the config ignores.
     """
 
     anomalies: list[Anomaly]

@@ -56,13 +56,13 @@ class RunnerUp(Record):
 
 @dataclass(frozen=True)
 class Check(Record):
-    """A check that the champion has to pass to be exported.
+    """A check that the champion must pass to be exported.
 
     Attributes:
-        check: what is demanded.
-        expected: the figure that is to be met.
-        found: the champion's.
-        passed: whether it is met.
+        check: what is checked.
+        expected: the bound.
+        found: the champion's value.
+        passed: whether the champion meets it.
     """
 
     check: str
@@ -76,7 +76,7 @@ class Gate(Record):
     """All checks.
 
     Attributes:
-        passed: whether every one is.
+        passed: whether all checks passed.
         checks: the checks.
     """
 
@@ -91,18 +91,18 @@ class Champion(Artifact):
     Attributes:
         model: its name.
         kind: its kind.
-        metric: the metric by which it won.
+        metric: the selection metric.
         value: its metric on the test.
         low: the lower end of the 95 % interval; null where the test is too small for one.
         high: the upper end; null likewise.
         choice: what it was chosen by.
-        runner_up: the best of the other models; null where there is none.
+        runner_up: the best of the other models; null if there is none.
         margin: by how much it is better than that one on the rows that models were compared by;
             positive whatever the metric's direction.
         margin_low: the lower end of the paired difference's 95 % interval; null where the rows are
             too few for one.
         margin_high: the upper end; null likewise.
-        gate: whether it is good enough.
+        gate: the checks for export.
     """
 
     model: str

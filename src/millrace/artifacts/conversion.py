@@ -13,11 +13,11 @@ class Converted(Record):
         artifact: its file.
         precision: float32, float16, dynamic_range or int8.
         bytes: its size.
-        shipped: whether it is good enough to lie beside this file.
-        reason: why, or why not.
+        shipped: whether it is accurate enough and was written beside this file.
+        reason: why it was shipped or not.
         max_difference: the largest difference from the full model.
         mean_difference: the mean difference.
-        metric_cost: how much of the selection metric it costs.
+        metric_cost: the loss of the selection metric.
         metric: its selection metric.
     """
 
@@ -34,12 +34,12 @@ class Converted(Record):
 
 @dataclass(frozen=True)
 class Conversion(Artifact):
-    """What came of a conversion of the SavedModel.
+    """The result of converting the SavedModel.
 
     Attributes:
-        left_out: why there is no model; null where there is one.
-        rows: on how many test rows the TF Lite models were compared.
-        metric: by which metric.
+        left_out: why there is no model; null if there is one.
+        rows: the number of test rows on which the TF Lite models were compared.
+        metric: the selection metric.
         artifacts: the TF Lite models.
     """
 

@@ -12,10 +12,10 @@ class CurvePoint:
     """A point of a curve of a model, for `dvc plots`.
 
     Attributes:
-        chart: what the chart is called; the same for all models.
+        chart: the name of the chart, the same for all models.
         model: the model.
-        x: the epoch, the threshold's rate, the residual: what the chart says.
-        y: the loss, the rate, the number of rows.
+        x: the epoch, the rate or the residual, by chart.
+        y: the loss, the rate or the number of rows, by chart.
     """
 
     chart: str

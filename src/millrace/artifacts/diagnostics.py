@@ -13,7 +13,7 @@ class Roc(Record):
     Attributes:
         fpr: the false positive rate at each point.
         tpr: the true positive rate.
-        threshold: the probability from which on a row counts as positive there.
+        threshold: the lowest probability that counts as positive at each point.
     """
 
     fpr: list[float]
@@ -28,7 +28,7 @@ class PrecisionRecall(Record):
     Attributes:
         recall: the recall at each point.
         precision: the precision.
-        threshold: the probability from which on a row counts as positive there.
+        threshold: the lowest probability that counts as positive at each point.
     """
 
     recall: list[float]
@@ -38,14 +38,14 @@ class PrecisionRecall(Record):
 
 @dataclass(frozen=True)
 class Calibration(Record):
-    """Predicted and observed shares, in bins of about as many rows.
+    """Predicted and observed shares, in bins with about the same number of rows.
 
     Attributes:
         predicted: the mean prediction of each bin.
-        observed: its share of positive rows.
+        observed: the share of positive rows in each bin.
         low: the lower end of the share's 95 % interval (Wilson's).
         high: the upper end.
-        rows: how many rows it has.
+        rows: the number of rows.
     """
 
     predicted: list[float]
@@ -87,7 +87,7 @@ class Predicted(Record):
 
     Attributes:
         label: their labels.
-        prediction: what was predicted.
+        prediction: their predictions.
     """
 
     label: list[float]
@@ -96,13 +96,13 @@ class Predicted(Record):
 
 @dataclass(frozen=True)
 class Importance(Record):
-    """Permutation importance: how much worse the metric gets when a column is shuffled.
+    """Permutation importance: by how much the metric worsens when a column is shuffled.
 
     Attributes:
         column: the raw column.
         drop: the mean over the permutations.
-        low: the least of them.
-        high: the most of them.
+        low: the lowest.
+        high: the highest.
     """
 
     column: str
@@ -118,8 +118,8 @@ class Slice(Record):
     Attributes:
         column: the column, one of `evaluation.slices`.
         value: the value, null for missing.
-        rows: how many rows have it.
-        metrics: the metrics of these rows, null where one is not defined.
+        rows: the number of rows with it.
+        metrics: the metrics on these rows; null if not defined.
     """
 
     column: str
@@ -130,7 +130,7 @@ class Slice(Record):
 
 @dataclass(frozen=True)
 class Diagnostics(Artifact):
-    """What the metrics do not tell. What a task has none of is left out.
+    """Diagnostics beyond the metrics, as far as the task has them.
 
     Attributes:
         roc: binary tasks.
@@ -139,7 +139,7 @@ class Diagnostics(Artifact):
         confusion: binary and multiclass tasks.
         residuals: regressions.
         predicted: regressions.
-        importance: the raw columns, the most important first; empty where it is not defined.
+        importance: the raw columns, the most important first; empty if not defined.
         slices: by column, the most frequent value first.
     """
 

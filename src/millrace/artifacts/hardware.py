@@ -7,14 +7,14 @@ from millrace.artifacts.records import Artifact
 
 @dataclass(frozen=True)
 class Hardware(Artifact):
-    """The machine that a run was trained on: it can change the last digits of every weight.
+    """The machine that a run was trained on, which can affect the last digits of weights.
 
     Attributes:
         cpu: the processor's name.
-        cores: those that the training may use; null where the system does not say.
+        cores: the number the training may use; null if unknown.
         instructions: the vector instructions by which TensorFlow chooses its kernels.
         gpus: the names of the GPUs.
-        replicas: how many copies of the model are trained together.
+        replicas: the number of replicas of the model.
     """
 
     cpu: str

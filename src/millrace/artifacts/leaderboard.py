@@ -17,10 +17,10 @@ SIZES = ("parameters", "bytes", "epochs")
 
 @dataclass(frozen=True)
 class Entry:
-    """A model.
+    """A row of the leaderboard.
 
     Attributes:
-        rank: its place, from 1.
+        rank: its rank, from 1.
         model: its name.
         kind: its kind.
         metrics: each metric on the test; three columns of the table: the value, `_low` and `_high`.
@@ -33,10 +33,10 @@ class Entry:
             paired differences, in three columns; empty of the first. An interval that includes 0
             says that the two cannot be told apart.
         over: what the interval of `ranking` is over: rows, seeds or folds.
-        runs: how many trainings they come from.
+        runs: the number of runs that the metrics are from.
         parameters: the number of weights.
         bytes: the size of the weights on disk.
-        epochs: how many epochs, or rounds of trees, it was trained for.
+        epochs: the epochs, or rounds of trees, of its training.
     """
 
     rank: int
@@ -74,7 +74,7 @@ class Leaderboard:
     """All models, the best first.
 
     Attributes:
-        entries: a row for each model.
+        entries: one row per model.
     """
 
     entries: list[Entry]

@@ -10,11 +10,11 @@ class RawFile(Record):
     """A raw file.
 
     Attributes:
-        path: where it lies; a file of the user's stays where it is.
-        split: the split that the config says it is, None where rows are split.
+        path: its path; local files are not copied.
+        split: the split that the config assigns it to; None if its rows are split.
         sha256: its checksum.
         bytes: its size.
-        source: what the config names: a path, an address, a query.
+        source: the path, address or query in the config.
     """
 
     path: str
@@ -26,7 +26,7 @@ class RawFile(Record):
 
 @dataclass(frozen=True)
 class Manifest(Artifact):
-    """What fetch found: the raw files of the job, in the order of the config.
+    """The raw files of the job, in the order of the config.
 
     Attributes:
         files: the raw files.

@@ -12,7 +12,7 @@ class Interval(Record):
 
     Attributes:
         value: the metric.
-        low: the lower end; null where the rows are too few for an interval.
+        low: the lower end; null if the rows are too few for an interval.
         high: the upper end; null likewise.
     """
 
@@ -27,10 +27,10 @@ class Comparison(Record):
 
     Attributes:
         split: validation; of a fold's run train, of which the fold is a part.
-        rows: how many examples that was.
-        too_small: why they are too few for intervals; null where they suffice.
-        metrics: each metric, null where it is not defined.
-        baseline: each metric of a model that always predicts the same; null likewise.
+        rows: the number of examples.
+        too_small: why they are too few for intervals; null if they are enough.
+        metrics: each metric; null if not defined.
+        baseline: each metric of a constant prediction; null likewise.
         resampled: the selection metric in each bootstrap sample of these rows, null where it is not
             defined there; empty where they are too few. The samples are the same for every model,
             so differences between two models are paired.
@@ -46,7 +46,7 @@ class Comparison(Record):
 
 @dataclass(frozen=True)
 class Metrics(Artifact):
-    """How good a run is.
+    """The metrics of a run.
 
     Attributes:
         model: the run.
@@ -54,13 +54,13 @@ class Metrics(Artifact):
         task: binary, multiclass or regression.
         split: the split that it was evaluated on.
         fold: the fold of the training examples that it was evaluated on; null for the test.
-        rows: how many examples that was.
-        too_small: why they are too few for intervals; null where they suffice.
-        threshold: the probability from which on a row counts as positive; null of other tasks.
-        metrics: each metric, null where it is not defined.
-        baseline: each metric of a model that always predicts the same; null likewise.
+        rows: the number of examples.
+        too_small: why they are too few for intervals; null if they are enough.
+        threshold: the lowest probability that counts as positive; null for other tasks.
+        metrics: each metric; null if not defined.
+        baseline: each metric of a constant prediction; null likewise.
         comparison: the same on the rows that models are compared by, which are not the test's.
-        training: what is in training.json.
+        training: the content of training.json.
     """
 
     model: str

@@ -17,7 +17,7 @@ class WorstRow(Record):
     """The row with the largest difference.
 
     Attributes:
-        index: its place among the rows.
+        index: its index among the rows.
         raw: its raw values by column.
         reference: what the reference predicts.
         prediction: what the runtime predicts.
@@ -37,11 +37,11 @@ class RuntimeParity(Record):
         runtime: saved_model, tflite, tfjs or tf1; evaluation under `stored_rows`.
         variant: the signature, precision or backend.
         artifact: the path of what was run.
-        reduced: whether it trades accuracy for size; then only real rows count.
-        rows: how many rows were sent.
-        max_difference: the largest difference; a text where it is infinite.
+        reduced: whether it has reduced precision; then only test rows count.
+        rows: the number of rows.
+        max_difference: the largest difference; a text if infinite.
         mean_difference: the mean difference.
-        class_flips: how many rows are decided otherwise.
+        class_flips: rows with another decision.
         finite: whether every prediction is a finite number.
         bound: the largest difference that passes.
         passed: whether it agrees with the reference.
@@ -85,24 +85,24 @@ class Parity(Artifact):
     """The certificate that the same raw row gives the same prediction in every runtime.
 
     Attributes:
-        passed: whether it does.
+        passed: whether all runtimes agree with the reference.
         reference: what the runtimes are compared with.
         model: the champion.
-        rows: how many rows were sent to each.
-        real_rows: how many of them are test rows.
-        raw_file_rows: of how many test rows the cells were read again from the raw file.
-        helped_cells: by column, how many cells of test rows an application has to prepare.
-        made_rows: how many were made to be difficult: missing, extreme, unseen values.
-        refused_rows: how many made rows an old model refuses itself.
-        rows_with_unseen_text: of a model that was adopted from TensorFlow 1, the test rows whose
-            text only TensorFlow's own hash knows; else null.
-        tolerance: the largest difference that passes, of what is not reduced.
+        rows: the number of rows sent to each runtime.
+        real_rows: the test rows among them.
+        raw_file_rows: the test rows whose cells were read again from the raw file.
+        helped_cells: by column, the cells of test rows that an application must prepare.
+        synthetic_rows: the synthetic rows among them: missing, extreme and unseen values.
+        refused_rows: synthetic rows that an old model refuses.
+        rows_with_unseen_text: for a model adopted from TensorFlow 1, the test rows with text not
+            seen in training, which only TensorFlow can hash; else null.
+        tolerance: the largest difference that passes at full precision.
         runtimes: each exported model in each runtime.
         stored_rows: the champion on the test rows as ingest stored them, compared with the same
             rows read again from the raw files.
-        not_reached: the runtimes for which there is no model.
-        not_shipped: the reduced models that are not good enough.
-        files: the SHA-256 of each exported file that was run, by its form and path, such as
+        not_reached: runtimes without a model.
+        not_shipped: reduced models that are not accurate enough.
+        files: the SHA-256 of each exported file that was run, by format and path, such as
             `tfjs/model.json`.
     """
 
@@ -113,7 +113,7 @@ class Parity(Artifact):
     real_rows: int
     raw_file_rows: int
     helped_cells: dict[str, int]
-    made_rows: int
+    synthetic_rows: int
     refused_rows: int
     rows_with_unseen_text: int | None
     tolerance: float

@@ -9,16 +9,16 @@ from millrace.artifacts.records import Artifact, Record, Settings
 
 @dataclass(frozen=True)
 class Origin(Record):
-    """What makes a result: what the report tells of it.
+    """The part of the provenance that the report shows.
 
     Attributes:
-        commit: that of the code; null outside a git repository.
+        commit: the commit of the code; null outside a git repository.
         modified: whether the code differs from it; null likewise.
         config_sha256: the checksum of the completed config.
         seed: the seed.
         python: the version of Python.
         platform: the operating system and the processor's architecture.
-        packages: versions of the Python packages that can change a number or a byte.
+        packages: versions of the Python packages that can affect the results.
         libraries: versions of the JavaScript libraries.
         data: the raw files.
     """
@@ -36,23 +36,24 @@ class Origin(Record):
 
 @dataclass(frozen=True)
 class Provenance(Artifact):
-    """What made the results, with the checksum of every file; no dates, so that it comes again.
+    """What produced the results, with the checksum of every file; without dates, so that it is
+    reproducible.
 
     Attributes:
         name: the job.
-        commit: that of the code; null outside a git repository.
+        commit: the commit of the code; null outside a git repository.
         modified: whether the code differs from it; null likewise.
         config_sha256: the checksum of the completed config.
         seed: the seed.
         python: the version of Python.
         platform: the operating system and the processor's architecture.
-        packages: versions of the Python packages that can change a number or a byte.
+        packages: versions of the Python packages that can affect the results.
         libraries: versions of the JavaScript libraries.
         data: the raw files.
         config: the completed config.
         files: the checksums of other files that the job reads: queries, code, vocabularies.
         hardware: the machine that each run was trained on.
-        artifacts: the checksums of what was made, by path within the results.
+        artifacts: the checksums of the results, by path within their folder.
     """
 
     name: str

@@ -15,10 +15,10 @@ class Rejected:
     Attributes:
         file: the raw file.
         row: its number in the file, from 1.
-        byte_offset: where it begins in the file; empty where that is not known.
-        column: the column that is at fault; empty where it is the whole row.
+        byte_offset: the offset of its start in the file; empty if unknown.
+        column: the faulty column; empty if it is the whole row.
         reason: what was expected, and what was found.
-        raw: the row as it stands in the file.
+        raw: the row, verbatim.
     """
 
     file: str

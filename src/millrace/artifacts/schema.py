@@ -13,17 +13,17 @@ class SchemaColumn(Record):
 
     Attributes:
         name: its name in the header.
-        type: what its cells are read as.
-        required: whether a row with a missing value in it is rejected.
+        type: the type of its cells.
+        required: whether a row without a value is rejected.
         missing_values: cell texts that are treated as missing in this column.
-        decimal: the decimal mark of its numbers, where a person chose or they were recognized.
-        thousands: the mark between their thousands, or nothing.
-        format: the format of its dates or times, as a pattern of strptime.
-        role: why `features: auto` leaves it out: it is the table's stored index, or it divides the
-            rows.
-        min: the least value that passes; of a date or a time as text.
-        max: the greatest value that passes.
-        values: the values that pass.
+        decimal: the decimal separator of its numbers, if set or detected.
+        thousands: their thousands separator, if any.
+        format: the format of its dates or times, for strptime.
+        role: why `features: auto` leaves it out: it is the table's stored index, or the rows are
+            split by it.
+        min: the lowest allowed value; for a date or time as text.
+        max: the highest allowed value.
+        values: the allowed values.
         unique: whether a row that repeats a value of an earlier row is rejected.
     """
 
@@ -43,12 +43,12 @@ class SchemaColumn(Record):
 
 @dataclass(frozen=True)
 class Schema(Artifact):
-    """The columns of the examples. The suggested schema says what values they take, too.
+    """The columns of the examples. The suggested schema also has their allowed values.
 
     Attributes:
         columns: the columns, in the order of the table.
         label: the name of the label's column.
-        weight: the name of the column that says how much each row counts.
+        weight: the name of the column of row weights.
     """
 
     columns: list[SchemaColumn]

@@ -8,7 +8,7 @@ from millrace.files import write_json
 
 @dataclass(frozen=True)
 class Scores:
-    """The selection metric of each model, in the form that `dvc metrics` takes.
+    """The selection metric of each model, in the format of `dvc metrics`.
 
     Attributes:
         metric: the metric, which is the file's only key.

@@ -11,15 +11,16 @@ class Input(Record):
 
     Attributes:
         name: the raw column.
-        key: its name in the signature: the column's, where TensorFlow can take that.
+        key: its name in the signature: the column's, if TensorFlow allows it.
         type: what the model takes: float32 or string.
         column_type: its type in schema.json.
-        max_length: of a sequence, how many values the model takes; 0 for one value.
-        delimiter: what divides the values of a sequence in a cell.
-        missing: the cell texts that mean missing; null where the model was fitted on no file.
-        takes_cells: whether the model takes a text as its cell stands in the file.
-        written: how the file writes its numbers or times, where that is not as programs write them:
-            the application reads them.
+        max_length: for a sequence, the number of values that the model takes; 0 for a single value.
+        delimiter: the separator of a sequence's values in a cell.
+        missing: the cell texts that mean missing; null if the model was fitted on a table in
+            memory.
+        takes_cells: whether the model takes text cells verbatim.
+        written: the format of numbers or times in the file, if it is not the standard one; the
+            application parses them.
     """
 
     name: str
@@ -35,18 +36,19 @@ class Input(Record):
 
 @dataclass(frozen=True)
 class Signature(Artifact):
-    """What the exported models take and give.
+    """Inputs and outputs of the exported models.
 
     Attributes:
         model: the champion.
         inputs: the inputs, in the order of the table.
         output: the name of the output.
         task: binary, multiclass or regression.
-        classes: the label's values, of a binary task [negative, positive]; else empty.
+        classes: the label's values, for a binary task [negative, positive]; empty for a regression.
         label: the label's column.
         label_type: its type in schema.json.
-        label_std: the standard deviation of a regression's label in the training examples, else 1.
-        threshold: the probability from which on a row counts as positive; null of other tasks.
+        label_std: for a regression, the standard deviation of the label in the training examples;
+            else 1.
+        threshold: the lowest probability that counts as positive; null for other tasks.
     """
 
     model: str

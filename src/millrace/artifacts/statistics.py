@@ -10,8 +10,8 @@ class Histogram(Record):
     """A histogram.
 
     Attributes:
-        edges: the edges of the bins, those of train in every split; empty without values.
-        counts: the rows in each bin; what lies outside the edges counts in the outer bins.
+        edges: the edges of the bins, the same as for train in every split; empty without values.
+        counts: the rows in each bin; values outside the edges count in the outer bins.
     """
 
     edges: list[float]
@@ -33,27 +33,26 @@ class Figures:
 
 @dataclass(frozen=True, kw_only=True)
 class NumberStatistics(Record):
-    """A column of numbers in one split. Figures of no values are null.
+    """A column of numbers in one split. Without values, its figures are null.
 
     Attributes:
         type: its type in schema.json.
-        rows: how many rows the split has.
-        missing: how many of them have no value.
-        distinct: how many different values there are.
-        infinite: the rows whose value is infinite, where there are any; they count in no other
-            figure.
+        rows: the rows of the split.
+        missing: rows without a value.
+        distinct: the number of distinct values.
+        infinite: rows with an infinite value, if any; no other figure counts them.
         min: the least value.
         max: the greatest value.
         mean: their mean.
-        std: their standard deviation, that of the population.
+        std: their population standard deviation.
         log_mean: the mean of sign(x) log(1 + |x|).
-        log_std: the standard deviation of that.
+        log_std: its standard deviation.
         median: the middle value.
         quantiles: at 0, 1/1024 … 1, by linear interpolation; empty without values.
-        histogram: how the values are distributed.
+        histogram: their histogram.
         values: [value, rows] by falling count: all of at most 1024, else those of at least 1/1024
             of the rows.
-        rounded: of whole numbers, the rows whose value float32 cannot hold.
+        rounded: for whole numbers, rows whose value float32 cannot represent.
     """
 
     type: str
@@ -87,11 +86,11 @@ class TextStatistics(Record):
 
     Attributes:
         type: its type in schema.json.
-        rows: how many rows the split has.
-        missing: how many of them have no value.
-        distinct: how many different values there are.
+        rows: the rows of the split.
+        missing: rows without a value.
+        distinct: the number of distinct values.
         values: [value, rows] by falling count; outside train at most 1000.
-        unseen: outside train, the rows whose value train lacks.
+        unseen: outside train, rows whose value does not occur in train.
     """
 
     type: str
@@ -110,9 +109,9 @@ class SplitStatistics(Record):
     """The examples of one split.
 
     Attributes:
-        rows: how many there are.
+        rows: the number of examples.
         columns: the statistics of each column.
-        repeated: how many rows equal a row of an earlier split in all features.
+        repeated: rows that equal a row of an earlier split in all features.
     """
 
     rows: int
@@ -122,14 +121,14 @@ class SplitStatistics(Record):
 
 @dataclass(frozen=True)
 class LabelStatistics(Record):
-    """What is predicted.
+    """The label.
 
     Attributes:
         name: the label's column.
         task: binary, multiclass or regression.
-        classes: its values, of a binary task [negative, positive]; null of a regression.
+        classes: its values, for a binary task [negative, positive]; null for a regression.
         alone: how well each column by itself predicts it: AUC, accuracy or squared correlation.
-            Null where that is not known; the weight, which is no feature, is left out.
+            Null if unknown; without the weight, which is not a feature.
     """
 
     name: str
@@ -140,12 +139,12 @@ class LabelStatistics(Record):
 
 @dataclass(frozen=True)
 class Statistics(Artifact):
-    """What the examples are like, exactly. NaN and the empty string count as missing.
+    """Exact statistics of the examples. NaN and the empty string count as missing.
 
     Attributes:
         splits: train, validation and test.
-        label: what is predicted.
-        unique: the columns of integers or strings in which no value comes twice.
+        label: the label.
+        unique: the columns of integers or strings without a repeated value.
     """
 
     splits: dict[str, SplitStatistics]

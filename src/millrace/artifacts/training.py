@@ -12,14 +12,14 @@ from millrace.config.tuning import Trial
 
 @dataclass(frozen=True)
 class Started(Record):
-    """Which weights came from another model, as TensorFlow 1 left it.
+    """The weights that came from an old model.
 
     Attributes:
         source: the path of that model.
-        taken: its variables that the weights are from.
+        taken: its variables that were used.
         left: its other variables.
-        misfits: what did not fit of a variable that the training could not start from, by name.
-        vocabularies: by feature, how many `values` it has, and how many `of the old model`.
+        misfits: why a variable could not be used, by name.
+        vocabularies: by feature, the number of `values`, and how many are `of the old model`.
     """
 
     source: str
@@ -31,20 +31,20 @@ class Started(Record):
 
 @dataclass(frozen=True)
 class Recipe(Record):
-    """What decides on a training's result, as it holds for one model.
+    """The training settings of one model that determine its weights.
 
     Attributes:
         batch_size: the global batch size, whatever the number of replicas.
-        epochs: at most so many.
-        patience: stop after so many epochs in which `monitor` did not improve.
+        epochs: the most epochs.
+        patience: the epochs without improvement of `monitor` after which to stop.
         monitor: the metric of the validation examples that picks the best epoch.
-        learning_rate: of the first step.
-        schedule: `constant`, or `cosine`, which falls to 0 over `epochs`.
-        weight_decay: of the matrices alone, times the learning rate, each step.
-        clip_norm: the largest norm of all gradients together; 0 for no limit.
+        learning_rate: the learning rate of the first step.
+        schedule: `constant`, or `cosine`, which decays to 0 over `epochs`.
+        weight_decay: the decay of matrices, multiplied by the learning rate, in each step.
+        clip_norm: the largest global norm of the gradients; 0 for no limit.
         moving_average: the largest decay of the moving average of the weights; 0 for none.
         class_weight: `none`, `balanced`, or a weight by class.
-        buffer_rows: how many training examples are in memory at once.
+        buffer_rows: the most training examples in memory at once.
         precision: `float32`, or a Keras policy of mixed precision.
         jit: whether XLA compiles the training's steps.
     """
@@ -66,23 +66,23 @@ class Recipe(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Training(Artifact):
-    """What a run was trained with, and what came of it.
+    """The settings and the outcome of a run.
 
     Attributes:
         model: the run, such as `tabm/seeds/1`.
         settings: the model's settings in full, from which it is built again; with the size of the
             trees' `forest`, the `sha256` of the user's code, the settings of an ensemble's
             `members`.
-        seed: what fixed its random draws; of a model that is adopted whole there is none.
-        trial: what the search that found the settings changed.
-        started: which weights came from another model, as TensorFlow 1 left it.
-        training: how it was trained: epochs, learning rate and so on, as it was settled.
+        seed: its random seed; null for an adopted model.
+        trial: the settings that the search changed.
+        started: the weights that came from an old model.
+        training: the resolved training settings: epochs, learning rate and so on.
         parameters: the number of weights.
         bytes: the size of the weights on disk.
-        epochs: how many epochs, or rounds of trees, there were.
-        best_epoch: the one, from 1, whose weights were kept; 0 where none was trained.
-        val_loss: the validation loss then; null where none was trained.
-        files: the checksums of a model that is adopted whole, by path.
+        epochs: the number of epochs, or rounds of trees.
+        best_epoch: the epoch, from 1, whose weights were kept; 0 without training.
+        val_loss: its validation loss; null without training.
+        files: the checksums of an adopted model, by path.
     """
 
     model: str
@@ -104,7 +104,7 @@ class History:
     """The losses of each epoch, or of each round of trees, as Keras' CSVLogger writes them.
 
     Attributes:
-        epochs: what was logged by name, `loss` and `val_loss` among it; the first epoch is 0 in
+        epochs: the logged values by name, such as `loss` and `val_loss`; the first epoch is 0 in
             the file.
     """
 

@@ -95,7 +95,7 @@ def certify(
     def predict(cells: parity.Columns) -> np.ndarray:
         return predictor.predict(raw_columns(pd.DataFrame(cells), columns))
 
-    made = parity.made_rows(rows.cells, columns)
+    made = parity.synthetic_rows(rows.cells, columns)
     cells = parity.join(rows.cells, parity.answered(made, predict))
     reference = predict(cells)
     task = predictor.preprocessing.task
@@ -109,7 +109,7 @@ def certify(
         _tell(judged)
     results += proofs
     _require_passed([*results, stored])
-    made_rows = len(reference) - rows.total
+    synthetic_rows = len(reference) - rows.total
     not_reached, not_shipped = _left_out(exported)
     return Parity(
         passed=True,
@@ -119,8 +119,8 @@ def certify(
         real_rows=rows.total,
         raw_file_rows=int(rows.are_raw.sum()),
         helped_cells=_helped(rows.cells, columns),
-        made_rows=made_rows,
-        refused_rows=len(next(iter(made.values()))) - made_rows,
+        synthetic_rows=synthetic_rows,
+        refused_rows=len(next(iter(made.values()))) - synthetic_rows,
         rows_with_unseen_text=unseen,
         tolerance=job.parity.tolerance,
         runtimes=results,

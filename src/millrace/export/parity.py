@@ -169,7 +169,7 @@ def _json(value: Any) -> Any:
     return number if math.isfinite(number) else str(number)
 
 
-def made_rows(real: Columns, columns: tuple[RawColumn, ...]) -> Columns:
+def synthetic_rows(real: Columns, columns: tuple[RawColumn, ...]) -> Columns:
     """Returns rows that no table holds: real rows with one cell, or every cell, replaced.
 
     Every column is missing in turn; every string column is empty, unseen, non-ASCII, very long and

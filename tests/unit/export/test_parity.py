@@ -48,7 +48,7 @@ def test_a_regression_counts_in_deviations_or_relative_to_a_large_prediction():
     np.testing.assert_allclose(compared.differences, [0.1, 1e-4])
 
 
-def test_made_rows_hold_every_odd_cell_once():
+def test_synthetic_rows_hold_every_odd_cell_once():
     columns = name_columns(
         {"n": "int64", "x": "float32", "s": "string", "t": "timestamp"},
         missing={"x": ("", "NA", "-9"), "s": ("", "NA")},
@@ -59,7 +59,7 @@ def test_made_rows_hold_every_odd_cell_once():
         "s": parity.as_cells(["a", "b"]),
         "t": parity.as_cells(["2013-01-31T08:30:00Z", None]),
     }
-    made = parity.made_rows(real, columns)
+    made = parity.synthetic_rows(real, columns)
     rows = pd.DataFrame(made)
     # With the other cells as in the first real row, each odd text stands once.
     alone = rows[(rows["n"] == "3") & (rows["x"] == 0.5) & rows["t"].notna()]

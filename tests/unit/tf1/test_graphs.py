@@ -350,7 +350,7 @@ def test_rows_that_an_old_model_refuses_are_no_proof(tmp_path: Path) -> None:
     """Its embedding has the levels 0, 1 and 2, -1 being the last; a missing one becomes 0."""
     predictor = predictor_of(FORMS["h5"][0], tmp_path)
     columns = predictor.preprocessing.raw
-    made = parity.made_rows({column.name: RAW[column.name] for column in columns}, columns)
+    made = parity.synthetic_rows({column.name: RAW[column.name] for column in columns}, columns)
     levels = [0 if level is None else level for level in made["level"]]
     fitting = np.isin(levels, [-1, 0, 1, 2])
     assert 0 < fitting.sum() < len(fitting)
