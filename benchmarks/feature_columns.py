@@ -48,6 +48,7 @@ def measured(result: Result, rows: int) -> Iterator[None]:
 
 def learn(rows: int) -> Result:
     """Millrace: exact statistics of the training examples, then 15 feature columns."""
+    from millrace.config.features import features_of
     from millrace.features import preprocessing
     from millrace.statistics import statistics
     from millrace.tfrecord import examples
@@ -57,7 +58,7 @@ def learn(rows: int) -> Result:
     def from_shards(shards: list[Path]) -> None:
         batches = examples.read_batches(shards, schema.types)
         described = statistics.describe({"train": batches}, schema)
-        preprocessing.learn(ALL, schema, described)
+        preprocessing.learn(features_of(ALL), schema, described)
 
     from_shards(paths[:1])
     result: Result = {}

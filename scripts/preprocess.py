@@ -6,7 +6,6 @@ from pathlib import Path
 from millrace import config
 from millrace.artifacts.schema import Schema
 from millrace.artifacts.statistics import Statistics
-from millrace.config.job import plain_features
 from millrace.errors import exit_with_status
 from millrace.features import auto, encoded, preprocessing
 from millrace.features.encoder import Encoder, Weight
@@ -26,7 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     devices.hide()
 
-    features = plain_features(config.load(arguments.config))
+    features = config.load(arguments.config).features
     schema = Schema.load(arguments.schema)
     statistics = Statistics.load(arguments.statistics)
     learned = preprocessing.learn(features, schema, statistics)

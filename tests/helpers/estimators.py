@@ -11,7 +11,6 @@ import pyarrow as pa
 import tensorflow as tf
 
 from millrace import config
-from millrace.config.job import plain_features
 from millrace.features import preprocessing
 from millrace.features.raw_row import raw_columns
 from millrace.statistics import statistics
@@ -83,8 +82,8 @@ def learn(features: dict[str, Any], label: str) -> preprocessing.Preprocessing:
     )
     splits = {split: iter([batch]) for split in ("train", "validation", "test")}
     job = {"name": "made", "data": {"files": "x.csv", "label": label}, "features": features}
-    completed = plain_features(config.complete(job))
-    return preprocessing.learn(completed, schema, statistics.compute(splits, schema))
+    completed = config.complete(job)
+    return preprocessing.learn(completed.features, schema, statistics.compute(splits, schema))
 
 
 def encoded_test_rows(learned: preprocessing.Preprocessing) -> dict[str, tf.Tensor]:

@@ -1,5 +1,6 @@
 """`features`: one class for each kind of feature column."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -296,6 +297,11 @@ Feature: TypeAlias = Annotated[
 @cache
 def _checker() -> TypeAdapter[Feature]:
     return TypeAdapter(Feature)
+
+
+def features_of(settings: Mapping[str, Any]) -> dict[str, Feature]:
+    """Returns features from their settings as JSON has them, by name."""
+    return {name: feature_of(feature) for name, feature in settings.items()}
 
 
 def feature_of(settings: Any) -> Feature:

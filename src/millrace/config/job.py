@@ -1,7 +1,7 @@
 """The whole config of a job."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from millrace.config.data import DataConfig
 from millrace.config.features import Feature
 from millrace.config.models import DEFAULT_KINDS, Models
 from millrace.config.training import TrainingConfig
-from millrace.config.values import LONGEST_JOB_NAME, Section, Text, plain_form
+from millrace.config.values import LONGEST_JOB_NAME, Section, Text
 
 # NumPy's and Keras' seeds are 32 bits wide.
 LARGEST_SEED = 2**32 - 1
@@ -78,8 +78,3 @@ class JobConfig(Section):
     def given_features(self) -> Mapping[str, Feature]:
         """The features that the config names; none with `auto`."""
         return {} if isinstance(self.features, str) else self.features
-
-
-def plain_features(job: JobConfig) -> dict[str, dict[str, Any]] | str:
-    """Returns `features` as JSON has it."""
-    return job.features if isinstance(job.features, str) else plain_form(job)["features"]

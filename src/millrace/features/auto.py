@@ -4,11 +4,19 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import Any
 
 import yaml
 
 from millrace.artifacts.statistics import ColumnStatistics, NumberStatistics, TextStatistics
+from millrace.config.features import (
+    CyclicConfig,
+    DatePartConfig,
+    Feature,
+    NumericConfig,
+    TextConfig,
+    VocabularyConfig,
+)
+from millrace.config.values import given_form
 from millrace.features.feature_columns.base import END_OF_EXACT_INTEGERS, largest_magnitude
 
 # A whole number with so few different values is more often a code than a quantity.
@@ -42,7 +50,7 @@ def propose(
     columns: Mapping[str, ColumnStatistics],
     rows: int,
     roles: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+) -> tuple[dict[str, Feature], dict[str, str]]:
     """Returns settings by feature name, as in the config, and the columns left out, each with why.
 
     Args:
@@ -50,7 +58,7 @@ def propose(
         rows: the number of training examples.
         roles: the columns that are no features whatever they hold: index, group or time.
     """
-    features: dict[str, dict[str, Any]] = {}
+    features: dict[str, Feature] = {}
     left_out: dict[str, str] = {}
     for name, column in columns.items():
         found = _ROLES[roles[name]] if name in roles else _proposal(name, column, rows)
@@ -61,7 +69,7 @@ def propose(
     return features, left_out
 
 
-def _proposal(name: str, column: ColumnStatistics, rows: int) -> dict[str, dict[str, Any]] | str:
+def _proposal(name: str, column: ColumnStatistics, rows: int) -> dict[str, Feature] | str:
     """Returns a column's features by their names, or why it has none."""
     distinct, seen = column.distinct, rows - column.missing
     if distinct == 0:
@@ -76,22 +84,22 @@ def _proposal(name: str, column: ColumnStatistics, rows: int) -> dict[str, dict[
     if column.type == "int64" and (reason := _is_id(name, column, seen)):
         return reason
     if 2 < distinct <= FEW_VALUES and all(value == int(value) for value, _ in column.values):
-        return {name: {"kind": "vocabulary", "min_count": MIN_COUNT}}
-    return {name: {"kind": "numeric", "normalizer": "robust"}}
+        return {name: VocabularyConfig(kind="vocabulary", min_count=MIN_COUNT)}
+    return {name: NumericConfig(kind="numeric", normalizer="robust")}
 
 
-def _of_text(name: str, column: TextStatistics, seen: int) -> dict[str, dict[str, Any]] | str:
+def _of_text(name: str, column: TextStatistics, seen: int) -> dict[str, Feature] | str:
     distinct = column.distinct
     frequent = any(count >= MIN_COUNT for _, count in column.values)
     if seen >= LEAST_ROWS_PER_VALUE * distinct and frequent:
-        return {name: {"kind": "vocabulary", "min_count": MIN_COUNT}}
+        return {name: VocabularyConfig(kind="vocabulary", min_count=MIN_COUNT)}
     words = [value.split() for value, _ in column.values[:SAMPLE]]
     lengths = sorted(map(len, words))
     several = lengths[len(lengths) // 2] >= SEVERAL_WORDS
     if several and 2 * len({word for cell in words for word in cell}) <= sum(lengths):
         longest = min(lengths[-1], MOST_WORDS)
-        settings = {"kind": "text", "max_length": longest, "min_count": 2, "max_size": 20_000}
-        return {name: settings}
+        text = TextConfig(kind="text", max_length=longest, min_count=2, max_size=20_000)
+        return {name: text}
     return f"an id: {distinct} different values in {seen} rows"
 
 
@@ -108,29 +116,30 @@ def _is_id(name: str, column: NumberStatistics, seen: int) -> str:
     return ""
 
 
-def _of_dates(name: str, column: TextStatistics) -> dict[str, dict[str, Any]]:
+def _of_dates(name: str, column: TextStatistics) -> dict[str, Feature]:
     """Returns what comes back in other rows: the day of the week, the season, the time of day.
 
     Not how long ago a date is, which says which row it is rather than what the row is like.
     """
     texts = [value for value, _ in column.values]
     days = (date.fromisoformat(max(texts)[:10]) - date.fromisoformat(min(texts)[:10])).days
-    features: dict[str, dict[str, Any]] = {}
+    features: dict[str, Feature] = {}
     if days >= 7 * WEEKS:
-        features[f"{name} weekday"] = {"kind": "date_part", "column": name, "part": "weekday"}
+        features[f"{name} weekday"] = DatePartConfig(kind="date_part", column=name, part="weekday")
     if days >= 365:
-        features[f"{name} season"] = {"kind": "cyclic", "column": name, "period": "year"}
+        features[f"{name} season"] = CyclicConfig(kind="cyclic", column=name, period="year")
     if len({text[10:] for text in texts}) > 1:
-        features[f"{name} time"] = {"kind": "cyclic", "column": name, "period": "day"}
+        features[f"{name} time"] = CyclicConfig(kind="cyclic", column=name, period="day")
     return features
 
 
-def as_yaml(features: Mapping[str, Any], left_out: Mapping[str, str]) -> str:
+def as_yaml(features: Mapping[str, Feature], left_out: Mapping[str, str]) -> str:
     """Returns features as a section of a config, with what is left out as comments."""
     lines = ["# Paste this into a config to edit it.", "features:"]
-    for name, settings in features.items():
+    for name, feature in features.items():
+        given = {name: given_form(feature)}
         # One line a feature, wide enough for any.
-        text = yaml.safe_dump({name: settings}, default_flow_style=True, sort_keys=False, width=1e9)
+        text = yaml.safe_dump(given, default_flow_style=True, sort_keys=False, width=1e9)
         lines.append(f"  {text.strip()[1:-1]}")
     for name, reason in left_out.items():
         lines.append(f"  # {name}: left out, {reason}")

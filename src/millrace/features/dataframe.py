@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from millrace import config
 from millrace.artifacts.schema import Schema, SchemaColumn
-from millrace.config.job import plain_features
 from millrace.errors import MillraceError
 from millrace.features import preprocessing
 from millrace.features.feature_columns.base import nearest
@@ -70,7 +69,7 @@ def fit(
     # A notebook may hash what TF Lite cannot.
     completed = config.complete(job | {"export": {"tflite": False}}, source="fit")
     described = statistics.describe({"train": batches}, schema)
-    return preprocessing.learn(plain_features(completed), schema, described)
+    return preprocessing.learn(completed.features, schema, described)
 
 
 def _arrow(name: str, values: pd.Series) -> pa.Array:

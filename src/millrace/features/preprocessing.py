@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ import tensorflow as tf
 
 from millrace.artifacts.schema import Schema, SchemaColumn
 from millrace.artifacts.statistics import ColumnStatistics, Statistics
-from millrace.config.features import Feature, feature_of
+from millrace.config.features import Feature, features_of
 from millrace.errors import MillraceError
 from millrace.features.auto import propose
 from millrace.features.feature_columns import (
@@ -81,7 +82,7 @@ class Preprocessing:
     spec: EncodedSpec
     label_column: RawColumn
     task: Task
-    features: Mapping[str, dict[str, Any]]
+    features: Mapping[str, Feature]
     left_out: Mapping[str, str]
 
     def encode(self, raw: Raw) -> dict[str, tf.Tensor]:
@@ -180,7 +181,7 @@ class Preprocessing:
             ),
             label_column=RawColumn.from_json(state["label_column"]),
             task=Task.from_json(state["task"]),
-            features=state["features"],
+            features=features_of(state["features"]),
             left_out=state["left_out"],
         )
 
@@ -197,14 +198,14 @@ def _as_tensor(values: Any, column: RawColumn) -> tf.Tensor:
 
 
 def learn(
-    features: dict[str, dict[str, Any]] | str,
+    features: Literal["auto"] | Mapping[str, Feature],
     schema: Schema,
     statistics: Statistics,
 ) -> Preprocessing:
     """Lets every feature column learn from the statistics of the training examples.
 
     Args:
-        features: the `features` section of a completed config: `auto`, or settings by name.
+        features: `features` of a config.
         schema: schema.json.
         statistics: statistics.json.
 
@@ -218,7 +219,7 @@ def learn(
         name: column for name, column in train.columns.items() if name not in (label, weight)
     }
     left_out: dict[str, str] = {}
-    if isinstance(features, str):
+    if features == "auto":
         features, left_out = _proposed(available, schema, train.rows)
     missing = {
         column.name: tuple(column.missing_values)
@@ -227,10 +228,9 @@ def learn(
     }
     context = Context(available, label, weight=weight, missing=missing)
     # A cross learns after its keys, wherever the config names it.
-    typed = {name: feature_of(settings) for name, settings in features.items()}
-    for name in sorted(typed, key=lambda name: _depth(name, typed)):
-        if kind := kind_of(typed[name]):
-            context.learned[name] = kind.learn(name, typed[name], context)
+    for name in sorted(features, key=partial(_depth, features=features)):
+        if kind := kind_of(features[name]):
+            context.learned[name] = kind.learn(name, features[name], context)
 
     written = {column.name: _written(column) for column in schema.columns}
     columns = tuple(context.learned.values())
@@ -248,7 +248,7 @@ def learn(
             )
         ),
         columns=columns,
-        spec=EncodedSpec(number_inputs(context), categorical_inputs(typed, context)),
+        spec=EncodedSpec(number_inputs(context), categorical_inputs(features, context)),
         label_column=name_columns({label: types[label]})[0],
         task=Task.from_statistics(statistics),
         features=features,
@@ -258,7 +258,7 @@ def learn(
 
 def _proposed(
     available: Mapping[str, ColumnStatistics], schema: Schema, rows: int
-) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+) -> tuple[dict[str, Feature], dict[str, str]]:
     """Returns the features that `auto` means, and the columns that it leaves out with the reason.
 
     Raises MillraceError when it finds no column to make one of.

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 import keras
 import numpy as np
 
+from millrace.config.features import IndicatorConfig
 from millrace.config.models import ModelConfig, adopted, warm_start
 from millrace.config.tf1 import AdoptConfig, WarmStartConfig
 from millrace.errors import MillraceError
@@ -94,8 +95,8 @@ class OldModel:
                 f"{unknown}.",
                 note="name the features as the config does.",
             )
-        wrapped = (features[name] for name in names if features[name]["kind"] == "indicator")
-        return {*names, *(settings["of"] for settings in wrapped)}
+        indicators = (features[name] for name in names)
+        return {*names, *(x.of for x in indicators if isinstance(x, IndicatorConfig))}
 
     def head(self, weights: np.ndarray) -> np.ndarray:
         """Returns the old outputs' weights [..., outputs] as ours.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.parity import RuntimeParity
+from millrace.config.features import Feature
 from millrace.config.models import ModelConfig, adopted
 from millrace.config.tf1 import Tf1Source
 from millrace.errors import MillraceError
@@ -105,11 +105,11 @@ def has_unseen_text(
     return unseen
 
 
-def _features_read(settings: ModelConfig, features: Mapping[str, Any]) -> set[str]:
+def _features_read(settings: ModelConfig, features: Mapping[str, Feature]) -> set[str]:
     """Returns the features that a model reads: all, unless `adopt` names those of an Estimator."""
     adopt, named = adopted(settings), set(features)
     if adopt:
         lists = (adopt.columns, adopt.deep) if settings.kind == "wide_deep" else (adopt.columns,)
         named = {name for names in lists for name in (features if names is None else names)}
-    of = [features[name].get("of", []) for name in named if name in features]
-    return named.union(*(x if isinstance(x, list) else [x] for x in of))
+    of = [getattr(features[name], "of", ()) for name in named if name in features]
+    return named.union(*([x] if isinstance(x, str) else x for x in of))

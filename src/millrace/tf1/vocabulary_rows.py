@@ -28,6 +28,9 @@ from millrace.features.preprocessing import Preprocessing
 from millrace.files import lines
 from millrace.tf1.variables import Variables
 
+# What says a feature's ids and their order in the config.
+DECLARED = ("values", "file", "boundaries")
+
 
 class OldRows:
     """The rows of an old model's variables, for the columns of a new one.
@@ -47,7 +50,7 @@ class OldRows:
         self._declared = {
             name
             for name, feature in learned.features.items()
-            if {"values", "file", "boundaries"} & set(feature)
+            if any(getattr(feature, key, None) is not None for key in DECLARED)
         }
         self._as_declared = vocabularies is None
         self._given = {

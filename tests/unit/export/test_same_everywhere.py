@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from millrace.artifacts.schema import Schema, SchemaColumn
 from millrace.artifacts.statistics import Statistics
+from millrace.config.features import features_of
 from millrace.errors import MillraceError
 
 # Imported before TensorFlow: millrace sets what TensorFlow reads from the environment.
@@ -387,7 +388,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
         before = len(learned)
         for case in alike:
             with contextlib.suppress(MillraceError):
-                learned.append(preprocessing.learn(case.features, schema, computed))
+                learned.append(preprocessing.learn(features_of(case.features), schema, computed))
                 rows |= rows_of(case, learned[-1])
         assert len(learned) > before, f"{name}: every case was refused"
     together = replace(

@@ -37,7 +37,7 @@ def column(type_, distinct, rows=1000, missing=0, values=None, **more):
 )
 def test_a_column_gets_a_feature(statistics, kind):
     features, left_out = propose({"c": statistics}, 1000)
-    assert features["c"]["kind"] == kind
+    assert features["c"].kind == kind
     assert not left_out
 
 
@@ -71,8 +71,8 @@ def test_a_useless_column_is_left_out_with_the_reason(statistics, reason):
 def test_of_a_date_there_is_what_comes_back(type_, values, kinds):
     dates = column(type_, len(values), values=[[value, 1] for value in values])
     features, left_out = propose({"d": dates}, 1000)
-    assert {name: feature["kind"] for name, feature in features.items()} == kinds
-    assert {feature["column"] for feature in features.values()} == {"d"}
+    assert {name: feature.kind for name, feature in features.items()} == kinds
+    assert {feature.column for feature in features.values()} == {"d"}
     assert not left_out
 
 
@@ -81,7 +81,7 @@ def test_an_id_by_its_name_is_none_by_its_values():
     for name in ("user_id", "ZIP", "phone number", "order.no"):
         assert "an id" in propose({name: quantity}, 1000)[1][name]
     for name in ("paid", "humid", "piano"):
-        assert propose({name: quantity}, 1000)[0][name]["kind"] == "numeric"
+        assert propose({name: quantity}, 1000)[0][name].kind == "numeric"
 
 
 @pytest.mark.parametrize("role, reason", [("group", "groups by it"), ("index", "stored index")])
@@ -95,6 +95,6 @@ def test_cells_of_several_words_are_text():
     rng = random.Random(0)
     cells = [[" ".join(rng.choices(words, k=rng.randint(3, 9))), 1] for _ in range(1000)]
     features, _ = propose({"review": column("string", 1000, values=cells)}, 1000)
-    assert (features["review"]["kind"], features["review"]["max_length"]) == ("text", 9)
+    assert (features["review"].kind, features["review"].max_length) == ("text", 9)
     names = [[f"Ann{i} B{i} C{i}", 1] for i in range(1000)]
     assert "an id" in propose({"name": column("string", 1000, values=names)}, 1000)[1]["name"]

@@ -60,7 +60,8 @@ def test_it_learns_what_the_workflow_learns(made_job) -> None:
     job = made_job("binary").until("preprocess")
     workflow = Preprocessing.load(job.results / "preprocessing.json")
     label = json.loads((job.results / "schema.json").read_text())["label"]
-    learned = dataframe.fit(job.tables["train"], label, dict(workflow.features))
+    features = json.loads((job.results / "preprocessing.json").read_text())["features"]
+    learned = dataframe.fit(job.tables["train"], label, features)
     # A table in memory has missing values, and no texts that mean them.
     columns = tuple(
         replace(column, missing=None) if hasattr(column, "missing") else column

@@ -8,6 +8,7 @@ import pytest
 
 from millrace.artifacts.schema import Schema
 from millrace.artifacts.statistics import Statistics
+from millrace.config.features import features_of
 from millrace.errors import MillraceError
 from millrace.features import preprocessing
 from millrace.features.raw_row import raw_columns
@@ -78,7 +79,7 @@ def test_a_cross_may_stand_before_its_keys(made_job):
         "city": {"kind": "vocabulary"},
         "count": {"kind": "vocabulary"},
     }
-    learned = preprocessing.learn(features, schema, statistics)
+    learned = preprocessing.learn(features_of(features), schema, statistics)
     assert [column.name for column in learned.columns] == ["city", "count", "cross"]
     assert learned.left_out == {"size (mm)": "no feature names it"}
 
@@ -92,11 +93,11 @@ def test_a_cross_of_crosses_may_stand_before_them_and_not_in_a_circle(made_job):
         "city": {"kind": "vocabulary"},
         "count": {"kind": "vocabulary"},
     }
-    learned = preprocessing.learn(features, schema, statistics)
+    learned = preprocessing.learn(features_of(features), schema, statistics)
     assert [x.name for x in learned.columns] == ["listed", "city", "count", "inner", "outer"]
     features["inner"]["keys"] = ["city", "outer"]
     with pytest.raises(MillraceError, match=r"features\.\w+\.keys: .*, which is no feature"):
-        preprocessing.learn(features, schema, statistics)
+        preprocessing.learn(features_of(features), schema, statistics)
 
 
 @pytest.mark.parametrize(
@@ -111,4 +112,4 @@ def test_a_cross_of_crosses_may_stand_before_them_and_not_in_a_circle(made_job):
 def test_a_feature_that_cannot_be_is_named(made_job, feature, message):
     schema, statistics = inputs_of(made_job("binary"))
     with pytest.raises(MillraceError, match=f"(?s)features.new.*{message}"):
-        preprocessing.learn({"new": feature}, schema, statistics)
+        preprocessing.learn(features_of({"new": feature}), schema, statistics)
