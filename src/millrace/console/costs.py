@@ -100,7 +100,9 @@ def leaderboard(results: Results) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def serving(results: Results, names: Iterable[str], seed: int) -> Iterator[dict[str, Any]]:
+def serving(
+    results: Results, names: Iterable[str], seed: int
+) -> Iterator[dict[str, float | str | None]]:
     """Yields what each model is as a float32 TF Lite model: `tflite_bytes`, `row_microseconds`.
 
     Both are None of a model that TF Lite cannot run, and `tflite_lacks` says why. The rows are

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from millrace.artifacts.records import Value
 from millrace.files import replacing
 
 
@@ -27,7 +28,9 @@ def write(
         labels: [n], a class' index or a number.
         predictions: [n], or [n, classes], which become a column each.
     """
-    columns: dict[str, Any] = dict(zip(origins.column_names, origins.columns, strict=True))
+    columns: dict[str, pa.ChunkedArray | np.ndarray | list[Value]] = dict(
+        zip(origins.column_names, origins.columns, strict=True)
+    )
     columns["label"] = [classes[int(i)] for i in labels] if classes else labels
     if predictions.ndim == 1:
         columns["prediction"] = predictions

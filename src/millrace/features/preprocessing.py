@@ -9,7 +9,7 @@ In a notebook (millrace.features.dataframe.fit makes one without a job):
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from millrace.artifacts.records import MAKE_AGAIN, Artifact
 from millrace.artifacts.schema import Schema, SchemaColumn
 from millrace.artifacts.statistics import ColumnStatistics, Statistics
-from millrace.config.features import Feature, features_of
+from millrace.config.features import Feature
 from millrace.errors import MillraceError
 from millrace.features.auto import propose
 from millrace.features.feature_columns import (
@@ -39,7 +40,6 @@ from millrace.features.feature_columns import (
 from millrace.features.feature_columns.base import nearest
 from millrace.features.raw_row import RawColumn, name_columns, raw_columns
 from millrace.features.tasks import Task
-from millrace.files import read_json, write_json
 
 # The smallest float32 that has all its digits.
 SMALLEST_NORMAL = 2.0**-126
@@ -153,37 +153,54 @@ class Preprocessing:
         return {name: part.numpy() for name, part in self.encode(raw).items()}
 
     def save(self, path: Path) -> None:
-        """Writes the state as JSON; `load` gives an equal Preprocessing."""
-        write_json(
-            path,
-            {
-                "raw": [asdict(column) for column in self.raw],
-                "columns": [column.to_json() for column in self.columns],
-                "spec": asdict(self.spec),
-                "label_column": asdict(self.label_column),
-                "task": asdict(self.task),
-                "features": dict(self.features),
-                "left_out": dict(self.left_out),
-            },
-        )
+        """Writes preprocessing.json; `load` gives an equal Preprocessing."""
+        Learned(
+            list(self.raw),
+            [column.to_json() for column in self.columns],
+            self.spec,
+            self.label_column,
+            self.task,
+            dict(self.features),
+            dict(self.left_out),
+        ).save(path)
 
     @classmethod
     def load(cls, path: Path) -> Preprocessing:
-        """Reads what `save` wrote."""
-        state = read_json(path)
-        numbers = ({**entry, "edges": tuple(entry["edges"])} for entry in state["spec"]["numbers"])
+        """Reads what `save` wrote; raises MillraceError when it is missing, or is no such file."""
+        learned = Learned.load(path)
+        try:
+            columns = tuple(from_json(column) for column in learned.columns)
+        except (KeyError, TypeError) as error:
+            raise MillraceError(
+                f"{path}: columns: expected what feature columns learned, found something else "
+                f"({error}).",
+                note=f"{MAKE_AGAIN}.",
+            ) from None
         return cls(
-            raw=tuple(RawColumn.from_json(column) for column in state["raw"]),
-            columns=tuple(from_json(column) for column in state["columns"]),
-            spec=EncodedSpec(
-                numbers=tuple(NumberInput(**entry) for entry in numbers),
-                ids=tuple(CategoricalInput(**entry) for entry in state["spec"]["ids"]),
-            ),
-            label_column=RawColumn.from_json(state["label_column"]),
-            task=Task.from_json(state["task"]),
-            features=features_of(state["features"]),
-            left_out=state["left_out"],
+            tuple(learned.raw),
+            columns,
+            learned.spec,
+            learned.label_column,
+            learned.task,
+            learned.features,
+            learned.left_out,
         )
+
+
+@dataclass(frozen=True)
+class Learned(Artifact):
+    """preprocessing.json
+
+    Attributes are those of `Preprocessing`; `columns` has what `FeatureColumn.to_json` returns.
+    """
+
+    raw: list[RawColumn]
+    columns: list[Any]
+    spec: EncodedSpec
+    label_column: RawColumn
+    task: Task
+    features: dict[str, Feature]
+    left_out: dict[str, str]
 
 
 def _as_tensor(values: Any, column: RawColumn) -> tf.Tensor:

@@ -59,12 +59,6 @@ class RawColumn:
     takes_cells: bool = False
     written: str | None = None
 
-    @classmethod
-    def from_json(cls, state: Mapping[str, Any]) -> RawColumn:
-        """Builds the column again from its fields."""
-        missing = state["missing"]
-        return cls(**{**state, "missing": None if missing is None else tuple(missing)})
-
     @property
     def markers(self) -> tuple[str, ...]:
         """The texts that stand for a missing value, without the spaces around them."""

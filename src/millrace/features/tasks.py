@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -36,11 +35,6 @@ class Task:
         column = statistics.train.columns[label.name]
         assert isinstance(column, NumberStatistics), "analyze asks for numbers of a regression"
         return cls("regression", mean=column.figures.mean, std=column.figures.std)
-
-    @classmethod
-    def from_json(cls, state: dict[str, Any]) -> Task:
-        """Builds the task again from its fields."""
-        return cls(**{**state, "classes": tuple(state["classes"])})
 
     @property
     def outputs(self) -> int:

@@ -93,14 +93,18 @@ class Assignment:
                 "data.split.folds: expected no file for validation under data.files, found one.",
                 note="folds take the rows for validation from those for training.",
             )
-        no_share: dict[str, Any] = dict.fromkeys(self._own_files, 0.0)
-        return shares._replace(**no_share)
+        return shares._replace(
+            validation=0.0 if "validation" in self._own_files else shares.validation,
+            test=0.0 if "test" in self._own_files else shares.test,
+        )
 
     def _time_cuts(self, column: str) -> splits.Cuts:
         arrow_type = ARROW_TYPES[self._columns.types[column]]
         cuts = splits.time_cuts(self._data.split, arrow_type, lambda: self._times(column))
-        no_cut: dict[str, Any] = dict.fromkeys(self._own_files)
-        return cuts._replace(**no_cut)
+        return cuts._replace(
+            validation=None if "validation" in self._own_files else cuts.validation,
+            test=None if "test" in self._own_files else cuts.test,
+        )
 
     def _times(self, column: str) -> pa.ChunkedArray:
         """Returns the values of the time column in the files that are to be divided."""

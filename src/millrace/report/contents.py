@@ -1,23 +1,38 @@
 """The table of the report that lists what the job has made."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from millrace.results import Entry, Results
 
 
-def listing(results: Results) -> list[dict[str, Any]]:
-    """Returns link (relative to the report), meaning and bytes of each artifact that is there.
+@dataclass(frozen=True)
+class Listed:
+    """A file that the job has made.
+
+    Attributes:
+        path: the link to it, relative to the report.
+        meaning: what it is.
+        bytes: its size; None of what the report's own stage makes.
+    """
+
+    path: str
+    meaning: str
+    bytes: int | None
+
+
+def listing(results: Results) -> list[Listed]:
+    """Returns each artifact that is there.
 
     The last made, which people want first, comes first. What the report's own stage makes is listed
     without looking: a report must not depend on its own last run.
     """
     return [
-        {
-            "path": f"{entry.path}/{entry.opens}" if entry.opens else entry.path,
-            "meaning": entry.meaning,
-            "bytes": None if entry.is_last else _bytes(results.folder / entry.path),
-        }
+        Listed(
+            path=f"{entry.path}/{entry.opens}" if entry.opens else entry.path,
+            meaning=entry.meaning,
+            bytes=None if entry.is_last else _bytes(results.folder / entry.path),
+        )
         for entry in reversed(list(Results.artifacts()))
         if entry is not Results.report and _is_listed(entry, results)
     ]

@@ -1,6 +1,7 @@
 """The web page: one HTML file that holds a TF.js model and predicts a row as it is typed."""
 
 import base64
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +85,26 @@ def _question(signature: Signature) -> str:
     return QUESTIONS[signature.task].format(label=signature.label, positive=positive)
 
 
-def _model(directory: Path, parity: Parity) -> dict[str, Any]:
+@dataclass(frozen=True)
+class EmbeddedModel:
+    """The TF.js model as the page holds it.
+
+    Attributes:
+        topology: its model.json.
+        weights: its weights' bytes, in base64.
+    """
+
+    topology: Any
+    weights: str
+
+
+def _model(directory: Path, parity: Parity) -> EmbeddedModel:
     topology = read_json(directory / "model.json")
     paths = [path for group in topology["weightsManifest"] for path in group["paths"]]
     for name in ("model.json", *paths):
         _require_verified(directory / name, parity.files.get(f"tfjs/{name}"))
     weights = b"".join((directory / path).read_bytes() for path in paths)
-    return {"topology": topology, "weights": base64.b64encode(weights).decode()}
+    return EmbeddedModel(topology, base64.b64encode(weights).decode())
 
 
 def _require_verified(path: Path, expected: str | None) -> None:

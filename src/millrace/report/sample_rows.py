@@ -1,10 +1,7 @@
-"""The rows that fill the page's form: synthetic ones, or test rows where the config asks for them.
-
-A row as the form takes it maps each input to a number, a text or None.
-"""
+"""The rows that fill the page's form: synthetic ones, or test rows where the config says so."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +16,30 @@ from millrace.tfrecord import examples
 
 SAMPLES = 40
 
+# A cell as the form holds it.
 Entered = float | str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A row that fills the form.
+
+    Attributes:
+        index: its place among the test rows; None of a synthetic row, like what follows.
+        row: what the form takes for each input.
+        label: its label.
+        prediction: what Keras predicted.
+    """
+
+    index: int | None = None
+    row: dict[str, Entered]
+    label: str | None = None
+    prediction: list[float] | None = None
 
 
 def synthetic(
     fields: list[Field], train: Mapping[str, ColumnStatistics], seed: int
-) -> list[dict[str, Any]]:
+) -> list[Sample]:
     """Returns rows whose cells are drawn column by column from what the form itself shows.
 
     A number comes from the quantiles, rounded to the slider's step; a text from the values offered,
@@ -34,7 +49,7 @@ def synthetic(
         field.item.name: _drawn(field, train[field.item.name], np.random.default_rng([seed, i]))
         for i, field in enumerate(fields)
     }
-    return [{"row": {name: cells[i] for name, cells in drawn.items()}} for i in range(SAMPLES)]
+    return [Sample(row={name: x[i] for name, x in drawn.items()}) for i in range(SAMPLES)]
 
 
 def _drawn(field: Field, column: ColumnStatistics, random: np.random.Generator) -> list[Entered]:
@@ -63,7 +78,7 @@ def _offered(field: Field, at: np.ndarray) -> list[Entered]:
     return [field.offered[place][0] for place in places.tolist()]
 
 
-def from_test(results: Results, signature: Signature, model: str) -> list[dict[str, Any]]:
+def from_test(results: Results, signature: Signature, model: str) -> list[Sample]:
     """Returns test rows, each with its place, its label and what Keras predicted.
 
     They are spread evenly over the test rows. Without examples or predictions there are none.
@@ -77,19 +92,21 @@ def from_test(results: Results, signature: Signature, model: str) -> list[dict[s
     rows = _test_rows(results, signature, chosen)
     label = signature.label
     return [
-        {
-            "index": int(place),
-            "row": {item.name: _entered(row[item.name]) for item in signature.inputs},
-            "label": str(row[label]),
-            "prediction": [
+        Sample(
+            index=int(place),
+            row={item.name: _entered(row[item.name]) for item in signature.inputs},
+            label=str(row[label]),
+            prediction=[
                 prediction[name] for name in table.column_names if name.startswith("prediction")
             ],
-        }
+        )
         for place, prediction, row in zip(chosen, predictions, rows, strict=True)
     ]
 
 
-def _test_rows(results: Results, signature: Signature, chosen: np.ndarray) -> list[dict[str, Any]]:
+def _test_rows(
+    results: Results, signature: Signature, chosen: np.ndarray
+) -> list[dict[str, Entered]]:
     wanted = {item.name for item in signature.inputs} | {signature.label}
     # Dates stay the text that the examples hold, as the model takes them.
     types = {
@@ -105,7 +122,7 @@ def _test_rows(results: Results, signature: Signature, chosen: np.ndarray) -> li
     return found
 
 
-def _entered(value: Any) -> Any:
+def _entered(value: Entered) -> Entered:
     """Returns a cell as the form holds it: a number, a text or null."""
     if value is None or value == "" or value != value:
         return None

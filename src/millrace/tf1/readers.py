@@ -71,7 +71,7 @@ def _graph_def(path: Path) -> Variables:
 def _h5(path: Path) -> Variables:
     """Reads a whole Keras model or its weights alone; a layer's code is not needed."""
     _require(path, "a Keras model in HDF5")
-    found: dict[str, Any] = {}
+    found: dict[str, np.ndarray] = {}
 
     def add(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and "/" in name:
@@ -104,7 +104,7 @@ def _require(file: Path, expected: str) -> None:
         )
 
 
-def _read_checkpoint(path: Path) -> dict[str, Any]:
+def _read_checkpoint(path: Path) -> dict[str, np.ndarray | bytes]:
     try:
         reader = tf.train.load_checkpoint(str(path))
         names = [n for n in reader.get_variable_to_shape_map() if not LEFT_BY_TRAINING.search(n)]

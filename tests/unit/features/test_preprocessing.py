@@ -1,5 +1,6 @@
 """Preprocessing as a whole, on the made job."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,9 @@ from millrace.artifacts.statistics import Statistics
 from millrace.config.features import features_of
 from millrace.errors import MillraceError
 from millrace.features import preprocessing
-from millrace.features.raw_row import raw_columns
+from millrace.features.feature_columns import CategoricalInput, NumberInput
+from millrace.features.raw_row import RawColumn, raw_columns
+from millrace.features.tasks import Task
 from millrace.results import Results
 
 
@@ -52,6 +55,43 @@ def test_it_comes_back_from_disk_as_it_was(made_job, tmp_path):
     learned = preprocessing.Preprocessing.load(job.results / "preprocessing.json")
     learned.save(tmp_path / "again.json")
     assert preprocessing.Preprocessing.load(tmp_path / "again.json") == learned
+    assert (tmp_path / "again.json").read_bytes() == (
+        job.results / "preprocessing.json"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Task("binary", (0, 1)),
+        Task("multiclass", ("a", "b", "ü")),
+        Task("multiclass", (0.5, 1.0, 2.0)),
+        Task("regression", mean=3.25, std=0.5),
+    ],
+)
+def test_every_task_comes_back_and_markers_with_it(tmp_path, task):
+    columns = RawColumn("n", "int64", "n", missing=("", " -1 ")), RawColumn("t", "string", "t")
+    numbers, ids = NumberInput("n", edges=(0.0, 0.5)), CategoricalInput("t", 3, "indicator", 3)
+    spec = preprocessing.EncodedSpec((numbers,), (ids,))
+    made = preprocessing.Preprocessing(columns, (), spec, columns[0], task, {}, {"id": "an id"})
+    made.save(tmp_path / "preprocessing.json")
+    assert preprocessing.Preprocessing.load(tmp_path / "preprocessing.json") == made
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"spec": {"numbers": []}}, "expected the key spec.ids, found none"),
+        ({"columns": [{"kind": "new", "name": "x"}]}, "columns: expected what feature columns le"),
+        ({"features": {"x": {"kind": "new"}}}, "features.x: expected"),
+        ({"more": 1}, "unknown key more"),
+    ],
+)
+def test_another_file_is_one_error(made_job, tmp_path, change, expected):
+    path = made_job("binary").until("preprocess").results / "preprocessing.json"
+    (tmp_path / "p.json").write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(MillraceError, match=f"p.json: {expected}"):
+        preprocessing.Preprocessing.load(tmp_path / "p.json")
 
 
 def test_auto_uses_every_useful_column(made_job):

@@ -1,8 +1,6 @@
 """Raw columns against TensorFlow's own protos and pandas."""
 
-import json
 import keyword
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -10,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from millrace.features.raw_row import (
-    RawColumn,
     name_columns,
     parse_examples,
     raw_columns,
@@ -111,4 +108,3 @@ def test_markers_that_are_numbers_are_those_of_columns_of_numbers(type_, numbers
     texts = ("", "NA", "nan", "inf", "999", " -1 ", "-1.0")
     (column,) = name_columns({"n": type_}, missing={"n": texts})
     assert column.missing_numbers == numbers
-    assert RawColumn.from_json(json.loads(json.dumps(asdict(column)))) == column

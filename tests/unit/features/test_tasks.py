@@ -1,8 +1,5 @@
 """Losses and predictions against Keras' own and scipy's, one member or several."""
 
-import json
-from dataclasses import asdict
-
 import keras
 import numpy as np
 import pytest
@@ -91,9 +88,3 @@ def test_classes_that_are_numbers_are_found_in_numbers_and_in_text():
     task = Task("binary", classes=(0, 1))
     assert task.encode_labels(tf.constant([1.0, 0.0])).numpy().tolist() == [1, 0]
     assert task.encode_labels(tf.constant(["1", "0"])).numpy().tolist() == [1, 0]
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_a_task_survives_json(task):
-    state = json.loads(json.dumps(asdict(TASKS[task])))
-    assert Task.from_json(state) == TASKS[task]

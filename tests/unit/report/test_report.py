@@ -271,7 +271,7 @@ def test_listing_sums_directories_without_hidden_files(tmp_path: Path) -> None:
     (tmp_path / "examples").mkdir()
     (tmp_path / "examples" / "train").write_bytes(b"12345")
     (tmp_path / "examples" / ".snakemake_timestamp").write_bytes(b"123")
-    listed = {entry["path"]: entry["bytes"] for entry in contents.listing(Results(tmp_path))}
+    listed = {entry.path: entry.bytes for entry in contents.listing(Results(tmp_path))}
     own = dict.fromkeys(["provenance.json", "web/index.html", "model_card.md"])
     assert listed == {**own, "examples": 5}
 

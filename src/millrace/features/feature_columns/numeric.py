@@ -49,7 +49,7 @@ class Numeric(FeatureColumn):
     @classmethod
     def learn(cls, name: str, settings: Any, context: Context) -> Self:
         column, statistics = context.number(name, settings.column)
-        return cls._from_statistics(name, settings, column, statistics, **cls._own(settings))
+        return cls._from_statistics(name, settings, column, statistics)
 
     @classmethod
     def _from_statistics(
@@ -86,11 +86,6 @@ class Numeric(FeatureColumn):
         )
         edges = learned._normalize(tf.constant(bin_edges(statistics, settings.bins)))
         return replace(learned, edges=tuple(np.unique(edges).tolist()))
-
-    @classmethod
-    def _own(cls, settings: Any) -> dict[str, Any]:
-        """Returns the fields that only a subclass has."""
-        return {}
 
     @property
     def raw_columns(self) -> tuple[str, ...]:
@@ -153,8 +148,9 @@ class PiecewiseLinear(Numeric):
     kind: ClassVar[str] = "piecewise_linear"
 
     @classmethod
-    def _own(cls, settings: Any) -> dict[str, Any]:
-        return {"dimension": settings.dimension}
+    def learn(cls, name: str, settings: Any, context: Context) -> Self:
+        learned = super().learn(name, settings, context)
+        return replace(learned, dimension=settings.dimension)
 
     def _value_input(self) -> NumberInput:
         return NumberInput(self.name, self.kind, self.edges, self.dimension)
@@ -171,12 +167,13 @@ class Periodic(Numeric):
     kind: ClassVar[str] = "periodic"
 
     @classmethod
-    def _own(cls, settings: Any) -> dict[str, Any]:
-        return {
-            "dimension": settings.dimension,
-            "frequencies": settings.frequencies,
-            "sigma": settings.sigma,
-        }
+    def learn(cls, name: str, settings: Any, context: Context) -> Self:
+        return replace(
+            super().learn(name, settings, context),
+            dimension=settings.dimension,
+            frequencies=settings.frequencies,
+            sigma=settings.sigma,
+        )
 
     def _value_input(self) -> NumberInput:
         return NumberInput(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Sequence as Cells
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import tensorflow as tf
@@ -60,8 +61,8 @@ class Sequence(Vocabulary):
         return None
 
     @classmethod
-    def _own(cls, settings: Any) -> dict[str, Any]:
-        return {"delimiter": settings.delimiter, "max_length": settings.max_length}
+    def _maker(cls, settings: Any) -> Callable[..., Self]:
+        return partial(cls, delimiter=settings.delimiter, max_length=settings.max_length)
 
     @property
     def length(self) -> int:

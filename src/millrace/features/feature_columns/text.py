@@ -7,10 +7,11 @@ and finds them in its graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Cells
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import tensorflow as tf
@@ -58,5 +59,5 @@ class Text(Sequence):
             yield [word for word in row if word]
 
     @classmethod
-    def _own(cls, settings: Any) -> dict[str, Any]:
-        return {"delimiter": WORDS, "max_length": settings.max_length}
+    def _maker(cls, settings: Any) -> Callable[..., Self]:
+        return partial(cls, delimiter=WORDS, max_length=settings.max_length)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -78,7 +78,7 @@ class Vocabulary(Lookup):
             listed = set(kept)
             rare = tuple(value for value, _ in counted if value not in listed)
             require_whole(name, column, rare)
-        return cls(
+        return cls._maker(settings)(
             name=name,
             column=column,
             values=tuple(kept),
@@ -87,7 +87,6 @@ class Vocabulary(Lookup):
             default_value=default,
             unseen=unseen,
             missing=cls._missing(column, context),
-            **cls._own(settings),
         )
 
     @classmethod
@@ -103,9 +102,9 @@ class Vocabulary(Lookup):
         return context.missing.get(column)
 
     @classmethod
-    def _own(cls, settings: Any) -> dict[str, Any]:
-        """Returns the fields that only a subclass has."""
-        return {}
+    def _maker(cls, settings: Any) -> Callable[..., Self]:
+        """Returns the constructor, with the fields that only a subclass has."""
+        return cls
 
     @property
     def oov_buckets(self) -> int:
