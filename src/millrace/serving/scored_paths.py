@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from millrace.artifacts.scoring import Scoring
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.fetching import own_inputs, source_names, sources
@@ -67,10 +68,20 @@ def _refuse_artifact(results: Results, scored: ScoredFile) -> None:
 
 
 def _refuse_foreign(scored: ScoredFile) -> None:
-    path = scored.predictions
-    if path.is_dir() or (path.exists() and not scored.account.is_file()):
+    written = [scored.predictions, scored.rejected, scored.account]
+    there = [path for path in written if path.exists()]
+    if not there:
+        return
+    try:
+        Scoring.load(scored.account)
+    except MillraceError:
         raise MillraceError(
-            f"{path}: expected a new file, or one that was scored before, found another: there is "
-            f"no {scored.account.name} beside it.",
+            f"{there[0]}: expected a new file, or one that was scored before, found another: "
+            f"{scored.account.name} beside it is no account of a scoring.",
             note="it would be replaced: write to another file, or remove this one.",
+        ) from None
+    if scored.predictions.is_dir():
+        raise MillraceError(
+            f"{scored.predictions}: expected a file, found a directory.",
+            note="write to another file, or remove the directory.",
         )

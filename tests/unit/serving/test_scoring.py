@@ -247,6 +247,11 @@ def test_nobody_elses_file_is_replaced(scored, table, tmp_path):
     with pytest.raises(MillraceError, match=r"other.csv: expected a new file"):
         scored.run(path, "other.csv")
     assert (tmp_path / "other.csv").read_text() == "mine"
+    for name in ("mine.rejected.csv", "kept.score.json"):
+        (tmp_path / name).write_text("{}")
+        with pytest.raises(MillraceError, match=rf"{name}: expected a new file"):
+            scored.run(path, f"{name.partition('.')[0]}.csv")
+        assert (tmp_path / name).read_text() == "{}"
     with pytest.raises(MillraceError, match=r"OUT: expected a path outside .*results"):
         scored.run(path, "results/predictions.csv")
     with pytest.raises(MillraceError, match=r"expected a name that ends with .parquet"):
