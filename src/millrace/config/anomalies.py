@@ -37,7 +37,9 @@ class AnomaliesConfig(Section):
         default=None, description="Values that no training example has."
     )
     rounded: Severity | None = Field(
-        default=None, description="Whole numbers that float32, which models take, cannot represent."
+        default=None,
+        description="Whole numbers that float32, which models take, cannot represent, and other "
+        "numbers of more than 17 digits.",
     )
     number_format: Severity | None = Field(
         default=None,

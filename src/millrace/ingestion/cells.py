@@ -315,24 +315,3 @@ def _is_utf8(data: Array, start: int, end: int) -> bool:
                 return False
         position += more
     return True
-
-
-@njit(cache=True, nogil=True)
-def count_classes(
-    classes: Array, numbers: Array, taken: Array, counts: Array, rounded: Array
-) -> None:
-    """Adds up the cells of the rows that are `taken`.
-
-    To `counts` (int64 [columns, CLASSES]) go all cells; to `rounded` (int64 [columns]) those of
-    class FLOAT that are whole numbers and that float32 cannot hold. `numbers` are their values,
-    float64 [columns, rows].
-    """
-    for column in range(classes.shape[0]):
-        for row in range(classes.shape[1]):
-            if taken[row]:
-                kind = classes[column, row]
-                counts[column, kind] += 1
-                if kind == FLOAT:
-                    value = numbers[column, row]
-                    if abs(value) > 16777216.0 and value == np.floor(value):
-                        rounded[column] += np.float64(np.float32(value)) != value

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from millrace.artifacts.account import Taken
 from millrace.errors import MillraceError
-from millrace.ingestion import cells, number_kernels
+from millrace.ingestion import cells, count_kernels, number_kernels
 from millrace.ingestion.formats import Format, NumberFormat
 from millrace.ingestion.tables import Census
 
@@ -79,6 +79,13 @@ def not_held(census: Census, names: Collection[str]) -> Iterator[Taken]:
                 f"{name!r} has {count:,} whole numbers that float32 cannot hold; models get the"
                 " nearest one that it can, seven digits: if they are ids, declare data.types:"
                 f" {{{name}: string}}"
+            )
+            yield Taken("warning", "rounded", name, message)
+        if name in names and (count := census.cut[name]):
+            message = (
+                f"{name!r} has {count:,} numbers of more than {count_kernels.DOUBLE_DIGITS} digits,"
+                " which are rounded to as many, and in models to seven: if they are ids, declare"
+                f" data.types: {{{name}: string}}"
             )
             yield Taken("warning", "rounded", name, message)
 

@@ -136,9 +136,10 @@ def _is_text(type_: pa.DataType) -> bool:
 
 
 def _is_supported(type_: pa.DataType) -> bool:
+    if pa.types.is_dictionary(type_):
+        return _is_supported(type_.value_type)
     return (
         _is_text(type_)
-        or pa.types.is_dictionary(type_)
         or pa.types.is_integer(type_)
         or pa.types.is_floating(type_)
         or pa.types.is_decimal(type_)

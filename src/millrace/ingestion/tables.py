@@ -14,7 +14,7 @@ import numpy as np
 
 from millrace.config.data import DataConfig
 from millrace.errors import MillraceError
-from millrace.ingestion import cells, compression, dialects
+from millrace.ingestion import cells, compression, count_kernels, dialects
 from millrace.ingestion.blocks import Block, Markers, Table
 from millrace.ingestion.delimited import DelimitedTable
 from millrace.ingestion.formats import Evidence
@@ -115,7 +115,7 @@ class Census:
     `rows` is how many rows there are, of any number of cells. `evidence` says, for columns of cells
     that are no plain numbers or times, how they may be written; `markers` how many cells of a
     column hold which text that stands for a missing value, empty cells left out; `rounded` how many
-    hold a whole number, stored with a point, that float32 cannot hold.
+    hold a whole number that float32 cannot hold, `cut` another of more digits than a double has.
 
     Args:
       given: the separators of decimals and thousands that the config gives, or None each.
@@ -129,6 +129,7 @@ class Census:
         self._given = given
         self.rows = 0
         self.rounded: Counter[str] = Counter()
+        self.cut: Counter[str] = Counter()
         self.evidence: dict[str, Evidence] = {}
         self.markers: dict[str, Counter[str]] = {}
 
@@ -144,8 +145,7 @@ class Census:
         seen = np.zeros((len(table.names), cells.CLASSES), np.int64)
         whole_rows = block.counts == len(table.names)
         rounded = np.zeros(len(table.names), np.int64)
-        numbers = block.values.view(np.float64)
-        cells.count_classes(block.classes, numbers, whole_rows, seen, rounded)
+        count_kernels.count_classes(block.classes, block.values, whole_rows, seen, rounded)
         for index, name in enumerate(table.names):
             if not table.has_types:
                 self._look(name, block, index, whole_rows, seen[index])
@@ -153,6 +153,12 @@ class Census:
                 self._count_markers(name, block, index, whole_rows)
             self._counts[name] += seen[index]
             self.rounded[name] += int(rounded[index])
+            if seen[index, cells.PRECISE] or seen[index, cells.LONG]:
+                lost = count_kernels.count_lost_digits(
+                    block.data, block.spans[index], block.classes[index], whole_rows
+                )
+                self.rounded[name] += lost[0]
+                self.cut[name] += lost[1]
         self.rows += len(block.counts)
 
     def _look(self, name: str, block: Block, index: int, taken: Array, seen: Array) -> None:

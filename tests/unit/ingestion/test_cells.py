@@ -4,13 +4,15 @@ import math
 import re
 import struct
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Context, Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from millrace.ingestion import cells
+from millrace.ingestion import cells, count_kernels
 
 NO_MARKERS = np.empty(0, np.uint8), np.zeros(1, np.int64)
 
@@ -182,7 +184,7 @@ def test_classes_of_taken_rows_are_counted() -> None:
     classes = np.array([[cells.INT, cells.INT, cells.TEXT], [cells.MISSING] * 3], np.uint8)
     counts, rounded = np.zeros((2, cells.CLASSES), np.int64), np.zeros(2, np.int64)
     taken = np.array([True, False, True])
-    cells.count_classes(classes, np.zeros((2, 3)), taken, counts, rounded)
+    count_kernels.count_classes(classes, np.zeros((2, 3), np.int64), taken, counts, rounded)
     assert {(int(c), int(k)): int(counts[c, k]) for c, k in np.argwhere(counts)} == {
         (0, cells.INT): 1,
         (0, cells.TEXT): 1,
@@ -191,11 +193,45 @@ def test_classes_of_taken_rows_are_counted() -> None:
     assert math.isclose(counts.sum(), 4)
 
 
+DECIMAL = st.decimals(allow_nan=False, allow_infinity=False, places=4).map(lambda x: f"{x:f}")
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-(2**70), 2**70).map(str) | DECIMAL, min_size=1, max_size=20))
+@example(["9007199254740993", "9007199254740992.0", "-1152921504606846976", "16777217", "nan"])
+@example([str(2**64), str(2**63), "-18446744073709551609", "18446744073709551610"])
+@example(["0.1234567890123456789", "123456789012345678.50", "0.10000000000000000000", "1.5e-30"])
+def test_numbers_that_lose_digits_are_counted(texts: list[str]) -> None:
+    """Python's fractions say which whole numbers float32 holds, its decimals count digits."""
+    found, values = classify(texts)
+    classes, taken = np.array([found], np.uint8), np.ones(len(texts), np.bool_)
+    counts, rounded = np.zeros((1, cells.CLASSES), np.int64), np.zeros(1, np.int64)
+    count_kernels.count_classes(classes, np.array([values]), taken, counts, rounded)
+    ends = np.cumsum([0, *map(len, texts)])
+    spans = np.stack([ends[:-1], ends[1:]], axis=1)
+    data = np.frombuffer("".join(texts).encode(), np.uint8)
+    lost = count_kernels.count_lost_digits(data, spans, classes[0], taken)
+    numbers = [
+        Decimal(text)
+        for text, kind in zip(texts, found, strict=True)
+        if kind not in (cells.TEXT, cells.CODE) and text != "nan"
+    ]
+    whole = [x for x in numbers if x == x.to_integral_value()]
+    held = [Fraction(float(np.float32(int(x)))) == int(x) for x in whole]
+    beyond = [abs(x) > 18_446_744_073_709_551_609 for x in whole]  # by their digits, 64 bits
+    expected = sum(far or not fits for far, fits in zip(beyond, held, strict=True))
+    others = [x.normalize(Context(prec=99)) for x in numbers if x != x.to_integral_value()]
+    assert (rounded[0] + lost[0], lost[1]) == (
+        expected,
+        sum(len(x.as_tuple().digits) > 17 for x in others),
+    )
+
+
 def test_whole_floats_that_float32_cannot_hold_are_counted() -> None:
     numbers = np.array([[2.0**24 + 1, 2.0**24 + 2, -(2.0**30) - 1, 2.0**24 + 0.5, 1e20, 5]])
     classes = np.full(numbers.shape, cells.FLOAT, np.uint8)
     counts, rounded = np.zeros((1, cells.CLASSES), np.int64), np.zeros(1, np.int64)
     taken = np.ones(numbers.shape[1], np.bool_)
-    cells.count_classes(classes, numbers, taken, counts, rounded)
+    count_kernels.count_classes(classes, numbers.view(np.int64), taken, counts, rounded)
     whole = numbers == np.floor(numbers)
     assert rounded[0] == (whole & (numbers.astype(np.float32) != numbers)).sum()

@@ -625,3 +625,20 @@ def test_a_person_is_told_that_quotes_were_taken_for_text(
     (taken,) = [taken for taken in job.account()["taken"] if taken["kind"] == "quotes"]
     assert taken["severity"] == "warning"
     assert "quotes are taken for text" in capsys.readouterr().out
+
+
+def test_numbers_that_lose_digits_are_warned_of(job: Job) -> None:
+    """Python's own integers and decimals say which."""
+    source = made(200)
+    source["mixed"] = ["1.5", *(str(2**53 + 1 + 2 * row) for row in range(199))]
+    source["exact"] = [f"{row}.25" for row in range(200)]
+    source["fine"] = ["0.12345678901234567891", "1234567890123456.789", *source["exact"][2:]]
+    source.to_csv("table.csv", index=False)
+    assert job.run({"table.csv": None}) == 0
+    found = [note for note in job.account()["taken"] if note["kind"] == "rounded"]
+    told = {note["column"]: note["message"] for note in found}
+    assert {note["severity"] for note in found} == {"warning"}
+    assert told.keys() == {"mixed", "fine"}
+    rounded = sum(int(np.float32(int(text))) != int(text) for text in source["mixed"][1:])
+    assert f"{rounded} whole numbers" in told["mixed"]
+    assert "2 numbers of more than 17 digits" in told["fine"]
