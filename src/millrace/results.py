@@ -74,16 +74,16 @@ class PartFolder(Folder):
 class TrainingFolder(Folder):
     """What train makes of one run."""
 
-    description = Entry("training.json", "What the run was trained with, and what came of it")
+    description = Entry("training.json", "The settings and the outcome of the run")
     history = Entry("history.csv", "The losses of each epoch, or of each round of trees")
     weights = Entry("model.weights.h5", "The weights of the best epoch")
-    tuned = Entry("tuned.yaml", "The settings that a search found, to be put into a config")
+    tuned = Entry("tuned.yaml", "The best settings of a search, to paste into a config")
 
 
 class RunFolder(Folder):
     """What train and evaluate make of one run."""
 
-    training = Entry("training", "The weights, their history and settings")
+    training = Entry("training", "The weights, history and settings")
     metrics = Entry("metrics.json", "The metrics with their intervals")
     diagnostics = Entry("diagnostics.json", "Curves, confusion, importance and slices")
     predictions = Entry("predictions.parquet", "The prediction for each row")
@@ -97,7 +97,7 @@ class RunFolder(Folder):
 class ConvertedFolder(Folder):
     """What a conversion of the SavedModel makes, beside the models."""
 
-    description = Entry("conversion.json", "Which models were made, and why others were not")
+    description = Entry("conversion.json", "Which models were converted, and why others were not")
 
 
 @dataclass(frozen=True)
@@ -135,13 +135,13 @@ class Results(Folder):
     statistics = Entry(
         "statistics.json", "Statistics of the splits, with vocabularies and exact quantiles"
     )
-    anomalies = Entry("anomalies.json", "What is odd about the data")
+    anomalies = Entry("anomalies.json", "Anomalies of the data, and how cells were interpreted")
     suggestion = Entry(
         "suggested_schema.json",
         "The schema with bounds, allowed values and unique columns, to commit",
     )
     preprocessing = Entry("preprocessing.json", "What the feature columns learned")
-    features = Entry("features.yaml", "The feature columns in use, to be put into a config")
+    features = Entry("features.yaml", "The feature columns in use, to paste into a config")
     encoded = Entry("encoded", "The encoded examples that all models train on")
     models = Entry(
         "models", "Each model's weights, history, metrics, diagnostics and test predictions"
@@ -156,8 +156,8 @@ class Results(Folder):
     saved_model = Entry(
         "export/saved_model/1", "SavedModel: signatures serving_default and serving_examples"
     )
-    signature = Entry("export/signature.json", "What the exported models take and give")
-    tflite = Entry("export/tflite", "TF Lite models, with what was shipped and why")
+    signature = Entry("export/signature.json", "Inputs and outputs of the exported models")
+    tflite = Entry("export/tflite", "TF Lite models, and which were shipped and why")
     tfjs = Entry("export/tfjs", "TF.js graph model, or why there is none")
     parity = Entry("parity.json", "The parity certificate, with each runtime's worst row")
     report = Entry("report.html", "The report", is_last=True)
@@ -169,7 +169,7 @@ class Results(Folder):
         is_last=True,
     )
     provenance = Entry(
-        "provenance.json", "What made all this, with the checksum of each file", is_last=True
+        "provenance.json", "What produced the results, with the checksum of each file", is_last=True
     )
 
     scored = Entry("scored")
@@ -216,7 +216,7 @@ class Results(Folder):
 class Logs(Folder):
     """What the stages of a job print and what they take, `logs/<name>`."""
 
-    costs = Entry("costs.csv", "The leaderboard with what each model costs")
+    costs = Entry("costs.csv", "The leaderboard with the costs of each model")
 
     @classmethod
     def of(cls, job: str) -> Self:
