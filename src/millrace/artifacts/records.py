@@ -52,7 +52,7 @@ class Artifact(Record):
         except ValidationError as error:
             # Of a union each class has its say: the one that came furthest is meant.
             first = max(error.errors(), key=lambda x: len(x["loc"]))
-            raise MillraceError(f"{path}: {_fault(first)}.", note=f"{MAKE_AGAIN}.") from None
+            raise MillraceError(f"{path}: {fault(first)}.", note=f"{MAKE_AGAIN}.") from None
         return found
 
     def save(self, path: Path) -> None:
@@ -80,7 +80,7 @@ def missing(path: Path) -> MillraceError:
     )
 
 
-def _fault(error: ErrorDetails) -> str:
+def fault(error: ErrorDetails) -> str:
     """Says what is wrong with a file, and under which key."""
     where, found = _key(error["loc"]), f"{error['input']!r:.80}"
     match error["type"]:

@@ -1,9 +1,8 @@
 """What the columns of a table hold: inferred from its cells, or validated by a committed schema."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from millrace.artifacts.account import Taken
 from millrace.artifacts.schema import Schema, SchemaColumn
@@ -32,7 +31,7 @@ class Columns:
     """
 
     types: Mapping[str, str]
-    described: Mapping[str, Mapping[str, Any]]
+    described: Mapping[str, SchemaColumn]
     formats: Mapping[str, formats.Format]
     required: Collection[str]
     domains: Mapping[str, Domain]
@@ -52,9 +51,8 @@ class Columns:
             roles[data.split.column] = data.split.by
         left_out = {*data.exclude, *data.ids}
         columns = [
-            SchemaColumn(
-                **{"name": name, **self.described[name], "type": type_}
-                | ({"role": roles[name]} if name in roles else {})
+            replace(
+                self.described[name], type=type_, role=roles.get(name) or self.described[name].role
             )
             for name, type_ in self.types.items()
             if name not in left_out
@@ -76,17 +74,20 @@ def inferred(census: Census, data: DataConfig, whole: bool) -> Columns:
     found = inference.infer(census, looked_at, given, data.max_rejected)
     confirmed = bool(data.missing_values)
     described = {
-        name: {
-            "type": found.types[name],
-            "required": name in (label, data.weight) or not census[name][cells.MISSING],
-            "missing_values": list(data.markers),
-        }
-        | (found.formats[name].to_json() if name in found.formats else {})
+        name: SchemaColumn(
+            name=name,
+            type=found.types[name],
+            required=name in (label, data.weight) or not census[name][cells.MISSING],
+            missing_values=list(data.markers),
+        )
         for name in looked_at
+    }
+    described |= {
+        name: format_.describe(described[name]) for name, format_ in found.formats.items()
     }
     types = _types(census.names, data, given, described)
     as_text = [*(found.formats if whole else given.formats), *data.ids]
-    required, domains = _weighted(data, types, described, [], {})
+    described, required, domains = _weighted(data, types, described, [], {})
     return Columns(
         types,
         described,
@@ -117,26 +118,23 @@ def committed(names: Sequence[str], data: DataConfig) -> Columns:
     given = inference.Given.of(data)
     written = {name: found for name in wanted if (found := formats.of_column(described[name]))}
     written |= dict(given.formats)
-    domains = {
-        name: Domain(described[name])
-        for name in wanted
-        if described[name].keys() & {"min", "max", "values"}
-    }
+    domains = {name: domain for name in wanted if (domain := Domain.of(described[name]))}
     common = data.markers
-    markers = {name: tuple(described[name].get("missing_values", common)) for name in wanted}
+    said = {name: described[name].missing_values for name in wanted}
+    markers = {name: common if own is None else tuple(own) for name, own in said.items()}
     own = {name: texts for name, texts in markers.items() if texts != common}
     types = _types(names, data, given, described)
     # A row without a label is no bad row: it is counted by itself.
-    required = [name for name in wanted if described[name].get("required")]
+    required = [name for name in wanted if described[name].required]
     required = [name for name in required if name != data.label]
-    required, domains = _weighted(data, types, described, required, domains)
+    described, required, domains = _weighted(data, types, described, required, domains)
     return Columns(
         types,
         described,
         written,
         required,
         domains,
-        unique=[name for name in wanted if described[name].get("unique")],
+        unique=[name for name in wanted if described[name].unique],
         markers=Markers.of(common, own),
         read_as=dict(types) | dict.fromkeys([*written, *data.ids], "string"),
         taken=(),
@@ -147,12 +145,12 @@ def _types(
     names: Sequence[str],
     data: DataConfig,
     given: inference.Given,
-    described: Mapping[str, Mapping[str, Any]],
+    described: Mapping[str, SchemaColumn],
 ) -> dict[str, str]:
     left_out, split = {*data.exclude, *data.ids}, data.split
     time = split.column if split.by == "time" else None
     return {
-        name: given.types.get(name) or described[name]["type"]
+        name: given.types.get(name) or described[name].type
         for name in names
         if name not in left_out or name == time
     } | dict.fromkeys(data.ids, "string")
@@ -161,23 +159,25 @@ def _types(
 def _weighted(
     data: DataConfig,
     types: Mapping[str, str],
-    described: dict[str, dict[str, Any]],
+    described: dict[str, SchemaColumn],
     required: list[str],
     domains: dict[str, Domain],
-) -> tuple[list[str], dict[str, Domain]]:
-    """Returns required columns and domains by which rows without a weight, or with one below 0, are
-    bad; the schema says so too."""
+) -> tuple[dict[str, SchemaColumn], list[str], dict[str, Domain]]:
+    """Returns descriptions, required columns and domains by which rows without a weight, or with
+    one below 0, are bad."""
     weight = data.weight
     if not weight:
-        return required, domains
+        return described, required, domains
     if types[weight] not in ("int64", "float32", "float64"):
         raise MillraceError(
             f"data.weight: expected a column of numbers, found {weight!r} of type {types[weight]}.",
             note="name a column of numbers, or set its type under data.types.",
         )
-    described[weight]["required"] = True
-    domain = Domain({"min": 0} | described[weight] | {"type": types[weight]})
-    return [*dict.fromkeys([*required, weight])], {**domains, weight: domain}
+    column = replace(described[weight], required=True)
+    least = 0 if column.min is None else column.min
+    domain = Domain(replace(column, type=types[weight], min=least))
+    required = [*dict.fromkeys([*required, weight])]
+    return {**described, weight: column}, required, {**domains, weight: domain}
 
 
 def check(names: Sequence[str], data: DataConfig) -> None:

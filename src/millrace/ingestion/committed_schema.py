@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import TypeAdapter, ValidationError
 
+from millrace.artifacts.records import fault
+from millrace.artifacts.schema import SchemaColumn
 from millrace.errors import MillraceError
 from millrace.tfrecord.examples import ARROW_TYPES
 
@@ -20,8 +23,8 @@ KEYS = {
 }
 
 
-def read_schema(path: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Reads a schema.json that a person has looked over; returns column name → what it says.
+def read_schema(path: Path, names: Sequence[str]) -> dict[str, SchemaColumn]:
+    """Reads a schema.json that a person has looked over; returns what it says by column name.
 
     A column may have `min`, `max`, `values`, the list of those allowed, and `unique`, whether no
     value comes twice, beside what ingest writes. `names` are the table's columns. Raises
@@ -52,7 +55,17 @@ def read_schema(path: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
                 f"{path}: expected the columns of the table, found {name!r} too.",
                 note="remove the column from the schema, or add it to the table.",
             )
-    return found
+    return {name: _checked(path, name, column) for name, column in found.items()}
+
+
+def _checked(path: Path, name: str, column: Any) -> SchemaColumn:
+    try:
+        return TypeAdapter(SchemaColumn).validate_json(json.dumps(column))
+    except ValidationError as error:
+        raise MillraceError(
+            f"{path}: column {name!r}: {fault(error.errors()[0])}.",
+            note="see suggested_schema.json for an example.",
+        ) from None
 
 
 class Domain:
@@ -61,23 +74,31 @@ class Domain:
     Raises MillraceError when the bounds or the list are not of the column's type.
     """
 
-    def __init__(self, column: dict[str, Any]) -> None:
-        type_ = ARROW_TYPES[column["type"]]
+    def __init__(self, column: SchemaColumn) -> None:
+        type_ = ARROW_TYPES[column.type]
         try:
             self._bounds = {
-                key: _scalar(column[key], type_) for key in ("min", "max") if key in column
+                key: _scalar(bound, type_)
+                for key, bound in (("min", column.min), ("max", column.max))
+                if bound is not None
             }
             self._values = (
-                pa.array([_scalar(value, type_) for value in column["values"]], type_)
-                if "values" in column
-                else None
+                None
+                if column.values is None
+                else pa.array([_scalar(value, type_) for value in column.values], type_)
             )
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             raise MillraceError(
-                f"data.schema: column {column['name']!r}: expected a domain of {column['type']} "
+                f"data.schema: column {column.name!r}: expected a domain of {column.type} "
                 f"values, found another ({error}).",
                 note="write min, max and values in the type of the column.",
             ) from None
+
+    @classmethod
+    def of(cls, column: SchemaColumn) -> "Domain | None":
+        """Returns the domain that a schema gives a column, if it does."""
+        limits = (column.min, column.max, column.values)
+        return None if limits == (None, None, None) else cls(column)
 
     def outside(self, values: pa.Array) -> Array:
         """Says which values the column may not take: bool [rows]. Missing ones are not outside."""

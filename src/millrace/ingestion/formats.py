@@ -7,13 +7,15 @@ apart by the rest of the table, or refused.
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
+from millrace.artifacts.schema import SchemaColumn
+from millrace.config.data import TypeConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, number_kernels, time_kernels
 
@@ -70,9 +72,9 @@ class NumberFormat:
     def __str__(self) -> str:
         return f"1{self.thousands}000{self.decimal}5"
 
-    def to_json(self) -> dict[str, str]:
-        """Returns the keys that a column of schema.json gets."""
-        return {"decimal": self.decimal, "thousands": self.thousands}
+    def describe(self, column: SchemaColumn) -> SchemaColumn:
+        """Returns the column of schema.json with this format."""
+        return replace(column, decimal=self.decimal, thousands=self.thousands)
 
 
 @dataclass(frozen=True)
@@ -130,21 +132,21 @@ class TimeFormat:
     def __str__(self) -> str:
         return self.pattern
 
-    def to_json(self) -> dict[str, str]:
-        """Returns the key that a column of schema.json gets."""
-        return {"format": self.pattern}
+    def describe(self, column: SchemaColumn) -> SchemaColumn:
+        """Returns the column of schema.json with this format."""
+        return replace(column, format=self.pattern)
 
 
 Format = NumberFormat | TimeFormat
 
 
-def of_column(settings: Mapping[str, Any]) -> Format | None:
+def of_column(column: TypeConfig | SchemaColumn) -> Format | None:
     """Returns the format that an entry of `data.types`, or a column of schema.json, has, if any."""
-    if "format" in settings:
-        return TimeFormat(settings["format"])
-    if "decimal" in settings or "thousands" in settings:
-        thousands = settings.get("thousands", "")
-        decimal = settings.get("decimal") or ("," if thousands == "." else ".")
+    if column.format is not None:
+        return TimeFormat(column.format)
+    if column.decimal is not None or column.thousands is not None:
+        thousands = column.thousands or ""
+        decimal = column.decimal or ("," if thousands == "." else ".")
         if decimal == thousands:
             raise MillraceError(
                 f"decimal and thousands: expected different characters, found {decimal!r} for "

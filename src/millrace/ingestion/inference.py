@@ -8,7 +8,6 @@ import numpy as np
 
 from millrace.artifacts.account import Taken
 from millrace.config.data import DataConfig
-from millrace.config.values import plain_form
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, notes, number_kernels
 from millrace.ingestion.formats import Evidence, Format, NumberFormat, TimeFormat, of_column
@@ -33,10 +32,9 @@ class Given:
         """Reads the part `data` of a config; raises MillraceError when a format is no such."""
         types, formats = {}, {}
         for name, entry in data.types.items():
-            settings = {"kind": entry} if isinstance(entry, str) else plain_form(entry)
-            types[name] = settings["kind"]
+            types[name] = entry if isinstance(entry, str) else entry.kind
             try:
-                found = of_column(settings)
+                found = None if isinstance(entry, str) else of_column(entry)
             except MillraceError as error:
                 raise MillraceError(f"data.types.{name}: {error}") from None
             if found:

@@ -18,7 +18,6 @@ from millrace.artifacts.schema import Schema, SchemaColumn
 from millrace.artifacts.signature import Signature
 from millrace.config.data import DataConfig
 from millrace.errors import MillraceError
-from millrace.files import json_fields
 from millrace.ingestion import blocks, compression, formats, inference, rejects, tables
 from millrace.ingestion.blocks import Block, Markers, Reject, Table
 from millrace.ingestion.committed_schema import Domain
@@ -176,19 +175,16 @@ class _Columns:
         others = {} if table.has_types else dict.fromkeys(names, "string")
         there = [column for column in contract.inputs if column.name in names]
         ids = [name for name in data.ids if name in names]
-        described = {column.name: json_fields(column) for column in there}
-        written = {
-            name: found for name, keys in described.items() if (found := formats.of_column(keys))
-        }
+        written = {column.name: found for column in there if (found := formats.of_column(column))}
         given = inference.Given.of(data).formats
-        written |= {name: found for name, found in given.items() if name in described}
+        written |= {name: found for name, found in given.items() if name in {x.name for x in there}}
         types = {column.name: column.type for column in there} | dict.fromkeys(ids, "string")
         own = {x.name: x.missing_values for x in there if x.missing_values is not None}
         return cls(
             types,
             written,
             [x.name for x in there if x.required and contract.is_committed],
-            {n: Domain(x) for n, x in described.items() if x.keys() & {"min", "max", "values"}},
+            {x.name: domain for x in there if (domain := Domain.of(x))},
             Markers.of(data.markers, own),
             others | types | dict.fromkeys(written, "string"),
         )

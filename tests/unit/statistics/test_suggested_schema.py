@@ -3,6 +3,7 @@
 import pandas as pd
 import pyarrow as pa
 
+from millrace.artifacts.schema import SchemaColumn
 from millrace.ingestion.committed_schema import Domain
 from millrace.statistics import statistics, suggested_schema
 from millrace.tfrecord.examples import ARROW_TYPES
@@ -54,7 +55,7 @@ def test_it_says_what_all_splits_hold_and_all_rows_pass() -> None:
     assert -1e-40 < found["size"]["min"] <= 0
     for name, column in found.items():
         for part in parts.values():
-            assert not Domain({"name": name} | column).outside(part[name]).any()
+            assert not Domain(SchemaColumn(name, **column)).outside(part[name]).any()
 
 
 def test_what_comes_again_in_another_split_is_not_unique() -> None:
