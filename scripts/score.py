@@ -7,6 +7,7 @@ from millrace import config
 from millrace.errors import exit_with_status
 from millrace.results import Results, ScoredFile
 from millrace.serving import scoring
+from millrace.training import devices
 
 
 def main() -> None:
@@ -18,6 +19,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help=".parquet, .csv or .jsonl")
     arguments = parser.parse_args()
 
+    devices.hide()
     job = config.load(arguments.config)
     results = Results(arguments.results) if arguments.results else Results.of(job.name)
     scored = ScoredFile(arguments.output)

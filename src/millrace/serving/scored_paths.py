@@ -48,12 +48,20 @@ def _refuse_input(rows: str, found: Sequence[str], written: Sequence[Path]) -> N
     for path in written:
         real = os.path.realpath(path)
         is_below = Path(rows).is_dir() and Path(real).is_relative_to(named)
-        if real in inputs or is_below or fnmatch.fnmatchcase(real, named):
+        if real in inputs or is_below or _matches(real, named):
             raise MillraceError(
                 f"OUT: expected a path that ROWS does not take in, found {path} beside "
                 f"ROWS={rows}.",
                 note="write to another folder: what is written would be scored the next time.",
             )
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """Says whether a glob would find a path, once it is there."""
+    if "**" in pattern:
+        return fnmatch.fnmatchcase(path, pattern)
+    parts, wanted = Path(path).parts, Path(pattern).parts
+    return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
 
 
 def _refuse_artifact(results: Results, scored: ScoredFile) -> None:

@@ -34,6 +34,9 @@ from millrace.serving.scored_paths import check_paths
 # Larger batches cost the models no less for a row.
 ROWS_PER_BATCH = 4096
 
+# How many differences a person is shown.
+SHOWN = 10
+
 # So many batches are predicted at once, and so many may wait to be written.
 THREADS = 2
 IN_FLIGHT = 6
@@ -192,8 +195,11 @@ def _account(
 
 
 def summary(account: Scoring, scored: ScoredFile) -> str:
-    """Returns what a person is told: what was taken for what, the counts, and the files."""
-    taken = "".join(f"{taken.severity}: {taken.message}\n" for taken in account.taken)
+    """Returns what a person is told: how the files differ, warnings first; counts and files."""
+    ordered = sorted(account.taken, key=lambda taken: taken.severity != "warning")
+    taken = "".join(f"{taken.severity}: {taken.message}\n" for taken in ordered[:SHOWN])
+    if len(ordered) > SHOWN:
+        taken += f"… and {len(ordered) - SHOWN:,} more in {scored.account}\n"
     rejected = f" ({scored.rejected})" if account.rejected else ""
     return (
         f"{taken}{account.rows_read:,} rows = {account.scored:,} scored, {account.rejected:,} "

@@ -186,6 +186,19 @@ def test_rows_that_cannot_be_read_are_kept_verbatim(scored, made_job, tmp_path):
     assert np.abs(kept["prediction"] - expected[kept["row"]].to_numpy()).max() < BOUND
 
 
+def test_a_person_is_told_warnings_first_and_not_everything(scored, table, tmp_path):
+    for number in range(12):
+        write_csv(table[:20].drop(columns="label"), tmp_path / f"{number:02}.csv")
+    write_csv(table[:20].assign(y=1), tmp_path / "12.csv", sep=";")
+    scored.run(tmp_path / "*.csv", "scored/all.jsonl", delimiter=",")
+    told = scoring.summary(scored.account, scored.scored).splitlines()
+    assert told[0].startswith(f"warning: {tmp_path}/12.csv: not as data.delimiter")
+    assert told[1] == f"info: {tmp_path}/00.csv: no label, and none is needed"
+    assert told[10] == f"… and 4 more in {tmp_path}/scored/all.score.json"
+    assert told[11] == "260 rows = 260 scored, 0 rejected"
+    assert told[12] == f"dnn (float32): {tmp_path}/scored/all.jsonl"
+
+
 def test_ids_are_beside_the_prediction_as_they_stand_in_the_file(scored, table, tmp_path):
     ids = [f"00{number}" for number in range(len(table))]
     path = write_csv(table.assign(customer=ids), tmp_path / "n.csv")
