@@ -21,6 +21,8 @@ _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 _FAR = "a year that is not between 1 and 9999"
 
+UNCLOSED_QUOTE = "a quote is opened and never closed"
+
 NO_OBJECT = -2  # stands for the number of a row's cells, as rows.UNCLOSED does
 
 Array = np.ndarray[Any, Any]
@@ -224,7 +226,7 @@ def rejected(block: Block, row: int, column: str, reason: str) -> Reject:
 
 def _count_reason(found: int, expected: int) -> str:
     if found == csv_kernels.UNCLOSED:
-        return "a quote is opened and never closed"
+        return UNCLOSED_QUOTE
     if found == NO_OBJECT:
         return "expected a JSON object with each key once, found other text"
     return f"expected {expected} cells, found {found}"

@@ -143,8 +143,8 @@ class DelimitedTable:
             rest = data[position:size]
             is_first = start == self.dialect.start
             start += position
-            lines += line_kernels.line_breaks(data[:position], 0, position)
-            empty += line_kernels.empty_lines(data[:position], not is_first)
+            ended = line_kernels.count_lines(data[:position], not is_first)
+            lines, empty = lines + ended[0], empty + ended[1]
         has_end = not position or data[position - 1] in (10, 13)
         total = before + lines + (not has_end)
         self.lines = Lines(total, before, int(self._has_header), in_cells, empty)

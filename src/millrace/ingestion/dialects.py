@@ -197,7 +197,9 @@ class _Sample:
 
         Where both may be, quotes have their meaning.
         """
-        loses = quoted.is_swallowing or quoted.share < plain.share - (1 - WHOLE_SHARE)
+        # Where each line is a row without quotes, one row that they break is enough.
+        tolerated = 0 if plain.share == 1 else 1 - WHOLE_SHARE
+        loses = quoted.is_swallowing or quoted.share < plain.share - tolerated
         return loses and plain.share >= WHOLE_SHARE and plain.half_quoted > 0
 
     def _fit(self, delimiter: str, escape: str, quote: str) -> _Fit:

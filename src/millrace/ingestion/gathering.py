@@ -1,6 +1,7 @@
 """Joins the parts that ingest has written into one table, and checks that its row counts add up."""
 
 import csv
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from millrace.artifacts.account import Account, PartAccount, ReadFile, Shard, Ta
 from millrace.config.data import DataConfig, SplitFiles
 from millrace.errors import MillraceError
 from millrace.ingestion import origins, shards, splits
+from millrace.ingestion.blocks import UNCLOSED_QUOTE
 from millrace.results import PartFolder
 
 # How many rejected rows an error shows.
@@ -132,6 +134,16 @@ def _uneven(written: Mapping[str, int], data: DataConfig) -> Iterator[Taken]:
             yield Taken("warning", "split_shares", str(data.split.column), message)
 
 
+def _advice(reasons: Mapping[str, int]) -> str:
+    """Says what to do about the most frequent reason for rejecting rows."""
+    reason = max(reasons, key=lambda reason: reasons[reason])
+    if reason == UNCLOSED_QUOTE:
+        return "set data.quote to none if quotes are text in this file, close the quotes"
+    if re.fullmatch(r"expected \d+ cells", reason):
+        return "check data.delimiter, data.quote and data.skip_lines, correct the file"
+    return "correct the file, give a column another type under data.types"
+
+
 def _check(account: Account, max_rejected: float, rejected: Path) -> None:
     """Raises MillraceError when too many rows are rejected, a split is empty, or a row is lost."""
     limit = max_rejected * account.rows_read if max_rejected < 1 else max_rejected
@@ -147,8 +159,7 @@ def _check(account: Account, max_rejected: float, rejected: Path) -> None:
         raise MillraceError(
             f"data.max_rejected: expected at most {limit:,.0f} bad rows out of "
             f"{account.rows_read:,}, found {account.rejected:,}. The first:\n{shown}",
-            note="mend the file, give a column another type under data.types, "
-            "or allow more under data.max_rejected.",
+            note=f"{_advice(account.reasons)}, or allow more under data.max_rejected.",
         )
     written = account.written
     if empty := [split for split, rows in written.items() if not rows]:

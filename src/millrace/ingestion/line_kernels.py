@@ -22,25 +22,31 @@ def line_breaks(data: Array, start: int, end: int) -> int:
     r"""Counts the line breaks in data[start:end]: \n, \r or both at once."""
     found = 0
     for position in range(start, end):
-        if data[position] == 10 or (
-            data[position] == 13 and (position + 1 == len(data) or data[position + 1] != 10)
-        ):
+        if (data[position] == 10 or data[position] == 13) and _ends_line(data, position):
             found += 1
     return found
 
 
 @njit(cache=True, nogil=True)
-def empty_lines(data: Array, in_line: bool) -> int:
-    """Counts the lines without a byte, inside of quoted cells too; `in_line` says that `data`
-    begins behind the first byte of a line."""
-    found = 0
+def _ends_line(data: Array, position: int) -> bool:
+    if data[position] != 13:
+        return data[position] == 10
+    return position + 1 == len(data) or data[position + 1] != 10
+
+
+@njit(cache=True, nogil=True)
+def count_lines(data: Array, in_line: bool) -> tuple[int, int]:
+    """Returns how many lines end in `data`, and how many of them are empty, in quoted cells too;
+    `in_line` says that `data` begins behind the first byte of a line."""
+    lines, empty = 0, 0
     for position in range(len(data)):
         if data[position] != 10 and data[position] != 13:
             in_line = True
-        elif data[position] == 10 or position + 1 == len(data) or data[position + 1] != 10:
-            found += not in_line
+        elif _ends_line(data, position):
+            lines += 1
+            empty += not in_line
             in_line = False
-    return found
+    return lines, empty
 
 
 @njit(cache=True, nogil=True)

@@ -206,6 +206,8 @@ def test_a_file_whose_quotes_are_text(tmp_path: Path, seed: int) -> None:
         'a,b\n1,"x, y\nz, w"\n2,"z"\n',
         'a,b\n"x ""y""",1\n',
         'a,b\n"x"y,1\nz,2\n',
+        # All cells are quoted, and one quote too few is a fault.
+        "a,b\n" + '"1","x"\n' * 200 + '"2","y\n' + '"3","z"\n' * 9,
         "a,b\n1,2\n",
     ],
 )
@@ -221,6 +223,8 @@ def test_quotes_that_are_quotes(tmp_path: Path, text: str) -> None:
         'a\tb\nq\t"\na\t3.5"|x y\nz\tw\n',
         'a,b\n"3.5""\',11\n"3.5x y,q\nz,w\n',
         'a,b,c\n1,"x,2\n3,y",4\n5,z,6\n',
+        # One row in two hundred has a quote that nothing closes.
+        "a,b\n" + "1,x\n" * 200 + '2,"y\n' + "3,z\n" * 9,
     ],
 )
 def test_quotes_that_are_text(tmp_path: Path, text: str) -> None:

@@ -145,3 +145,21 @@ def test_lines_that_nothing_explains_are_a_warning() -> None:
     [note] = gathering.line_notes([ReadFile("a.csv", 5, 1, "", lines)])
     assert note.severity == "warning" and "1 unexplained" in note.message
     assert not list(gathering.line_notes([ReadFile("a.parquet", 5, 1, "")]))
+
+
+@pytest.mark.parametrize(
+    ("bad", "advice"),
+    [
+        ('1,"x\n', "set data.quote to none if quotes are text"),
+        ("1,2,3\n", "check data.delimiter, data.quote and data.skip_lines"),
+        ("word,1\n", "correct the file, give a column another type under data.types"),
+    ],
+)
+def test_too_many_rejected_rows_say_what_helps(
+    job: Job, bad: str, advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("table.csv").write_text("n,label\n" + "1,0\n2,1\n" * 100 + bad)
+    assert job.run({"table.csv": None}, quote='"', types={"n": "int64", "label": "int64"}) == 1
+    found = capsys.readouterr().err
+    assert "data.max_rejected: expected at most 0 bad rows out of 201, found 1." in found
+    assert f"Note: {advice}" in found
