@@ -20,7 +20,8 @@ from millrace.config.values import local_paths, plain_form
 from millrace.errors import MillraceError
 
 # Settings of a model that say which one it is, not how it is trained.
-NOT_TUNED = {"kind", "path", "adopt", "warm_start", "seeds", "ensemble", "tune"}
+# Losses of two targets cannot be compared.
+NOT_TUNED = {"kind", "path", "adopt", "warm_start", "seeds", "ensemble", "tune", "target"}
 
 
 def check(job: JobConfig, source: str) -> None:
@@ -80,6 +81,13 @@ def _refuse_impossible_run(model: Model, job: JobConfig, where: str) -> None:
             raise MillraceError(
                 f"{where}.ensemble: expected seeds of at least 2, found 1.",
                 note="set seeds to 2 or more, or remove ensemble.",
+            )
+        old = any(getattr(model, key, None) for key in ("adopt", "warm_start"))
+        if model.target != "none" and old:
+            raise MillraceError(
+                f"{where}.target: expected none for a model with weights of an old one, which "
+                f"predicts the label itself, found {model.target}.",
+                note="remove target, or adopt and warm_start.",
             )
         if job.seed + model.seeds - 1 > LARGEST_SEED:
             raise MillraceError(

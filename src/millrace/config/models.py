@@ -77,6 +77,13 @@ class TrainedConfig(ModelConfig):
         "config.",
     )
 
+    target: Literal["none", "log"] = Field(
+        default="none",
+        description="Of a regression, what the model learns: the label, or its logarithm, sign(y) "
+        "log(1 + |y|), whose inverse is part of the exported model. `log` suits labels that spread "
+        "over orders of magnitude; list the model twice to let validation decide.",
+    )
+
     def json_form(self) -> Any:
         """Returns the settings of one run, without what is about several."""
         return {key: x for key, x in plain_form(self).items() if key not in ABOUT_RUNS}

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.statistics import NumberStatistics, Statistics
+from millrace.config.built import Ensemble
+from millrace.config.models import ModelConfig, TrainedConfig
+from millrace.errors import MillraceError
+
+# How many standard deviations from the mean a logarithm is predicted at most: the exponential of
+# more says nothing, and soon is no float32.
+MOST_DEVIATIONS = 8.0
 
 
 @dataclass(frozen=True)
@@ -19,12 +26,17 @@ class Task:
         kind: binary, multiclass or regression.
         classes: the label's values, for binary [negative, positive]; empty for a regression.
         mean, std: of the training labels of a regression, whose models predict (y - mean) / std.
+        log_mean, log_std: the same of sign(y) log(1 + |y|), for models whose target is `log`.
+        target: what a model of a regression learns: the label, `none`, or that logarithm, `log`.
     """
 
     kind: str
     classes: tuple[str | int | float, ...] = ()
     mean: float = 0.0
     std: float = 1.0
+    log_mean: float = 0.0
+    log_std: float = 1.0
+    target: str = "none"
 
     @classmethod
     def from_statistics(cls, statistics: Statistics) -> Task:
@@ -34,7 +46,32 @@ class Task:
             return cls(label.task, tuple(label.classes))
         column = statistics.train.columns[label.name]
         assert isinstance(column, NumberStatistics), "analyze asks for numbers of a regression"
-        return cls("regression", mean=column.figures.mean, std=column.figures.std)
+        figures = column.figures
+        return cls(
+            "regression",
+            mean=figures.mean,
+            std=figures.std,
+            log_mean=figures.log_mean,
+            log_std=figures.log_std,
+        )
+
+    def of_model(self, settings: ModelConfig) -> Task:
+        """Returns the task with the target that a model's settings name.
+
+        Args:
+            settings: those of the model; of an ensemble, those of its `members`.
+
+        Raises:
+            MillraceError: the labels are classes, which have no logarithm.
+        """
+        own = settings.members[0] if isinstance(settings, Ensemble) else settings
+        target = own.target if isinstance(own, TrainedConfig) else "none"
+        if target != "none" and self.kind != "regression":
+            raise MillraceError(
+                f"models: target: expected none for a {self.kind} task, found {target}.",
+                note="remove target: only a regression has one.",
+            )
+        return replace(self, target=target)
 
     @property
     def outputs(self) -> int:
@@ -53,8 +90,23 @@ class Task:
         """
         if self.kind == "multiclass":
             return _mean_of_members(tf.nn.softmax(logits))
-        values = tf.sigmoid(logits) if self.kind == "binary" else logits * self.std + self.mean
+        values = tf.sigmoid(logits) if self.kind == "binary" else self._values(logits)
         return tf.reshape(_mean_of_members(values), [-1])
+
+    def _values(self, logits: tf.Tensor) -> tf.Tensor:
+        if self.target == "none":
+            return logits * self.std + self.mean
+        logs = tf.clip_by_value(logits, -MOST_DEVIATIONS, MOST_DEVIATIONS)
+        logs = logs * self.log_std + self.log_mean
+        # Not expm1, which TF Lite lacks.
+        return tf.sign(logs) * (tf.exp(tf.abs(logs)) - 1.0)
+
+    def targets(self, labels: tf.Tensor) -> tf.Tensor:
+        """Returns what the logits are to be, float32, of labels as `encode_labels` returns them."""
+        if self.target == "none":
+            return labels
+        values = labels * self.std + self.mean
+        return (tf.sign(values) * tf.math.log1p(tf.abs(values)) - self.log_mean) / self.log_std
 
     def encode_labels(self, labels: tf.Tensor) -> tf.Tensor:
         """Returns float32 [n]: 1 for the positive class, the class' index, or (y - mean) / std.
@@ -94,7 +146,8 @@ class Loss(keras.losses.Loss):
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Returns the loss of each example, float32 [n]."""
         logits = y_pred if len(y_pred.shape) == 3 else y_pred[:, None, :]
-        labels = tf.broadcast_to(tf.reshape(y_true, [-1, 1]), tf.shape(logits)[:2])
+        targets = tf.reshape(self.task.targets(y_true), [-1, 1])
+        labels = tf.broadcast_to(targets, tf.shape(logits)[:2])
         if self.task.kind == "multiclass":
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
                 tf.cast(labels, tf.int32), logits

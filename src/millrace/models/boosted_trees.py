@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 import ydf
 
 from millrace.config.built import TrainedTrees
@@ -186,7 +187,8 @@ def train(
     )
     parts = []
     for examples in data:
-        labels = examples.labels if regression else examples.labels.astype(np.int64)
+        labels = task.targets(tf.constant(examples.labels)).numpy()
+        labels = labels if regression else labels.astype(np.int64)
         parts.append({**table.columns(examples), "label": labels})
     if weights is not None:
         parts[0]["weight"] = weights

@@ -16,6 +16,7 @@ from millrace.errors import MillraceError
 from millrace.features import encoded
 from millrace.features.permuted_rows import PermutedRows
 from millrace.features.preprocessing import Preprocessing
+from millrace.features.tasks import Task
 from millrace.models.predictor import PredictPermuted
 from millrace.results import TrainingFolder
 
@@ -28,12 +29,14 @@ class KerasPredictor(tf.Module):
     Attributes:
         preprocessing: the feature columns.
         model: the Keras model, from encoded examples to logits.
+        task: what the logits mean.
     """
 
-    def __init__(self, preprocessing: Preprocessing, model: keras.Model) -> None:
+    def __init__(self, preprocessing: Preprocessing, model: keras.Model, task: Task) -> None:
         super().__init__()
         self.preprocessing = preprocessing
         self.model = model
+        self.task = task
         self._call = tf.function(self.predict_tensors, reduce_retracing=True)
         self._call_encoded = tf.function(self._predict_encoded, reduce_retracing=True)
 
@@ -42,7 +45,7 @@ class KerasPredictor(tf.Module):
         return self._predict_encoded(self.preprocessing.encode(raw))
 
     def _predict_encoded(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        return self.preprocessing.task.predictions(self.model(inputs, training=False))
+        return self.task.predictions(self.model(inputs, training=False))
 
     def predict(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
         """Returns predictions, float32 [n] or [n, classes], of raw columns [n]."""
@@ -110,4 +113,4 @@ def load(description: Training, training: Path, learned: Preprocessing) -> Keras
             f"else ({str(error).splitlines()[0]}).",
             note="train the model again.",
         ) from None
-    return KerasPredictor(learned, model)
+    return KerasPredictor(learned, model, learned.task.of_model(description.settings))

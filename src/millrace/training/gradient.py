@@ -95,7 +95,7 @@ def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedMo
     code = training.callbacks
     callbacks = user_code.callbacks(code) if code else []
     callbacks += logs.callbacks(training, assignment.output.parent, checkpoints.chief)
-    seed, task = assignment.run.seed, preprocessing.task
+    seed, task = assignment.run.seed, preprocessing.task.of_model(settings)
     try:
         outcome = loop.train(model, task, used, data, seed, callbacks, checkpoints, debug)
         history, best_epoch = outcome.history, outcome.best_epoch

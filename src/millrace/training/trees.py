@@ -23,7 +23,7 @@ def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedMo
     fitted = boosted_trees.fit(
         settings.changed(trees=assignment.run.budget(settings.trees)),
         preprocessing.spec,
-        preprocessing.task,
+        preprocessing.task.of_model(settings),
         data,
         assignment.run.seed,
         example_weights(data[0], class_weights),

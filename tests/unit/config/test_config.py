@@ -87,7 +87,7 @@ def test_defaults_reach_into_models_and_features() -> None:
             "features": {"age": "numeric", "where": {"kind": "vocabulary", "min_count": 3}},
         }
     )
-    once = {"seeds": 1, "ensemble": False}
+    once = {"seeds": 1, "ensemble": False, "target": "none"}
     defaults = {"kind": "dnn", "hidden_units": [256, 128], "activation": "auto"} | once
     assert plain_form(config.models["wide"]) == defaults | {"dropout": 0.5}
     age = {"kind": "numeric", "normalizer": "robust", "bins": 48}

@@ -73,7 +73,7 @@ def test_a_plain_run_is_trained_with_its_seed_and_the_settings_of_its_model(tmp_
     config = job(seeds=2, dropout=0.5)
     settled = runs.settle(config, runs.plan(config)["m/seeds/1"], tmp_path)
     plain = {"hidden_units": [256, 128], "activation": "auto", "dropout": 0.5}
-    assert settled.settings.json_form() == {"kind": "dnn", **plain}
+    assert settled.settings.json_form() == {"kind": "dnn", "target": "none", **plain}
     assert (settled.trial, settled.tuned) == (None, "")
 
 
@@ -134,6 +134,11 @@ def test_folds_divide_the_examples_and_their_labels_evenly(folds: int) -> None:
         ({"ensemble": True}, None, r"models\.m\.ensemble: expected seeds of at least 2, found 1"),
         ({"seeds": 0}, None, r"models\.m\.seeds: expected a number of at least 1, found 0"),
         ({}, 1, r"selection\.folds: expected a number of at least 2"),
+        (
+            {"kind": "dnn", "target": "log", "warm_start": {"checkpoint": "old"}},
+            None,
+            r"models\.m\.target: expected none for a model with weights of an old one",
+        ),
         (
             {"kind": "tf1", "saved_model": "old", "output": "y"},
             2,

@@ -6,7 +6,10 @@ import pytest
 import tensorflow as tf
 from scipy import special
 
+from millrace.config.built import Ensemble
+from millrace.errors import MillraceError
 from millrace.features.tasks import Task
+from tests.helpers.configs import model_settings
 
 TASKS = {
     "binary": Task("binary", classes=("no", "yes")),
@@ -88,3 +91,48 @@ def test_classes_that_are_numbers_are_found_in_numbers_and_in_text():
     task = Task("binary", classes=(0, 1))
     assert task.encode_labels(tf.constant([1.0, 0.0])).numpy().tolist() == [1, 0]
     assert task.encode_labels(tf.constant(["1", "0"])).numpy().tolist() == [1, 0]
+
+
+def signed_log(x):
+    return np.sign(x) * np.log1p(np.abs(x))
+
+
+LOG_LABELS = np.array([-300.0, -1.0, 0.0, 0.5, 20.0, 400_000.0])
+LOG = Task(
+    "regression",
+    mean=LOG_LABELS.mean(),
+    std=LOG_LABELS.std(),
+    log_mean=signed_log(LOG_LABELS).mean(),
+    log_std=signed_log(LOG_LABELS).std(),
+).of_model(model_settings("dnn", target="log"))
+
+
+def test_a_model_may_learn_the_logarithm_of_labels_of_either_sign():
+    encoded = LOG.encode_labels(tf.constant(LOG_LABELS, tf.float32))
+    targets = LOG.targets(encoded).numpy()
+    # A label near 0 among large ones is a float32 only as near as their spread lets it be.
+    expected = (signed_log(LOG_LABELS) - LOG.log_mean) / LOG.log_std
+    np.testing.assert_allclose(targets, expected, atol=0.01)
+    predictions = LOG.predictions(tf.constant(expected[:, None], tf.float32))
+    np.testing.assert_allclose(predictions, LOG_LABELS, rtol=1e-5, atol=1e-5)
+    logits = np.linspace(-1, 1, 6, dtype=np.float32)[:, None]
+    loss = float(LOG.loss()(encoded, logits))
+    assert loss == pytest.approx(np.mean((logits[:, 0] - targets) ** 2), rel=1e-5)
+
+
+def test_a_logarithm_far_off_stays_a_finite_prediction():
+    far = LOG.predictions(tf.constant([[-1e6], [1e6]])).numpy()
+    limits = np.array([-8, 8]) * LOG.log_std + LOG.log_mean
+    np.testing.assert_allclose(far, np.sign(limits) * np.expm1(np.abs(limits)), rtol=1e-4)
+
+
+def test_members_of_an_ensemble_have_one_target():
+    members = Ensemble(members=(model_settings("dnn", target="log"),) * 2)
+    assert TASKS["regression"].of_model(members).target == "log"
+    assert TASKS["binary"].of_model(model_settings("dnn")) == TASKS["binary"]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_classes_have_no_logarithm(task):
+    with pytest.raises(MillraceError, match=f"target: expected none for a {task} task, found log"):
+        TASKS[task].of_model(model_settings("dnn", target="log"))

@@ -1,5 +1,7 @@
 """Boosted trees as gathers against YDF's own predictions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import ydf
@@ -68,6 +70,22 @@ def both_predictions(task, data, test, **settings):
     ours = TASKS[task].predictions(fitted.model(test.inputs)).numpy()
     theirs = trained.predict(table.columns(test))
     return ours, TASKS[task].decode_labels(theirs), fitted
+
+
+def test_trees_that_learn_a_logarithm_are_ydfs_of_the_logarithms():
+    rows = enumerate([900, 300, 9])
+    train, validation, test = (make_examples("regression", n, seed) for seed, n in rows)
+    task = replace(TASKS["regression"], log_mean=4.6, log_std=0.1, target="log")
+    labels = [x.labels * 10.0 + 100.0 for x in (train, validation)]
+    logs = [((np.log1p(y) - 4.6) / 0.1).astype(np.float32) for y in labels]
+    of_logs = tuple(replace(x, labels=y) for x, y in zip((train, validation), logs, strict=True))
+    settings = settings_of(trees=30)
+    fitted = boosted_trees.fit(settings, SPEC, task, (train, validation), seed=1)
+    ours = task.predictions(fitted.model(test.inputs)).numpy()
+    table = boosted_trees.Table(SPEC, train)
+    trained = boosted_trees.train(settings, table, TASKS["regression"], of_logs, 1, None)
+    theirs = np.expm1(trained.predict(table.columns(test)).astype(np.float64) * 0.1 + 4.6)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 
 @pytest.mark.parametrize("task", TASKS)
