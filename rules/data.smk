@@ -48,7 +48,7 @@ rule ingest:
         **job.script("ingest"),
         uses=job.depends_on("data", "seed"),
     message:
-        "Divide the rows of {input.raw} into splits, as TFRecords: part {wildcards.part}"
+        "Ingest {input.raw} into TFRecords by split, part {wildcards.part}"
     shell:
         command(
             "--config {params.config:q} --raw {input.raw:q} --part {wildcards.part:q}"
@@ -78,7 +78,7 @@ rule gather:
         results=subpath(output.schema, parent=True),
         uses=job.depends_on("data"),
     message:
-        "Join the parts, and check that every row is accounted for"
+        "Join the parts and check that row counts add up"
     shell:
         command(
             "--config {params.config:q} --parts {params.results:q}/parts"

@@ -25,7 +25,7 @@ rule analyze:
         **job.script("analyze"),
         uses=job.depends_on("data"),
     message:
-        "Describe every column and look for anomalies"
+        "Compute statistics and detect anomalies"
     shell:
         command(
             "--config {params.config:q} --examples {input.examples:q}"

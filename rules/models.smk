@@ -120,7 +120,7 @@ rule select:
         uses=job.depends_on("models", "selection", "evaluation"),
         results=subpath(output.champion, parent=True),
     message:
-        "Choose the champion and put it to the gate"
+        "Select the champion and check the gate"
     shell:
         command(
             "--config {params.config:q} --models {params.results:q}/models"

@@ -85,7 +85,7 @@ rule provenance:
         uses=job.depends_on(*job.plain),
         results=subpath(output.provenance, parent=True),
     message:
-        "Write down what made the results"
+        "Record the provenance of the results"
     shell:
         command(
             "--config {params.config:q} --raw {input.raw:q} --results {params.results:q}"

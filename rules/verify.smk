@@ -33,7 +33,7 @@ rule verify:
         uses=job.depends_on("data", "models", "parity", "export", "seed"),
         results=subpath(input.champion, parent=True),
     message:
-        "Compare all runtimes, row by row"
+        "Compare the predictions of all runtimes"
     shell:
         command(
             "--config {params.config:q} --champion {input.champion:q}"

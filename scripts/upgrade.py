@@ -10,15 +10,17 @@ from millrace.tf1.upgrade import REPORT, upgrade
 def main() -> None:
     """Reads a tree of Python files; writes an upgraded copy with UPGRADE.html in it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", type=Path, required=True, help="the old code, left as it is")
+    parser.add_argument(
+        "--source", type=Path, required=True, help="the old code, which is not changed"
+    )
     parser.add_argument("--target", type=Path, required=True, help="a new folder")
     arguments = parser.parse_args()
     result = upgrade(arguments.source, arguments.target)
     for call in result.old_calls:
         place = f"{arguments.target / call.path}:{call.line}"
-        print(f"{place}: {call.name}: {call.effect}; write instead: {call.advice}")
+        print(f"{place}: {call.name}: {call.effect}; replacement: {call.advice}")
     for path, reason in result.unread.items():
-        print(f"{arguments.target / path}: left as it is: {reason}")
+        print(f"{arguments.target / path}: not upgraded: {reason}")
     print(f"The report: {arguments.target / REPORT}")
 
 

@@ -55,8 +55,8 @@ def refuse_foreign(path: Path) -> None:
         raise MillraceError(
             f"{path}: expected a directory that Millrace made, found {found.name} in it and no "
             f"file {MARKERS[0]}.",
-            note="it would be replaced, and what is in it deleted: move that to another place, or "
-            "write to another directory; a job's name says where its results go.",
+            note="its content would be deleted: move it, write to another directory, or "
+            "give the job another name.",
         )
 
 

@@ -19,5 +19,5 @@ def test_a_clean_clone_makes_the_same_files(finished_repository: Path) -> None:
     assert not git(finished_repository, "ls-files", "table.csv")
     output = run(finished_repository, "millrace.console.reproduce", "--provenance", str(path))
     number = len(recorded["artifacts"])
-    assert f"{number} artifacts of {recorded['commit'][:12]}: all made again alike\n" in output
-    assert "otherwise: " not in output
+    assert f"{number} artifacts of {recorded['commit'][:12]}: all reproduced\n" in output
+    assert "different: " not in output

@@ -141,7 +141,7 @@ def _write_data(results: Results, task: str) -> None:
     alone = {"age": 0.61, "carrier": 0.52}
     label = LabelStatistics("late", task, CLASSES[task] or None, alone)
     Statistics(splits, label, unique=[]).save(results.statistics)
-    message = "'carrier' is distributed otherwise in test than in train: <b>0.3</b>"
+    message = "the distribution of 'carrier' in test differs from train: <b>0.3</b>"
     drift = Anomaly("warning", "drift", "carrier", "test", message, 0.3)
     Anomalies([drift]).save(results.anomalies)
 

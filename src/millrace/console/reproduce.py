@@ -55,7 +55,7 @@ def reproduce(recorded: Provenance, clone: Path, cores: int) -> Provenance:
     )
     if done.returncode != 0:
         raise MillraceError(
-            f"{clone}: expected the workflow to end well, it failed; see above.",
+            f"{clone}: the workflow failed, see above.",
             note="fix what the log above names, and run `make reproduce` again.",
         )
     return Provenance.load(clone / Results.of(recorded.name).provenance)
@@ -145,16 +145,16 @@ def main() -> None:
     clone = temporary / ROOT.relative_to(ROOT.anchor)
     made = reproduce(recorded, clone, arguments.cores)
     for line in circumstances(recorded, made):
-        print(f"otherwise: {line}")
+        print(f"different: {line}")
     different = list(differences(recorded, made))
     if different:
         shown = [*different[:SHOWN], *(["…"] if len(different) > SHOWN else [])]
         raise MillraceError(
             f"{len(different)} of {len(recorded.artifacts)} artifacts differ:\n" + "\n".join(shown),
-            note=f"both are there to be compared: {arguments.provenance.parent} and {clone}",
+            note=f"compare {arguments.provenance.parent} with {clone}",
         )
     shutil.rmtree(temporary)
-    print(f"{len(recorded.artifacts)} artifacts of {made.commit:.12}: all made again alike")
+    print(f"{len(recorded.artifacts)} artifacts of {made.commit:.12}: all reproduced")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def main() -> None:
     job = config.load(parser.parse_args().config)
     print(summary(Results.of(job.name)))
     if took := costs.told(Logs.of(job.name), job):
-        print(f"{took}; `make costs` says what each model is like to serve.")
+        print(f"{took}; `make costs` shows what each model costs.")
 
 
 if __name__ == "__main__":

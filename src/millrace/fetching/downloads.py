@@ -128,8 +128,8 @@ def _from_s3(url: str, have: int, shown: str) -> _Transfer:
     except (FileNotFoundError, PermissionError, NoCredentialsError) as error:
         raise MillraceError(
             f"{shown}: expected a file that may be read, found {error!r}.",
-            note="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile, say who you are; "
-            "a public file has an https address too.",
+            note="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile; a public file "
+            "also has an https address.",
         ) from None
     except (OSError, BotoCoreError) as error:
         raise _Broken(error) from None

@@ -40,7 +40,7 @@ def refuse_own(job: JobConfig, folders: Iterable[str | Path]) -> None:
             if _takes_in(path, written):
                 raise MillraceError(
                     f"{key}: expected a path apart from {folder}, which this job writes, "
-                    f"found {name}, which takes in that folder.",
+                    f"found {name}, which contains that folder.",
                     note="put the files into a folder of their own, such as data, and name that.",
                 )
 

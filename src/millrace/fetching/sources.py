@@ -145,7 +145,7 @@ def _check_download(url: str, path: Path, expected: str | None) -> None:
     if expected is None:
         raise MillraceError(
             f"{url}: expected its checksum under data.sha256, found none.",
-            note="what comes over the network is used only when its SHA-256 is known.",
+            note="a download needs its SHA-256, so that it cannot change unnoticed.",
         )
     _check_is_new(url, path)
 

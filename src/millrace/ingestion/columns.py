@@ -194,7 +194,7 @@ def check(names: Sequence[str], data: DataConfig) -> None:
     if weight == label:
         raise MillraceError(
             f"data.weight: expected another column than the label, found {label!r}.",
-            note="name the column that says how much a row counts, or remove data.weight.",
+            note="name the column with the weight of each row, or remove data.weight.",
         )
     for role, column in (("label", label), ("weight", weight)):
         for key in ("exclude", "ids"):

@@ -76,7 +76,7 @@ def read(path: Path, compression: str | None, size: int) -> Iterator[bytes]:
             raise  # the disk's own fault
         raise MillraceError(
             f"{path}: expected {compression} data, found a damaged file ({error}).",
-            note="it may have been cut off on its way here: compare its size or checksum.",
+            note="the transfer may have been interrupted: compare its size or checksum.",
         ) from None
 
 

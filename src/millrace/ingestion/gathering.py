@@ -171,7 +171,7 @@ def _check(account: Account, max_rejected: float, rejected: Path) -> None:
     left = account.rejected + account.unlabelled + account.duplicates_dropped + account.in_gap
     if account.rows_read != sum(written.values()) + left:
         raise MillraceError(
-            f"expected an account that closes, found {account.rows_read:,} rows read, "
+            f"expected rows read = written + left out, found {account.rows_read:,} rows read, "
             f"{sum(written.values()):,} written and {left:,} left out.",
             note="a part may be damaged: run ingest again.",
         )

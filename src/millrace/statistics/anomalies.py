@@ -154,7 +154,7 @@ def _drift(
     name: str, train: ColumnStatistics, split: str, other: ColumnStatistics
 ) -> Iterator[Anomaly]:
     if distance := _distance(train, other):
-        message = f"{name!r} is distributed otherwise in {split} than in train: {distance[0]}"
+        message = f"the distribution of {name!r} in {split} differs from train: {distance[0]}"
         yield Anomaly("warning", "drift", name, split, message, distance[1])
 
 
@@ -186,7 +186,7 @@ def _since(previous: Statistics | None, train: SplitStatistics) -> Iterator[Anom
             message = f"{name!r} was {kinds[0]} in the previous run, and is {kinds[1]}"
             yield Anomaly("warning", "previous_drift", name, "train", message, None)
         elif distance := _distance(*_on_one_scale(before[name], now[name])):
-            message = f"{name!r} is distributed otherwise than in the previous run: {distance[0]}"
+            message = f"the distribution of {name!r} differs from the previous run: {distance[0]}"
             yield Anomaly("warning", "previous_drift", name, "train", message, distance[1])
 
 
@@ -231,7 +231,8 @@ def _new_categories(name: str, split: str, other: ColumnStatistics) -> Iterator[
     if share > 0 and other.type not in DATES:
         severity = "warning" if share > NEW_CATEGORIES else "info"
         message = (
-            f"{unseen:,} of the {rows:,} rows of {split} have a value of {name!r} that train lacks"
+            f"{unseen:,} of the {rows:,} rows of {split} have a value of {name!r} that is not in"
+            " train"
         )
         yield Anomaly(severity, "new_categories", name, split, message, round(share, 6))
 
@@ -264,8 +265,8 @@ def _spelled_alike(name: str, train: ColumnStatistics) -> Iterator[Anomaly]:
         examples = [list(map(repr, values[:3])) for values in groups[:SHOWN_ALIKE]]
         shown = "; ".join(" and ".join(values) for values in examples)
         message = (
-            f"{name!r} has {len(groups):,} values in several spellings, each of which is a value of"
-            f" its own: {shown}"
+            f"{name!r} has {len(groups):,} values in several spellings, which count as different"
+            f" values: {shown}"
         )
         cells = [text for values in examples for text in values]
         yield Anomaly("warning", "spelled_alike", name, "train", message, len(groups), cells)

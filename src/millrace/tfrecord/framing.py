@@ -160,5 +160,5 @@ def _before_damage(path: Path, start: int) -> Array:
 def _damaged(path: Path, number: int, offset: int, problem: str) -> MillraceError:
     return MillraceError(
         f"{path}: record {number} (byte {offset}): {problem}.",
-        note="it is damaged or is no TFRecord file: run the stage that made it again.",
+        note="it is damaged or not a TFRecord file: run the stage that writes it again.",
     )

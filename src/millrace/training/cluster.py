@@ -168,7 +168,7 @@ def await_peers(cluster: Cluster, seconds: float) -> None:
     except OSError as error:
         raise MillraceError(
             f"{cluster.address}: expected a free port to listen on, found {error.strerror}.",
-            note="another run may still be there.",
+            note="another process may still be using it.",
         ) from None
     with door:
         while missing:
@@ -178,7 +178,7 @@ def await_peers(cluster: Cluster, seconds: float) -> None:
                     f"{cluster.job} {cluster.index}: expected all {len(cluster.addresses)} "
                     f"processes of the cluster within {seconds:g} s, found none at "
                     f"{', '.join(missing)}.",
-                    note="start the same command there, and let no firewall be between them; "
+                    note="start the same command there, and check for a firewall between them; "
                     "training.connect_seconds is the time limit.",
                 )
             if missing:
@@ -198,7 +198,7 @@ def listens(address: str) -> bool:
 def lost(here: Cluster, processes: list[str]) -> MillraceError:
     """Returns the error that other processes are gone, which `processes` names."""
     return MillraceError(
-        f"{here.job} {here.index}: expected all workers to go on, lost "
+        f"{here.job} {here.index}: expected all workers to keep running, lost "
         f"{', '.join(processes) or 'one of them'}.",
-        note="its own log says why. Start all of them again: they go on from the last checkpoint.",
+        note="its log has the reason. Restart all of them: they resume from the last checkpoint.",
     )

@@ -46,7 +46,7 @@ def claim(count: int | None) -> None:
     if not wanted:
         return
     if not (mine := _take(gpus, wanted)):
-        print(f"waiting for {wanted} of {len(gpus)} GPUs, which other trainings have", flush=True)
+        print(f"waiting for {wanted} of {len(gpus)} GPUs, held by other trainings", flush=True)
         while not (mine := _take(gpus, wanted)):
             time.sleep(1)
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(mine)

@@ -103,7 +103,7 @@ def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedMo
         # A search may try what does not work: such a trial is the worst.
         if assignment.run.rung is None:
             raise
-        print(f"the trial ends here: {error}")
+        print(f"trial stopped: {error}")
         history, best_epoch = [], 0
     if not checkpoints.chief:
         return None

@@ -58,7 +58,7 @@ def serve(here: Cluster, seconds: float) -> None:
         time.sleep(1)
         if cluster.listens(here.jobs["chief"][0]):
             heard = time.monotonic()
-    print(f"{here.job} {here.index}: the chief is done or gone", flush=True)
+    print(f"{here.job} {here.index}: the chief has exited", flush=True)
 
 
 def scheduled(strategy: tf.distribute.Strategy, run: RunSteps) -> RunSteps:

@@ -89,7 +89,7 @@ def _mirrored(replicas: int | str) -> tf.distribute.Strategy:
     if replicas == "auto":
         raise MillraceError(
             "training.strategy: expected GPUs for mirrored, found none.",
-            note="`replicas: 2` tries it on two logical CPUs; `strategy: auto` takes what is here.",
+            note="`replicas: 2` uses two logical CPUs; `strategy: auto` the available devices.",
         )
     (cpu,) = tf.config.list_physical_devices("CPU")
     parts = [tf.config.LogicalDeviceConfiguration()] * int(replicas)

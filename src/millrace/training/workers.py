@@ -39,7 +39,7 @@ def start(count: int) -> None:
     if failed:
         raise MillraceError(
             f"training.workers: expected all {count} to finish, found {failed}.",
-            note="its own words are above. The next run goes on from the last checkpoint.",
+            note="its output is above. The next run resumes from the last checkpoint.",
         )
 
 

@@ -86,7 +86,7 @@ def _require_dvc_done() -> None:
     if changed:
         raise MillraceError(
             f"dvc: expected every stage up to date, found changed: {', '.join(changed)}.",
-            note="run `dvc repro` first, or `dvc pull` for what others have made.",
+            note="run `dvc repro` first, or `dvc pull` to get pushed results.",
         )
 
 
@@ -99,7 +99,7 @@ def _require_config_as_made() -> None:
         raise MillraceError(
             f"{path}: expected results of {CONFIG}, found those of another config, which differs "
             f"in: {', '.join(other)}.",
-            note="put the config back, or run `dvc repro`, which makes again what is not of it.",
+            note="restore the config, or run `dvc repro` to rebuild what differs.",
         )
 
 

@@ -84,7 +84,9 @@ def test_an_id_by_its_name_is_none_by_its_values():
         assert propose({name: quantity}, 1000)[0][name].kind == "numeric"
 
 
-@pytest.mark.parametrize("role, reason", [("group", "groups by it"), ("index", "stored index")])
+@pytest.mark.parametrize(
+    "role, reason", [("group", "groups the rows by it"), ("index", "stored index")]
+)
 def test_a_column_with_a_role_is_no_feature(role, reason):
     features, left_out = propose({"c": column("float32", 900)}, 1000, {"c": role})
     assert not features and reason in left_out["c"]

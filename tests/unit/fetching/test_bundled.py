@@ -68,7 +68,7 @@ def test_bytes_are_the_same_each_time(flights: Path, tmp_path: Path) -> None:
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundled, "PACKAGE", "no-such-package")
     with pytest.raises(
-        MillraceError, match=r"no-such-package, found it not installed(.|\n)*data.lock"
+        MillraceError, match=r"package not installed: no-such-package(.|\n)*data.lock"
     ):
         bundled.data_folder()
 

@@ -127,7 +127,7 @@ def test_report_tells_what_the_stages_found(make_results: Callable[[str], Result
     assert "late Task binary classification" in words["question"]
     assert "counts add up" in words["rows"]
     assert "5 × expected a number" in words["rows"]
-    assert "in test than in train: <b>0.3</b>" in words["anomalies"]
+    assert "in test differs from train: <b>0.3</b>" in words["anomalies"]
     assert "passed better than the baseline: expected 0.5, found 0.71" in words["leaderboard"]
     assert "Chosen by AUC on 150 validation rows" in words["question"]
     assert (

@@ -69,7 +69,7 @@ def test_writes_statistics_and_anomalies(folder: Path) -> None:
         ("label_leak", "validation", 1.0),
         ("new_categories", "test", 0.5),
     ]
-    assert "2 of the 4 rows of test have a value of 'carrier' that train lacks" in result.stdout
+    assert "2 of the 4 rows of test have a value of 'carrier' that is not in train" in result.stdout
 
 
 def test_what_ingest_noted_is_an_anomaly_that_can_be_an_error(folder: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_task_that_does_not_fit_is_one_clear_error(
 
 
 def test_an_anomaly_that_is_an_error_fails_the_job(folder: Path) -> None:
-    message = "2 of the 4 rows of test have a value of 'carrier' that train lacks"
+    message = "2 of the 4 rows of test have a value of 'carrier' that is not in train"
     assert_refused(folder, {"anomalies": {"new_categories": "error"}}, message)
 
 
@@ -145,11 +145,11 @@ def test_drift_since_an_earlier_run_is_found_and_graded(folder: Path) -> None:
     kept.write_bytes((folder / "out/statistics.json").read_bytes())
     assert "previous run" not in analyze(folder, {"previous": str(kept)}).stdout
     write(folder, "train", ["a", "b", "b", "b"] * 100, ["No", "Yes"] * 200)
-    message = "warning: 'carrier' is distributed otherwise than in the previous run: L-infinity"
+    message = "warning: the distribution of 'carrier' differs from the previous run: L-infinity"
     for _ in range(2):  # what it is compared with stays what it was
         assert f"{message} distance 0.250" in analyze(folder, {"previous": str(kept)}).stdout
     data = {"previous": str(kept), "anomalies": {"previous_drift": "error"}}
-    assert "'carrier' is distributed otherwise" in analyze(folder, data).stderr
+    assert "the distribution of 'carrier' differs" in analyze(folder, data).stderr
     shutil.rmtree(folder / "out")
     kept.write_text("[]")
     assert_refused(folder, {"previous": str(kept)}, "expected statistics as this stage writes them")

@@ -215,7 +215,7 @@ def test_drift_of_categories_since_the_previous_run() -> None:
     (found,) = since(before, now)
     assert found["value"] == pytest.approx(0.15)
     assert found["message"].startswith(
-        "'x' is distributed otherwise than in the previous run: L-inf"
+        "the distribution of 'x' differs from the previous run: L-inf"
     )
     assert since(before, before) == []
 

@@ -50,7 +50,7 @@ def test_each_has_one_and_the_third_waits_until_one_is_free(training: Trainings)
     second = training(1)
     assert said(second) == "GPU-b"
     third = training(1)
-    assert said(third) == "waiting for 1 of 2 GPUs, which other trainings have"
+    assert said(third) == "waiting for 1 of 2 GPUs, held by other trainings"
     second.kill()
     second.wait()
     assert said(third) == "GPU-b"

@@ -322,7 +322,7 @@ def test_a_profile_says_why_for_each_of_its_entries() -> None:
     ("table", "files", "message"),
     [
         ("raw", "results/own/raw/table.csv", "expected a path outside results/own"),
-        ("web", "results/*/web/*.csv", "which takes in that folder"),
+        ("web", "results/*/web/*.csv", "which contains that folder"),
         ("examples", "other.csv", "examples: expected a directory that Millrace made, found"),
     ],
 )
