@@ -15,7 +15,7 @@ from millrace.artifacts.statistics import Statistics
 from millrace.config.job import JobConfig
 from millrace.config.values import plain_form
 from millrace.evaluation import choice_in_words
-from millrace.report import contents, data_section, inline_html, models_section
+from millrace.report import contents, data_section, inline_html, licences, models_section
 from millrace.report.privacy import Privacy
 from millrace.results import Results
 
@@ -76,6 +76,7 @@ def build(config: JobConfig, results: Results, provenance: Origin) -> str:
         SCRIPTS,
         sections=SECTIONS,
         charts_json=Markup(inline_html.embedded_json(charts)),
+        licences=Markup(licences.text(LIBRARIES)),
         **facts,
     )
 

@@ -34,11 +34,16 @@ def library(name: str) -> str:
     try:
         source = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise MillraceError(
-            f"{path}: expected a JavaScript library, found no file.",
-            note="install the libraries of the web page with `npm ci --prefix web`.",
-        ) from None
+        raise not_installed(path) from None
     return _without_source_map(source).strip()
+
+
+def not_installed(path: Path) -> MillraceError:
+    """Returns the error of a library that is not there."""
+    return MillraceError(
+        f"{path}: expected a JavaScript library, found no file.",
+        note="install the libraries of the web page with `npm ci --prefix web`.",
+    )
 
 
 def _without_source_map(source: str) -> str:

@@ -15,7 +15,7 @@ from millrace.artifacts.statistics import Statistics
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.files import read_json, sha256
-from millrace.report import form_fields, inline_html, sample_rows
+from millrace.report import form_fields, inline_html, licences, sample_rows
 from millrace.report.privacy import Privacy
 from millrace.results import ConvertedFolder, Results
 
@@ -77,6 +77,7 @@ def build(config: JobConfig, results: Results) -> str:
         samples_are_synthetic=not config.report.samples,
         job_json=Markup(inline_html.embedded_json(job)),
         left_out=left_out,
+        licences="" if left_out else Markup(licences.text(LIBRARIES)),
     )
 
 

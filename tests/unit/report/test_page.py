@@ -48,6 +48,7 @@ def test_page_holds_the_model_and_needs_nothing_else(
     weights = next(results.tfjs.glob("*.bin")).read_bytes()
     assert base64.b64decode(model["weights"]) == weights
     assert not re.search(r'(src|href)="(?!data:)', text)
+    assert "Copyright 2019 David Bau." in text  # of seedrandom, which is in TF.js
 
 
 def test_same_results_give_the_same_page(make_results: Callable[[str], Results]) -> None:

@@ -99,6 +99,7 @@ def test_report_is_sound_html_with_every_section(
     assert inside <= set(document.ids)
     assert not re.search(r'(src|href)="(https?:)?//', text)
     assert len(text) < 4_000_000
+    assert re.search(r"Copyright [\d-]+ Mike Bostock", text)
 
 
 CHARTS = {

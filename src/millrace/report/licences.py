@@ -1,0 +1,81 @@
+"""The licences of the JavaScript libraries that report and page hold, which travel with them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from millrace.errors import MillraceError
+from millrace.report import inline_html
+
+# What packages depend on and their builds for browsers leave out.
+LEFT_OUT = re.compile(r"@types/.*|@webgpu/types|commander|iconv-lite|node-fetch|rw")
+# What builds hold beside the dependencies.
+BUILT_IN = {"@tensorflow/tfjs-core": ["tslib"]}
+
+# How a README ends that holds the licence.
+AT_THE_END = re.compile(r"^LICENSE \(\w+\)\n-+\n.*\Z", re.MULTILINE | re.DOTALL)
+
+
+def text(libraries: Iterable[str]) -> str:
+    """Returns the licences of libraries, keys of `inline_html.LIBRARIES`, and of what is in them.
+
+    Each text stands once, below the packages that it is of.
+
+    Raises:
+        MillraceError: a package or its licence is not there.
+    """
+    paths = [inline_html.LIBRARIES[name] for name in libraries]
+    names = sorted({name for path in paths for name in _with_dependencies(_package(path))})
+    packages: dict[str, list[str]] = {}
+    for name in names:
+        about = _about(name)
+        packages.setdefault(_licence(name, about), []).append(f"{name} {about['version']}")
+    return "\n\n".join(f"{', '.join(found)}:\n\n{text}" for text, found in packages.items())
+
+
+def _package(path: str) -> str:
+    """Returns the package that a path under node_modules is in."""
+    parts = path.split("/")
+    return "/".join(parts[: 2 if path.startswith("@") else 1])
+
+
+def _with_dependencies(name: str) -> Iterator[str]:
+    yield name
+    for below in (*_about(name).get("dependencies", {}), *BUILT_IN.get(name, [])):
+        if not LEFT_OUT.fullmatch(below):
+            yield from _with_dependencies(below)
+
+
+def _folder(name: str) -> Path:
+    return inline_html.WEB / "node_modules" / name
+
+
+def _about(name: str) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = json.loads((_folder(name) / "package.json").read_text("utf-8"))
+    except FileNotFoundError:
+        raise inline_html.not_installed(_folder(name)) from None
+    return about
+
+
+def _licence(name: str, about: dict[str, Any]) -> str:
+    for path in sorted(_folder(name).glob("LICENSE*")):
+        return path.read_text(encoding="utf-8").strip()
+    readme = _folder(name) / "README.md"
+    if readme.is_file():
+        at_its_end = re.search(
+            r"^LICENSE \(\w+\)\n-+\n.*\Z", readme.read_text("utf-8"), re.M | re.S
+        )
+        if at_its_end:
+            return at_its_end[0].strip()
+    if about.get("license") == "Apache-2.0":
+        # The text is the same for all, and Millrace's own.
+        return (inline_html.WEB.parent / "LICENSE").read_text(encoding="utf-8").strip()
+    raise MillraceError(
+        f"{_folder(name)}: expected a licence, found none.",
+        note="add where it is to src/millrace/report/licences.py, or leave the library out.",
+    )
