@@ -27,8 +27,10 @@ class DivergedError(MillraceError):
     """A loss or a weight is no longer finite; a search counts such a trial as the worst."""
 
 
-# The environment variable that holds the process ID of the driver, which runs the stages.
+# The environment variable that holds the process ID of Snakemake, which runs the stages.
 DRIVER = "MILLRACE_DRIVER"
+# The one in which DVC tells a command which stage it is.
+DVC_STAGE = "DVC_STAGE"
 
 
 def exit_with_status(main: Callable[[], None]) -> NoReturn:
@@ -58,18 +60,37 @@ def exit_with_status(main: Callable[[], None]) -> NoReturn:
 
 
 def _end_with_driver() -> None:
-    """Kills this process and its children as soon as the Snakemake that started it is gone.
+    """Kills this process and its children as soon as the driver that started it is gone.
 
-    A Snakemake that was killed cannot stop its jobs, which would go on writing while the next one
-    runs. Does nothing if the driver is not an ancestor, as on another machine, or cannot be
-    watched.
+    A Snakemake or DVC that was killed cannot stop its jobs, which would go on writing while the
+    next one runs. Does nothing if the driver is not an ancestor, as on another machine, or cannot
+    be watched.
     """
-    driver = int(os.environ.get(DRIVER, "0"))
+    driver = _driver()
     if driver not in _ancestors(os.getpid()) or not hasattr(os, "pidfd_open"):
         return
     with suppress(OSError):
         watched = os.pidfd_open(driver)
         threading.Thread(target=_end_after, args=(watched,), daemon=True).start()
+
+
+def _driver() -> int:
+    """Returns the process ID of the driver, or 0 if there is none."""
+    if DRIVER in os.environ:
+        return int(os.environ[DRIVER])
+    if DVC_STAGE not in os.environ:
+        return 0
+    # DVC runs a command in the user's shell, which waits for it or has become it.
+    shell = Path(os.environ.get("SHELL") or "/bin/sh").name
+    return next((x for x in _ancestors(os.getpid()) if _name(x) != shell), 0)
+
+
+def _name(process: int) -> str:
+    """Returns the name of a process, or "" if it is unknown."""
+    try:
+        return Path(f"/proc/{process}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _end_after(watched: int) -> None:

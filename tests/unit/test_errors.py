@@ -60,6 +60,12 @@ import os, subprocess, sys
 os.environ["{variable}"] = str({driver})
 subprocess.run([sys.executable + " -c '" + {stage!r} + "' 2>&1 | tee log"], shell=True)
 """
+# Stands for DVC, see dvc/stage/run.py.
+DVC_PROGRAM = """
+import os, subprocess, sys
+os.environ |= {{"DVC_STAGE": "train", "SHELL": "/bin/sh"}}
+subprocess.run(["/bin/sh", "-c", sys.executable + " -c '" + {stage!r} + "' > log{behind}"])
+"""
 STAGE = """
 import os, subprocess, time
 from millrace.errors import exit_with_status
@@ -79,10 +85,15 @@ def alive(process: int) -> bool:
     return state != "Z"
 
 
-def start_driver(folder: Path, driver: str) -> tuple[subprocess.Popen[bytes], list[int]]:
+def start_driver(
+    folder: Path, driver: str, program: str = DRIVER_PROGRAM, behind: str = ""
+) -> tuple[subprocess.Popen[bytes], list[int]]:
     """Starts a driver and its stage; returns the stage's process and that of its child, too."""
-    program = DRIVER_PROGRAM.format(variable=DRIVER, driver=driver, stage=STAGE.replace("'", '"'))
-    process = subprocess.Popen([sys.executable, "-c", program], cwd=folder)
+    stage = STAGE.replace("'", '"')
+    program = program.format(variable=DRIVER, driver=driver, stage=stage, behind=behind)
+    environment = {name: x for name, x in os.environ.items() if name != DRIVER}
+    command = [sys.executable, "-c", program]
+    process = subprocess.Popen(command, cwd=folder, env=environment)
     log, deadline = folder / "log", time.monotonic() + 60
     while not (log.exists() and log.read_text().endswith("\n")):
         assert time.monotonic() < deadline
@@ -90,8 +101,15 @@ def start_driver(folder: Path, driver: str) -> tuple[subprocess.Popen[bytes], li
     return process, [int(word) for word in log.read_text().split()]
 
 
-def test_a_stage_ends_with_the_driver_that_was_killed_and_its_children_too(tmp_path: Path) -> None:
-    driver, stage = start_driver(tmp_path, "os.getpid()")
+@pytest.mark.parametrize(
+    ("program", "behind"),
+    [(DRIVER_PROGRAM, ""), (DVC_PROGRAM, ""), (DVC_PROGRAM, "; true")],
+    ids=["snakemake", "dvc, the shell became the stage", "dvc, the shell waits"],
+)
+def test_a_stage_ends_with_the_driver_that_was_killed_and_its_children_too(
+    tmp_path: Path, program: str, behind: str
+) -> None:
+    driver, stage = start_driver(tmp_path, "os.getpid()", program, behind)
     assert all(map(alive, stage))
     driver.send_signal(signal.SIGKILL)
     driver.wait()
