@@ -174,6 +174,10 @@ class SavedModelConfig(ColumnConfig):
         description="The folder of a SavedModel, such as a module of TF Hub, that takes cells, "
         "[n] or [n, 1], and returns numbers, [n, outputs]. Its weights are not trained."
     )
+    trust: bool = Field(
+        default=False,
+        description="Whether its graph may hold operations that touch files or run Python.",
+    )
 
 
 class DatePartConfig(DateConfig):

@@ -57,6 +57,10 @@ class Tf1Source(Section):
         default_factory=dict,
         description="The value that the old system used for a missing value, by column.",
     )
+    trust: bool = Field(
+        default=False,
+        description="Whether its graph may hold operations that touch files or run Python.",
+    )
 
 
 class OldVariable(Section):

@@ -19,6 +19,7 @@ from millrace.config.models import Tf1Config
 from millrace.config.tf1 import AdoptConfig, Tf1Source, WarmStartConfig
 from millrace.config.values import LocalPath
 from millrace.errors import MillraceError
+from millrace.features import graph_ops
 
 v1 = tf.compat.v1
 
@@ -96,9 +97,9 @@ def open_source(settings: Tf1Source, directory: Path) -> Source:
         if form == "saved_model":
             return _saved_model(session, path, settings)
         if form == "graph_def":
-            _import_frozen(session, path)
+            _import_frozen(session, path, settings)
         else:
-            _import_checkpoint(session, path)
+            _import_checkpoint(session, path, settings)
     placeholders = [op.name for op in session.graph.get_operations() if op.type == "Placeholder"]
     if settings.inputs is None or settings.output is None:
         key = "inputs" if settings.inputs is None else "output"
@@ -113,7 +114,7 @@ def open_source(settings: Tf1Source, directory: Path) -> Source:
 def _saved_model(session: Any, path: Path, settings: Tf1Source) -> Source:
     with reading(path, "a whole SavedModel with the tag serve"):
         graph_def = read_saved_model(path).meta_graphs[0].graph_def
-    _check_ops(graph_def, path)
+    _check_ops(graph_def, path, settings)
     with reading(path, "a whole SavedModel with the tag serve"):
         signatures = v1.saved_model.load(session, ["serve"], str(path)).signature_def
     name = settings.signature
@@ -163,10 +164,10 @@ def read_saved_model(path: Path) -> Any:
     return saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
 
 
-def _import_frozen(session: Any, path: Path) -> None:
+def _import_frozen(session: Any, path: Path, settings: Tf1Source) -> None:
     with reading(path, "a GraphDef"):
         graph_def = v1.GraphDef.FromString(path.read_bytes())
-    _check_ops(graph_def, path)
+    _check_ops(graph_def, path, settings)
     with reading(path, "a whole GraphDef"):
         tf.graph_util.import_graph_def(graph_def, name="")
     # A frozen graph has no list of what fills its tables, but the ops that do are in it.
@@ -176,10 +177,10 @@ def _import_frozen(session: Any, path: Path) -> None:
         session.run([op for op in operations if op.type == "LookupTableImportV2"])
 
 
-def _import_checkpoint(session: Any, path: Path) -> None:
+def _import_checkpoint(session: Any, path: Path, settings: Tf1Source) -> None:
     with reading(Path(f"{path}.meta"), "a meta graph"):
         meta = v1.MetaGraphDef.FromString(Path(f"{path}.meta").read_bytes())
-    _check_ops(meta.graph_def, path)
+    _check_ops(meta.graph_def, path, settings)
     with reading(path, "a whole checkpoint with its meta graph"):
         v1.train.import_meta_graph(meta, clear_devices=True)
         held = dict(tf.train.list_variables(str(path)))
@@ -196,7 +197,8 @@ def _import_checkpoint(session: Any, path: Path) -> None:
         session.run(v1.tables_initializer())
 
 
-def _check_ops(graph_def: Any, path: Path) -> None:
+def _check_ops(graph_def: Any, path: Path, settings: Tf1Source) -> None:
+    graph_ops.refuse_unsafe([graph_def], str(path), settings.trust)
     nodes = [*graph_def.node, *(n for f in graph_def.library.function for n in f.node_def)]
     functions = {f.signature.name for f in graph_def.library.function}
     unknown = {

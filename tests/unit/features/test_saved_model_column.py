@@ -64,6 +64,39 @@ def test_numbers_beyond_those_of_training_count_as_the_nearest(
     np.testing.assert_array_equal(again.encode_numbers({"x": x}).numpy(), encoded)
 
 
+class Writing(tf.Module):
+    """Leaves a file behind wherever it runs."""
+
+    def __init__(self, written: Path) -> None:
+        super().__init__()
+        self.written = str(written)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        tf.io.write_file(self.written, "here")
+        return x[:, None]
+
+
+class Python(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.numpy_function(lambda x: x[:, None], [x], tf.float32)
+
+
+def test_a_module_that_writes_files_or_runs_python_does_not_run(tmp_path: Path) -> None:
+    tf.saved_model.save(Writing(tmp_path / "written"), str(tmp_path / "module"))
+    with pytest.raises(MillraceError, match=r"WriteFile \(node \w+\)(?s:.*)`trust: true`"):
+        learn(NUMBER, tmp_path / "module")
+    assert not (tmp_path / "written").exists()
+    tf.saved_model.save(Python(), str(tmp_path / "python"))
+    with pytest.raises(MillraceError, match=r"PyFunc \(node \w+\)"):
+        learn(NUMBER, tmp_path / "python")
+    context = Context({"x": column_statistics(**NUMBER)}, "label")
+    settings = {"path": str(tmp_path / "module"), "trust": True}
+    assert learn_column(SavedModel, "x", settings, context).outputs == 1
+    assert (tmp_path / "written").exists()
+
+
 def test_a_module_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MillraceError, match=r"features\.x\.path: expected the folder of a Saved"):
         learn(TEXT, tmp_path / "module")

@@ -340,6 +340,19 @@ def test_ops_that_are_gone_are_named_with_their_node(op: str, note: str, tmp_pat
         formats.open_source(Tf1Source(graph_def="graph.pb", **SESSION), tmp_path)
 
 
+def test_a_graph_that_writes_files_does_not_run_unless_it_is_trusted(tmp_path: Path) -> None:
+    graph = tf.compat.v1.GraphDef()
+    graph.ParseFromString((FIXTURES / "frozen_graph.pb").read_bytes())
+    with tf.Graph().as_default() as other:
+        tf.io.write_file(str(tmp_path / "written"), "here", name="writer")
+    graph.MergeFrom(other.as_graph_def())
+    (tmp_path / "graph.pb").write_bytes(graph.SerializeToString())
+    settings = {"graph_def": "graph.pb", **SESSION}
+    with pytest.raises(MillraceError, match=r"WriteFile \(node writer\)"):
+        formats.open_source(settings, tmp_path)
+    formats.open_source({**settings, "trust": True}, tmp_path)
+
+
 def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
     predictor = predictor_of({**FORMS["graph_def"][0], "output": "hidden/Relu"}, tmp_path)
     with pytest.raises(MillraceError, match=r"\[rows, 1 or 2\] for a binary task, found \[60, 6\]"):

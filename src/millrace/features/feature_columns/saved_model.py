@@ -15,10 +15,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
 
 from millrace.artifacts.statistics import NumberStatistics
 from millrace.config.features import SavedModelConfig
 from millrace.errors import MillraceError
+from millrace.features import graph_ops
 from millrace.features.feature_columns.base import (
     Context,
     FeatureColumn,
@@ -77,6 +80,7 @@ class SavedModel(FeatureColumn):
             )
         path, where = settings.path, f"features.{name}.path"
         checksum = checksum_of(path, where)
+        graph_ops.refuse_unsafe(_graphs(path), where, settings.trust)
         axes, outputs = _try(_load(path, checksum), cells, where)
         scale = float(np.sqrt(np.mean(np.square(outputs, dtype=np.float64)))) or 1.0
         return cls(name, column, path, checksum, limits, axes, scale, outputs.shape[1])
@@ -134,6 +138,17 @@ def checksum_of(path: str, where: str) -> str:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     lines = [f"{file.relative_to(folder).as_posix()} {sha256(file)}" for file in files]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _graphs(path: str) -> list[Any]:
+    try:
+        content = (Path(path) / "saved_model.pb").read_bytes()
+        return [x.graph_def for x in saved_model_pb2.SavedModel.FromString(content).meta_graphs]
+    except DecodeError as error:
+        raise MillraceError(
+            failure(f"{path}: expected a SavedModel", error),
+            note="give the directory that holds saved_model.pb.",
+        ) from None
 
 
 @cache

@@ -1,0 +1,51 @@
+"""Operations of somebody else's graph that do more than compute."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from millrace.errors import MillraceError
+
+# They run Python, read or write files that the graph names, or speak to other machines. What saves
+# and restores variables is in every SavedModel, and is not run; tables are filled from its assets.
+UNSAFE = re.compile(
+    r"(Eager)?PyFunc(Stateless)?|(Read|Write)File|MatchingFiles|WholeFileReader(V2)?"
+    r"|(FixedLengthRecord|TextLine|TFRecord|LMDB)(Reader|Dataset)(V2|V3)?|RecordInput"
+    r"|(Experimental)?(DatasetToTFRecord|LMDBDataset|SqlDataset)|FileSystemSetConfiguration"
+    r"|(Save|Load|Snapshot|Cache)Dataset(V2)?|(Load|Save)\w*Snapshot\w*"
+    r"|CreateSummary(File|Db)Writer|Write\w*Summary|ImportEvent|ImmutableConst"
+    r"|Debug(Identity|NanCount|NumericSummary)(V2|V3)?|RemoteCall|RegisterDataset(V2)?|Rpc\w*"
+)
+
+
+def refuse_unsafe(graph_defs: Iterable[Any], where: str, trusted: bool) -> None:
+    """Refuses graphs whose operations do more than compute, before any of them runs.
+
+    Args:
+        graph_defs: GraphDef protos.
+        where: the model, for the message.
+        trusted: whether the config trusts it, so that nothing is refused.
+
+    Raises:
+        MillraceError: there is such an operation, and nobody trusts the model.
+    """
+    found = {} if trusted else {node.op: node.name for x in graph_defs for node in _unsafe(x)}
+    if found:
+        listed = ", ".join(f"{op} (node {name})" for op, name in sorted(found.items()))
+        raise MillraceError(
+            f"{where}: expected operations that compute, found such that touch files, run Python "
+            f"or speak to other machines: {listed}.",
+            note="set `trust: true` beside its path if you would run a program of its author.",
+        )
+
+
+def _unsafe(graph_def: Any) -> Iterable[Any]:
+    nodes = [*graph_def.node, *(x for f in graph_def.library.function for x in f.node_def)]
+    return (node for node in nodes if UNSAFE.fullmatch(node.op) or _prints_to_a_file(node))
+
+
+def _prints_to_a_file(node: Any) -> bool:
+    stream: bytes = node.attr["output_stream"].s if node.op == "PrintV2" else b""
+    return stream.startswith(b"file:")
