@@ -67,6 +67,7 @@ rule scores:
 
 include: "rules/data.smk"
 include: "rules/features.smk"
+include: "rules/rehearse.smk"
 include: "rules/models.smk"
 include: "rules/export.smk"
 include: "rules/verify.smk"

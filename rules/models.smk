@@ -12,6 +12,7 @@ rule train:
             f"models.{job.runs[wildcards.model].model}", "training.callbacks"
         ),
         lambda wildcards: job.earlier(wildcards.model),
+        lambda wildcards: R.rehearsal_of(job.rehearsed(wildcards.model)),
         preprocessing=R.preprocessing,
         encoded=R.encoded,
     output:

@@ -154,6 +154,7 @@ class MadeJob:
         }
         uses = {
             "preprocess": "config examples schema statistics preprocessing features encoded",
+            "rehearse": "config preprocessing examples",
             "train": "config preprocessing encoded models hardware",
             "export": "champion models preprocessing saved_model signature",
             "convert_tflite": "config saved_model signature preprocessing examples",

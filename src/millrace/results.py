@@ -121,6 +121,10 @@ class ScoredFile:
         return self.predictions.with_suffix(".score.json")
 
 
+# Stands for all models of Millrace's own kinds; no model has a hyphen in its name.
+BUILT_IN = "built-in"
+
+
 class Results(Folder):
     """The results of a job, `results/<name>`."""
 
@@ -143,6 +147,7 @@ class Results(Folder):
     preprocessing = Entry("preprocessing.json", "What the feature columns learned")
     features = Entry("features.yaml", "The feature columns in use, to paste into a config")
     encoded = Entry("encoded", "The encoded examples that all models train on")
+    rehearsal = Entry("rehearsal")
     models = Entry(
         "models", "Each model's weights, history, metrics, diagnostics and test predictions"
     )
@@ -204,6 +209,13 @@ class Results(Folder):
     def scored_file(self, file: str, ending: str) -> ScoredFile:
         """Returns what score makes of one of the files of new rows."""
         return ScoredFile(self.scored / f"{file}.{ending}")
+
+    def rehearsal_of(self, rehearsed: str) -> Path:
+        """Returns the path of what came of exporting models before their training.
+
+        A foreign model has a file of its own, the others share the one of BUILT_IN.
+        """
+        return self.rehearsal / f"{rehearsed}.json"
 
     def hardware_of(self, run: str) -> Path:
         """Returns the path of hardware.json, the machine that a run was trained on.

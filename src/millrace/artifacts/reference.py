@@ -25,6 +25,7 @@ from millrace.artifacts.manifest import Manifest
 from millrace.artifacts.metrics import Metrics
 from millrace.artifacts.parity import Parity
 from millrace.artifacts.provenance import Provenance
+from millrace.artifacts.rehearsal import Rehearsal
 from millrace.artifacts.rejected import Rejected
 from millrace.artifacts.schema import Schema
 from millrace.artifacts.scores import Scores
@@ -46,6 +47,7 @@ CLASSES: dict[str, type] = {
     Results.statistics.path: Statistics,
     Results.anomalies.path: Anomalies,
     Results.suggestion.path: Schema,
+    f"{Results.rehearsal.path}/<model>.json": Rehearsal,
     TrainingFolder.description.path: Training,
     TrainingFolder.history.path: History,
     f"{Results.hardware.path}/<run>.json": Hardware,

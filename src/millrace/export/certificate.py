@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -41,33 +41,71 @@ class Rows(NamedTuple):
     Attributes:
         cells: as they stand in the raw files, as far as those are read again.
         stored: as ingest stored them.
-        are_raw: which rows come from the raw files, bool [n].
+        places: where each row was read again; None for one that was not.
     """
 
     cells: parity.Columns
     stored: parity.Columns
-    are_raw: np.ndarray
+    places: list[raw_cells.Place | None]
 
     @property
     def total(self) -> int:
         """The number of rows."""
-        return len(self.are_raw)
+        return len(self.places)
+
+    def name(self, row: int) -> str:
+        """Says which row it is, without the cells, which may be personal data."""
+        place = self.places[row] if row < self.total else None
+        if row >= self.total:
+            return "a synthetic row"
+        return f"row {place.row} of {place.file}" if place else "a row of the test split"
+
+    def read_otherwise(self, row: int, columns: tuple[RawColumn, ...]) -> list[str]:
+        """Returns the columns whose cell in the raw file is not what ingest stored."""
+        one, other = (
+            raw_columns(
+                pd.DataFrame({name: x[row : row + 1] for name, x in cells.items()}), columns
+            )
+            for cells in (self.cells, self.stored)
+        )
+        return [
+            column.name
+            for column in columns
+            if not _are_alike(one[column.name], other[column.name], column)
+        ]
 
 
-def read_rows(examples: Path, job: JobConfig, columns: tuple[RawColumn, ...]) -> Rows:
-    """Draws test rows and reads their cells, again from the raw files.
+def _are_alike(one: np.ndarray, other: np.ndarray, column: RawColumn) -> bool:
+    if column.is_number:
+        return np.array_equal(one, other, equal_nan=True)
+    missing = {"", *column.markers}
+    pairs = zip(one.ravel().tolist(), other.ravel().tolist(), strict=True)
+    return all(a == b or {a, b} <= missing for a, b in pairs)
+
+
+def read_rows(
+    examples: Path,
+    job: JobConfig,
+    columns: tuple[RawColumn, ...],
+    wanted: np.ndarray | None = None,
+) -> Rows:
+    """Reads test rows, and their cells again from the raw files.
 
     Args:
         examples: the directory that gather wrote.
         job: the completed config.
         columns: the raw columns that the model takes.
+        wanted: which of the split's examples, as far as there are so many, int64 in their order;
+            None to draw `parity.rows` of them.
     """
     shards = shard_paths(examples, "test")
     total = framing.count(shards)
     drawn = draw_rows(total, job.parity.rows, job.seed)
+    if wanted is not None:
+        drawn = wanted[wanted < total]
     stored = read_cells(shards, columns, drawn)
-    cells, are_raw = raw_cells.replace_cells(stored, drawn, total, examples, job.data, columns)
-    return Rows(_by_column(cells, columns), _by_column(stored, columns), are_raw)
+    cells, places = raw_cells.replace_cells(stored, drawn, total, examples, job.data, columns)
+    return Rows(_by_column(cells, columns), _by_column(stored, columns), places)
 
 
 def _by_column(table: pd.DataFrame, columns: tuple[RawColumn, ...]) -> parity.Columns:
@@ -108,7 +146,9 @@ def certify(
     for judged in (stored, *proofs):
         _tell(judged)
     results += proofs
-    _require_passed([*results, stored])
+    _require_passed(results, rows)
+    if not stored.passed:
+        refuse_stored(stored.worst_row.index, stored.difference, stored.bound, rows, columns)
     synthetic_rows = len(reference) - rows.total
     not_reached, not_shipped = _left_out(exported)
     return Parity(
@@ -117,7 +157,7 @@ def certify(
         model=model,
         rows=len(reference),
         real_rows=rows.total,
-        raw_file_rows=int(rows.are_raw.sum()),
+        raw_file_rows=sum(place is not None for place in rows.places),
         helped_cells=_helped(rows.cells, columns),
         synthetic_rows=synthetic_rows,
         refused_rows=len(next(iter(made.values()))) - synthetic_rows,
@@ -227,19 +267,29 @@ def _tell(result: RuntimeParity) -> None:
     )
 
 
-def _require_passed(results: list[RuntimeParity]) -> None:
+def _require_passed(results: list[RuntimeParity], rows: Rows) -> None:
     failed = next((result for result in results if not result.passed), None)
     if failed is None:
         return
-    worst = failed.worst_row
     raise MillraceError(
         f"{failed.artifact} ({failed.runtime}, {failed.variant}): expected predictions "
         f"within {failed.bound} of the reference's and no flipped decision, found a difference "
         f"of {failed.max_difference}, {failed.class_flips} flips, all finite: "
-        f"{failed.finite}. Worst row: {worst.raw}; reference {worst.reference}, "
-        f"{failed.runtime} {worst.prediction}.",
+        f"{failed.finite}. The largest difference is in {rows.name(failed.worst_row.index)}.",
         note="run convert_tflite and convert_tfjs again; if it stays, an op computes differently "
-        "there. Of the stored rows: ingest has read the row's cells as something else.",
+        "there.",
+    )
+
+
+def refuse_stored(
+    row: int, difference: float, bound: float, rows: Rows, columns: tuple[RawColumn, ...]
+) -> NoReturn:
+    """Raises MillraceError: a row's cells and what ingest stored of them get other predictions."""
+    raise MillraceError(
+        f"{rows.name(row)}: expected the same prediction, within {bound}, for its cells and for "
+        f"what ingest stored of them, found a difference of {difference:.3g}. The columns that "
+        f"were stored as something else: {', '.join(rows.read_otherwise(row, columns)) or 'none'}.",
+        note="compare the row with the settings of `data`; if they are right, please report it.",
     )
 
 

@@ -37,16 +37,19 @@ class LackingOps(MillraceError):
 
     Attributes:
         reason: which runtime lacks what, in a few words.
+        note: what to do about it.
     """
 
     def __init__(self, saved_model: Path, runtime: str, key: str, ops: Iterable[str]) -> None:
         named = name_nodes(saved_model, ops)
         self.reason = f"{runtime} lacks {named}"
-        super().__init__(
-            f"{saved_model}: expected ops that {runtime} has, found {named}.",
-            note=f"leave {runtime} out with `export: {{{key}: false}}` (or `where_possible`, if "
+        self.note = (
+            f"leave {runtime} out with `export: {{{key}: false}}` (or `where_possible`, if "
             "another model may win) and ship the rest; or rewrite the layer that uses the op, or "
-            "adopt an old Estimator's checkpoint in the place of its graph.",
+            "adopt an old Estimator's checkpoint in the place of its graph."
+        )
+        super().__init__(
+            f"{saved_model}: expected ops that {runtime} has, found {named}.", note=self.note
         )
 
 

@@ -94,22 +94,33 @@ def compare(
         threshold: the probability from which on a row of a binary task counts as positive.
         band: a decision nearer to its threshold than this may differ.
     """
-    # float64, so that the comparison does not round.
     a, b = reference.astype(np.float64), predictions.astype(np.float64)
-    finite = bool(np.isfinite(b).all())
+    found = differences(reference, predictions, task)
     with np.errstate(invalid="ignore"):
-        differences = np.abs(a - b)
         if task.kind == "regression":
-            differences = differences / np.maximum(task.std, np.abs(a))
             flips = np.zeros(len(a), bool)
         elif task.kind == "binary":
             assert threshold is not None, "a binary task has a threshold"
             flips = ((a >= threshold) != (b >= threshold)) & (np.abs(a - threshold) > band)
         else:
-            differences = differences.max(axis=1)
+            found = found.max(axis=1)
             first, second = np.sort(a, axis=1)[:, [-1, -2]].T
             flips = (a.argmax(axis=1) != b.argmax(axis=1)) & (first - second > band)
-    return Comparison(np.where(np.isnan(differences), np.inf, differences), flips, finite)
+    return Comparison(found, flips, bool(np.isfinite(b).all()))
+
+
+def differences(reference: np.ndarray, predictions: np.ndarray, task: Task) -> np.ndarray:
+    """Returns how far predictions lie from the reference's, float64 of their shape.
+
+    It is infinite where one of the two is no number.
+    """
+    # float64, so that the comparison does not round.
+    a, b = reference.astype(np.float64), predictions.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        found = np.abs(a - b)
+        if task.kind == "regression":
+            found = found / np.maximum(task.std, np.abs(a))
+    return np.where(np.isnan(found), np.inf, found)
 
 
 def judge(

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,13 @@ LAST_ROW = 200_000
 Row = dict[str, Any]
 
 
+class Place(NamedTuple):
+    """A row of a raw file, by its number from 1, the header left out."""
+
+    file: str
+    row: int
+
+
 def replace_cells(
     drawn: pd.DataFrame,
     rows: np.ndarray,
@@ -41,7 +48,7 @@ def replace_cells(
     examples: Path,
     data: DataConfig,
     columns: Sequence[RawColumn],
-) -> tuple[pd.DataFrame, np.ndarray]:
+) -> tuple[pd.DataFrame, list[Place | None]]:
     """Puts the cells of the raw files in the place of those that ingest stored.
 
     A cell that is not written as programs write it, see `RawColumn.written`, or that only Parquet
@@ -56,7 +63,7 @@ def replace_cells(
         columns: the raw columns that the model takes.
 
     Returns:
-        The cells, and which rows were found in the raw files, bool [n].
+        The cells, and of each row where it was found; None for one that was not.
     """
     places = origins.read(examples, "test", split_rows).take(rows).to_pylist()
     wanted: dict[str, set[int]] = defaultdict(set)
@@ -75,7 +82,11 @@ def replace_cells(
             cell = row.get(column.name)
             if column.written is None and _is_plain(cell, column):
                 cells[column.name][index] = as_sent(cell, column)
-    return pd.DataFrame({name: pd.Series(x, dtype=object) for name, x in cells.items()}), taken
+    table = pd.DataFrame({name: pd.Series(x, dtype=object) for name, x in cells.items()})
+    return table, [
+        Place(place["file"], place["row"]) if found_there else None
+        for place, found_there in zip(places, taken, strict=True)
+    ]
 
 
 def read_rows(path: Path, data: DataConfig, wanted: Collection[int]) -> Iterator[tuple[int, Row]]:

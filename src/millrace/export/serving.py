@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import tensorflow as tf
 
+from millrace.features.preprocessing import Preprocessing
 from millrace.features.raw_row import parse_examples
-from millrace.models.predictor import Predictor
+
+
+class Exportable(Protocol):
+    """What an export needs of a `millrace.models.predictor.Predictor`."""
+
+    preprocessing: Preprocessing
+
+    @property
+    def tracked(self) -> list[Any]:
+        """See `Predictor.tracked`."""
+        ...
+
+    def predict_tensors(self, raw: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """See `Predictor.predict_tensors`."""
+        ...
 
 
 class _Exported(tf.Module):
     """What the SavedModel holds beside its functions."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Exportable) -> None:
         super().__init__()
         self.tracked = predictor.tracked
 
 
-def export_saved_model(predictor: Predictor, path: Path) -> None:
+def export_saved_model(predictor: Exportable, path: Path) -> None:
     """Writes a SavedModel with two signatures, the same bytes every time.
 
     `serving_default` takes the raw columns by key, each [n]: float32 with NaN for missing, or

@@ -40,15 +40,19 @@ class Kind:
             a model that Millrace does not build.
         trainer: trains a run, a `millrace.training.trainers.Trainer`.
         adopter: the trainer where the settings have `adopt`; "" for a kind that cannot.
+        untrained: returns a `Predictor` before any training, see `untrained`.
         load: returns the `Predictor` of what the trainer wrote, as `millrace.models.keras_model`.
         by_batches: whether a loop over batches trains it, which several processes can share.
+        is_foreign: whether its graph is somebody else's work.
     """
 
     module: str = ""
     trainer: str = GRADIENT
     adopter: str = ""
+    untrained: str = "millrace.models.keras_predictor:untrained"
     load: str = "millrace.models.keras_predictor:load"
     by_batches: bool = True
+    is_foreign: bool = False
 
 
 KINDS = {
@@ -60,24 +64,27 @@ KINDS = {
     "boosted_trees": Kind(
         "millrace.models.boosted_trees",
         trainer="millrace.training.trees:train",
+        untrained="millrace.models.boosted_trees:untrained",
         adopter="millrace.tf1.trainers:adopt_trees",
         by_batches=False,
     ),
-    "custom": Kind("millrace.models.custom"),
+    "custom": Kind("millrace.models.custom", is_foreign=True),
     "ensemble": Kind(
         "millrace.models.ensemble", trainer="millrace.training.joined:train", by_batches=False
     ),
     "tf1": Kind(
         trainer="millrace.tf1.trainers:copy",
+        untrained="millrace.tf1.predictor:untrained",
         load="millrace.tf1.predictor:load",
         by_batches=False,
+        is_foreign=True,
     ),
 }
 
 # Compares a model with the old one that it stands for.
 PROOF = "millrace.tf1.proof:prove"
 
-# Gives a new model the weights of an old one that `warm_start` names.
+# Gives a new model the weights of an old one that `warm_start` or `adopt` names.
 WARM_START = "millrace.tf1.adoption:start"
 
 
@@ -90,6 +97,11 @@ def trainer(settings: ModelConfig) -> Any:
 def is_trained_by_batches(settings: ModelConfig) -> bool:
     """Whether a loop over batches trains the model, which several processes can share."""
     return KINDS[settings.kind].by_batches and not adopted(settings)
+
+
+def is_foreign(settings: ModelConfig) -> bool:
+    """Whether somebody else's code or weights are in the model."""
+    return KINDS[settings.kind].is_foreign or bool(adopted(settings) or warm_start(settings))
 
 
 def build(settings: ModelConfig, spec: EncodedSpec, task: Task) -> keras.Model:
@@ -112,11 +124,29 @@ def build(settings: ModelConfig, spec: EncodedSpec, task: Task) -> keras.Model:
 def start(
     model: keras.Model, settings: ModelConfig, preprocessing: Preprocessing
 ) -> Started | None:
-    """Gives a new model the weights that `warm_start` names; returns what was taken, if it does."""
-    if not warm_start(settings):
+    """Gives a new model the weights that `warm_start` or `adopt` names; says what was taken."""
+    if not (warm_start(settings) or adopted(settings)):
         return None
     started: Started = _function(WARM_START)(model, settings, preprocessing)
     return started
+
+
+def untrained(name: str, settings: ModelConfig, preprocessing: Preprocessing) -> Predictor:
+    """Returns a model behind its feature columns as it is before training.
+
+    An old model is as it came. What weights a new one has is of no account.
+
+    Args:
+        name: the model's name in the config.
+        settings: its settings, as `millrace.config.runs.settle` returns them.
+        preprocessing: the feature columns.
+
+    Raises:
+        MillraceError: the model cannot be built, or an old one that it needs is missing or damaged.
+    """
+    build_kind = _function(KINDS[settings.kind].untrained)
+    predictor: Predictor = build_kind(name, settings, preprocessing)
+    return predictor
 
 
 def prove(

@@ -14,15 +14,16 @@ import numpy as np
 import tensorflow as tf
 import ydf
 
-from millrace.config.built import TrainedTrees
+from millrace.config.built import ForestShape, TrainedTrees
 from millrace.config.models import BoostedTreesConfig
 from millrace.errors import MillraceError
 from millrace.features.encoded import Encoded
-from millrace.features.preprocessing import EncodedSpec
+from millrace.features.preprocessing import EncodedSpec, Preprocessing
 from millrace.features.tasks import Task
 from millrace.models.forest import LOWEST, NUMBERS, SETS, Forest, Nodes, first_columns
 from millrace.models.forest import missing_places as find_missing_places
 from millrace.models.input_layers import encoded_inputs
+from millrace.models.keras_predictor import KerasPredictor
 
 # What YDF takes for a category that it has not seen.
 UNSEEN = 0
@@ -50,6 +51,18 @@ def build(settings: TrainedTrees, spec: EncodedSpec, task: Task) -> keras.Model:
     inputs = encoded_inputs(spec)
     forest = Forest(spec, task.outputs, settings.forest, name="forest")
     return keras.Model(inputs, forest(inputs), name="boosted_trees")
+
+
+def untrained(name: str, settings: BoostedTreesConfig, learned: Preprocessing) -> KerasPredictor:
+    """Builds a forest of one node a tree, with all ops of a trained one.
+
+    See `millrace.models.untrained`. What an old model's trees are is found when they are adopted.
+    """
+    spec, task = learned.spec, learned.task
+    sets = (1,) * len(spec.ids)
+    shape = ForestShape(nodes=1, trees=task.outputs, depth=1, sets=sets)
+    empty = TrainedTrees.extending(settings, forest=shape)
+    return KerasPredictor(learned, build(empty, spec, task), task.of_model(settings))
 
 
 def fit(

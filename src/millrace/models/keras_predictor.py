@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from millrace import models
 from millrace.artifacts.training import Training
+from millrace.config.models import ModelConfig
 from millrace.errors import MillraceError
 from millrace.features import encoded
 from millrace.features.permuted_rows import PermutedRows
@@ -38,13 +39,14 @@ class KerasPredictor(tf.Module):
         self.model = model
         self.task = task
         self._call = tf.function(self.predict_tensors, reduce_retracing=True)
-        self._call_encoded = tf.function(self._predict_encoded, reduce_retracing=True)
+        self._call_encoded = tf.function(self.predict_encoded, reduce_retracing=True)
 
     def predict_tensors(self, raw: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns predictions, float32 [n] or [n, classes], of raw columns [n]: the whole graph."""
-        return self._predict_encoded(self.preprocessing.encode(raw))
+        return self.predict_encoded(self.preprocessing.encode(raw))
 
-    def _predict_encoded(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+    def predict_encoded(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns predictions, float32 [n] or [n, classes], of what `Preprocessing.encode` made."""
         return self.task.predictions(self.model(inputs, training=False))
 
     def predict(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -90,6 +92,17 @@ def _in_batches(call: Any, columns: dict[str, tf.Tensor]) -> np.ndarray:
         batch = {name: x[start : start + ROWS_PER_CALL] for name, x in columns.items()}
         parts.append(call(batch).numpy())
     return np.concatenate(parts)
+
+
+def untrained(name: str, settings: ModelConfig, learned: Preprocessing) -> KerasPredictor:
+    """Builds a model that is not trained; see `millrace.models.untrained`."""
+    model = models.build(models.pinned(settings), learned.spec, learned.task)
+    if not models.start(model, settings, learned):
+        # Kernels that begin as zeros, as those of `linear` do, would predict the same for any row.
+        rng = np.random.default_rng(0)
+        for weight in model.trainable_weights:
+            weight.assign(weight + rng.normal(0, 0.1, weight.shape))
+    return KerasPredictor(learned, model, learned.task.of_model(settings))
 
 
 def load(description: Training, training: Path, learned: Preprocessing) -> KerasPredictor:

@@ -132,6 +132,11 @@ def _order_of_classes(model: str, settings: Tf1Source, classes: tuple[Any, ...])
     return [[*map(str, old)].index(str(value)) for value in classes]
 
 
+def untrained(name: str, settings: Tf1Config, learned: Preprocessing) -> OldPredictor:
+    """Opens an old model where the config says it is; see `millrace.models.untrained`."""
+    return OldPredictor(name, settings, Path(), learned)
+
+
 def load(description: Training, training: Path, learned: Preprocessing) -> OldPredictor:
     """Loads the copy of an old model that `OldCopy` wrote.
 

@@ -65,7 +65,8 @@ class Code:
         while waiting:
             name = waiting.pop()
             path = _path(name)
-            if path not in lines:
+            # What is run by its path may be imported, too: then its module is its name.
+            if lines.get(path) != name:
                 lines[path] = name
                 waiting |= self._file(path)[1]
                 for read in _read_by(name):

@@ -15,6 +15,7 @@ import yaml
 from snakemake.io import get_flag_value, local
 from snakemake.utils import update_config
 
+from millrace import models
 from millrace.config import complete, load, runs
 from millrace.config.job import JobConfig
 from millrace.config.loading import read
@@ -23,14 +24,13 @@ from millrace.config.values import Section, local_paths, plain_form
 from millrace.errors import MillraceError
 from millrace.fetching import own_inputs, source_names, sources
 from millrace.files import replacing
-from millrace.results import Logs, RawFolder, Results
+from millrace.results import BUILT_IN, Logs, RawFolder, Results
 from millrace.training import workers
 from millrace.workflow import new_rows
 from millrace.workflow.code import Code
 
 # What Snakemake replaces in the name of an input; nothing escapes it.
 WILDCARD = re.compile(r"\{\s*\w+\s*(,[^}]*)?\}")
-
 
 # Of a digest: enough to tell two versions of a text from each other.
 DIGITS = 16
@@ -89,24 +89,34 @@ class Job:
             return []
         return [path for path in self.trained if path.is_relative_to(self.results.models / after)]
 
+    def rehearsed(self, run: str) -> str:
+        """Returns by which name the export of a run's model is rehearsed before it is trained."""
+        model = self.runs[run].model
+        return model if models.is_foreign(self.config.models[model]) else BUILT_IN
+
+    def keys_of(self, rehearsed: str) -> list[str]:
+        """Returns which parts of the config decide on a rehearsal."""
+        return [] if rehearsed == BUILT_IN else [f"models.{rehearsed}"]
+
     @cached_property
     def _code(self) -> Code:
         return Code()
 
-    def script(self, name: str) -> dict[str, str | Callable[[object, object], object]]:
+    def script(self, name: str, code_of: str = "") -> dict[str, object]:
         """Returns how a stage is called and which code it runs, as a rule's `params`.
 
+        `code_of` names the script whose code counts, where that is another.
         Snakemake runs a stage again when a parameter has changed, and names the old and the new
         value: `millrace.features.auto` and the digest of what that module says (see
         `millrace.workflow.code`). It does not compare a parameter that is a function of `input`:
         where the code and the config lie is no reason to run anything again, what they say is.
         """
-        path = self._script(name)
-        program = [self.python, path]
+        program = [self.python, self._script(name)]
+        code = self._code.of(Path(self._script(code_of or name)))
         return {
             "program": lambda wildcards, input: program,
             "config": lambda wildcards, input: self.path,
-            **{f"code {place}": text for place, text in enumerate(self._code.of(Path(path)))},
+            **{f"code {place}": text for place, text in enumerate(code)},
         }
 
     def _script(self, name: str) -> str:

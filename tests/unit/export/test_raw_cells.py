@@ -115,6 +115,6 @@ def test_examples_get_the_cells_of_their_rows(tmp_path, monkeypatch):
     )
     stored = pd.DataFrame({"n": [None, 4.0, 1.0], "s": ["b", "d", "a"], "d": [2.0, 4.0, 1.5]})
     drawn = np.array([0, 1, 2])
-    cells, are_raw = raw_cells.replace_cells(stored, drawn, 3, tmp_path, data_of(), columns)
-    assert are_raw.tolist() == [True] * 3
+    cells, places = raw_cells.replace_cells(stored, drawn, 3, tmp_path, data_of(), columns)
+    assert places == [("a.csv", 2), ("b.jsonl", 1), ("a.csv", 1)]
     assert cells.to_dict("list") == {"n": ["?", 4.0, 1.0], "s": ["b", "d ", " a"], "d": [2, 4, 1.5]}

@@ -70,6 +70,18 @@ def test_imports_are_followed_also_relative_ones_and_cycles(package: Path) -> No
     assert names(package, "from millrace.room import a") == expected
 
 
+def test_what_is_run_by_its_path_and_imported_has_one_name(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code, "READ", {"millrace.room": ["src/millrace/room/runner.py"]})
+    (package / "room" / "runner.py").write_text("import millrace.other")
+    (package / "other.py").touch()
+    both = {"millrace.room", "millrace.other"}
+    runner = "src/millrace/room/runner.py"
+    assert names(package, "import millrace.room") == {*both, runner}
+    assert names(package, "import millrace.room.runner") == {*both, "millrace.room.runner"}
+
+
 def test_what_only_a_type_checker_imports_does_not_count(package: Path) -> None:
     (package / "room" / "inner.py").touch()
     script = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import millrace.room.inner"

@@ -23,6 +23,7 @@ STAGES = {
     "gather",
     "analyze",
     "preprocess",
+    "rehearse",
     "train",
     "evaluate",
     "select",

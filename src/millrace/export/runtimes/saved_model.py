@@ -25,20 +25,31 @@ def main() -> None:
     arguments = parser.parse_args()
     inputs = json.loads(Path(arguments.signature).read_text(encoding="utf-8"))["inputs"]
     rows = json.loads(Path(arguments.rows).read_text(encoding="utf-8"))
-    function = tf.saved_model.load(arguments.model).signatures[arguments.function]
-    columns = tensors(rows, inputs)
-    if arguments.function == "serving_examples":
-        fed = {"examples": tf.constant(examples(columns, inputs))}
-    else:
-        types = {each["key"]: tf.dtypes.as_dtype(each["type"]) for each in inputs}
-        fed = {key: tf.constant(x, types[key]) for key, x in columns.items()}
-    predictions = function(**fed)["predictions"].numpy()
+    signatures = tf.saved_model.load(arguments.model).signatures
+    predictions = predict(signatures, arguments.function, rows, inputs)
     result = {
         "shape": predictions.shape,
         # Non-finite numbers as text: JSON has none.
         "predictions": [x if np.isfinite(x) else str(x) for x in predictions.ravel().tolist()],
     }
     Path(arguments.output).write_text(json.dumps(result), encoding="utf-8")
+
+
+def predict(
+    signatures: dict[str, Any],
+    function: str,
+    rows: dict[str, list[Any]],
+    inputs: list[dict[str, Any]],
+) -> np.ndarray:
+    """Returns what a function of a SavedModel predicts for rows, [n] or [n, classes]."""
+    columns = tensors(rows, inputs)
+    if function == "serving_examples":
+        fed = {"examples": tf.constant(examples(columns, inputs))}
+    else:
+        types = {each["key"]: tf.dtypes.as_dtype(each["type"]) for each in inputs}
+        fed = {key: tf.constant(x, types[key]) for key, x in columns.items()}
+    predictions: np.ndarray = signatures[function](**fed)["predictions"].numpy()
+    return predictions
 
 
 def tensors(rows: dict[str, list[Any]], inputs: list[dict[str, Any]]) -> dict[str, Any]:

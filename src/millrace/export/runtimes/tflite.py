@@ -25,21 +25,28 @@ def main() -> None:
     arguments = parser.parse_args()
     inputs = json.loads(Path(arguments.signature).read_text(encoding="utf-8"))["inputs"]
     rows = json.loads(Path(arguments.rows).read_text(encoding="utf-8"))
-    types = {each["key"]: each["type"] for each in inputs}
-    function = Interpreter(arguments.model).get_signature_runner("serving_default")
-    fed = {
-        key: np.vectorize(str.encode, otypes=[object])(x)
-        if types[key] == "string"
-        else np.array(x, np.float32)
-        for key, x in tensors(rows, inputs).items()
-    }
-    predictions = function(**fed)["predictions"]
+    predictions = predict(Interpreter(arguments.model), rows, inputs)
     result = {
         "shape": predictions.shape,
         # Non-finite numbers as text: JSON has none.
         "predictions": [x if np.isfinite(x) else str(x) for x in predictions.ravel().tolist()],
     }
     Path(arguments.output).write_text(json.dumps(result), encoding="utf-8")
+
+
+def predict(
+    model: Interpreter, rows: dict[str, list[Any]], inputs: list[dict[str, Any]]
+) -> np.ndarray:
+    """Returns what a model predicts for rows, [n] or [n, classes]."""
+    types = {each["key"]: each["type"] for each in inputs}
+    fed = {
+        key: np.vectorize(str.encode, otypes=[object])(x)
+        if types[key] == "string"
+        else np.array(x, np.float32)
+        for key, x in tensors(rows, inputs).items()
+    }
+    predictions: np.ndarray = model.get_signature_runner("serving_default")(**fed)["predictions"]
+    return predictions
 
 
 def tensors(rows: dict[str, list[Any]], inputs: list[dict[str, Any]]) -> dict[str, Any]:
