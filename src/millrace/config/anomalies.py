@@ -48,7 +48,7 @@ class AnomaliesConfig(Section):
     )
     time_format: Severity | None = Field(default=None, description="The same for dates and times.")
     mixed: Severity | None = Field(
-        default=None, description="A text column in which most cells are numbers."
+        default=None, description="A text column in which most cells are numbers or dates."
     )
     marker: Severity | None = Field(
         default=None,

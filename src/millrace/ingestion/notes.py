@@ -33,7 +33,54 @@ def with_points(
 
 
 def mixed(name: str, census: Census) -> Iterator[Taken]:
-    """Tells of a column that is text though most of its cells are numbers."""
+    """Tells of a column that is text though most of its cells are numbers, or times."""
+    yield from (
+        _two_ways(name, census) or _mostly_times(name, census) or _mostly_numbers(name, census)
+    )
+
+
+def _two_ways(name: str, census: Census) -> list[Taken]:
+    """Tells of numbers some of which have a decimal point and others a decimal comma."""
+    counts, evidence = census[name], census.evidence.get(name)
+    if evidence is None:
+        return []
+    points = int(counts[[cells.FLOAT, cells.PRECISE]].sum())
+    with_comma = [
+        int(evidence.number_counts[place, number_kernels.DECIMAL])
+        for place, way in enumerate(evidence.numbers)
+        if way.decimal == ","
+    ]
+    commas = max(with_comma, default=0)
+    if not (points and commas) or 2 * (points + commas) <= census.present(name) - counts[cells.INT]:
+        return []
+    message = (
+        f"{name!r} is text: {points:,} of its numbers have a decimal point and {commas:,} a decimal"
+        " comma; write them in one way, in all files"
+    )
+    return [Taken("warning", "mixed", name, message)]
+
+
+def _mostly_times(name: str, census: Census) -> list[Taken]:
+    counts, evidence, present = census[name], census.evidence.get(name), census.present(name)
+    times, samples = int(counts[[cells.DATE, cells.TIMESTAMP]].sum()), []
+    if evidence:
+        samples = [*evidence.samples]
+        if evidence.times and max(evidence.time_counts) > times:
+            times = max(evidence.time_counts)
+            values = evidence.values(evidence.times[evidence.time_counts.index(times)])
+            samples = [text for text, x in zip(samples, values, strict=True) if x is None]
+    if 2 * times <= present:
+        return []
+    unfit = [repr(text.decode(errors="replace")) for text in samples[:5]]
+    such = f"; cells such as {', '.join(unfit)} are none" if unfit else ""
+    message = (
+        f"{name!r} is text, though {times:,} of its {present:,} cells are dates or times{such}:"
+        " data.types can make it one, and rejects the rows that have none"
+    )
+    return [Taken("warning", "mixed", name, message, unfit or None)]
+
+
+def _mostly_numbers(name: str, census: Census) -> Iterator[Taken]:
     counts, evidence, present = census[name], census.evidence.get(name), census.present(name)
     numbers = int(counts[[cells.INT, cells.FLOAT, cells.PRECISE]].sum())
     unfit: list[str] = []

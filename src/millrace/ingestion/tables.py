@@ -25,6 +25,9 @@ from millrace.tfrecord.examples import strings
 
 Array = np.ndarray[Any, Any]
 
+# So few columns may be no table, but a file that is cut in a wrong way.
+FEW = 2
+
 
 def open_table(path: Path, data: DataConfig) -> Table:
     """Opens a raw file by what its first bytes say it is; `data` is that part of the job's config.
@@ -105,7 +108,9 @@ def check_column(name: str, names: Sequence[str], where: str) -> None:
     raise MillraceError(
         f"{where}: expected a column of the table, found {name!r}.",
         note=f"the table has {', '.join(map(repr, near))}"
-        + (" …" if len(near) < len(names) else ""),
+        + (" …" if len(near) < len(names) else "")
+        # Lines before the header, or an unusual delimiter, leave few.
+        + ("; check data.skip_lines and data.delimiter" if len(names) <= FEW else ""),
     )
 
 

@@ -642,3 +642,39 @@ def test_numbers_that_lose_digits_are_warned_of(job: Job) -> None:
     rounded = sum(int(np.float32(int(text))) != int(text) for text in source["mixed"][1:])
     assert f"{rounded} whole numbers" in told["mixed"]
     assert "2 numbers of more than 17 digits" in told["fine"]
+
+
+def test_a_column_of_numbers_written_in_two_ways_is_a_warning(job: Job) -> None:
+    """Python counts the cells of the two files."""
+    cells = [f"{row}.5" for row in range(100)]
+    files = {"a.csv": ",".join, "b.csv": ";".join}
+    for name, join in files.items():
+        written = [cell.replace(".", ",") if name == "b.csv" else cell for cell in cells]
+        lines = ["n", "label"], *([cell, str(row % 2)] for row, cell in enumerate(written))
+        Path(name).write_text("\n".join(map(join, lines)))
+    assert job.run(dict.fromkeys(files)) == 0
+    [note] = [taken for taken in job.account()["taken"] if taken["column"] == "n"]
+    assert (note["severity"], note["kind"]) == ("warning", "mixed")
+    assert "100 of its numbers have a decimal point and 100 a decimal comma" in note["message"]
+
+
+@pytest.mark.parametrize(
+    ("day", "odd"), [("2021-05-{:02}", "2021-02-30"), ("{:02}.05.2021", "soon")]
+)
+def test_a_column_of_dates_that_is_text_is_a_warning(job: Job, day: str, odd: str) -> None:
+    days = [day.format(row % 31 + 1) for row in range(99)]
+    lines = ["day,label", *(f"{day},{row % 2}" for row, day in enumerate([odd, *days]))]
+    Path("a.csv").write_text("\n".join(lines))
+    assert job.run({"a.csv": None}) == 0
+    [note] = [taken for taken in job.account()["taken"] if taken["column"] == "day"]
+    assert (note["severity"], note["kind"], note["cells"]) == ("warning", "mixed", [repr(odd)])
+    assert "is text, though 99 of its 100 cells are dates or times" in note["message"]
+
+
+@pytest.mark.parametrize("text", ["# made by hand\na,b,label\n1,2,0\n", "a b label\n1 2 0\n"])
+def test_a_file_that_is_cut_in_a_wrong_way_says_so(
+    job: Job, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.csv").write_text(text)
+    assert job.run({"a.csv": None}) == 1
+    assert "check data.skip_lines and data.delimiter" in capsys.readouterr().err
