@@ -20,7 +20,6 @@ import pyarrow as pa
 from millrace.artifacts.schema import Schema, SchemaColumn
 from millrace.artifacts.statistics import (
     ColumnStatistics,
-    Histogram,
     LabelStatistics,
     NumberStatistics,
     SplitStatistics,
@@ -29,14 +28,9 @@ from millrace.artifacts.statistics import (
 )
 from millrace.errors import MillraceError
 from millrace.statistics import labels, leakage, suggested_schema
+from millrace.statistics.number_statistics import by_count, describe_numbers
 from millrace.statistics.tallies import Tally
 from millrace.tfrecord import examples
-
-QUANTILES = np.arange(1025) / 1024
-BINS = 32
-
-# Numbers: all values are listed up to so many, above only those with this share of the rows.
-MOST_LISTED = 1024
 
 # Strings outside train: the report shows no more, and train has the vocabulary.
 MOST_LISTED_ELSEWHERE = 1000
@@ -206,20 +200,13 @@ def _column(
         edges = train.histogram.edges if isinstance(train, NumberStatistics) else None
         where = f"{column.name!r} in {split}"
         return describe_numbers(where, column.type, rows, values, counts, edges)
-    listed, unseen = _by_count(values, counts), None
+    listed, unseen = by_count(values, counts), None
     if train is not None:
         seen = {value for value, _ in train.values}
         unseen = int(counts[np.array([value not in seen for value in values], np.bool_)].sum())
         listed = listed[:MOST_LISTED_ELSEWHERE]
     missing = rows - int(counts.sum())
     return TextStatistics(column.type, rows, missing, len(values), listed, unseen)
-
-
-def _by_count(values: np.ndarray, counts: np.ndarray) -> list[tuple[Any, int]]:
-    """Pairs sorted values with their counts, by falling count and then by value."""
-    order = np.argsort(-counts, kind="stable")
-    # Tuples: of so many lists Python's garbage collection would look after each.
-    return list(zip(values[order].tolist(), counts[order].tolist(), strict=True))
 
 
 def _repeated(
@@ -234,115 +221,3 @@ def _repeated(
         0
     ]
     return int(rows)
-
-
-def describe_numbers(
-    where: str,
-    type_: str,
-    rows: int,
-    values: np.ndarray,
-    counts: np.ndarray,
-    edges: list[float] | None = None,
-) -> NumberStatistics:
-    """Summarizes a number by its sorted values and their counts.
-
-    Args:
-        where: the column, for messages.
-        type_: its type.
-        rows: how many rows there are, those without a value among them.
-        values: the different values, sorted, [distinct].
-        counts: the rows by value, int64 [distinct].
-        edges: the histogram's edges; None to choose them.
-    """
-    missing = rows - int(counts.sum())
-    finite = np.isfinite(values)
-    infinite = int(counts[~finite].sum())
-    values, counts = values[finite], counts[finite]
-    listed = (counts * MOST_LISTED >= rows) | (len(values) <= MOST_LISTED)
-    return NumberStatistics(
-        type=type_,
-        rows=rows,
-        missing=missing,
-        distinct=len(values),
-        infinite=infinite or None,
-        **_figures(where, values, counts, edges),
-        values=_by_count(values[listed], counts[listed]),
-        rounded=_rounded(values, counts) if type_ == "int64" else None,
-    )
-
-
-def _rounded(values: np.ndarray, counts: np.ndarray) -> int:
-    """Counts the rows of whole numbers that float32 cannot hold."""
-    held = values.astype(np.float32).astype(np.longdouble) == values.astype(np.longdouble)
-    return int(counts[~held].sum())
-
-
-def _figures(
-    where: str, values: np.ndarray, counts: np.ndarray, edges: list[float] | None
-) -> dict[str, Any]:
-    """Returns the figures of a number by their names in `NumberStatistics`; None of no values."""
-    if not len(values):
-        figures = dict.fromkeys(["min", "max", "mean", "std", "log_mean", "log_std", "median"])
-        histogram = Histogram(edges or [], [0] * BINS if edges else [])
-        return {**figures, "quantiles": [], "histogram": histogram}
-    x = values.astype(np.float64)
-    if max(-x[0], x[-1]) > np.finfo(np.float32).max:
-        raise MillraceError(
-            f"column {where}: expected numbers that float32 can hold, found {x[0]:g} to {x[-1]:g}.",
-            note="add what stands for a missing value to data.missing_values, or exclude the"
-            " column with data.exclude.",
-        )
-    # One conversion for all products.
-    weights = counts.astype(np.float64)
-    mean, std = _mean_and_std(x, weights)
-    log_mean, log_std = _mean_and_std(np.copysign(np.log1p(np.abs(x)), x), weights)
-    quantiles = _quantiles(x, counts)
-    if not edges:
-        edges = _edges(x[0], x[-1])
-    return {
-        "min": values[0].item(),
-        "max": values[-1].item(),
-        "mean": mean,
-        "std": std,
-        "log_mean": log_mean,
-        "log_std": log_std,
-        "median": float(quantiles[512]),
-        "quantiles": quantiles.tolist(),
-        "histogram": Histogram(edges, _histogram(x, counts, edges)),
-    }
-
-
-def _mean_and_std(x: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    rows = weights.sum()
-    mean = float((x * weights).sum() / rows)
-    return mean, float(np.sqrt(((x - mean) ** 2 * weights).sum() / rows))
-
-
-def _quantiles(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Quantiles of the rows by linear interpolation, as `numpy.quantile` defines them.
-
-    Args:
-        x: float64 [distinct], sorted.
-        counts: rows by value, int64 [distinct].
-    """
-    last_row = np.cumsum(counts) - 1
-    position = QUANTILES * last_row[-1]
-    below = np.floor(position)
-    low = x[np.searchsorted(last_row, below)]
-    high = x[np.searchsorted(last_row, np.ceil(position))]
-    quantiles: np.ndarray = low + (high - low) * (position - below)
-    return quantiles
-
-
-def _edges(low: float, high: float) -> list[float]:
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    edges: list[float] = np.linspace(low, high, BINS + 1).tolist()
-    return edges
-
-
-def _histogram(x: np.ndarray, counts: np.ndarray, edges: list[float]) -> list[int]:
-    """Counts rows by bin [edge, next edge); the last holds its upper edge too."""
-    below = np.concatenate([[0], np.cumsum(counts)])
-    starts = below[[0, *np.searchsorted(x, edges[1:-1]), -1]]
-    return [int(count) for count in np.diff(starts)]

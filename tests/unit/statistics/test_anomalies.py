@@ -9,7 +9,7 @@ from scipy.spatial.distance import jensenshannon
 
 from millrace.artifacts.statistics import LabelStatistics, SplitStatistics, Statistics
 from millrace.statistics import anomalies
-from millrace.statistics.statistics import describe_numbers
+from millrace.statistics.number_statistics import describe_numbers
 from tests.helpers.artifacts import as_json, column_statistics
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.errors import MillraceError
-from millrace.statistics import statistics
+from millrace.statistics import number_statistics, statistics
 from tests.helpers.artifacts import as_json, schema_of
 
 TYPES = {
@@ -199,8 +199,8 @@ def test_bytes_do_not_depend_on_the_batches(tables: dict[str, pd.DataFrame], row
 )
 def test_quantiles_of_any_floats_are_numpys(x: list[float]) -> None:
     values, counts = np.unique(np.array(x), return_counts=True)
-    expected = np.quantile(np.array(x), statistics.QUANTILES)
-    found = statistics._quantiles(values, counts)
+    expected = np.quantile(np.array(x), number_statistics.QUANTILES)
+    found = number_statistics._quantiles(values, counts)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * np.abs(x).max())
 
 

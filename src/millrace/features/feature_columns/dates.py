@@ -29,7 +29,7 @@ from millrace.features.feature_columns.base import (
     Raw,
 )
 from millrace.features.feature_columns.numeric import Numeric
-from millrace.statistics.statistics import describe_numbers
+from millrace.statistics.number_statistics import describe_numbers
 
 EPOCH = datetime.date(1970, 1, 1)
 SECONDS_PER_DAY = 86_400
