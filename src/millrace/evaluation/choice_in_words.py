@@ -22,10 +22,10 @@ def lines(champion: Champion, metric: str) -> Iterator[str]:
         f"{choice.value:.4g}{interval} and is {choice.rule}"
         f"{'' if choice.best == champion.model else f', {choice.best}'}."
     )
-    used = f"they also {_listed(choice.also)}, and " if choice.also else ""
+    used = f"the same rows also {_listed(choice.also)}, and " if choice.also else ""
     yield (
-        f"Expect less in use than on these rows: {used}the best of several is partly lucky. The "
-        "test rows had no part in it."
+        f"This figure is optimistic: {used}the best of several is partly lucky. The test rows had "
+        "no part in the choice."
     )
     yield _lead(champion, metric, next_.model)
     others = [name for name in choice.not_separable if name != next_.model]

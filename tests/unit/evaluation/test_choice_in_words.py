@@ -30,9 +30,9 @@ def test_what_decided_and_what_the_figure_is_worth() -> None:
     assert text(champion(0.01, 0.005, 0.015, also=also)).splitlines() == [
         "Chosen by the AUC on 100 validation rows: dnn has 0.75 (95 %: 0.7 to 0.8) and is the "
         "best.",
-        "Expect less in use than on these rows: they also ended the training, chose among the "
-        "trials and set the decision threshold, and the best of several is partly lucky. The test "
-        "rows had no part in it.",
+        "This figure is optimistic: the same rows also ended the training, chose among the trials "
+        "and set the decision threshold, and the best of several is partly lucky. The test rows "
+        "had no part in the choice.",
         "dnn is better than linear by 0.01 AUC (95 % of the paired differences: 0.005 to 0.015).",
     ]
 
@@ -64,7 +64,7 @@ def test_folds_and_a_smaller_model() -> None:
         "Chosen by the AUC on 100 training rows, each predicted by a model of the other folds: "
         "dnn has 0.75 and is the smallest within 0.02 of the best, linear." in found
     )
-    assert "these rows: the best of several is partly lucky" in found
+    assert "This figure is optimistic: the best of several is partly lucky" in found
 
 
 def test_a_single_model_was_not_chosen() -> None:

@@ -135,7 +135,7 @@ def test_report_tells_what_the_stages_found(make_results: Callable[[str], Result
         "Chosen by the AUC on 150 validation rows: dnn has 0.71 (95 %: 0.69 to 0.73) and is the "
         "best." in words["leaderboard"]
     )
-    assert "they also ended the training" in words["leaderboard"]
+    assert "the same rows also ended the training" in words["leaderboard"]
     assert "dnn and linear cannot be told apart: they differ by 0 AUC" in words["leaderboard"]
     assert "TF.js wasm 1,100 1.2e-07 1e-08 5e-05 0 yes passed" in words["parity"]
     assert "int8.tflite : differs by 0.3, more than 0.02" in words["parity"]
