@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    "name", ["honest_auc_table", "models_table", "feature_columns_table", "ingestion_table"]
+    "name",
+    ["honest_auc_table", "models_table", "feature_columns_table", "ingestion_table", "choice"],
 )
 def test_the_tables_are_made_from_the_results(name: str) -> None:
     module = importlib.import_module(name)
