@@ -90,11 +90,11 @@ def encode(path: Path, start: Callable[[], None]) -> int:
 
     table = pyarrow.parquet.read_table(path.with_suffix(".parquet"))
     batches = table.to_batches(framing.RECORDS_PER_BATCH)
-    examples.encode(batches[0][:10])
+    examples.serialize(batches[0][:10])
     start()
     with (OUT / "encode.tfrecord").open("wb") as file:
         for batch in batches:
-            file.write(examples.encode(batch).data)
+            file.write(examples.serialize(batch).data)
     return int(table.num_rows)
 
 
@@ -135,7 +135,7 @@ def _warm_up() -> None:
 
     import pyarrow as pa
 
-    examples.encode(pa.RecordBatch.from_pydict({"a": [1], "b": [0.5], "c": ["x"]}))
+    examples.serialize(pa.RecordBatch.from_pydict({"a": [1], "b": [0.5], "c": ["x"]}))
     small = OUT / "small.csv"
     small.write_text("a,label\n0.123456789012345678,0\nx,1\n")
     data = config.complete({"name": "x", "data": {"files": "x", "label": "label"}}).data

@@ -107,6 +107,6 @@ def make(rows: int) -> tuple[Schema, list[Path]]:
         for shard in range(shards):
             part = made.slice(shard * ROWS_PER_SHARD, ROWS_PER_SHARD).combine_chunks()
             path = folder / examples.shard_name("train", shard, shards)
-            path.write_bytes(examples.encode(part.to_batches()[0]).tobytes())
+            path.write_bytes(examples.serialize(part.to_batches()[0]).tobytes())
         schema.save(done)
     return schema, examples.shard_paths(folder, "train")

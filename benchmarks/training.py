@@ -33,7 +33,7 @@ from millrace.features.feature_columns import CategoricalInput, NumberInput
 from millrace.features.preprocessing import EncodedSpec
 from millrace.features.tasks import Task
 from millrace.training import loop, recipe, strategies
-from millrace.training.batches import InMemory, OnDisk, Source, permutation
+from millrace.training.batches import ExampleSource, InMemory, OnDisk, permutation
 
 import keras
 import numpy as np
@@ -104,7 +104,7 @@ def settings_of(kind: str, rows: int, **changes: Any) -> Recipe:
 
 
 def ours(
-    kind: str, data: Source, strategy: Any = None, **changes: Any
+    kind: str, data: ExampleSource, strategy: Any = None, **changes: Any
 ) -> tuple[list[float], list[dict[str, float]]]:
     """Trains with the loop; returns examples per second and the logs, by epoch."""
     keras.utils.set_random_seed(0)

@@ -123,7 +123,7 @@ def _write_data(results: Results, task: str) -> None:
     )
     results.examples.mkdir()
     shard = results.examples / examples.shard_name("test", 0, 1)
-    shard.write_bytes(examples.encode(table.to_batches()[0]).tobytes())
+    shard.write_bytes(examples.serialize(table.to_batches()[0]).tobytes())
     Account(
         rows_read=900,
         written=SPLIT_ROWS,

@@ -42,6 +42,14 @@ def test_every_path_that_is_named_exists() -> None:
     assert [item for item in found if not (ROOT / item[1]).is_file()] == []
 
 
+def test_every_module_that_is_named_exists() -> None:
+    rooms = {path.stem for path in (ROOT / "src" / "millrace").iterdir()}
+    # A dotted name of the package; `envs/millrace.yaml` is a file.
+    found = list(named(r"(?<![\w/-])millrace\.([a-z]\w*)"))
+    assert len(found) > 500
+    assert [item for item in found if item[1] not in rooms] == []
+
+
 def test_every_error_has_a_next_step() -> None:
     wrapped = {
         "loading.py: f'{path}: {message}'",

@@ -35,13 +35,14 @@ class Run:
     Attributes:
         name: its folder under `models/`.
         model: a name under `models` in the config.
-        seed: fixes what the training draws.
-        after: the folder of the runs that have to be done before: the lower rung of a search, whose
-            best trials go on; or the members of an ensemble. None where there are none.
+        seed: the random seed of the training.
+        after: the folder of the runs to finish first: the lower rung of a search, or the members of
+            an ensemble; None without any.
         fold: the fold of the training examples that it is evaluated on; None for the test.
-        rung: the rung of a search that it is on; None where it is no trial.
-        place: on a higher rung, the place that its trial took on the one below.
-        share: of the epochs, or of the trees, that the settings allow.
+        rung: the rung of a search, for a trial; else None.
+        number: of a trial, its number on the rung: above the lowest, the rank of its settings on
+            the rung below.
+        share: the fraction of the epochs, or trees, of the settings.
         ensemble: whether it is the mean of other runs.
     """
 
@@ -51,7 +52,7 @@ class Run:
     after: str | None = None
     fold: int | None = None
     rung: int | None = None
-    place: int = 0
+    number: int = 0
     share: float = 1.0
     ensemble: bool = False
 
@@ -78,15 +79,15 @@ def _runs(model: str, settings: Model, seed: int, folds: int) -> Iterator[Run]:
     for rung, size in enumerate(sizes):
         after = f"{model}/rungs/{rung - 1}" if rung else None
         share = tuning.KEPT_OF ** (rung - len(sizes))
-        for place in range(size):
-            name = f"{model}/rungs/{rung}/{place}"
-            yield Run(name, model, seed, after, rung=rung, place=place, share=share)
+        for number in range(size):
+            name = f"{model}/rungs/{rung}/{number}"
+            yield Run(name, model, seed, after, rung=rung, number=number, share=share)
     tuned = f"{model}/rungs/{len(sizes) - 1}" if sizes else None
     ensemble = settings.ensemble
     yield Run(model, model, seed, f"{model}/seeds" if ensemble else tuned, ensemble=ensemble)
     # The model itself is the first seed, unless it is the mean of them all.
-    for place in range(0 if ensemble else 1, settings.seeds):
-        yield Run(f"{model}/seeds/{place}", model, seed + place, tuned)
+    for offset in range(0 if ensemble else 1, settings.seeds):
+        yield Run(f"{model}/seeds/{offset}", model, seed + offset, tuned)
     for fold in range(folds):
         yield Run(f"{model}/folds/{fold}", model, seed, tuned, fold=fold)
 
@@ -136,10 +137,10 @@ def settle(job: JobConfig, run: Run, models: Path) -> Settled:
     if not (isinstance(model, TrainedConfig) and model.tune):
         return Settled(model)
     if run.rung == 0:
-        trial = tuning.proposed(model.tune, job.seed, run.place)
+        trial = tuning.proposed(model.tune, job.seed, run.number)
     else:
         assert run.after, "the settings come from the rung below"
-        trial = tuning.best(models / run.after)[run.place]
+        trial = tuning.best(models / run.after)[run.number]
     settings = tuning.override(plain_form(model.changed(tune=None)), trial.settings)
     tuned = yaml.safe_dump({"models": {run.model: settings}}, sort_keys=False)
     return Settled(type(model).model_validate(settings), trial, tuned)

@@ -18,20 +18,20 @@ from millrace.files import sha256
 Files: TypeAlias = str | Sequence[str] | SplitFiles
 
 
-class Source(NamedTuple):
+class RawSource(NamedTuple):
     """One raw file: what the config calls it, and the split it belongs to (None: not divided)."""
 
     name: str
     split: str | None
 
 
-def named(files: Files, key: str = "data.files") -> Iterator[Source]:
+def named(files: Files, key: str = "data.files") -> Iterator[RawSource]:
     """Yields the sources that `data.files` names, globs and folders expanded, in a fixed order.
 
     Raises MillraceError when a glob or a folder holds no file; `key` says what named it.
     """
     for split, name in _by_split(files):
-        yield from (Source(match, split) for match in _expand(name, key))
+        yield from (RawSource(match, split) for match in _expand(name, key))
 
 
 def written(files: Files) -> list[str]:
@@ -79,7 +79,7 @@ def _files_in(folder: Path) -> list[str]:
 
 
 def fetch(
-    source: Source, folder: Path, expected: str | None, database: str | None = None
+    source: RawSource, folder: Path, expected: str | None, database: str | None = None
 ) -> tuple[Path, str]:
     """Brings one source within reach and returns its file's path and SHA-256.
 
@@ -120,7 +120,7 @@ def fetch(
     return path, found
 
 
-def _query(source: Source, database: str | None, path: Path) -> None:
+def _query(source: RawSource, database: str | None, path: Path) -> None:
     # DuckDB is for those who want it: the Snakefile imports this module too.
     from millrace.fetching import queries
 

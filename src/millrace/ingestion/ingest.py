@@ -26,7 +26,7 @@ from millrace.ingestion.repeats import Repeats
 from millrace.ingestion.shards import ShardWriter
 from millrace.ingestion.tables import Census
 from millrace.progress import Progress
-from millrace.tfrecord.examples import Encoder
+from millrace.tfrecord.examples import Serializer
 
 Array = np.ndarray[Any, Any]
 
@@ -291,10 +291,10 @@ class Output:
 
     def write(self, rows: int, outcome: Outcome) -> None:
         """Writes what becomes of a block of so many rows."""
-        encoder = Encoder(outcome.examples)
+        serializer = Serializer(outcome.examples)
         for number, split in enumerate(splits.SPLITS):
             chosen = np.flatnonzero(outcome.splits == number)
-            self._shards[split].write(encoder, chosen)
+            self._shards[split].write(serializer, chosen)
             self._origins[split].write(outcome.origins.take(chosen))
         file = self._files[-1]
         self._rejected.write(file.path, outcome.rejected)

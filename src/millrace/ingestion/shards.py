@@ -15,7 +15,7 @@ from millrace.tfrecord.framing import Bytes
 Array = np.ndarray[Any, Any]
 
 
-class Source(Protocol):
+class RecordSource(Protocol):
     """Rows that are, or can be, TFRecord bytes."""
 
     def records(self, rows: Array) -> Bytes:
@@ -41,7 +41,7 @@ class ShardWriter:
         """How many examples have been written."""
         return sum(self._counts)
 
-    def write(self, source: Source, rows: Array) -> None:
+    def write(self, source: RecordSource, rows: Array) -> None:
         """Writes some of the rows of a source (int64 [n]), in that order."""
         while len(rows):
             if self._counts[-1] == self._most:

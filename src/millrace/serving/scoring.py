@@ -20,7 +20,7 @@ from millrace.artifacts.signature import Signature
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.fetching import sources
-from millrace.fetching.sources import Source
+from millrace.fetching.sources import RawSource
 from millrace.files import replacing
 from millrace.ingestion.rejects import RejectedRows
 from millrace.progress import Progress
@@ -83,7 +83,7 @@ def score(job: JobConfig, results: Results, rows: str, scored: ScoredFile, form:
     return account
 
 
-class _Source(NamedTuple):
+class _NewRows(NamedTuple):
     """A file of new rows.
 
     Attributes:
@@ -99,9 +99,9 @@ class _Source(NamedTuple):
     rows: NewFile
 
 
-def _open(name: str, folder: Path, contract: Contract) -> _Source:
-    path, digest = sources.fetch(Source(name, None), folder, None, contract.data.database)
-    return _Source(Path(name).as_posix(), path, digest, NewFile(path, contract))
+def _open(name: str, folder: Path, contract: Contract) -> _NewRows:
+    path, digest = sources.fetch(RawSource(name, None), folder, None, contract.data.database)
+    return _NewRows(Path(name).as_posix(), path, digest, NewFile(path, contract))
 
 
 class _Pipeline:
@@ -167,7 +167,7 @@ class _Pipeline:
 def _account(
     exported: Exported,
     signature: Signature,
-    files: Sequence[_Source],
+    files: Sequence[_NewRows],
     written: int,
     rejected: RejectedRows,
 ) -> Scoring:

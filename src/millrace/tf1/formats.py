@@ -29,7 +29,7 @@ FORMS = ("saved_model", "graph_def", "checkpoint", "h5")
 
 
 @dataclass(frozen=True)
-class Source:
+class OldSession:
     """An old model's graph, ready to run.
 
     Attributes:
@@ -85,7 +85,7 @@ def _not_found(path: Path, form: str, expected: str) -> MillraceError:
     )
 
 
-def open_source(settings: Tf1Source, directory: Path) -> Source:
+def open_session(settings: Tf1Source, directory: Path) -> OldSession:
     """Opens a model that `copy` put into a directory.
 
     Raises MillraceError when a signature, tensor, variable or op that it needs does not exist.
@@ -108,10 +108,10 @@ def open_source(settings: Tf1Source, directory: Path) -> Source:
             note=f"the graph's placeholders are {placeholders}.",
         )
     inputs = {name: _tensor(session.graph, name, path) for name in settings.inputs}
-    return Source(session, inputs, _tensor(session.graph, settings.output, path), path)
+    return OldSession(session, inputs, _tensor(session.graph, settings.output, path), path)
 
 
-def _saved_model(session: Any, path: Path, settings: Tf1Source) -> Source:
+def _saved_model(session: Any, path: Path, settings: Tf1Source) -> OldSession:
     with reading(path, "a whole SavedModel with the tag serve"):
         graph_def = read_saved_model(path).meta_graphs[0].graph_def
     _check_ops(graph_def, path, settings)
@@ -136,7 +136,7 @@ def _saved_model(session: Any, path: Path, settings: Tf1Source) -> Source:
             f"{sorted(outputs)}.",
             note="name one of these as the output.",
         )
-    return Source(session, inputs, _tensor(graph, outputs[output], path), path)
+    return OldSession(session, inputs, _tensor(graph, outputs[output], path), path)
 
 
 @contextlib.contextmanager

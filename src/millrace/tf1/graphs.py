@@ -13,7 +13,7 @@ from millrace.errors import MillraceError
 from millrace.features.feature_columns import Raw
 from millrace.features.raw_row import RawColumn
 from millrace.tf1.feeds import Feed, ParsedFeature, check, serialize
-from millrace.tf1.formats import Source, reason
+from millrace.tf1.formats import OldSession, reason
 from millrace.tf1.rewrites import rewrite
 
 v1 = tf.compat.v1
@@ -38,7 +38,7 @@ class OldGraph:
     def __init__(
         self,
         model: str,
-        source: Source,
+        source: OldSession,
         settings: Tf1Source,
         raw: Mapping[str, RawColumn],
     ) -> None:
@@ -168,7 +168,7 @@ def _feed(
 
 
 def _parsed_features(
-    source: Source, mapped: Mapping[str, Any], missing: Mapping[str, Any]
+    source: OldSession, mapped: Mapping[str, Any], missing: Mapping[str, Any]
 ) -> tuple[ParsedFeature, ...]:
     """Returns what the graph parses out of its one input, or nothing if it does not."""
     if len(source.inputs) != 1:

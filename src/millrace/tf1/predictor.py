@@ -45,7 +45,7 @@ class OldPredictor:
         if formats.form_of(settings) == "h5":
             self.model = OldKeras(name, directory / str(settings.h5), settings, raw)
         else:
-            self.model = OldGraph(name, formats.open_source(settings, directory), settings, raw)
+            self.model = OldGraph(name, formats.open_session(settings, directory), settings, raw)
         # No table of ours stands before the old model.
         kept = tuple(
             replace(column, takes_cells=False)

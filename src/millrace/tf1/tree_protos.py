@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-_PACKAGE = "millrace.boosted_trees"
+_PACKAGE = "millrace.tf1"
 _FIELD = descriptor_pb2.FieldDescriptorProto
 
 # By message and field: its number and type, a list of the type where it is repeated.

@@ -1,4 +1,4 @@
-"""Rows as records; see millrace.wire for what the kernels are given."""
+"""Rows as records; see millrace.tfrecord for what the kernels are given."""
 
 # numba gives the integers here their widths; mypy sees none of that.
 # mypy: disable-error-code="untyped-decorator, no-any-return, return-value, assignment"

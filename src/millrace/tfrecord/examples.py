@@ -57,7 +57,7 @@ Array = np.ndarray[Any, Any]
 
 
 class _Layout(NamedTuple):
-    """Where the kernels find each column, in the order of the keys; see millrace.wire."""
+    """Where the kernels find each column, in the order of the keys; see millrace.tfrecord."""
 
     names: list[str]
     keys: Array
@@ -106,13 +106,13 @@ def stored(column: pa.Array) -> pa.Array:
     return column.cast(pa.string())
 
 
-def encode(batch: pa.RecordBatch) -> Bytes:
+def serialize(batch: pa.RecordBatch) -> Bytes:
     """Returns the rows as TFRecord bytes, one tf.train.Example each: uint8 [bytes]."""
-    return Encoder(batch).records(np.arange(batch.num_rows))
+    return Serializer(batch).records(np.arange(batch.num_rows))
 
 
-class Encoder:
-    """The rows of a record batch, laid out for the kernels; see millrace.wire."""
+class Serializer:
+    """The rows of a record batch, laid out for the kernels; see millrace.tfrecord."""
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         columns = {name: stored(batch.column(name)) for name in batch.schema.names}

@@ -66,7 +66,7 @@ class Call:
         return replace(self, rows=self.rows[done:], step=self.step + done)
 
 
-class Source(Protocol):
+class ExampleSource(Protocol):
     """Where examples come from: in a random order, or with epoch None in their own.
 
     Attributes:
@@ -83,7 +83,11 @@ class Source(Protocol):
 
 
 def calls(
-    source: Source, seed: int, epoch: int | None, batch_size: int, steps: int = STEPS_PER_CALL
+    source: ExampleSource,
+    seed: int,
+    epoch: int | None,
+    batch_size: int,
+    steps: int = STEPS_PER_CALL,
 ) -> Iterator[Call]:
     """Yields the batches of an epoch, `steps` a call; the last batch is what is left."""
     step = 0
@@ -178,7 +182,7 @@ class OnDisk:
 
 def source(
     blocks: Blocks, buffer_rows: int, rows: int | None, class_weights: np.ndarray | None = None
-) -> Source:
+) -> ExampleSource:
     """Returns encoded examples as a source: in memory, where `buffer_rows` allows it.
 
     Args:

@@ -21,7 +21,7 @@ from millrace.errors import DivergedError, MillraceError
 from millrace.features.tasks import Task
 from millrace.progress import Progress
 from millrace.training import recipe, strategies
-from millrace.training.batches import STEPS_PER_CALL, Call, Source, calls
+from millrace.training.batches import STEPS_PER_CALL, Call, ExampleSource, calls
 from millrace.training.checkpoints import Checkpoints, Journal
 from millrace.training.debugging import Debug, naming_the_layer, watch, watched_step
 from millrace.training.recipe import MovingAverage
@@ -52,7 +52,7 @@ def train(
     model: keras.Model,
     task: Task,
     settings: Recipe,
-    data: tuple[Source, Source],
+    data: tuple[ExampleSource, ExampleSource],
     seed: int,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoints: Checkpoints | None = None,
@@ -86,7 +86,7 @@ class _Loop:
         model: keras.Model,
         task: Task,
         settings: Recipe,
-        data: tuple[Source, Source],
+        data: tuple[ExampleSource, ExampleSource],
         seed: int,
         callbacks: Sequence[keras.callbacks.Callback],
         checkpoints: Checkpoints | None,

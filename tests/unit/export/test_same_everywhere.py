@@ -543,7 +543,7 @@ def test_examples_and_tables_are_read_alike(drawn: Drawn, tmp_path: Path) -> Non
     table = table.map(lambda cell: cell.strip(SPACES) if isinstance(cell, str) else cell)
     arrow = pa.RecordBatch.from_pandas(table, examples.arrow_schema(types))
     path = tmp_path / "rows.tfrecord"
-    path.write_bytes(examples.encode(arrow).tobytes())
+    path.write_bytes(examples.serialize(arrow).tobytes())
     serialized = next(iter(tf.data.TFRecordDataset(str(path)).batch(len(table))))
     for name, parsed in parse_examples(serialized, tuple(columns)).items():
         read, expected = parsed.numpy(), drawn.raw[name]

@@ -12,7 +12,7 @@ import pytest
 
 from millrace.errors import MillraceError
 from millrace.fetching import downloads, sources
-from millrace.fetching.sources import Source
+from millrace.fetching.sources import RawSource
 
 DATA = b"a,b\n" + b"1,2\n" * 50_000
 BREAK = downloads.CHUNK_BYTES + 100
@@ -60,7 +60,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str], li
 
 def test_a_url_is_downloaded(server: tuple, tmp_path: Path) -> None:
     url, _, asked = server
-    path, digest = sources.fetch(Source(url, None), tmp_path, DIGEST)
+    path, digest = sources.fetch(RawSource(url, None), tmp_path, DIGEST)
     assert (path, digest) == (tmp_path / "table.csv", DIGEST)
     assert path.read_bytes() == DATA
     assert asked == [None]
@@ -69,7 +69,7 @@ def test_a_url_is_downloaded(server: tuple, tmp_path: Path) -> None:
 def test_a_broken_download_goes_on_where_it_stopped(server: tuple, tmp_path: Path) -> None:
     url, faults, asked = server
     faults += ["503", "break", "503"]
-    path, _ = sources.fetch(Source(url, None), tmp_path, DIGEST)
+    path, _ = sources.fetch(RawSource(url, None), tmp_path, DIGEST)
     assert path.read_bytes() == DATA
     assert asked == [
         None,
@@ -83,7 +83,7 @@ def test_a_download_that_keeps_failing_is_given_up(server: tuple, tmp_path: Path
     url, faults, asked = server
     faults += ["503"] * 9
     with pytest.raises(MillraceError, match="expected a file, found 503"):
-        sources.fetch(Source(url, None), tmp_path, DIGEST)
+        sources.fetch(RawSource(url, None), tmp_path, DIGEST)
     assert len(asked) == downloads.ATTEMPTS
 
 
@@ -91,7 +91,7 @@ def test_a_url_that_is_not_there_is_not_asked_for_again(server: tuple, tmp_path:
     url, faults, asked = server
     faults.append("404")
     with pytest.raises(MillraceError, match="expected a file, found 404"):
-        sources.fetch(Source(url, None), tmp_path, DIGEST)
+        sources.fetch(RawSource(url, None), tmp_path, DIGEST)
     assert len(asked) == 1
 
 
@@ -100,13 +100,13 @@ def test_a_host_that_does_not_answer_is_named(
 ) -> None:
     monkeypatch.setattr(downloads.time, "sleep", lambda _: None)
     with pytest.raises(MillraceError, match=r"expected a file, found .* after 5 attempts"):
-        sources.fetch(Source("http://127.0.0.1:1/x.csv", None), tmp_path, DIGEST)
+        sources.fetch(RawSource("http://127.0.0.1:1/x.csv", None), tmp_path, DIGEST)
 
 
 def test_two_downloads_of_one_name_are_refused(server: tuple, tmp_path: Path) -> None:
     (tmp_path / "table.csv").touch()
     with pytest.raises(MillraceError, match=r"a file name that no other source has, found table"):
-        sources.fetch(Source(server[0], None), tmp_path, DIGEST)
+        sources.fetch(RawSource(server[0], None), tmp_path, DIGEST)
 
 
 class FaultyS3:
@@ -161,7 +161,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyS3]:
     server.shutdown()
 
 
-OBJECT = Source("s3://bucket/dir/table.csv", None)
+OBJECT = RawSource("s3://bucket/dir/table.csv", None)
 
 
 def test_an_object_is_downloaded(s3: FaultyS3, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_an_object_goes_on_where_it_stopped(
 @pytest.mark.parametrize("name", ["s3://bucket/dir/none.csv", "s3://nothing/table.csv"])
 def test_an_object_that_is_not_there_is_named(s3: FaultyS3, tmp_path: Path, name: str) -> None:
     with pytest.raises(MillraceError, match=f"{name}: expected a file that may be read, found"):
-        sources.fetch(Source(name, None), tmp_path, DIGEST)
+        sources.fetch(RawSource(name, None), tmp_path, DIGEST)
 
 
 def test_an_s3_server_that_does_not_answer_is_given_up(
@@ -216,13 +216,13 @@ def test_the_secrets_of_an_address_are_in_no_error(
     address, shown, _ = server
     shown += faults
     monkeypatch.setenv("TOKEN", "s3cret/+")
-    source = Source(address.replace("x=1", "sig=${TOKEN}"), None)
+    source = RawSource(address.replace("x=1", "sig=${TOKEN}"), None)
     with pytest.raises(MillraceError, match=f"expected a file, found {faults[0]}") as raised:
         sources.fetch(source, tmp_path, DIGEST)
     assert "s3cret" not in str(raised.value)
     assert "sig" not in str(raised.value)
     # Nobody listens there.
-    source = Source("http://127.0.0.1:9/t.csv?sig=${TOKEN}", None)
+    source = RawSource("http://127.0.0.1:9/t.csv?sig=${TOKEN}", None)
     with pytest.raises(MillraceError, match="found ConnectionError") as raised:
         sources.fetch(source, tmp_path, DIGEST)
     assert "s3cret" not in str(raised.value)
@@ -232,6 +232,6 @@ def test_an_address_takes_its_secret_from_the_environment(
     server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLACE", server[0].removeprefix("http://").partition("/")[0])
-    path, digest = sources.fetch(Source("http://${PLACE}/t.csv", None), tmp_path, DIGEST)
+    path, digest = sources.fetch(RawSource("http://${PLACE}/t.csv", None), tmp_path, DIGEST)
     assert (path.name, digest) == ("t.csv", DIGEST)
     assert path.read_bytes() == DATA

@@ -7,7 +7,7 @@ import pytest
 
 from millrace.errors import MillraceError
 from millrace.fetching import sources
-from millrace.fetching.sources import Source
+from millrace.fetching.sources import RawSource
 from tests.helpers.configs import data_config
 
 DATA = b"a,b\n" + b"1,2\n" * 50_000
@@ -60,11 +60,11 @@ def test_files_that_begin_with_a_dot_or_an_underscore_are_no_data(folder: Path) 
 
 def test_brackets_may_be_part_of_a_name(folder: Path) -> None:
     (folder / "[x].csv").write_bytes(DATA)
-    assert list(sources.named("[x].csv")) == [Source("[x].csv", None)]
+    assert list(sources.named("[x].csv")) == [RawSource("[x].csv", None)]
 
 
 def test_local_files_stay_where_they_lie(folder: Path) -> None:
-    found = sources.fetch(Source("sub/c.csv", None), folder / "raw", DIGEST)
+    found = sources.fetch(RawSource("sub/c.csv", None), folder / "raw", DIGEST)
     assert found == (Path("sub/c.csv"), DIGEST)
 
 
@@ -81,23 +81,23 @@ def test_local_files_stay_where_they_lie(folder: Path) -> None:
 )
 def test_what_cannot_be_fetched(folder: Path, name: str, message: str) -> None:
     with pytest.raises(MillraceError, match=message):
-        sources.fetch(Source(name, None), folder, None)
+        sources.fetch(RawSource(name, None), folder, None)
 
 
 def test_an_empty_file_is_refused(folder: Path) -> None:
     (folder / "empty.csv").touch()
     with pytest.raises(MillraceError, match="found an empty file"):
-        sources.fetch(Source("empty.csv", None), folder, None)
+        sources.fetch(RawSource("empty.csv", None), folder, None)
 
 
 def test_another_checksum_is_refused(folder: Path) -> None:
     with pytest.raises(MillraceError, match=f"expected SHA-256 {'0' * 64}, found {DIGEST}"):
-        sources.fetch(Source("a.csv", None), folder, "0" * 64)
+        sources.fetch(RawSource("a.csv", None), folder, "0" * 64)
 
 
 def test_two_queries_of_one_name_are_refused(folder: Path) -> None:
     for name in ("q.sql", "sub/q.sql"):
         (folder / name).write_text("select 1 as n")
-    sources.fetch(Source("q.sql", None), folder, None)
+    sources.fetch(RawSource("q.sql", None), folder, None)
     with pytest.raises(MillraceError, match=r"sub/q\.sql: expected a file name that no other"):
-        sources.fetch(Source("sub/q.sql", None), folder, None)
+        sources.fetch(RawSource("sub/q.sql", None), folder, None)

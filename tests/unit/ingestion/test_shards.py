@@ -12,7 +12,7 @@ from millrace.artifacts.account import Shard
 from millrace.errors import MillraceError
 from millrace.ingestion.shards import ShardWriter
 from millrace.tfrecord import examples
-from millrace.tfrecord.examples import Encoder
+from millrace.tfrecord.examples import Serializer
 
 TYPES = {"n": "int64"}
 
@@ -22,7 +22,7 @@ def write(folder: Path, per_shard: int, sizes: list[int], compression: str = "no
     start = 0
     for size in sizes:
         batch = pa.RecordBatch.from_pydict({"n": range(start, start + size)})
-        writer.write(Encoder(batch), np.arange(size))
+        writer.write(Serializer(batch), np.arange(size))
         start += size
     assert writer.rows == start
     return writer.close()

@@ -49,7 +49,7 @@ def write(folder: Path, split: str, carriers: list[str], labels: list[str]) -> N
     batch = pa.RecordBatch.from_pydict({"carrier": carriers, "late": labels})
     path = folder / "examples" / examples.shard_name(split, 0, 1)
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(examples.encode(batch).tobytes())
+    path.write_bytes(examples.serialize(batch).tobytes())
     account = json.loads((folder / "ingest.json").read_text())
     account["shards"][split] = [{"file": path.name, "rows": len(labels)}]
     (folder / "ingest.json").write_text(json.dumps(account))

@@ -20,7 +20,7 @@ from millrace.features.preprocessing import EncodedSpec, Preprocessing
 from millrace.features.raw_row import RawColumn, raw_columns
 from millrace.features.tasks import Task
 from millrace.tf1 import formats
-from millrace.tf1.formats import Source
+from millrace.tf1.formats import OldSession
 from millrace.tf1.predictor import OldCopy, OldPredictor
 
 # Elsewhere when test_live.py has just made them.
@@ -250,7 +250,7 @@ def test_a_damaged_file_is_one_error(name: str, file: str, expected: str, tmp_pa
     content = (old / file).read_bytes()
     (old / file).write_bytes(content[: len(content) // 3])
     with pytest.raises(MillraceError, match=expected):
-        formats.open_source(copied, old)
+        formats.open_session(copied, old)
 
 
 def changed_h5(directory: Path, **settings: Any) -> dict[str, Any]:
@@ -301,7 +301,7 @@ def test_a_table_whose_file_stayed_behind_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "cities.txt").unlink()
     settings = Tf1Source(graph_def="graph.pb", inputs={"city": "city"}, output="probability")
     with pytest.raises(MillraceError, match=r"tables that can be filled.*cities\.txt"):
-        formats.open_source(settings, tmp_path)
+        formats.open_session(settings, tmp_path)
 
 
 def test_none_or_two_forms_are_refused() -> None:
@@ -320,7 +320,7 @@ def test_variables_that_the_checkpoint_lacks_are_listed(tmp_path: Path) -> None:
             session, str(tmp_path / "old" / "model.ckpt"), write_meta_graph=False
         )
     with pytest.raises(MillraceError, match="found no hidden/bias, logit/bias, logit/kernel"):
-        formats.open_source(copied, tmp_path / "old")
+        formats.open_session(copied, tmp_path / "old")
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_ops_that_are_gone_are_named_with_their_node(op: str, note: str, tmp_pat
     graph.node.add(name="trees/predict", op=op)
     (tmp_path / "graph.pb").write_bytes(graph.SerializeToString())
     with pytest.raises(MillraceError, match=rf"(?s){op} \(node trees/predict\).*{note}"):
-        formats.open_source(Tf1Source(graph_def="graph.pb", **SESSION), tmp_path)
+        formats.open_session(Tf1Source(graph_def="graph.pb", **SESSION), tmp_path)
 
 
 def test_a_graph_that_writes_files_does_not_run_unless_it_is_trusted(tmp_path: Path) -> None:
@@ -379,5 +379,5 @@ def test_rows_that_an_old_model_refuses_are_no_proof(tmp_path: Path) -> None:
 
 def test_a_source_keeps_the_tables_filled() -> None:
     form = FORMS["graph_def"][0]
-    source: Source = formats.open_source(Tf1Source(**form), FIXTURES)
+    source: OldSession = formats.open_session(Tf1Source(**form), FIXTURES)
     assert source.output.shape.as_list() == [None, 1]

@@ -82,7 +82,7 @@ def test_bytes_equal_those_of_protobuf(file: Path, table: tuple[dict[str, Any], 
     names = batch.schema.names
     # Python's protobuf puts the longer key first where it begins with the other; C++'s does not.
     assume(not any(a != b and b.startswith(a) for a in names for b in names))
-    file.write_bytes(examples.encode(batch).tobytes())
+    file.write_bytes(examples.serialize(batch).tobytes())
     assert records(file) == [proto(row) for row in batch.to_pylist()]
 
 
@@ -108,22 +108,22 @@ def test_slices_of_a_batch_are_encoded_as_themselves(file: Path) -> None:
             "yes": [True, None, False, True],
         }
     )
-    file.write_bytes(examples.encode(batch.slice(1, 2)).tobytes())
+    file.write_bytes(examples.serialize(batch.slice(1, 2)).tobytes())
     assert records(file) == [proto(row) for row in batch.to_pylist()[1:3]]
 
 
 def test_rows_are_taken_in_the_order_that_is_asked_for(file: Path) -> None:
     batch = pa.RecordBatch.from_pydict({"text": ["a", None, "ccc"], "number": [1, 2, None]})
-    encoder = examples.Encoder(batch)
-    file.write_bytes(encoder.records(np.array([2, 0])).tobytes())
+    serializer = examples.Serializer(batch)
+    file.write_bytes(serializer.records(np.array([2, 0])).tobytes())
     rows = batch.to_pylist()
     assert records(file) == [proto(rows[2]), proto(rows[0])]
-    assert len(encoder.records(np.array([], np.int64))) == 0
+    assert len(serializer.records(np.array([], np.int64))) == 0
 
 
 def test_floats_are_stored_in_single_precision(file: Path) -> None:
     values = [0.1, 1e300, -0.0, float("inf"), float("nan")]
-    file.write_bytes(examples.encode(pa.RecordBatch.from_pydict({"x": values})).tobytes())
+    file.write_bytes(examples.serialize(pa.RecordBatch.from_pydict({"x": values})).tobytes())
     parsed = [tf.train.Example.FromString(record) for record in records(file)]
     found = np.array([example.features.feature["x"].float_list.value[0] for example in parsed])
     with np.errstate(over="ignore"):
@@ -149,7 +149,7 @@ def test_unpacked_values_are_read(tmp_path: Path) -> None:
 
 def test_columns_out_of_the_schema_are_passed_over(file: Path) -> None:
     batch = pa.RecordBatch.from_pydict({"a": [1, 2], "b": ["x", "y"], "c": [0.5, None]})
-    file.write_bytes(examples.encode(batch).tobytes())
+    file.write_bytes(examples.serialize(batch).tobytes())
     types = {"c": "float32", "z": "string"}
     found = next(examples.read_batches([file], types)).to_pylist()
     assert found == [{"c": 0.5, "z": None}, {"c": None, "z": None}]
@@ -157,7 +157,7 @@ def test_columns_out_of_the_schema_are_passed_over(file: Path) -> None:
 
 def test_a_file_longer_than_a_batch_comes_in_several(file: Path) -> None:
     rows = 2 * framing.RECORDS_PER_BATCH + 5
-    file.write_bytes(examples.encode(pa.RecordBatch.from_pydict({"n": range(rows)})).tobytes())
+    file.write_bytes(examples.serialize(pa.RecordBatch.from_pydict({"n": range(rows)})).tobytes())
     batches = list(examples.read_batches([file], {"n": "int64"}))
     assert [batch.num_rows for batch in batches] == [32768, 32768, 5]
     assert np.array_equal(np.concatenate([batch["n"].to_numpy() for batch in batches]), range(rows))
@@ -169,7 +169,7 @@ def test_chosen_rows_alone_are_read(tmp_path: Path, per_file: list[int]) -> None
     for size in per_file:
         batch = pa.RecordBatch.from_pydict({"n": range(start, start + size)})
         paths.append(tmp_path / f"{start}-{size}.tfrecord")
-        paths[-1].write_bytes(examples.encode(batch).tobytes() if size else b"")
+        paths[-1].write_bytes(examples.serialize(batch).tobytes() if size else b"")
         start += size
     schema = {"n": "int64"}
     for wanted in ([0, 39, 40, 41, 99], [7], [50, 51]):

@@ -16,7 +16,7 @@ from millrace.tfrecord import examples, framing
 tf = pytest.importorskip("tensorflow")
 
 BATCH = pa.RecordBatch.from_pydict({"n": [1, 2, 3], "s": ["a", "bb", None]})
-PLAIN = examples.encode(BATCH).tobytes()
+PLAIN = examples.serialize(BATCH).tobytes()
 FUZZ = settings(
     deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -131,7 +131,7 @@ def test_the_record_at_the_damage_is_named(
     """All records that zlib still finds come out, and the error names the next."""
     rng = np.random.default_rng(0)
     batch = pa.RecordBatch.from_pydict({"x": rng.normal(size=rows)})
-    plain = examples.encode(batch).tobytes()
+    plain = examples.serialize(batch).tobytes()
     path = compressed(tmp_path / "x.tfrecord.gz", plain)
     whole = path.read_bytes()
     place = int(share * len(whole))

@@ -15,7 +15,7 @@ from millrace.features.encoded import Blocks, Encoded
 from millrace.features.feature_columns import CategoricalInput, NumberInput
 from millrace.features.preprocessing import EncodedSpec
 from millrace.training import batches
-from millrace.training.batches import InMemory, OnDisk, Source, calls
+from millrace.training.batches import ExampleSource, InMemory, OnDisk, calls
 from millrace.training.checkpoints import Checkpoints
 from millrace.training.loop import Outcome, train
 from tests.helpers import trainings
@@ -48,7 +48,9 @@ def on_disk(path: Path, buffer_rows: int) -> OnDisk:
     return OnDisk(written(path), buffer_rows)
 
 
-def epoch(source: Source, number: int | None, batch: int = 32, seed: int = 0) -> list[list[int]]:
+def epoch(
+    source: ExampleSource, number: int | None, batch: int = 32, seed: int = 0
+) -> list[list[int]]:
     """Returns the numbers of the examples in each batch, having checked all their columns."""
     batches = []
     for call in calls(source, seed, number, batch):
@@ -64,25 +66,25 @@ def epoch(source: Source, number: int | None, batch: int = 32, seed: int = 0) ->
 
 
 @pytest.fixture(params=["memory", "disk"])
-def source(request: Any, tmp_path: Path) -> Source:
+def source(request: Any, tmp_path: Path) -> ExampleSource:
     if request.param == "memory":
         return InMemory(EXAMPLES)
     return on_disk(tmp_path, buffer_rows=330)
 
 
-def test_an_epoch_meets_every_example_once_in_whole_batches(source: Source) -> None:
+def test_an_epoch_meets_every_example_once_in_whole_batches(source: ExampleSource) -> None:
     batches = epoch(source, 3)
     assert [len(batch) for batch in batches] == [32] * 32 + [26]
     assert sorted(chain.from_iterable(batches)) == list(range(1050))
 
 
-def test_the_order_depends_on_seed_and_epoch(source: Source) -> None:
+def test_the_order_depends_on_seed_and_epoch(source: ExampleSource) -> None:
     assert epoch(source, 3) == epoch(source, 3)
     assert epoch(source, 3) != epoch(source, 4)
     assert epoch(source, 3) != epoch(source, 3, seed=1)
 
 
-def test_validation_goes_through_them_as_they_are(source: Source) -> None:
+def test_validation_goes_through_them_as_they_are(source: ExampleSource) -> None:
     assert list(chain.from_iterable(epoch(source, None, batch=400))) == list(range(1050))
 
 
