@@ -1,5 +1,6 @@
 """What counts as the code of a stage."""
 
+import os
 import re
 import subprocess
 import sys
@@ -145,6 +146,26 @@ def test_a_broken_cache_is_made_again(package: Path) -> None:
     assert code.CACHE.is_file()
     code.CACHE.write_text("{broken")
     assert code.Code().of(script) == first
+
+
+def test_the_code_of_a_stage_reads_the_same_in_every_process() -> None:
+    """A set's order is drawn anew in each; another name for a file would run the stage again."""
+    program = "from pathlib import Path\nfrom millrace.workflow.code import Code\n"
+    program += "print(*(line for name in ('score', 'verify')"
+    program += " for line in Code().of(Path('scripts', f'{name}.py'))))"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in range(8)
+    }
+    assert len(found) == 1
+    assert "millrace.export.runtimes.tflite " in found.pop()
 
 
 @pytest.mark.slow
