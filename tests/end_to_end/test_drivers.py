@@ -1,6 +1,7 @@
 """What one driver has made, the other takes over without running anything."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -51,6 +52,25 @@ def made_by_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def known_to_dvc(made_by_snakemake: Path) -> Path:
     run(made_by_snakemake, "millrace.workflow.drivers", "to-dvc")
     return made_by_snakemake
+
+
+def test_both_drivers_score_new_rows(known_to_dvc: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(known_to_dvc, tmp_path / "job", symlinks=True)
+    (folder / "new").mkdir()
+    new = Path(shutil.copy(folder / "table.csv", folder / "new" / "a.csv"))
+    with (folder / CONFIG_FILE).open("a") as file:
+        file.write("score: {files: ['new/*.csv'], model: float32, format: parquet}\n")
+    run(folder, "millrace.workflow.drivers", "dvc")
+    assert planned(folder, "all", "scores") == {"report", "provenance", "score", "scores"}
+    snakemake(folder, "all", "scores")
+    run(folder, "millrace.workflow.drivers", "to-dvc")
+    assert not stale_in_dvc(folder)
+    new.write_text("".join(new.read_text().splitlines(keepends=True)[:100]))
+    output = run(folder, "dvc", "repro")
+    assert re.findall(r"Running stage '(.*)'", output) == ["score-a"]
+    assert "99 rows = 99 scored, 0 rejected" in output
+    run(folder, "millrace.workflow.drivers", "to-snakemake")
+    assert not planned(folder, "all", "scores")
 
 
 def test_after_snakemake_dvc_has_nothing_to_do(known_to_dvc: Path) -> None:
