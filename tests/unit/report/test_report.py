@@ -180,6 +180,48 @@ def test_a_test_that_is_too_small_is_a_warning_without_intervals(
     assert "None" not in card
 
 
+def told_of_choice(
+    results: Results, choice: dict[str, Any], **champion: Any
+) -> tuple[dict[str, str], str]:
+    """Returns the words of the report's sections, and the model card, of another choice."""
+    found = json.loads(results.champion.read_text())
+    changed = found | champion | {"choice": found["choice"] | choice}
+    results.champion.write_text(json.dumps(changed))
+    sections = Document(report.build(job(), results, MADE_BY)).sections
+    words = {name: " ".join(text.split()) for name, text in sections.items()}
+    return words, report.build_model_card(job(), results, MADE_BY)
+
+
+def test_a_choice_by_folds_and_its_warning(make_results: Callable[[str], Results]) -> None:
+    choice = {"compared_on": "folds", "rows": 700, "over": "folds", "warning": "9 rows, too few"}
+    words, card = told_of_choice(make_results("binary"), choice)
+    assert "dnn was chosen on folds of the training rows" in words[""]
+    assert "where it cannot be told apart from linear" in words[""]
+    for section in ("", "leaderboard"):
+        assert "warning Few rows to choose by: 9 rows, too few." in words[section]
+    assert "Chosen by AUC on 700 training rows, by folds" in words["question"]
+    assert "Folds decides" in words["leaderboard"]
+    assert "Warning: few rows to choose by: 9 rows, too few." in card
+
+
+def test_a_smaller_model_than_the_best_says_why(make_results: Callable[[str], Results]) -> None:
+    choice = {"best": "linear", "rule": "the smallest within 0.02 of the best"}
+    words, card = told_of_choice(make_results("regression"), choice)
+    assert (
+        "chosen on the validation rows as the smallest within 0.02 of the best, linear" in words[""]
+    )
+    assert "is the smallest within 0.02 of the best, linear." in card
+
+
+def test_a_single_model_has_no_ranking(make_results: Callable[[str], Results]) -> None:
+    nothing = dict.fromkeys(["runner_up", "margin", "margin_low", "margin_high"])
+    words, card = told_of_choice(make_results("binary"), {"not_separable": []}, **nothing)
+    assert "chosen" not in words[""]
+    assert "dnn is the only model, so nothing was chosen." in words["leaderboard"]
+    assert "decides" not in words["leaderboard"]
+    assert "dnn is the only model" in card and "None" not in card
+
+
 def test_optional_parts_that_are_absent_have_a_clear_line(
     make_results: Callable[[str], Results],
 ) -> None:
