@@ -19,7 +19,7 @@ from millrace.files import read_json
 from millrace.results import Logs, Results
 
 # Anomalies that say how cells were interpreted.
-OF_CELLS = ("number_format", "time_format")
+OF_CELLS = ("number_format", "time_format", "lines")
 
 # The most lines about the data; the report has all.
 MOST_TAKEN = 20
