@@ -494,7 +494,7 @@ class TestCrossed:
             learn_column(Crossed, "c", {"keys": ["a", "b"]}, context)
         with pytest.raises(MillraceError, match="found 'n', a numeric feature"):
             learn_column(Crossed, "c", {"keys": ["a", "n"]}, context)
-        with pytest.raises(MillraceError, match="found 'q', which is no feature"):
+        with pytest.raises(MillraceError, match="found 'q', which is not a feature"):
             learn_column(Crossed, "c", {"keys": ["a", "q"]}, context)
 
     @pytest.mark.parametrize("kind", [Crossed, CrossedTf1])

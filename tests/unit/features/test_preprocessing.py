@@ -136,7 +136,7 @@ def test_a_cross_of_crosses_may_stand_before_them_and_not_in_a_circle(made_job):
     learned = preprocessing.learn(features_of(features), schema, statistics)
     assert [x.name for x in learned.columns] == ["listed", "city", "count", "inner", "outer"]
     features["inner"]["keys"] = ["city", "outer"]
-    with pytest.raises(MillraceError, match=r"features\.\w+\.keys: .*, which is no feature"):
+    with pytest.raises(MillraceError, match=r"features\.\w+\.keys: .*, which is not a feature"):
         preprocessing.learn(features_of(features), schema, statistics)
 
 
@@ -145,7 +145,7 @@ def test_a_cross_of_crosses_may_stand_before_them_and_not_in_a_circle(made_job):
     [
         ({"kind": "numeric", "column": "sise (mm)"}, r"found 'sise \(mm\)'.*did you mean 'size"),
         ({"kind": "numeric", "column": "city"}, "of type string"),
-        ({"kind": "embedding", "of": "city"}, r"\.of: .*'city', which is no feature"),
+        ({"kind": "embedding", "of": "city"}, r"\.of: .*'city', which is not a feature"),
         ({"kind": "vocabulary", "column": "label"}, "found the label"),
     ],
 )

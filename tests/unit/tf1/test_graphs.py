@@ -348,8 +348,8 @@ def test_a_graph_that_writes_files_does_not_run_unless_it_is_trusted(tmp_path: P
     graph.MergeFrom(other.as_graph_def())
     (tmp_path / "graph.pb").write_bytes(graph.SerializeToString())
     with pytest.raises(MillraceError, match=r"WriteFile \(node writer\)"):
-        formats.open_source(Tf1Source(graph_def="graph.pb", **SESSION), tmp_path)
-    formats.open_source(Tf1Source(graph_def="graph.pb", trust=True, **SESSION), tmp_path)
+        formats.open_session(Tf1Source(graph_def="graph.pb", **SESSION), tmp_path)
+    formats.open_session(Tf1Source(graph_def="graph.pb", trust=True, **SESSION), tmp_path)
 
 
 def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ class Context:
         column = self.learned.get(name)
         if isinstance(column, Categorical):
             return column
-        found = f"{name!r}, a {column.kind} feature" if column else f"{name!r}, which is no feature"
+        found = f"{name!r}, a {column.kind} feature" if column else f"{name!r}, which is not a feature"
         fitting = [key for key, value in self.learned.items() if isinstance(value, Categorical)]
         raise MillraceError(
             f"{where}: expected a categorical, bucketized or crossed feature, found {found}.",
