@@ -1,4 +1,4 @@
-"""Millrace: from a table to a TensorFlow model that gives the same answer everywhere."""
+"""Millrace: from a table to a TensorFlow model with the same predictions everywhere."""
 
 import os
 

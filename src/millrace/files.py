@@ -1,4 +1,4 @@
-"""Artifacts on disk: written whole or not at all, with bytes that depend on their content alone."""
+"""Artifacts on disk: written completely or not at all, with bytes that depend only on content."""
 
 import glob
 import hashlib

@@ -1,4 +1,4 @@
-"""How far long work has come: a bar in a terminal, a line now and then in a log."""
+"""Progress reporting: a bar in a terminal, an occasional line in a log."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Every path that a job makes, spelled once, with what lies there.
+"""The paths of all results, each defined once, with a description.
 
 Rules, scripts, provenance, the report and DVC read this table. To add an artifact, add a line to
 `Results` or `RunFolder`, the rule that makes it, and its class in `millrace.artifacts`.

@@ -1,4 +1,4 @@
-"""Code of the user's own: functions in Python files, which the config names `path.py:function`."""
+"""User code: functions in Python files, named `path.py:function` in the config."""
 
 from __future__ import annotations
 

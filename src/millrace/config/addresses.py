@@ -1,4 +1,4 @@
-"""Addresses of files and databases: a config is published, so they may hold no secret.
+"""Addresses of files and databases, without secrets because configs are published.
 
 A secret is written as `${NAME}`, and is that environment variable's value once a connection is
 made. What is left may be shown.

@@ -1,4 +1,4 @@
-"""`data.anomalies`: how severe each kind of anomaly is."""
+"""`data.anomalies`: the severity of each kind of anomaly."""
 
 from typing import Literal, TypeAlias
 

@@ -1,4 +1,4 @@
-"""The settings from which a trained model is built again: the config's, and what training found."""
+"""The settings from which a trained model is rebuilt: the config's, and those found in training."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 

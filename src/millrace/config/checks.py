@@ -1,4 +1,4 @@
-"""What the config's classes cannot check, because it takes two keys or a look at an address."""
+"""Checks of the config that involve several keys or an address."""
 
 from collections.abc import Mapping
 

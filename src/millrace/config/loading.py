@@ -1,4 +1,4 @@
-"""Reads a config file: YAML, without what two readers of it could take for different things."""
+"""Reads a config file: YAML, without constructs that parsers interpret differently."""
 
 import re
 from collections.abc import Iterator

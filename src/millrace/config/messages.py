@@ -1,4 +1,4 @@
-"""One message of what the config's classes found wrong: the key, what was expected, what found."""
+"""Error messages for invalid configs: the key, what was expected, what was found."""
 
 import difflib
 import json

@@ -1,4 +1,4 @@
-"""The runs of a job: every training of a model, each a job of its own in both drivers.
+"""The runs of a job: every training of a model, each scheduled as its own job by both drivers.
 
 A run is named by its folder under `models/`. The one with the model's name is the model: it is
 compared and exported. The others lie beside it and serve it:

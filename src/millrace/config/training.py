@@ -1,4 +1,4 @@
-"""`training`, and what of it a model may have otherwise."""
+"""`training`, and the part of it that a model can override."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias

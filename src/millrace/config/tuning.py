@@ -1,4 +1,4 @@
-"""The search for a model's settings: trials spread evenly over a space, by successive halving.
+"""Hyperparameter search: trials spread evenly over a space, with successive halving.
 
 The trials follow from the seed alone, so that both drivers know all jobs of a search beforehand:
 points of a scrambled Halton sequence (Halton, 1960), in which more trials leave the first ones as

@@ -1,1 +1,1 @@
-"""What people call and read: the summary of a run, costs, reproduction."""
+"""Commands for people: the summary of a job, costs, reproduction."""

@@ -1,4 +1,4 @@
-"""Checks a config file, so that its errors are told before Snakemake or DVC reads it by itself.
+"""Checks a config file, so that its errors are shown before Snakemake or DVC reads it.
 
 Run as `python -m millrace.console.check --config FILE`.
 """

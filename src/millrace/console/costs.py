@@ -1,4 +1,4 @@
-"""What each model of a job costs: to train, to ship, and to ask for one row.
+"""The costs of each model of a job: training, size, and time per row.
 
 Run as `python -m millrace.console.costs --config FILE` once the job is done. What differs from run
 to run is in no artifact, so the table is written beside the logs, `logs/<name>/costs.csv`: the

@@ -1,4 +1,4 @@
-"""Makes a job's results again, from its provenance.json and a clean clone, and compares them.
+"""Reproduces a job from its provenance.json and a clean clone, and compares the results.
 
 Run as `python -m millrace.console.reproduce --provenance FILE`. The code is that of the commit, the
 config that of the file; raw data and other files come from where the config names them, or from

@@ -1,1 +1,1 @@
-"""How good each model is, with intervals, and which one is the champion."""
+"""Evaluation of each model, with intervals, and selection of the champion."""

@@ -1,4 +1,4 @@
-"""What the metrics do not tell: curves, confusion, calibration, residuals, slices."""
+"""Diagnostics beyond the metrics: curves, confusion, calibration, residuals, slices."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which model wins, by how much, and whether it is good enough to be exported."""
+"""Selection of the champion: the ranking, the margin, and the gate."""
 
 from collections.abc import Iterable, Sequence
 

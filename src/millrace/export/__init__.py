@@ -1,1 +1,1 @@
-"""The champion as a predictor, a SavedModel and its conversions, and the proof that they agree."""
+"""The champion as a SavedModel and its conversions, and the certificate that they agree."""

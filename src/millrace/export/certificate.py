@@ -1,4 +1,4 @@
-"""The certificate: the same raw rows through every exported form, and what each of them said."""
+"""The certificate: the same raw rows through every exported model, compared with the reference."""
 
 from __future__ import annotations
 

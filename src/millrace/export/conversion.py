@@ -1,4 +1,4 @@
-"""The SavedModel in other forms: TF Lite, at several precisions, and TF.js."""
+"""Conversion of the SavedModel to TF Lite, at several precisions, and to TF.js."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parity: the same raw row gives the same prediction in every runtime, measured.
+"""Parity: compares the predictions of each runtime for the same raw rows.
 
 A difference is |a - b| of probabilities. For a regression it is counted in standard deviations of
 the label, or relative to the prediction where that is larger: float32 holds no more digits.

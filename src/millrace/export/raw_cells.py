@@ -1,4 +1,4 @@
-"""The cells of a raw file as they stand there, read again by readers that are not ingest's.
+"""The cells of a raw file, read again by readers other than ingest's.
 
 Python's csv and json modules and pyarrow cut the file into cells; ingest has its own readers. What
 they agree on is what the certificate starts from.

@@ -1,4 +1,4 @@
-"""Reduced TF Lite models: made from the full one, compared with it, shipped when good enough."""
+"""Reduced-precision TF Lite models: converted, compared, and shipped if accurate enough."""
 
 from __future__ import annotations
 

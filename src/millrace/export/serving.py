@@ -1,4 +1,4 @@
-"""The SavedModel that is served: raw row in, prediction out."""
+"""The exported SavedModel: raw rows in, predictions out."""
 
 from __future__ import annotations
 

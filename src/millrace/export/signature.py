@@ -1,4 +1,4 @@
-"""What the exported models take and give, as signature.json tells an application."""
+"""Inputs and outputs of the exported models, as in signature.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The converter of tensorflowjs, imported without what it drags in for other kinds of models.
+"""The converter of tensorflowjs, imported without its dependencies for other kinds of models.
 
 tensorflowjs pins packages that cannot live beside this TensorFlow (tensorflow-decision-forests asks
 for 2.19), and its module for SavedModels imports them at its top. The conversion of a SavedModel

@@ -1,4 +1,4 @@
-"""What `features: auto` means: a feature column for each raw column, chosen by its statistics."""
+"""`features: auto`: a feature column for each raw column, chosen from its statistics."""
 
 import re
 from collections.abc import Mapping

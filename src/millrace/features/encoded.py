@@ -1,4 +1,4 @@
-"""Encoded examples on disk: what the feature columns made, written once, read by every model.
+"""Encoded examples on disk, written once and read by every model.
 
 One TFRecord file a split. A record is a tf.train.Example that holds a block of rows as raw
 little-endian bytes (`numbers` float32, `ids` int32, `labels` and, where examples have them,

@@ -1,4 +1,4 @@
-"""Encoding: the feature columns run over the examples of a split, a block at a time."""
+"""Runs the feature columns over the examples of a split, a block at a time."""
 
 from __future__ import annotations
 

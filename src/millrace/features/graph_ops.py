@@ -1,4 +1,4 @@
-"""Operations of somebody else's graph that do more than compute."""
+"""Operations of an imported graph that have side effects."""
 
 from __future__ import annotations
 

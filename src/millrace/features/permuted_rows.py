@@ -1,4 +1,4 @@
-"""Encoded rows in which the values of one raw column change places, for permutation importance."""
+"""Encoded rows with the values of one raw column shuffled, for permutation importance."""
 
 from __future__ import annotations
 

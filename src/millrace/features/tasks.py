@@ -1,4 +1,4 @@
-"""The three tasks: what a model's logits mean, how they are scored, what is predicted."""
+"""The three tasks: the meaning of a model's logits, its loss, and its predictions."""
 
 from __future__ import annotations
 

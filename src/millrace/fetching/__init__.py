@@ -1,1 +1,1 @@
-"""From what the config names to raw files whose checksums are known."""
+"""Fetching: from the names in the config to raw files with known checksums."""

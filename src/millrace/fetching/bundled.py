@@ -1,4 +1,4 @@
-"""Tables that come with an installed package: the flights of the default job."""
+"""Tables from installed packages: the flights of the default job."""
 
 import csv
 import io

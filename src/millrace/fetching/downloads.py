@@ -1,4 +1,4 @@
-"""Files brought here from http(s) and s3 addresses; a broken transfer goes on where it stopped."""
+"""Downloads from http(s) and s3 addresses; an interrupted transfer resumes."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A job may not read what it writes, nor write where somebody else's files are."""
+"""Checks that a job does not read what it writes, or write over other files."""
 
 import fnmatch
 import glob

@@ -1,4 +1,4 @@
-"""The rows of a table in a database, or those that an SQL query gives, as a Parquet file."""
+"""The rows of a database table or of an SQL query, as a Parquet file."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What kind of thing a name under `data.files` stands for."""
+"""The kind of source that a name under `data.files` refers to."""
 
 TABLE = "table:"
 

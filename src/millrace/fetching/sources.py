@@ -1,4 +1,4 @@
-"""Where raw data comes from: what `data.files` in a config names, found, fetched and checked."""
+"""The raw files that `data.files` names: found, fetched and verified."""
 
 import difflib
 import glob

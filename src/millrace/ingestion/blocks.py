@@ -1,4 +1,4 @@
-"""Blocks of raw rows: what each cell is, and the rows as typed columns or as rejected ones."""
+"""Blocks of raw rows: the class of each cell, and the rows as typed columns or as rejected ones."""
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

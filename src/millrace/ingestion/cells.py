@@ -1,4 +1,4 @@
-"""What a text cell is and what it means: missing, a number, a time, a word; as compiled kernels.
+"""Compiled kernels that classify and parse text cells: missing, numbers, times, words.
 
 Cells come as millrace.ingestion.rows finds them: bytes, and `spans` that say where each begins and
 ends.

@@ -1,4 +1,4 @@
-"""What the columns of a table hold: inferred from its cells, or validated by a committed schema."""
+"""The types of a table's columns: inferred from its cells, or taken from a committed schema."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What a committed schema says about a table: its columns, their types and the values they take."""
+"""A committed schema: the columns of a table, their types and allowed values."""
 
 import json
 from collections.abc import Sequence

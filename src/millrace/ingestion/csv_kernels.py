@@ -1,4 +1,4 @@
-"""A CSV's bytes cut into rows and cells, and rows hashed, by compiled kernels.
+"""Compiled kernels that split the bytes of a CSV into rows and cells, and hash rows.
 
 A block of a table's text is one array of bytes (uint8). A cell is where it begins and ends there;
 the cells of a block are `spans`, int64 [columns, rows, 2], spaces around them cut off.

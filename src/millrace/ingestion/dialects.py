@@ -1,4 +1,4 @@
-"""How a text file is written, found by looking at it: encoding, delimiter, quotes, escapes."""
+"""Detects the dialect of a text file: encoding, delimiter, quotes, escapes."""
 
 import codecs
 import re

@@ -1,4 +1,4 @@
-"""Rows drawn into splits by their positions in a file, by compiled kernels."""
+"""Compiled kernels that assign rows to splits by their position in a file."""
 
 # numba gives the integers here their widths; mypy sees none of that.
 # mypy: disable-error-code="untyped-decorator, no-any-return, return-value"

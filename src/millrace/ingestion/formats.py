@@ -1,4 +1,4 @@
-"""How a column's numbers or times are written, where that is not as programs write them.
+"""Formats of a column's numbers or times that are not the standard ones.
 
 A format is given in the config or found in the cells: of all ways to write a number or a time,
 the one that all cells of the column fit. Two ways that fit and mean different values are told

@@ -1,4 +1,4 @@
-"""Columns that the folders of a file say: sales/year=2024/country=DK/part-0.csv has two of them."""
+"""Columns from the folders of a file, such as sales/year=2024/country=DK/part-0.csv."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the columns of a table are, decided from the counts of their cells: types and formats."""
+"""Infers the types and formats of a table's columns from the counts of their cells."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

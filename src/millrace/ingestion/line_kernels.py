@@ -1,4 +1,4 @@
-"""The lines of a CSV's text, counted and compared with its rows by compiled kernels."""
+"""Compiled kernels that count the lines of a CSV and compare them with its rows."""
 
 # numba gives the integers here their widths; mypy sees none of that.
 # mypy: disable-error-code="untyped-decorator, no-any-return, return-value"

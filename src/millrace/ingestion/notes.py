@@ -1,4 +1,4 @@
-"""What a person should know about how ingest read a table: warnings, and formats that it found."""
+"""Notes on how a table was read, for people: warnings, and detected formats."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence

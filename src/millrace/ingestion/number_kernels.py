@@ -1,4 +1,4 @@
-"""Compiled kernels that read numbers as people write them.
+"""Compiled kernels that parse formatted numbers.
 
 Examples: `$1,234.50`, `12,5 %`, `(300)`, `300-`, `1 234 567`. The caller says which separators a
 column uses; millrace.ingestion.formats finds them.

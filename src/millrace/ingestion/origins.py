@@ -1,4 +1,4 @@
-"""Where each example comes from: its file, its row there, and its ids; a Parquet file per split.
+"""The origin of each example: its file, its row and its ids; a Parquet file per split.
 
 The rows of `train.origins.parquet` are those of the split's shards, in the same order. `file` is
 the path in fetch's manifest, `row` the row's number in the file as in rejected.csv: from 1, the

@@ -1,4 +1,4 @@
-"""Rejected rows as rejected.csv keeps them: without excluded columns, and safe for spreadsheets."""
+"""Rejected rows, written to rejected.csv without excluded columns and safe for spreadsheets."""
 
 import csv
 import io

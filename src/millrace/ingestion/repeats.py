@@ -1,4 +1,4 @@
-"""Rows that repeat earlier ones: copies that are dropped, and keys that are rejected."""
+"""Repeated rows: duplicates to drop, and repeated keys to reject."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which split a row belongs to: train, validation or test."""
+"""Assigns rows to train, validation or test."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Raw tables of any format, read as blocks of rows, and the types that their columns have.
+"""Raw tables of any format, read as blocks of rows, and the types of their columns.
 
 A CSV's cells are text; their types are those that the whole table agrees on. A row that does not
 fit is rejected, verbatim and with the reason.

@@ -1,4 +1,4 @@
-"""Compiled kernels that read dates and times as people write them.
+"""Compiled kernels that parse formatted dates and times.
 
 Day, month and year may come in any order, months may be names, and clocks may have 12 hours. The
 caller gives a column's format; millrace.ingestion.formats finds it.

@@ -1,4 +1,4 @@
-"""The models: how each kind is built, trained and loaded, and by which code.
+"""The registry of kinds of models: the code that builds, trains and loads each.
 
 A kind's code is named, not imported: planning asks for kinds without TensorFlow, and what adopts
 models of TensorFlow 1 lies in a room after this one.

@@ -1,4 +1,4 @@
-"""Gradient boosted trees: trained by YDF, then a model like any other, of gathers alone.
+"""Gradient boosted trees: trained by YDF, then run with plain gathers.
 
 YDF learns from the encoded examples. A missing number is missing to it too, so that each condition
 decides where missing values go; ids are categories, and a sequence of ids is a set of them.

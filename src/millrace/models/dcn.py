@@ -1,4 +1,4 @@
-"""Deep & Cross Network v2: a network beside layers of learned feature crosses (Wang et al., 2021).
+"""Deep & Cross Network v2: a network with learned feature crosses (Wang et al., 2021).
 
 A cross layer computes x0 ⊙ (U Vᵀ x + b) + x, so that l layers hold the products of up to l + 1
 features; U and V, of low rank, keep it small.

@@ -1,4 +1,4 @@
-"""Dropout that is the same on any number of replicas, and whose random numbers cost half."""
+"""Dropout that does not depend on the number of replicas, at half the cost of random numbers."""
 
 from typing import Any
 

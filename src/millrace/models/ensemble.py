@@ -1,4 +1,4 @@
-"""An ensemble: models that were trained apart, as one model with all their members."""
+"""An ensemble: separately trained models joined into one that averages their predictions."""
 
 import keras
 from keras import layers

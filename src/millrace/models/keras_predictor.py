@@ -1,4 +1,4 @@
-"""A trained Keras model behind its feature columns."""
+"""A trained Keras model, with its feature columns in front."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a model reads numbers beyond their plain value: by their place among bins, or by waves.
+"""Encodings of numbers: piecewise linear over bins, and periodic.
 
 Both encodings are those of Gorishniy et al., 2022, "On Embeddings for Numerical Features"; their
 weights belong to the model and learn with it. Theirs have ReLU; see `smelu` for why not here.

@@ -1,4 +1,4 @@
-"""What every trained model offers: raw rows in, predictions out."""
+"""The interface of every trained model: raw rows in, predictions out."""
 
 from __future__ import annotations
 

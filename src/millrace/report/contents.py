@@ -1,4 +1,4 @@
-"""The table of the report that lists what the job has made."""
+"""The table of the files of a job, for the report."""
 
 from dataclasses import dataclass
 from pathlib import Path

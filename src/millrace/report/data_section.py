@@ -1,4 +1,4 @@
-"""What the report tells of the question and of the data."""
+"""The sections of the report on the task and the data."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""The fields of the page's form: what can be entered for each input, and what is there first."""
+"""The fields of the page's form, and their initial values."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Self-contained HTML: templates of web/ with their style, script and libraries put inline."""
+"""Self-contained HTML: templates of web/ with style, script and libraries inlined."""
 
 import json
 import re

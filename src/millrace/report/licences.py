@@ -1,4 +1,4 @@
-"""The licences of the JavaScript libraries that report and page hold, which travel with them."""
+"""The licences of the JavaScript libraries in the report and the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report tells of the models: leaderboard, learning curves, diagnostics."""
+"""The sections of the report on the models: leaderboard, learning curves, diagnostics."""
 
 from dataclasses import dataclass
 

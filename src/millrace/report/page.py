@@ -1,4 +1,4 @@
-"""The web page: one HTML file that holds a TF.js model and predicts a row as it is typed."""
+"""The web page: one HTML file with a TF.js model that predicts a row as it is typed."""
 
 import base64
 from dataclasses import dataclass

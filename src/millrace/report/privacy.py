@@ -1,4 +1,4 @@
-"""What of the data may leave the machine in the report, the model card and the page.
+"""Which values of the data the report, the model card and the page may show.
 
 A value of a column is published if at least `report.min_count` training rows have it and a feature
 reads the column. Figures of numbers, such as the least value, are rounded to a thousandth of the

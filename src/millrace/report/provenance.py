@@ -1,4 +1,4 @@
-"""What made a result: code, config, data, packages, machine; no dates, so it can come again."""
+"""The provenance of results: code, config, data, packages, machine; without dates."""
 
 import platform
 import subprocess

@@ -1,4 +1,4 @@
-"""The rows that fill the page's form: synthetic ones, or test rows where the config says so."""
+"""The example rows of the page: synthetic, or test rows if the config says so."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

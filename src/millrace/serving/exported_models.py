@@ -1,4 +1,4 @@
-"""The exported models, ready to be asked for many rows at a time."""
+"""The exported models, loaded to predict many rows at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scored rows on disk: Parquet, CSV or JSON lines, by the file's ending."""
+"""Scored rows on disk: Parquet, CSV or JSON lines, by the file extension."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is scored, and where that may be written: nothing of somebody else's is replaced."""
+"""The paths to score and to write to; no file of others is replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores files of new rows: each row gets a prediction, or is set aside with the reason."""
+"""Scores files of new rows: each row gets a prediction, or is rejected with the reason."""
 
 from __future__ import annotations
 

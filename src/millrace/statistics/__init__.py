@@ -1,1 +1,1 @@
-"""What the examples of each split hold, and what looks wrong about it."""
+"""Statistics of the examples of each split, and anomalies in them."""

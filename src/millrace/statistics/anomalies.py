@@ -1,4 +1,4 @@
-"""What is odd about the examples: columns that say nothing, drift, leaks, rows in two splits."""
+"""Anomalies of the examples: uninformative columns, drift, leaks, rows in two splits."""
 
 import re
 from collections.abc import Iterator, Mapping

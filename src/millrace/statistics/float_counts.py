@@ -1,4 +1,4 @@
-"""How often each float32 occurs, by a radix sort of their bits: a third of np.unique's time.
+"""Counts each float32 by a radix sort of the bits, in a third of the time of np.unique.
 
 A float32 read as an unsigned integer sorts wrongly in two ways: negative numbers come last, and
 among themselves backwards. Flipping bits mends both:

@@ -1,4 +1,4 @@
-"""The label's task and classes, decided from its values."""
+"""Infers the label's task and classes from its values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""How well each column alone predicts the label: a hint that it gives the label away."""
+"""How well each column alone predicts the label, to detect leaks."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Statistics of numbers, by how often each value occurs."""
+"""Statistics of numbers, from the counts of their values."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""A schema with what the examples suggest: bounds, allowed values, unique columns."""
+"""The suggested schema: inferred bounds, allowed values and unique columns."""
 
 from collections.abc import Mapping
 from dataclasses import replace

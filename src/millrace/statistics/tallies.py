@@ -1,4 +1,4 @@
-"""How often each value of each column occurs, counted in one pass.
+"""Counts the values of each column in one pass.
 
 The memory needed grows with the different values and not with the rows, and for numbers not even
 with those: where there are too many to tell apart, they are counted by their leading bits, which

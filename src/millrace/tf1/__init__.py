@@ -1,4 +1,4 @@
-"""Models of TensorFlow 1 and Keras 2: run as they are, adopted, and a start for new ones.
+"""Models of TensorFlow 1 and Keras 2: run unchanged, adopted, or used to start new ones.
 
 `sources` opens an old model in a tf.compat.v1 session, `feeds` gives it raw rows, `predictor` makes
 it one more model of a job. `readers` reads an old model's variables, `rows` finds which of their

@@ -1,4 +1,4 @@
-"""A canned Estimator's variables in Millrace's own linear, dnn and wide_deep, found by name.
+"""Adopts a canned Estimator: its variables in linear, dnn and wide_deep, found by name.
 
 Where tf.feature_column has no id (a value out of the vocabulary, a missing one), it adds nothing;
 here such values have ids of their own, whose weights become zero.

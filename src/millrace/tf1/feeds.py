@@ -1,4 +1,4 @@
-"""Raw columns as an old model's inputs take them: types, shapes, missing values."""
+"""Raw columns as the inputs of an old model: types, shapes, missing values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Old models in their own forms, each opened in a tf.compat.v1 session."""
+"""Opens old models, in each of their formats, in a tf.compat.v1 session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An old graph as it was, and the same graph as a function of TensorFlow 2."""
+"""An old graph in a session, and converted to a function of TensorFlow 2."""
 
 from __future__ import annotations
 

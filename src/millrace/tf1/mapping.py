@@ -1,4 +1,4 @@
-"""Weights of a new model from an old one's variables, as `warm_start.map` says."""
+"""Initializes the weights of a new model from an old one's variables, by `warm_start.map`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Python code of TensorFlow 1 still calls that TensorFlow 2 with Keras 3 does not run.
+"""Calls in TensorFlow 1 code that do not run under TensorFlow 2 with Keras 3.
 
 Whether a name of TensorFlow exists is asked of the TensorFlow that is installed; `ADVICE` says what
 to write instead, and names the calls that exist and still raise, or that live in TF 1 mode only.

@@ -1,4 +1,4 @@
-"""An old model whose variables a new one takes."""
+"""An old model whose variables initialize a new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An old model as one more model of a job: evaluated, exported, converted and compared."""
+"""An old model as a predictor: evaluated, exported, converted and compared like any other."""
 
 from __future__ import annotations
 

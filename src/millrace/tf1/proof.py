@@ -1,4 +1,4 @@
-"""The proof that an adopted Estimator is the old one: the same rows through the old graph."""
+"""Compares an adopted Estimator with its old graph, on the same rows."""
 
 from __future__ import annotations
 

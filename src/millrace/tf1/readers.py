@@ -1,4 +1,4 @@
-"""The variables of an old model in each of its forms, and the vocabularies of its graph."""
+"""Reads the variables of an old model in each of its formats, and its vocabularies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ops of an old graph that a runtime computes wrongly, in ops that all compute alike."""
+"""Replaces ops of an old graph that a runtime computes incorrectly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainers of old models: they take what TensorFlow 1 trained."""
+"""Trainers for old models, which adopt what TensorFlow 1 trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The protos in which BoostedTrees Estimators keep their trees, which TensorFlow 2 no longer has.
+"""The protos of BoostedTrees Estimators, which TensorFlow 2 no longer has.
 
 Names and numbers of the fields are those of TensorFlow 1.15's boosted_trees.proto. What a
 prediction does not need is left out, and skipped when a message is read.

@@ -1,4 +1,4 @@
-"""A BoostedTreesClassifier or -Regressor of TensorFlow 1 in Millrace's own boosted_trees.
+"""Converts a BoostedTreesClassifier or -Regressor of TensorFlow 1 to boosted_trees.
 
 Its checkpoint knows columns by number alone: sorted by name, a bucketized column is one feature, an
 indicator one for each id, a number one whose buckets are quantiles. So the columns that the config

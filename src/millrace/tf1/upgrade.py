@@ -1,4 +1,4 @@
-"""An old code base for TensorFlow 2: `tf_upgrade_v2` over a copy, and what is left to do."""
+"""Upgrades a copy of TensorFlow 1 code with `tf_upgrade_v2`, and lists the manual changes."""
 
 from __future__ import annotations
 

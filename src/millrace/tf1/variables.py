@@ -1,4 +1,4 @@
-"""An old model's trained variables by name, and what a canned Estimator calls them.
+"""An old model's variables by name, and the names that canned Estimators use.
 
 The names are those of TensorFlow 1's LinearClassifier, DNNClassifier and
 DNNLinearCombinedClassifier and of their regressors.

@@ -1,4 +1,4 @@
-"""Which row of an old variable belongs to which of our ids.
+"""Maps the rows of an old variable to the ids of a feature.
 
 An embedding's row belongs to an id, and an id to a value. Hashes, whole numbers and buckets give
 the same ids in the old model and the new; the ids of a vocabulary depend on its order.

@@ -1,4 +1,4 @@
-"""Bytes, eight at a time: words read from anywhere, spans copied, and TFRecord's CRC32C.
+"""Compiled kernels on bytes: 8-byte loads, copies of spans, and TFRecord's CRC32C.
 
 For compiled kernels. Processors with SSE 4.2 have an instruction for CRC32C, which takes a seventh
 of the time that tables do.

@@ -1,4 +1,4 @@
-"""Records found and read; see millrace.tfrecord for what the kernels fill."""
+"""Compiled kernels that find and parse records; millrace.tfrecord describes the layout."""
 
 # numba gives the integers here their widths; mypy sees none of that.
 # mypy: disable-error-code="untyped-decorator, no-any-return, return-value, assignment"

@@ -1,4 +1,4 @@
-"""Rows as records; see millrace.tfrecord for what the kernels are given."""
+"""Compiled kernels that serialize rows to records; millrace.tfrecord describes the layout."""
 
 # numba gives the integers here their widths; mypy sees none of that.
 # mypy: disable-error-code="untyped-decorator, no-any-return, return-value, assignment"

@@ -1,4 +1,4 @@
-"""TFRecord files: the records in them, found and checked; and how such a file is compressed."""
+"""TFRecord files: framing, checksums and compression."""
 
 import zlib
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The order in which a training meets its examples, from memory or from disk.
+"""The order of the examples in a training, from memory or from disk.
 
 Everything here depends on the seed, the epoch and the batch size alone, so that a training that
 was interrupted goes on with the batch that came next.

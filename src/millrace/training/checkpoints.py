@@ -1,4 +1,4 @@
-"""Checkpoints: all that a training needs to go on, bit for bit, after it was killed.
+"""Checkpoints: everything that a killed training needs to resume bit for bit.
 
 They are TensorFlow checkpoints, in one directory a model, beside `run.json`, which says what
 training they are of. The next run compares: a checkpoint of other settings, examples or versions

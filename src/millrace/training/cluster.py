@@ -1,4 +1,4 @@
-"""Who trains together: the processes of a cluster, as TF_CONFIG, SLURM or Kubernetes say it."""
+"""The processes of a cluster, from TF_CONFIG, SLURM or Kubernetes."""
 
 from __future__ import annotations
 

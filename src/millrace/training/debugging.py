@@ -1,4 +1,4 @@
-"""Debugging a training: step by step in Python, and where a number stopped being one."""
+"""Debugging a training: eager execution, and locating the first NaN."""
 
 from __future__ import annotations
 

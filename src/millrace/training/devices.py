@@ -1,4 +1,4 @@
-"""GPUs: two trainings never share one, and no other stage takes any."""
+"""GPU locks: no two trainings share a GPU, and no other stage uses one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine that a model is trained on: it can change the last digits of every weight."""
+"""The machine that a model is trained on, which can affect the last digits of weights."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""The trainer of ensembles, which joins models that are trained already."""
+"""The trainer of ensembles, which joins trained models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameter servers: the variables live in some processes, and others compute steps on them.
+"""Training with parameter servers, which hold the variables for the workers.
 
 The chief runs the training loop and has the examples. It divides each call of the compiled steps
 among the workers, which update the variables without waiting for each other: one worker computes

@@ -1,4 +1,4 @@
-"""The recipe of a training: its settings, and the optimizer, weights and averages they ask for."""
+"""The settings of a training, and the optimizer, weights and averages they define."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps of a model, compiled: many in one call, on every replica of the model's strategy."""
+"""Compiled training steps: several per call, on every replica of the strategy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strategies: on how many devices and machines a model is trained, by config, never by code."""
+"""Distribution strategies: devices and machines, set in the config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained model on disk: its weights, its history, and how it came about."""
+"""A trained model on disk: weights, history and description."""
 
 from __future__ import annotations
 

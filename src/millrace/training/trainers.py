@@ -1,4 +1,4 @@
-"""Training a run: the processes that do it, then the trainer of its kind of model."""
+"""Trains a run: starts its processes, then the trainer of its kind of model."""
 
 from __future__ import annotations
 

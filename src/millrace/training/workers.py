@@ -1,4 +1,4 @@
-"""Several processes that train one model: how many, and how they are started."""
+"""Starts the processes that train one model together."""
 
 from __future__ import annotations
 

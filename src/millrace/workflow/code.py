@@ -1,4 +1,4 @@
-"""Which code a stage runs: its script and every module that the script imports, directly or not.
+"""The code of a stage: its script and every module that it imports, directly or not.
 
 Run as `python -m millrace.workflow.code FOLDER SCRIPT…`, as dvc.yaml does: writes a file for each
 script that lists its code, which changes only when that code does.

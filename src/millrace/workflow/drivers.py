@@ -1,4 +1,4 @@
-"""Two drivers, one DAG: tells DVC what Snakemake has made, and Snakemake what DVC has brought.
+"""Switches between the drivers: records Snakemake's results in DVC, and the reverse.
 
 Run as `python -m millrace.workflow.drivers to-dvc` or `to-snakemake`. Nothing is made again: both
 only write down that the files that lie here are current. `dvc` writes dvc.yaml from the rules. The

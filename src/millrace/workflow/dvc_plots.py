@@ -1,4 +1,4 @@
-"""Writes the page that `dvc plots` puts its charts into, with Vega inside: it opens offline.
+"""Writes the page of `dvc plots` with Vega embedded, so that it opens offline.
 
 Run as `python -m millrace.workflow.dvc_plots`; .dvc/config names the page.
 """

@@ -1,4 +1,4 @@
-"""dvc.yaml, written from the rules: a stage for each job that Snakemake would run.
+"""Writes dvc.yaml from the rules: a stage for each job that Snakemake would run.
 
 The job is the one in config/config.yaml. Its name and its parts stay variables, so that an
 experiment may set them; what the models of a config are is written down.

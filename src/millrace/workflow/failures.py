@@ -1,4 +1,4 @@
-"""What the failed stages of a run had to say, repeated after all that Snakemake says about them."""
+"""Repeats the errors of failed stages at the end of Snakemake's output."""
 
 import atexit
 import sys

@@ -1,4 +1,4 @@
-"""What the Snakefile knows of a job: its config, the files that it is about, what it takes."""
+"""The job for the Snakefile: its config, its files, its resources."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The files of new rows that a config lists, and what their predictions are called."""
+"""The files of new rows that a config lists, and the names of their predictions."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The runtimes that a model ships to, each run as a user would: in a process of its own.
+"""The runtimes that a model ships to, each run in its own process as a user would.
 
 A runner is a small program that reads raw rows and writes predictions, and an example of a client:
 what an application does to a cell it reads in signature.json. `saved_model.py` imports TensorFlow

@@ -1,4 +1,4 @@
-"""Feature columns: how a raw column becomes what a model reads, in ops that every runtime has.
+"""Feature columns: from raw columns to ids and numbers, in ops that every runtime has.
 
 Each kind is one class: `learn` takes what it needs from the statistics of the training examples,
 `encode` is the graph, and the dataclass fields are the learned state that preprocessing.json keeps.

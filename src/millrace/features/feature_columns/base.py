@@ -1,4 +1,4 @@
-"""What all feature columns share, and what a model is told of them."""
+"""The base classes of feature columns, and their description for models."""
 
 from __future__ import annotations
 
@@ -174,7 +174,8 @@ class Context:
         column = self.learned.get(name)
         if isinstance(column, Categorical):
             return column
-        found = f"{name!r}, a {column.kind} feature" if column else f"{name!r}, which is not a feature"
+        kind = f"a {column.kind} feature" if column else "which is not a feature"
+        found = f"{name!r}, {kind}"
         fitting = [key for key, value in self.learned.items() if isinstance(value, Categorical)]
         raise MillraceError(
             f"{where}: expected a categorical, bucketized or crossed feature, found {found}.",

@@ -1,4 +1,4 @@
-"""Crosses that hash as `tf.feature_column.crossed_column` does, without hashing where they run."""
+"""Crosses with the ids of `tf.feature_column.crossed_column`, without hashing at run time."""
 
 from __future__ import annotations
 

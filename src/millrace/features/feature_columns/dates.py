@@ -1,4 +1,4 @@
-"""Dates and times: their parts, cycles and distances, from numbers that every runtime can hold.
+"""Dates and times: parts, cycles and elapsed days, exact in every runtime.
 
 A date enters a model as float32 [n], days since 1970-01-01, and a timestamp as float32 [n, 2],
 those days and the seconds of the day, in UTC: no runtime but TensorFlow can read a date's text,

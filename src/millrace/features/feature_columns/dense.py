@@ -1,4 +1,4 @@
-"""How models read the features: embedding, indicator and weighted columns, or a default by size."""
+"""Dense representations of features: embedding, indicator and weighted columns, or a default."""
 
 from __future__ import annotations
 

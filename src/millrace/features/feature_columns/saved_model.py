@@ -1,4 +1,4 @@
-"""What a trained model says of a column: a SavedModel on disk, such as a module of TF Hub.
+"""A pretrained layer as a feature: a SavedModel on disk, such as a module of TF Hub.
 
 Its weights stay as they are, and its graph becomes part of the exported model. How far that gets
 depends on its operations: text is as a rule computed on by ones that TensorFlow alone has.

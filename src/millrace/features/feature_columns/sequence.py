@@ -1,4 +1,4 @@
-"""Several values in one cell, and values that weigh more or less."""
+"""Several values in one cell, and weighted values."""
 
 from __future__ import annotations
 
