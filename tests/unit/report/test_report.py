@@ -412,4 +412,6 @@ def test_a_column_left_out_is_told_after_the_warnings(
     write_json(results.preprocessing, {"left_out": {"patient": "an id"}})
     sections = Document(report.build(job(), results, MADE_BY)).sections
     told = " ".join(sections["anomalies"].split())
-    assert told.index("warning 'carrier'") < told.index("left out patient is not a feature: an id.")
+    assert told.index("warning the distribution of 'carrier'") < told.index(
+        "left out patient is not a feature: an id."
+    )
