@@ -169,6 +169,10 @@ function checkInputs(model, inputs, path) {
   }
 }
 
+function outputShape(model) {
+  return model.modelSignature.outputs.predictions.tensorShape.dim.map(({ size }) => Number(size));
+}
+
 async function predictBatch(tf, model, inputs, rows, start) {
   const tensors = inputs.map((about, index) => {
     const batch = rows.values[index].slice(start, start + BATCH_SIZE);
@@ -194,7 +198,8 @@ async function main() {
   const model = await loadModel(tf, directory);
   checkInputs(model, inputs, signature);
   const predictions = [];
-  let shape = [0];
+  // The model refuses a batch without rows: then the answer has the shape that its signature says.
+  let shape = outputShape(model);
   for (let start = 0; start < rows.count; start += BATCH_SIZE) {
     const batch = await predictBatch(tf, model, inputs, rows, start);
     shape = batch.shape;

@@ -66,7 +66,7 @@ def test_one_model_is_a_target(folder: Path) -> None:
     assert "--model linear " not in plan
     assert planned(folder, target) == {
         *("fetch", "ingest", "gather", "analyze", "preprocess"),
-        *("train", "evaluate"),
+        *("rehearse", "train", "evaluate"),
     }
     assert planned(folder, "results/made/statistics.json") == {
         *("fetch", "ingest", "gather", "analyze"),

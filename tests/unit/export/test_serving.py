@@ -1,15 +1,18 @@
 """Predictors and SavedModels of the made job."""
 
 import hashlib
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from millrace import models
 from millrace.errors import MillraceError
+from millrace.export import runtimes
 from millrace.features.raw_row import raw_columns, read_raw
 
 
@@ -107,3 +110,33 @@ def test_every_process_exports_the_same_bytes(made_job, tmp_path):
         )
     assert digests[0] == digests[1]
     assert len(digests[0]) == 3
+
+
+@pytest.mark.slow
+def test_no_rows_and_a_row_without_an_axis_are_alike_everywhere(made_job, tmp_path):
+    job = made_job("multiclass").until("convert_tfjs")
+    export = job.results / "export"
+    request = runtimes.Request(tmp_path / "rows.json", export / "signature.json")
+    runtimes.write_rows(request.rows, dict.fromkeys(("size (mm)", "count", "city"), np.array([])))
+    for found in (
+        runtimes.run_saved_model(export / "saved_model" / "1", "serving_default", request),
+        runtimes.run_saved_model(export / "saved_model" / "1", "serving_examples", request),
+        runtimes.run_tflite(export / "tflite" / "float32.tflite", request),
+        runtimes.run_tfjs(export / "tfjs", "cpu", request),
+        runtimes.run_tfjs(export / "tfjs", "wasm", request),
+    ):
+        assert found.shape == (0, 3)
+
+    inputs = json.loads(request.signature.read_text())["inputs"]
+    row = {"size (mm)": 31.5, "count": 2.0, "city": b"Aarhus"}
+    fed = {each["key"]: np.array(row[each["name"]]) for each in inputs}
+    fed = {key: x.astype(np.float32) if x.dtype.kind == "f" else x for key, x in fed.items()}
+    one = {key: x[None] for key, x in fed.items()}
+    saved_model = tf.saved_model.load(str(export / "saved_model" / "1")).signatures
+    serve = saved_model["serving_default"]
+    lite = Interpreter(str(export / "tflite" / "float32.tflite"))
+    expected = serve(**{key: tf.constant(x) for key, x in one.items()})["predictions"]
+    scalar = serve(**{key: tf.constant(x) for key, x in fed.items()})["predictions"]
+    np.testing.assert_allclose(scalar, expected, atol=1e-6)
+    found = lite.get_signature_runner("serving_default")(**fed)["predictions"]
+    np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -44,7 +44,7 @@ def predict(
     """Returns what a function of a SavedModel predicts for rows, [n] or [n, classes]."""
     columns = tensors(rows, inputs)
     if function == "serving_examples":
-        fed = {"examples": tf.constant(examples(columns, inputs))}
+        fed = {"examples": tf.constant(examples(columns, inputs), tf.string)}
     else:
         types = {each["key"]: tf.dtypes.as_dtype(each["type"]) for each in inputs}
         fed = {key: tf.constant(x, types[key]) for key, x in columns.items()}
