@@ -1,5 +1,5 @@
 # From a table to models that answer alike everywhere. `snakemake --cores 2 --configfile FILE` runs
-# the job in FILE, `snakemake -n` shows what there is to do.
+# the job in FILE, `snakemake -n` shows what would run.
 import os
 import sys
 import time

@@ -1,6 +1,6 @@
 """Reads thousands of synthetic tables with Millrace and with other readers, cell by cell.
 
-`python benchmarks/differential.py --tables 5000` goes on where it stopped; what it finds lies in
+`python benchmarks/differential.py --tables 5000` resumes where it stopped; its findings are in
 differential.json, from which docs/testing.md is written. It ends with status 1 on a fault.
 """
 

@@ -3,7 +3,7 @@
     python benchmarks/feature_columns.py [--rows 1000000]
 
 The table has 15 columns: 6 floats, 3 integers, 6 strings of 4 to 75,000 different values, 2 %
-missing; sequences and times are beside it. Each part runs in a process of its own; imports and
+missing; sequences and times are beside it. Each part runs in its own process; imports and
 compilation are left out of its time and are in its memory. Learning and adapt() take turns, and of
 each the fastest counts, with the files in the system's cache. Takes four minutes on 2 idle cores.
 A run with all million rows writes benchmarks/feature_columns.json, from which
@@ -197,14 +197,14 @@ PARTS = {part.__name__: part for part in (learn, adapt, encode)}
 
 
 def run(part: str, rows: int) -> Any:
-    """Returns what a part took in a process of its own."""
+    """Returns what a part took in its own process."""
     command = [sys.executable, __file__, "--part", part, "--rows", str(rows)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
-    """Runs each part in a process of its own, and keeps what they took."""
+    """Runs each part in its own process, and keeps what they took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--part", choices=PARTS)

@@ -2,8 +2,8 @@
 
     python benchmarks/ingestion.py [--rows 1000000] [--tfx-python path/to/python]
 
-The table has 15 columns: 6 floats, 3 integers, 6 strings, 2 % missing. Each contestant runs in a
-process of its own; imports and compilation are left out of its time and are in its memory. Takes
+The table has 15 columns: 6 floats, 3 integers, 6 strings, 2 % missing. Each contestant runs in its
+own process; imports and compilation are left out of its time and are in its memory. Takes
 about four minutes on 2 cores. `--tfx-python` names a Python 3.10 with tfx==1.16.* and dill. Writes
 benchmarks/ingestion.json.
 """

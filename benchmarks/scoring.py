@@ -3,7 +3,7 @@
     python benchmarks/scoring.py [--config config/config.yaml] [--results results/flights]
         [--rows results/flights/raw/flights.csv]
 
-The job must have run. Each contestant runs in a process of its own; imports and compilation are
+The job must have run. Each contestant runs in its own process; imports and compilation are
 left out of its time and are in its memory. Takes a minute on 2 cores. Writes
 benchmarks/scoring.json, and the table in docs/scoring.md from it.
 """

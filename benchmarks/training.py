@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def made(rows: int, seed: int = 0) -> Encoded:
-    """Returns made examples of eight numbers and four categories."""
+    """Returns synthetic examples of eight numbers and four categories."""
     rng = np.random.default_rng(seed)
     numbers = rng.normal(size=(rows, 8)).astype(np.float32)
     ids = np.stack([rng.integers(0, n, rows) for n in CARDINALITIES], axis=1).astype(np.int32)

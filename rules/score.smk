@@ -1,4 +1,4 @@
-# New rows of `score.files`, each file in a job of its own. No part of `all`: `snakemake scores`.
+# New rows of `score.files`, each file in its own job. No part of `all`: `snakemake scores`.
 
 
 rule score:

@@ -1,6 +1,6 @@
 """Trains one run of a model on the encoded examples and keeps the weights of its best epoch.
 
-A run that was killed resumes from its last checkpoint, which lies beside --output.
+A run that was killed resumes from its last checkpoint, which is beside --output.
 """
 
 import argparse

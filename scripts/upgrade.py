@@ -1,4 +1,4 @@
-"""Upgrades a copy of an old code base to TensorFlow 2 and reports what is left to do by hand."""
+"""Upgrades a copy of an old code base to TensorFlow 2 and reports the manual changes left."""
 
 import argparse
 from pathlib import Path

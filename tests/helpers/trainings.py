@@ -1,6 +1,6 @@
-"""Small trainings for the tests: made examples, a model for them, and what they come to.
+"""Small trainings for the tests: synthetic examples, a model for them, and what they come to.
 
-Run as a program it trains in a process of its own, for tests that kill it or compare processes:
+Run as a program it trains in its own process, for tests that kill it or compare processes:
 `python -m tests.helpers.trainings OUTPUT ['{"epochs": 3}']`.
 """
 
@@ -78,7 +78,7 @@ def make_model(dropout: float = 0.0, seed: int = SEED) -> keras.Model:
 
 
 def make_net(kind: str, dropout: float) -> keras.Model:
-    """Returns one of the nets for the made examples, whose id is one-hot."""
+    """Returns one of the nets for the synthetic examples, whose id is one-hot."""
     edges = tuple(np.linspace(-2, 2, 33))
     numbers = tuple(NumberInput(name, edges=edges) for name in "abc")
     spec = EncodedSpec(numbers, (CategoricalInput("id", 20, "indicator", 20),))
@@ -93,7 +93,7 @@ def run(
     checkpoints: Checkpoints | None = None,
     **changes: Any,
 ) -> tuple[keras.Model, Outcome]:
-    """Trains a model, by default a new one, on made examples."""
+    """Trains a model, by default a new one, on synthetic examples."""
     model = model or make_model()
     data = InMemory(make_examples(rows)), InMemory(make_examples(200, seed=1))
     outcome = train(model, BINARY, settings(**changes), data, SEED, callbacks or [], checkpoints)

@@ -81,7 +81,7 @@ class Leaderboard:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads the file; raises MillraceError when it is missing, or is no such table."""
+        """Reads the file; raises MillraceError when it is missing, or is not such a table."""
         of_ranking = ["ranked_by", "ranked_on", RANKING, BEHIND]
         rows = tables.read(path, ["rank", "model", "kind", *of_ranking, "over", "runs", *SIZES])
         figures = [key.removesuffix("_low") for key in (rows[0] if rows else {}) if "_low" in key]

@@ -15,7 +15,7 @@ class Scoring(Artifact):
         form: in which form: saved_model, or the precision of a TF Lite model.
         exported: the SHA-256 of each of its files, as in parity.json.
         task: binary, multiclass or regression.
-        threshold: the probability from which on a row counts as positive; null of other tasks.
+        threshold: the lowest probability that counts as positive; null of other tasks.
         rows_read: how many rows the files have.
         scored: how many have a prediction.
         rejected: how many are in the file of rejected rows.

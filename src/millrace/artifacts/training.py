@@ -112,7 +112,7 @@ class History:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads the file; raises MillraceError when it is missing, or is no such table."""
+        """Reads the file; raises MillraceError when it is missing, or is not such a table."""
         rows = tables.read(path, ["epoch"])
         if rows:  # of a model that was trained elsewhere there are none, and no names of losses
             tables.require(path, rows[0], ["loss", "val_loss"])

@@ -193,7 +193,7 @@ class _Constant:
 
 
 def slice_columns(names: Sequence[str], schema: Schema) -> list[RawColumn]:
-    """Returns the columns to slice by; raises MillraceError when one is no feature column."""
+    """Returns the columns to slice by; raises MillraceError when one is not a feature column."""
     types = {name: type_ for name, type_ in schema.types.items() if name != schema.label}
     for name in names:
         if name not in types:

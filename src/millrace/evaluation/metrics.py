@@ -95,7 +95,7 @@ def measure(
         task: binary, multiclass or regression.
         labels: [n], as encoded.
         predictions: [n], or [n, classes] for many classes.
-        threshold: the probability from which on a row counts as positive; binary tasks only.
+        threshold: the lowest probability that counts as positive; binary tasks only.
 
     Raises:
         MillraceError: there are no rows, or labels or predictions are not finite, not of one

@@ -39,7 +39,7 @@ class Rows(NamedTuple):
     """Test rows, as cells [n] by column.
 
     Attributes:
-        cells: as they stand in the raw files, as far as those are read again.
+        cells: as in the raw files, as far as those are read again.
         stored: as ingest stored them.
         places: where each row was read again; None for one that was not.
     """

@@ -91,7 +91,7 @@ def compare(
         reference: what Keras predicts.
         predictions: what the runtime predicts.
         task: what is predicted.
-        threshold: the probability from which on a row of a binary task counts as positive.
+        threshold: the lowest probability that counts as positive in a binary task.
         band: a decision nearer to its threshold than this may differ.
     """
     a, b = reference.astype(np.float64), predictions.astype(np.float64)

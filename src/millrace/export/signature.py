@@ -13,7 +13,7 @@ def describe(model: str, preprocessing: Preprocessing, threshold: float | None) 
     Args:
         model: the champion's name.
         preprocessing: of the champion, with the raw columns that it takes.
-        threshold: the probability from which on a row of a binary task counts as positive.
+        threshold: the lowest probability that counts as positive in a binary task.
     """
     label, task = preprocessing.label_column, preprocessing.task
     return Signature(

@@ -166,7 +166,7 @@ class Preprocessing:
 
     @classmethod
     def load(cls, path: Path) -> Preprocessing:
-        """Reads what `save` wrote; raises MillraceError when it is missing, or is no such file."""
+        """Reads what `save` wrote; raises MillraceError when it is missing, or another file."""
         learned = Learned.load(path)
         try:
             columns = tuple(from_json(column) for column in learned.columns)

@@ -42,9 +42,9 @@ class RawColumn:
         key: its name in the exported models' signature, which takes only identifiers.
         max_length: how many values a cell of a sequence has at most; 0 for any other column.
         delimiter: what stands between them; "" in a text, whose values are its words.
-        missing: the texts that stand for a missing value in the column's file; None where the
+        missing: the texts that mean missing in the column's file; None where the
             column comes from no file, and texts stand for themselves.
-        takes_cells: whether the models take a text as its cell stands in the file; otherwise
+        takes_cells: whether the models take a text verbatim; otherwise
             without the spaces around it, and "" for `missing`.
         written: how the file writes its numbers or times, where that is not as programs write them,
             such as 1.000,5 or %d/%m/%Y: to read them is left to the application.
@@ -61,12 +61,12 @@ class RawColumn:
 
     @property
     def markers(self) -> tuple[str, ...]:
-        """The texts that stand for a missing value, without the spaces around them."""
+        """The texts that mean missing, without the spaces around them."""
         return tuple(dict.fromkeys(text.strip(SPACES) for text in self.missing or ()))
 
     @property
     def missing_numbers(self) -> tuple[float, ...]:
-        """The numbers that stand for a missing value, such as -1 or 999."""
+        """The numbers that mean missing, such as -1 or 999."""
         if self.type not in ("int64", "float32", "float64"):
             return ()
         numbers = (_number(text) for text in self.markers)
@@ -115,7 +115,7 @@ def name_columns(
     Args:
         types: the type of each column by name.
         sequences: the maximum length and the delimiter of the columns that are sequences.
-        missing: the texts that stand for a missing value in a column's file.
+        missing: the texts that mean missing in a column's file.
         take_cells: the columns whose cells the models take as they stand.
     """
     columns: list[RawColumn] = []

@@ -14,5 +14,5 @@ def is_table(name: str) -> bool:
 
 
 def is_elsewhere(name: str) -> bool:
-    """Whether a source is no path on this disk."""
+    """Whether a source is not a path on this disk."""
     return is_url(name) or is_table(name) or name.startswith("bundled:")

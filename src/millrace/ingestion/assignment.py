@@ -107,7 +107,7 @@ class Assignment:
         )
 
     def _times(self, column: str) -> pa.ChunkedArray:
-        """Returns the values of the time column in the files that are to be divided."""
+        """Returns the values of the time column in the files to split."""
         columns = self._columns
         kinds = {name: columns.types[name] for name in (column, self._data.label)}
         read_as = kinds | dict.fromkeys(kinds.keys() & columns.formats.keys(), "string")

@@ -90,7 +90,7 @@ class Reject(NamedTuple):
 
 
 class Markers(NamedTuple):
-    """The texts that stand for a missing value, as the kernels take them.
+    """The texts that mean missing, as the kernels take them.
 
     `own` are those of the columns that have others.
     """

@@ -51,7 +51,7 @@ def classify(
 
     Fills `classes` (uint8 [columns, rows]) and `values` (int64 [columns, rows]): an integer, the
     bits of a double, 0 or 1, days or microseconds since 1970. `markers` are the bytes of the texts
-    that stand for a missing value, one after the other, `marker_ends` (int64 [markers + 1]) where
+    that mean missing, one after the other, `marker_ends` (int64 [markers + 1]) where
     each ends. In the columns that are `plain` (bool [columns]) all is text that is not missing.
     """
     begins_marker = np.zeros(256, np.bool_)

@@ -25,7 +25,7 @@ class Columns:
         required: the columns without which a row is bad.
         domains: the values that columns may take.
         unique: the columns in which no value may come twice.
-        markers: the texts that stand for a missing value.
+        markers: the texts that mean missing.
         read_as: what readers are told of the types; a column that is not named is looked at.
         taken: what was found in the cells that a person should look at.
     """

@@ -157,7 +157,7 @@ def marked(census: Census, label: str, names: Collection[str], confirmed: bool) 
       census: the counts of all cells.
       label: the label's column.
       names: the columns that are looked at.
-      confirmed: whether the config itself lists the texts that stand for a missing value.
+      confirmed: whether the config itself lists the texts that mean missing.
 
     Raises MillraceError when many cells of the label hold such a text and none is empty.
     """

@@ -17,7 +17,7 @@ SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
 LEFT_OUT = -1
 
-# More values than these are no strata to hold equal shares of, they are an id or a quantity.
+# More values than these are not strata but an id or a quantity.
 MOST_STRATA = 1024
 
 # `task: auto` takes an integer label with at most so many values for classes, with more for a

@@ -45,7 +45,7 @@ def _is_listed(entry: Entry, results: Results) -> bool:
 def _bytes(path: Path) -> int:
     if path.is_file():
         return path.stat().st_size
-    # Snakemake and interrupted runs leave hidden files, which are no part of an artifact.
+    # Snakemake and interrupted runs leave hidden files, which are not part of an artifact.
     return sum(
         file.stat().st_size
         for file in path.rglob("*")

@@ -35,7 +35,7 @@ class Model:
         rows: how many rows it was evaluated on.
         split: the split that they are from.
         too_small: why they are too few for intervals; None where they suffice.
-        threshold: the probability from which on a row counts as positive.
+        threshold: the lowest probability that counts as positive.
         metrics: each metric with its interval.
         baseline: each metric of a constant prediction.
         diagnostics: curves, confusion and so on.

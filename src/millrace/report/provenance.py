@@ -87,7 +87,7 @@ def _files(path: Path) -> list[Path]:
         )
     if path.is_file():
         return [path]
-    # Snakemake and interrupted runs leave hidden files, which are no part of an artifact.
+    # Snakemake and interrupted runs leave hidden files, which are not part of an artifact.
     inside = (file for file in path.rglob("*") if not file.name.startswith("."))
     return sorted(file for file in inside if file.is_file())
 

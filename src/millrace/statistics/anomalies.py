@@ -43,7 +43,7 @@ SHOWN_ALIKE = 3
 # What stands between letters, and a full stop behind all: A- and A+ are two grades, 1.5 is not 15.
 _PUNCTUATION = re.compile(r"(?<=[^\W\d])[\s_.,'’-]+(?=[^\W\d])|[.,]$")
 
-# Later rows have later dates; that is no drift.
+# Later rows have later dates; that is not drift.
 DATES = ("date", "timestamp")
 
 _ALONE = {"binary": "an AUC", "multiclass": "an accuracy", "regression": "a squared correlation"}

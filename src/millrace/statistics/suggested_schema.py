@@ -15,7 +15,7 @@ from millrace.artifacts.statistics import (
     TextStatistics,
 )
 
-# A string column with more values than these is no list to choose from.
+# A string column with more values than these is not a list of categories.
 MOST_VALUES = 100
 
 

@@ -245,7 +245,7 @@ def read_batches(
 
 
 def _chosen(paths: Sequence[Path], rows: Array | None) -> Iterator[tuple[Path, Records]]:
-    """Yields the records that `read_batches` is to read, with the file that they are from."""
+    """Yields the records for `read_batches` to read, with the file that they are from."""
     before = 0
     for path in paths:
         for records in framing.read(path):

@@ -46,7 +46,7 @@ class Records(NamedTuple):
     numbers: Array
 
     def records(self, rows: Array) -> Bytes:
-        """Returns consecutive ones of them (int64 [n]) as they stand in the file: uint8 [bytes]."""
+        """Returns consecutive ones of them (int64 [n]) as in the file: uint8 [bytes]."""
         start = self.spans[rows[0], 0] - tfrecord.HEADER_BYTES
         found: Bytes = self.data[start : self.spans[rows[-1], 1] + tfrecord.FOOTER_BYTES]
         return found

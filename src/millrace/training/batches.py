@@ -1,7 +1,7 @@
 """The order of the examples in a training, from memory or from disk.
 
 Everything here depends on the seed, the epoch and the batch size alone, so that a training that
-was interrupted goes on with the batch that came next.
+was interrupted resumes with the next batch.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def find(environment: Mapping[str, str]) -> Cluster | None:
     Kubernetes (an indexed job, whose pods have MILLRACE_WORKERS set to its completions).
 
     Raises:
-        MillraceError: TF_CONFIG is no such thing, or does not say which process this is.
+        MillraceError: TF_CONFIG is not valid, or does not say which process this is.
     """
     if "TF_CONFIG" in environment:
         return from_tf_config(environment["TF_CONFIG"])

@@ -125,7 +125,7 @@ def build(
     settings: ModelConfig,
     precision: str,
 ) -> keras.Model:
-    """Builds an untrained model in the scope of the strategy that is to train it."""
+    """Builds an untrained model in the scope of the strategy that will train it."""
     keras.utils.set_random_seed(assignment.run.seed)
     with strategy.scope(), recipe.precision(precision):
         preprocessing = assignment.preprocessing

@@ -41,7 +41,7 @@ class DVCLive(keras.callbacks.Callback):
         self._live: Any = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Writes the epoch, and first those of the history where a training goes on."""
+        """Writes the epoch, and first those of the history where a training resumes."""
         if self._live is None:
             # It takes a second to import, and most trainings do without.
             from dvclive.live import Live

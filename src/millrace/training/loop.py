@@ -61,8 +61,8 @@ def train(
     """Trains until `settings.monitor` stops improving; the model gets its best epoch's weights.
 
     Args:
-        model: takes encoded examples, returns logits; made in the scope of the strategy that is to
-            train it. One that is compiled keeps its optimizer, loss and metrics.
+        model: takes encoded examples, returns logits; made in the scope of the strategy that
+            will train it. One that is compiled keeps its optimizer, loss and metrics.
         task: gives the loss.
         settings: batch size, epochs, optimizer.
         data: training and validation examples.

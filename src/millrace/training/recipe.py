@@ -50,7 +50,7 @@ def settle(
     chosen = _said(training)
     by_size = LARGE if rows > LARGE_TABLE else SMALL
     values = {**DEFAULTS, **by_size, **_said(defaults), **chosen, **_said(own)}
-    # YAML's 1 is no float, which Keras insists on.
+    # YAML's 1 is not a float, which Keras requires.
     numbers = [field.name for field in fields(Recipe) if field.type is float]
     recipe = Recipe(**values | {name: float(values[name]) for name in numbers})
     # It pays for small steps alone, where the time goes between the products.

@@ -33,7 +33,7 @@ class Assignment:
         preprocessing_path: preprocessing.json.
         encoded: the directory that preprocess wrote.
         models: the directory of all runs.
-        output: the directory to write; checkpoints lie beside it.
+        output: the directory to write; checkpoints are beside it.
         settled: the model's settings.
     """
 

@@ -131,7 +131,7 @@ class Job:
 
     @property
     def parts(self) -> list[int]:
-        """The parts in which the raw files are ingested, each by a job of its own."""
+        """The parts in which the raw files are ingested, each by its own job."""
         return list(self.config.data.parts)
 
     @property

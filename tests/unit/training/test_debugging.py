@@ -1,4 +1,4 @@
-"""Debugging: the layer and the batch where a number stopped being one."""
+"""Debugging: the layer and the batch where the first NaN appeared."""
 
 from typing import Any
 

@@ -29,7 +29,7 @@ SMALL = {"rows": 501, "batch_size": 32, "epochs": 2, "schedule": "cosine"}
 
 
 def program(output: Path, changes: dict[str, Any], **environment: str) -> subprocess.Popen[str]:
-    """Starts a training in a process of its own."""
+    """Starts a training in its own process."""
     output.mkdir(exist_ok=True)
     return subprocess.Popen(
         [*trainings.COMMAND, output, json.dumps(changes)],

@@ -3,7 +3,7 @@
 python saved_model.py --model DIR --function serving_default --signature signature.json \\
     --rows rows.json --output out.json
 
-rows.json is {column: [cell, …]}: a cell as it stands in the table, a number, or null for missing.
+rows.json is {column: [cell, …]}: a verbatim cell, a number, or null for missing.
 """
 
 import argparse

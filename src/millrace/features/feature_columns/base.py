@@ -82,7 +82,7 @@ class Context:
         label: the label's column.
         learned: the feature columns that have learned before, by name.
         weight: the column that says how much an example counts, if there is one.
-        missing: by raw column, the texts that stand for a missing value in its file; a column that
+        missing: by raw column, the texts that mean missing in its file; a column that
             is not there comes from no file.
     """
 
@@ -223,7 +223,7 @@ class FeatureColumn:
 
     @property
     def takes_cells(self) -> bool:
-        """Whether a text enters as its cell stands in the file, missing markers and all."""
+        """Whether a text enters verbatim, missing markers and all."""
         return False
 
     @property

@@ -62,7 +62,7 @@ class Identity(CategoricalOfColumn):
         # Chosen before the cast, which is undefined for NaN and beyond int32.
         safe = tf.where(in_range, x, 0.0)
         found = tf.cast(safe, tf.int32)
-        # A fraction is no id.
+        # A fraction is not an id.
         is_id = tf.logical_and(in_range, tf.equal(tf.cast(found, tf.float32), safe))
         other = self.buckets if self.default_value is None else self.default_value
         found = tf.where(is_id, found, other)

@@ -35,7 +35,7 @@ class Lookup(CategoricalOfColumn):
         unseen: what becomes of a value that is not in the table: `bucket`, it is
             out-of-vocabulary, the same in every runtime; or `hash`, TensorFlow hashes it, and the
             model cannot become TF Lite.
-        missing: the texts that stand for a missing value in the column's file; None where texts do
+        missing: the texts that mean missing in the column's file; None where texts do
             not come from a file, and stand for themselves.
     """
 
