@@ -205,7 +205,7 @@ def _open(path: Path, contract: Contract) -> tuple[Table, list[Taken]]:
             table = _as_said(path, data.changed(**dict.fromkeys(DETECTED)), needed)
         except MillraceError:
             raise error from None
-    message = f"{path}: not as {keys} of the config says: detected from the file"
+    message = f"{path}: {keys} of the config did not fit; detected from the file instead"
     return table, [Taken("warning", "dialect", "", message)]
 
 
@@ -246,17 +246,21 @@ def _differences(table: Table, contract: Contract) -> Iterator[Taken]:
     known = [column.name for column in contract.schema.columns]
     for column in contract.inputs:
         if column.name not in names:
-            message = f"{path}: no column {column.name!r}: it counts as missing in all rows"
+            message = f"{path}: no column {column.name!r}: treated as missing in all rows"
             yield Taken("warning", "absent", column.name, message)
     for name in data.ids:
         if name not in names:
-            message = f"{path}: no column {name!r} of data.ids: it is empty in the output"
+            message = f"{path}: no column {name!r} of data.ids: empty in the output"
             yield Taken("warning", "absent", name, message)
     if data.label not in names:
-        yield Taken("info", "label", data.label, f"{path}: no label, and none is needed")
+        yield Taken("info", "label", data.label, f"{path}: no label; none is needed")
     if more := [name for name in names if name not in (*known, *data.ids, *data.exclude)]:
-        message = f"{path}: columns that training did not have are left alone: {', '.join(more)}"
+        message = (
+            f"{path}: ignored columns that the training table does not have: {', '.join(more)}"
+        )
         yield Taken("info", "more", "", message)
     in_order = [name for name in known if name in names]
     if in_order != [name for name in names if name in in_order]:
-        yield Taken("info", "order", "", f"{path}: columns in another order than in training")
+        yield Taken(
+            "info", "order", "", f"{path}: columns in a different order than in the training table"
+        )

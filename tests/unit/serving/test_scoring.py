@@ -132,7 +132,7 @@ def test_what_the_config_says_of_other_files_is_tried_first(scored, table, tmp_p
     plain = scored.run(path)
     again = scored.run(path, "again.parquet", delimiter=";", encoding="latin-1")
     assert again["prediction"].tolist() == plain["prediction"].tolist()
-    assert "not as data.delimiter, data.encoding of the config says" in scored.said()["dialect"]
+    assert "data.delimiter, data.encoding of the config did not fit" in scored.said()["dialect"]
 
 
 def test_a_column_that_was_missing_at_times_may_be_missing_as_a_whole(scored, table, tmp_path):
@@ -192,8 +192,10 @@ def test_a_person_is_told_warnings_first_and_not_everything(scored, table, tmp_p
     write_csv(table[:20].assign(y=1), tmp_path / "12.csv", sep=";")
     scored.run(tmp_path / "*.csv", "scored/all.jsonl", delimiter=",")
     told = scoring.summary(scored.account, scored.scored).splitlines()
-    assert told[0].startswith(f"warning: {tmp_path}/12.csv: not as data.delimiter")
-    assert told[1] == f"info: {tmp_path}/00.csv: no label, and none is needed"
+    assert told[0].startswith(
+        f"warning: {tmp_path}/12.csv: data.delimiter of the config did not fit"
+    )
+    assert told[1] == f"info: {tmp_path}/00.csv: no label; none is needed"
     assert told[10] == f"… and 4 more in {tmp_path}/scored/all.score.json"
     assert told[11] == "260 rows = 260 scored, 0 rejected"
     assert told[12] == f"dnn (float32): {tmp_path}/scored/all.jsonl"
