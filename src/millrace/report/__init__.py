@@ -15,6 +15,7 @@ from millrace.artifacts.statistics import Statistics
 from millrace.config.job import JobConfig
 from millrace.config.values import plain_form
 from millrace.evaluation import choice_in_words
+from millrace.files import read_json
 from millrace.report import contents, data_section, inline_html, licences, models_section
 from millrace.report.privacy import Privacy
 from millrace.results import Results
@@ -95,6 +96,8 @@ def _facts(config: JobConfig, results: Results) -> dict[str, Any]:
     privacy = Privacy(config.report.min_count, statistics.train.columns, question.left_out)
     evaluated = models_section.read(results, list(config.models), privacy)
     anomalies = Anomalies.load(results.anomalies).anomalies
+    shown = [replace(found, message=privacy.message(found)) for found in anomalies]
+    learned = read_json(results.preprocessing)["columns"] if results.preprocessing.exists() else ()
     metric_name = models_section.METRIC_NAMES[champion.metric]
     return {
         "config": config,
@@ -102,7 +105,7 @@ def _facts(config: JobConfig, results: Results) -> dict[str, Any]:
         "question": question,
         "account": data_section.account(Account.load(results.account)),
         "columns": data_section.columns(statistics, privacy),
-        "anomalies": [replace(found, message=privacy.message(found)) for found in anomalies],
+        "anomalies": [*shown, *privacy.rare_in_model(learned)],
         "champion": champion,
         "choice_in_words": list(choice_in_words.lines(champion, metric_name)),
         "metric_name": metric_name,

@@ -6,9 +6,10 @@ column's range unless they are such a value. docs/privacy.md says it for people.
 """
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from typing import Any
 
 from millrace.artifacts.anomalies import Anomaly
 from millrace.artifacts.diagnostics import Diagnostics, Predicted
@@ -43,6 +44,30 @@ class Privacy:
             return []
         # They are sorted by falling count.
         return list(takewhile(lambda pair: pair[1] >= self.min_count, self.train[column].values))
+
+    def rare_in_model(self, columns: Iterable[Mapping[str, Any]]) -> list[Anomaly]:
+        """Returns a warning for each feature whose table holds texts that are too rare to be shown.
+
+        They are published all the same, inside the model.
+
+        Args:
+            columns: the feature columns, as preprocessing.json has them.
+        """
+        found = []
+        for feature in columns:
+            rows = dict(self.train[feature["column"]].values) if "column" in feature else {}
+            held = {*feature.get("values", ()), *feature.get("rare", ())}
+            count = sum(isinstance(x, str) and 0 < rows.get(x, 0) < self.min_count for x in held)
+            if count:
+                name = feature["name"]
+                message = (
+                    f"features.{name}: the model, which web/ and export/ contain, holds {count:,} "
+                    f"values of {feature['column']!r} that fewer than {self.min_count:,} training "
+                    f"rows have; `min_count: {self.min_count}` keeps them out of a vocabulary"
+                )
+                column = feature["column"]
+                found.append(Anomaly("warning", "rare_values", column, "train", message, count))
+        return found
 
     def has_figures(self, name: str, column: ColumnStatistics) -> bool:
         """Returns whether enough rows lie behind the figures of a column in one split."""

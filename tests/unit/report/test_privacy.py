@@ -73,7 +73,13 @@ def results(make_results: Callable[[str], Results]) -> Results:
         splits[split] = replace(part, columns=columns)
     replace(statistics, splits=splits).save(results.statistics)
     left_out = {"patient": "an id", "phone": "an id: it counts the rows"}
-    write_json(results.preprocessing, {"left_out": left_out})
+    vocabulary = {"kind": "vocabulary", "name": "line", "column": "carrier"}
+    columns = [
+        vocabulary | {"values": ["UA", "AA", RARE_NAMES[0], "never seen"], "rare": [RARE_NAMES[1]]},
+        {"kind": "numeric", "name": "age", "column": "age", "edges": RARE_AGES},
+        {"kind": "crossed", "name": "both", "keys": ["line", "age"]},
+    ]
+    write_json(results.preprocessing, {"left_out": left_out, "columns": columns})
     _spread(results)
     return results
 
@@ -127,6 +133,17 @@ def published(results: Results, made: JobConfig) -> dict[str, bytes]:
         "model_card.md": report.build_model_card(made, results, MADE_BY).encode(),
         "web/index.html": page.build(made, results).encode(),
     }
+
+
+def test_rare_values_inside_the_model_are_a_warning_without_them(results: Results) -> None:
+    """The fixture's model holds two names of 9 training rows each."""
+    expected = "holds 2 values of 'carrier' that fewer than 10 training rows have"
+    html = published(results, job())["report.html"].decode()
+    assert f"features.line: the model, which web/ and export/ contain, {expected}" in (
+        html.replace("&#39;", "'")
+    )
+    for files in (published(results, job(min_count=9)), published(results, job(min_count=1))):
+        assert b"web/ and export/ contain" not in files["report.html"]
 
 
 def test_no_published_file_holds_a_rare_value(results: Results) -> None:

@@ -409,7 +409,7 @@ def test_a_column_left_out_is_told_after_the_warnings(
     make_results: Callable[[str], Results],
 ) -> None:
     results = make_results("binary")
-    write_json(results.preprocessing, {"left_out": {"patient": "an id"}})
+    write_json(results.preprocessing, {"left_out": {"patient": "an id"}, "columns": []})
     sections = Document(report.build(job(), results, MADE_BY)).sections
     told = " ".join(sections["anomalies"].split())
     assert told.index("warning the distribution of 'carrier'") < told.index(
