@@ -58,7 +58,9 @@ class UntrainedModels:
 
     def predict_tensors(self, raw: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns predictions, float32 [n, outputs of all models], of raw columns [n]."""
-        encoded = self.preprocessing.encode(raw)
+        # Only where a model reads them: look-up tables that none tracks cannot be exported.
+        reads_encoded = any(isinstance(x, KerasPredictor) for x in self.models.values())
+        encoded = self.preprocessing.encode(raw) if reads_encoded else {}
         outputs = [
             predictor.predict_encoded(encoded)
             if isinstance(predictor, KerasPredictor)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from millrace.errors import MillraceError
 from millrace.export.runtimes import tflite
@@ -101,6 +102,19 @@ def test_a_form_that_is_not_wanted_is_not_tried(made_job, tmp_path):
     found = rehearse(job, tmp_path, models={"plain": {"kind": "linear"}}, export=wanted)
     left_out = {"tflite": "export.tflite is false", "tfjs": "export.tfjs is false"}
     assert found["plain"] == {"model": "plain", "forms": EVERYWHERE[:2], "left_out": left_out}
+
+
+def test_an_old_model_alone_is_exported_without_the_jobs_look_up_tables(made_job, tmp_path):
+    with tf.Graph().as_default() as graph:
+        size = tf.compat.v1.placeholder(tf.float32, [None], "size")
+        tf.sigmoid(size / 100, name="probability")
+    path = tmp_path / "old.pb"
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    fed = {"inputs": {"size": "size (mm)"}, "missing": {"size (mm)": 0}}
+    old = {"kind": "tf1", "graph_def": str(path), "output": "probability", **fed}
+    job, wanted = made_job("binary").until("preprocess"), {"tflite": False, "tfjs": False}
+    found = rehearse(job, tmp_path, "old", models={"old": old}, export=wanted)
+    assert found["old"]["forms"] == EVERYWHERE[:2]
 
 
 def test_code_that_cannot_be_traced_is_named(made_job, tmp_path):
