@@ -125,7 +125,7 @@ def tfrecord(chance: random.Random, folder: Path) -> None:
     """Reads a damaged shard, whose checksums let no other values through."""
     values = [chance.gauss(0, 1) for _ in range(chance.randint(1, 50))]
     batch = pa.record_batch({"x": pa.array(values, pa.float32()), "s": [str(x) for x in values]})
-    content = bytes(examples.encode(batch))
+    content = bytes(examples.serialize(batch))
     path = folder / "train-00000-of-00001.tfrecord"
     path.write_bytes(damaged(content, chance))
     types = {"x": "float32", "s": "string"}

@@ -47,7 +47,7 @@ SELECT c{i} AS score, c{label} = $positive AS positive
 FROM validation WHERE c{i} IS NOT NULL
 """
 
-# A value that train lacks scores as the average row does.
+# A value that is not in train scores as the average row does.
 _SCORES_OF_STRING = """
 WITH rates AS (
     SELECT c{i} AS value, avg((c{label} = $positive)::INT) AS rate FROM train GROUP BY value
