@@ -1,7 +1,7 @@
 """The paths of all results, each defined once, with a description.
 
-Rules, scripts, provenance, the report and DVC read this table. To add an artifact, add a line to
-`Results` or `RunFolder`, the rule that makes it, and its class in `millrace.artifacts`.
+Rules, scripts, provenance, the report and DVC read this table. CONTRIBUTING.md
+has the recipe for a new artifact.
 """
 
 from __future__ import annotations

@@ -82,6 +82,10 @@ def test_a_recipe_ends_in_what_it_tries(tmp_path: Path, title: str) -> None:
 
 def test_the_recipe_of_a_stage_runs_and_is_planned(tmp_path: Path) -> None:
     carry_out(tmp_path, recipe("a stage and its artifact"))
+    added = (tmp_path / "rules/features.smk").read_text().partition("rule count_labels:")[2]
+    # As every rule; see test_snakefile.py.
+    assert "mem_mb=" in added
+    assert "runtime=" in added
     label = TextStatistics("string", rows=5, missing=0, distinct=2, values=[("no", 3), ("yes", 2)])
     split = SplitStatistics(rows=5, columns={"late": label})
     described = Statistics({"train": split}, LabelStatistics("late", "binary", ["no", "yes"]))

@@ -45,6 +45,7 @@ EXAMPLES = {
     "src/millrace/artifacts/label_counts.py",
     "src/millrace/features/feature_columns/sign.py",
     "src/millrace/models/shallow.py",
+    "tests/unit/scripts/test_count_labels.py",
 }
 
 

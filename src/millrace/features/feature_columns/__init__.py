@@ -2,12 +2,13 @@
 
 Each kind is one class: `learn` takes what it needs from the statistics of the training examples,
 `encode` is the graph, and the dataclass fields are the learned state that preprocessing.json keeps.
-The kinds and their meaning are those of `tf.feature_column`. To add one, write a class, name it in
-KINDS, and give it an entry in config/schema.json.
+The kinds and their meaning are those of `tf.feature_column`. CONTRIBUTING.md has the recipe for a
+new one.
 
 The graph keeps to rules that hold in TensorFlow, TF Lite (builtin ops only) and TF.js:
 strings become ids by a string -> int64 table followed by a reshape; a missing number is found by
-`x != x`; buckets are sums of comparisons, crosses and remainders are arithmetic.
+`x != x`; buckets are sums of comparisons, crosses and remainders are arithmetic; signs are
+comparisons, as tf.sign in TF.js on WebAssembly is 0 for the smallest normal float32.
 """
 
 from collections.abc import Mapping
