@@ -76,7 +76,7 @@ def make_folder(folder: Path, task: str) -> Path:
 
 # What a job needs of the project, and git and DVC of it.
 PROJECT = (
-    *("Snakefile", "pyproject.toml", "config/schema.json"),
+    *("Snakefile", "pyproject.toml", "config/schema.json", "LICENSE"),
     *("envs", "profiles", "rules", "scripts", "src", "web"),
     *(".dvc", ".dvcignore", ".gitignore"),
 )
