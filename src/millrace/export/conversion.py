@@ -37,6 +37,7 @@ class LackingOps(MillraceError):
 
     Attributes:
         reason: which runtime lacks what, in a few words.
+        fault: the same as the error says it, without the model's path.
         note: what to do about it.
     """
 
@@ -48,9 +49,8 @@ class LackingOps(MillraceError):
             "another model may win) and ship the rest; or rewrite the layer that uses the op, or "
             "adopt an old Estimator's checkpoint in the place of its graph."
         )
-        super().__init__(
-            f"{saved_model}: expected ops that {runtime} has, found {named}.", note=self.note
-        )
+        self.fault = f"expected ops that {runtime} has, found {named}."
+        super().__init__(f"{saved_model}: {self.fault}", note=self.note)
 
 
 def attempt(

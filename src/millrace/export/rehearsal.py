@@ -118,9 +118,7 @@ def _try_alone(
     try:
         forms, left_out = _try(UntrainedModels({name: model}, learned), rows, job)
     except conversion.LackingOps as error:
-        raise MillraceError(
-            f"models.{name}: expected ops that the runtimes have; {error.reason}.", note=error.note
-        ) from None
+        raise MillraceError(f"models.{name}: {error.fault}", note=error.note) from None
     except MillraceError as error:
         raise MillraceError(f"models.{name}: {error}") from None
     except Exception as error:
