@@ -215,13 +215,10 @@ def local_paths(value: Any, key: str = "") -> Iterator[tuple[str, LocalPath]]:
         yield from local_paths(item, f"{key}.{name}".lstrip("."))
 
 
-def given_form(section: Section) -> dict[str, Any]:
-    """Returns what of a section was given, as a config has it, without the defaults."""
-    form: dict[str, Any] = json.loads(section.model_dump_json(by_alias=True, exclude_unset=True))
-    return form
-
-
-def plain_form(section: Section) -> dict[str, Any]:
+def plain_form(section: Section, *, with_defaults: bool = True) -> dict[str, Any]:
     """Returns a section as JSON has it: what is set and the defaults, without what is left out."""
-    form: dict[str, Any] = json.loads(section.model_dump_json(by_alias=True, exclude_none=True))
+    text = section.model_dump_json(
+        by_alias=True, exclude_none=True, exclude_unset=not with_defaults
+    )
+    form: dict[str, Any] = json.loads(text)
     return form

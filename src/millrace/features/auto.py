@@ -16,7 +16,7 @@ from millrace.config.features import (
     TextConfig,
     VocabularyConfig,
 )
-from millrace.config.values import given_form
+from millrace.config.values import plain_form
 from millrace.features.feature_columns.base import END_OF_EXACT_INTEGERS, largest_magnitude
 
 # A whole number with so few different values is more often a code than a quantity.
@@ -137,7 +137,7 @@ def as_yaml(features: Mapping[str, Feature], left_out: Mapping[str, str]) -> str
     """Returns features as a section of a config, with what is left out as comments."""
     lines = ["# Paste this into a config to edit it.", "features:"]
     for name, feature in features.items():
-        given = {name: given_form(feature)}
+        given = {name: plain_form(feature, with_defaults=False)}
         # One line a feature, wide enough for any.
         text = yaml.safe_dump(given, default_flow_style=True, sort_keys=False, width=1e9)
         lines.append(f"  {text.strip()[1:-1]}")

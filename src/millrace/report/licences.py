@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from millrace.errors import MillraceError
 from millrace.report import inline_html
@@ -32,8 +32,8 @@ def text(libraries: Iterable[str]) -> str:
     names = sorted({name for path in paths for name in _with_dependencies(_package(path))})
     packages: dict[str, list[str]] = {}
     for name in names:
-        about = _about(name)
-        packages.setdefault(_licence(name, about), []).append(f"{name} {about['version']}")
+        package = _read(name)
+        packages.setdefault(_licence(package), []).append(f"{name} {package.version}")
     return "\n\n".join(f"{', '.join(found)}:\n\n{text}" for text, found in packages.items())
 
 
@@ -45,7 +45,7 @@ def _package(path: str) -> str:
 
 def _with_dependencies(name: str) -> Iterator[str]:
     yield name
-    for below in (*_about(name).get("dependencies", {}), *BUILT_IN.get(name, [])):
+    for below in (*_read(name).dependencies, *BUILT_IN.get(name, [])):
         if not LEFT_OUT.fullmatch(below):
             yield from _with_dependencies(below)
 
@@ -54,28 +54,47 @@ def _folder(name: str) -> Path:
     return inline_html.WEB / "node_modules" / name
 
 
-def _about(name: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Package:
+    """What a package says of itself.
+
+    Attributes:
+        name: its name.
+        version: its version.
+        dependencies: the names of what it depends on.
+        license: the name of its licence.
+    """
+
+    name: str
+    version: str
+    dependencies: tuple[str, ...]
+    license: str | None
+
+
+def _read(name: str) -> Package:
     try:
-        about: dict[str, Any] = json.loads((_folder(name) / "package.json").read_text("utf-8"))
+        about = json.loads((_folder(name) / "package.json").read_text("utf-8"))
     except FileNotFoundError:
         raise inline_html.not_installed(_folder(name)) from None
-    return about
+    dependencies = tuple(about.get("dependencies", {}))
+    return Package(name, about["version"], dependencies, about.get("license"))
 
 
-def _licence(name: str, about: dict[str, Any]) -> str:
-    for path in sorted(_folder(name).glob("LICENSE*")):
+def _licence(package: Package) -> str:
+    folder = _folder(package.name)
+    for path in sorted(folder.glob("LICENSE*")):
         return path.read_text(encoding="utf-8").strip()
-    readme = _folder(name) / "README.md"
+    readme = folder / "README.md"
     if readme.is_file():
         at_its_end = re.search(
             r"^LICENSE \(\w+\)\n-+\n.*\Z", readme.read_text("utf-8"), re.M | re.S
         )
         if at_its_end:
             return at_its_end[0].strip()
-    if about.get("license") == "Apache-2.0":
+    if package.license == "Apache-2.0":
         # The text is the same for all, and Millrace's own.
         return (inline_html.WEB.parent / "LICENSE").read_text(encoding="utf-8").strip()
     raise MillraceError(
-        f"{_folder(name)}: expected a licence, found none.",
+        f"{folder}: expected a licence, found none.",
         note="add where it is to src/millrace/report/licences.py, or leave the library out.",
     )

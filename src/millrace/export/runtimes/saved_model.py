@@ -9,6 +9,7 @@ rows.json is {column: [cell, …]}: a verbatim cell, a number, or null for missi
 import argparse
 import json
 import unicodedata
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def main() -> None:
 
 
 def predict(
-    signatures: dict[str, Any],
+    signatures: Mapping[str, Callable[..., Any]],
     function: str,
     rows: dict[str, list[Any]],
     inputs: list[dict[str, Any]],
