@@ -56,8 +56,10 @@ class Privacy:
         found = []
         for feature in columns:
             rows = dict(self.train[feature["column"]].values) if "column" in feature else {}
-            held = {*feature.get("values", ()), *feature.get("rare", ())}
-            count = sum(isinstance(x, str) and 0 < rows.get(x, 0) < self.min_count for x in held)
+            texts = (*feature.get("values", ()), *feature.get("rare", ()))
+            # A cross has tuples of values.
+            held = {x for x in texts if isinstance(x, str)}
+            count = sum(0 < rows.get(x, 0) < self.min_count for x in held)
             if count:
                 name = feature["name"]
                 message = (

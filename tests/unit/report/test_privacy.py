@@ -77,7 +77,7 @@ def results(make_results: Callable[[str], Results]) -> Results:
     columns = [
         vocabulary | {"values": ["UA", "AA", RARE_NAMES[0], "never seen"], "rare": [RARE_NAMES[1]]},
         {"kind": "numeric", "name": "age", "column": "age", "edges": RARE_AGES},
-        {"kind": "crossed", "name": "both", "keys": ["line", "age"]},
+        {"kind": "crossed", "name": "both", "keys": ["line", "age"], "values": [["UA", "1"]]},
     ]
     write_json(results.preprocessing, {"left_out": left_out, "columns": columns})
     _spread(results)
