@@ -23,7 +23,7 @@ def test_every_json_and_csv_file_of_the_results_is_described() -> None:
 
 def test_a_row_says_what_a_value_is() -> None:
     text = reference.page()
-    assert "| `threshold` | number or null | The probability" in text
+    assert "| `threshold` | number or null | The lowest probability" in text
     assert "| `columns` | map of [NumberStatistics](#numberstatistics) or" in text
     assert "| `unique` | boolean, optional | Whether a row that repeats" in text
     assert "| `values` | list of [string, integer] | [value, rows] by falling count" in text
