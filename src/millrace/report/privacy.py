@@ -6,7 +6,7 @@ column's range unless they are such a value. docs/privacy.md says it for people.
 """
 
 import math
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
@@ -55,20 +55,18 @@ class Privacy:
         """
         found = []
         for feature in columns:
-            rows = dict(self.train[feature["column"]].values) if "column" in feature else {}
-            texts = (*feature.get("values", ()), *feature.get("rare", ()))
-            # A cross has tuples of values.
-            held = {x for x in texts if isinstance(x, str)}
-            count = sum(0 < rows.get(x, 0) < self.min_count for x in held)
-            if count:
-                name = feature["name"]
-                message = (
-                    f"features.{name}: the model, which web/ and export/ contain, holds {count:,} "
-                    f"values of {feature['column']!r} that fewer than {self.min_count:,} training "
-                    f"rows have; `min_count: {self.min_count}` keeps them out of a vocabulary"
-                )
-                column = feature["column"]
-                found.append(Anomaly("warning", "rare_values", column, "train", message, count))
+            for column, held in _held(feature):
+                rows = dict(self.train[column].values)
+                texts = [x for x in held if isinstance(x, str)]
+                count = sum(0 < rows.get(text, 0) < self.min_count for text in texts)
+                if count:
+                    message = (
+                        f"features.{feature['name']}: the model, which web/ and export/ contain, "
+                        f"holds {count:,} values of {column!r} that fewer than "
+                        f"{self.min_count:,} training rows have; `min_count: {self.min_count}` "
+                        "keeps them out of a vocabulary"
+                    )
+                    found.append(Anomaly("warning", "rare_values", column, "train", message, count))
         return found
 
     def has_figures(self, name: str, column: ColumnStatistics) -> bool:
@@ -158,3 +156,13 @@ def rounded(value: float, step: float) -> float:
     """Returns the nearest multiple of a power of ten, without the noise of binary fractions."""
     digits = -round(math.log10(step))
     return round(value, digits)
+
+
+def _held(feature: Mapping[str, Any]) -> Iterator[tuple[str, set[Value]]]:
+    """Yields each raw column of which a feature column's table holds values, with the values."""
+    if "column" in feature:
+        yield feature["column"], {*feature.get("values", ()), *feature.get("rare", ())}
+    elif feature["kind"] == "crossed_tf1":
+        for key, values in zip(feature["keys"], feature["values"], strict=True):
+            if values:
+                yield key, {*values}

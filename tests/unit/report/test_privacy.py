@@ -199,3 +199,13 @@ def test_docs_name_every_published_file() -> None:
     text = (Path(__file__).parents[3] / "docs" / "privacy.md").read_text()
     for name in ("report.html", "model_card.md", "web/", "provenance.json", "parity.json"):
         assert f"`{name}`" in text
+
+
+def test_rare_texts_in_a_cross_of_tensorflow_1_are_a_warning_too() -> None:
+    values = [["Oslo", 90], ["Bergen", 3], ["Hamar", 2]]
+    city = column_statistics(type="string", rows=95, distinct=3, values=values)
+    cross = {"kind": "crossed_tf1", "name": "city_x_age", "keys": ["city", "age_bucket"]}
+    cross["values"] = [["Oslo", "Bergen", "Hamar"], []]
+    (found,) = Privacy(10, {"city": city}, ()).rare_in_model([cross])
+    assert (found.column, found.value) == ("city", 2)
+    assert found.message.startswith("features.city_x_age: the model")
