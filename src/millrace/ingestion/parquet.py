@@ -47,13 +47,12 @@ class ParquetTable:
             # With pre_buffer, memory grows with the file.
             file = pq.ParquetFile(path, pre_buffer=False)
             fields, metadata = file.schema_arrow, file.metadata
-            text = {field.name for field in fields if _is_text(field.type)}
             file.close()
+            # Which columns are written as indices into a list of values is left unread: on some
+            # damaged files pyarrow ends the process when asked about a column's chunk.
+            text = [field.name for field in fields if _is_text(field.type)]
             self._file = pq.ParquetFile(
-                path,
-                pre_buffer=False,
-                metadata=metadata,
-                read_dictionary=[name for name in _dictionaries(metadata) if name in text],
+                path, pre_buffer=False, metadata=metadata, read_dictionary=text
             )
         self.names: list[str] = fields.names
         stored = (fields.pandas_metadata or {}).get("index_columns", [])
@@ -99,17 +98,6 @@ def _is_large(column: pa.Array) -> bool:
     if len(column) * (pc.max(lengths).as_py() or 0) <= TEXT_BYTES_PER_BLOCK:
         return False
     return bool((pc.sum(lengths.take(column.indices)).as_py() or 0) > TEXT_BYTES_PER_BLOCK)
-
-
-def _dictionaries(metadata: pq.FileMetaData) -> list[str]:
-    """Returns the columns that are written as indices into a list of values."""
-    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
-    return [
-        chunks[0].path_in_schema
-        for column in range(metadata.num_columns)
-        if (chunks := [group.column(column) for group in groups])
-        and any({"RLE_DICTIONARY", "PLAIN_DICTIONARY"} & {*chunk.encodings} for chunk in chunks)
-    ]
 
 
 @contextmanager

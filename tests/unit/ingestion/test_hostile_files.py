@@ -120,6 +120,7 @@ def test_any_text_as_json_lines(tmp_path: Path, text: str) -> None:
 @FUZZ
 @given(st.integers(0), st.binary(min_size=1, max_size=8), st.booleans())
 @example(368229, b"\x80", False)  # in a column's name
+@example(692, b"\x16", False)  # in a column's statistics, which ended the process
 def test_a_parquet_file_cut_and_changed(
     tmp_path: Path, place: int, noise: bytes, cut: bool
 ) -> None:
