@@ -27,8 +27,8 @@ ROWS = 150_000
 
 def call(*command: str) -> None:
     """Runs a program of PostgreSQL, which refuses to be root."""
-    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    subprocess.run([*prefix, *command], check=True, capture_output=True)
+    user = "postgres" if os.geteuid() == 0 else None
+    subprocess.run(command, check=True, capture_output=True, user=user)
 
 
 def connect(host: str) -> psycopg.Connection:
