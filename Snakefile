@@ -54,7 +54,7 @@ rule all:
         R.parity,
         R.report,
         R.model_card,
-        R.web,
+        R.page,
         R.provenance,
     localrule: True
 

@@ -1,7 +1,7 @@
 # What people read: the report, the model card, the page that predicts; and what made all this.
 
 
-PAGES = (R.report, R.model_card, R.web)
+PAGES = (R.report, R.model_card, R.page)
 
 
 rule report:
@@ -24,9 +24,8 @@ rule report:
             category="Result",
             labels={"file": "model card"},
         ),
-        web=report(
-            directory(R.web),
-            htmlindex="index.html",
+        page=report(
+            R.page,
             caption="captions/page.rst",
             category="Result",
             labels={"file": "page that predicts"},
@@ -52,7 +51,7 @@ rule report:
         command(
             "--config {params.config:q} --results {params.results:q}"
             " --report {output.report:q} --model-card {output.model_card:q}"
-            " --web {output.web:q}"
+            " --page {output.page:q}"
         )
 
 

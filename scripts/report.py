@@ -11,9 +11,9 @@ from millrace.results import RawFolder, Results
 
 
 def main() -> None:
-    """Reads what --results holds; writes two files and a directory."""
+    """Reads what --results holds; writes three files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("config", "results", "report", "model-card", "web"):
+    for name in ("config", "results", "report", "model-card", "page"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
 
@@ -23,14 +23,11 @@ def main() -> None:
     texts = {
         arguments.report: report.build(job, results, made_by),
         arguments.model_card: report.build_model_card(job, results, made_by),
+        arguments.page: page.build(job, results),
     }
-    form = page.build(job, results)
     for path, text in texts.items():
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    with replacing(arguments.web) as directory:
-        directory.mkdir()
-        (directory / Results.web.opens).write_text(form, encoding="utf-8")
     print(f"{arguments.report}: {arguments.report.stat().st_size:,} bytes")
 
 

@@ -20,14 +20,12 @@ class Entry:
         path: relative to the folder, with `/`.
         meaning: what lies there, for people. Without it the path is no artifact: an intermediate
             file, or a folder that other entries lie in.
-        opens: the file in it that a person opens, where it is a folder to be read.
         is_last: whether it is made by the report's stage or after it, so that the report itself
             cannot know its size.
     """
 
     path: str
     meaning: str = ""
-    opens: str = ""
     is_last: bool = False
 
     @overload
@@ -167,10 +165,9 @@ class Results(Folder):
     parity = Entry("parity.json", "The parity certificate, with each runtime's worst row")
     report = Entry("report.html", "The report", is_last=True)
     model_card = Entry("model_card.md", "The champion on one page, for people", is_last=True)
-    web = Entry(
-        "web",
+    page = Entry(
+        "web/index.html",
         "The champion in a web page: enter a row, see its prediction",
-        opens="index.html",
         is_last=True,
     )
     provenance = Entry(

@@ -98,7 +98,7 @@ def _files(results: Results, not_reached: set[str]) -> Iterator[str]:
     yield "Open:"
     yield f"  {results.report}  the report"
     if "tfjs" not in not_reached:
-        yield f"  {results.web / Results.web.opens}  a page that predicts"
+        yield f"  {results.page}  a page that predicts"
     yield "Use:"
     for exported in (results.saved_model, results.tflite, results.tfjs):
         if exported.name not in not_reached:

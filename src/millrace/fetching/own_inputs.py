@@ -65,7 +65,6 @@ def directories(results: Results) -> list[Path]:
         results.saved_model,
         results.tflite,
         results.tfjs,
-        results.web,
     ]
 
 

@@ -29,7 +29,7 @@ def listing(results: Results) -> list[Listed]:
     """
     return [
         Listed(
-            path=f"{entry.path}/{entry.opens}" if entry.opens else entry.path,
+            path=entry.path,
             meaning=entry.meaning,
             bytes=None if entry.is_last else _bytes(results.folder / entry.path),
         )

@@ -156,8 +156,8 @@ def test_same_results_give_the_same_bytes(make_results: Callable[[str], Results]
     results = make_results("multiclass")
     first = report.build(job(), results, MADE_BY)
     results.report.write_text(first)
-    results.web.mkdir()
-    (results.web / "index.html").write_text("the page of an earlier run")
+    results.page.parent.mkdir()
+    results.page.write_text("the page of an earlier run")
     assert report.build(job(), results, MADE_BY) == first
 
 

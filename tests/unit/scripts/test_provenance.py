@@ -32,7 +32,7 @@ MADE = [
     "parity.json",
     "report.html",
     "model_card.md",
-    "web",
+    "web/index.html",
 ]
 MADE_OF_A_RUN = ["training", "metrics.json", "diagnostics.json", "predictions.parquet"]
 

@@ -25,7 +25,7 @@ def run_report(folder: Path, results: Results) -> subprocess.CompletedProcess[st
         "--results": results.folder,
         "--report": results.report,
         "--model-card": results.model_card,
-        "--web": results.web,
+        "--page": results.page,
     }
     parts = [str(part) for pair in arguments.items() for part in pair]
     command = [sys.executable, str(ROOT / "scripts" / "report.py"), *parts]
