@@ -218,7 +218,7 @@ def local_paths(value: Any, key: str = "") -> Iterator[tuple[str, LocalPath]]:
 def plain_form(section: Section, *, with_defaults: bool = True) -> dict[str, Any]:
     """Returns a section as JSON has it: what is set and the defaults, without what is left out."""
     text = section.model_dump_json(
-        by_alias=True, exclude_none=True, exclude_unset=not with_defaults
+        by_alias=True, exclude_none=True, exclude_defaults=not with_defaults
     )
     form: dict[str, Any] = json.loads(text)
     return form

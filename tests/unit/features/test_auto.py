@@ -4,6 +4,8 @@ import random
 
 import pytest
 
+from millrace import config
+from millrace.features import auto
 from millrace.features.auto import propose
 from tests.helpers.artifacts import column_statistics
 
@@ -100,3 +102,13 @@ def test_cells_of_several_words_are_text():
     assert (features["review"].kind, features["review"].max_length) == ("text", 9)
     names = [[f"Ann{i} B{i} C{i}", 1] for i in range(1000)]
     assert "an id" in propose({"name": column("string", 1000, values=names)}, 1000)[1]["name"]
+
+
+def test_a_config_with_all_its_defaults_has_the_same_features_yaml() -> None:
+    """As `make reproduce` gives it."""
+    features = {"size": {"kind": "numeric", "column": "a"}, "city": "vocabulary"}
+    given = {"name": "made", "data": {"files": "t.csv", "label": "y"}, "features": features}
+    job = config.complete(given)
+    again = config.complete(job.json_form())
+    assert auto.as_yaml(again.features, {}) == auto.as_yaml(job.features, {})
+    assert "column: a}" in auto.as_yaml(again.features, {})
