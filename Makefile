@@ -62,7 +62,7 @@ upgrade: $(INSTALLED) ## Upgrade a copy of TensorFlow 1 code: make upgrade SRC=o
 
 slurm: $(VENV)/slurm ## Add what `snakemake --profile profiles/slurm` needs
 
-test: $(INSTALLED) $(VENV)/docs $(VENV)/plugins/kubernetes ## Run all tests (about 25 minutes on 2 cores)
+test: $(INSTALLED) $(VENV)/docs $(VENV)/plugins/kubernetes ## Run all tests (about 35 minutes on 2 cores)
 	$(PYTEST)
 
 test-unit: $(INSTALLED) $(VENV)/docs ## Run the unit tests, the slow ones too (about 10 minutes)
@@ -70,8 +70,10 @@ test-unit: $(INSTALLED) $(VENV)/docs ## Run the unit tests, the slow ones too (a
 
 test-fast: $(INSTALLED) $(VENV)/docs ## Run the tests that take less than 3 minutes together
 	$(PYTEST) -m 'not slow and not end_to_end'
-# The tests of a file share what they make. Those with whole jobs come first, by name.
-PYTEST = pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# The tests of a file share what they make. Those with whole jobs come first, by name. A test that
+# ends its worker ends the run, which would otherwise wait for the rest of that file for ever.
+PYTEST = pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+	--max-worker-restart 0
 
 test-slurm: $(VENV)/slurm ## Run a job on a SLURM of two nodes that is started here (root on Debian)
 	@python -m tests.end_to_end.slurm
