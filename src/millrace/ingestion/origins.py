@@ -13,9 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from millrace.errors import MillraceError
-
-# Row groups have this size, whatever the batches that rows come in: bytes depend on rows alone.
-ROWS_PER_GROUP = 1 << 16
+from millrace.ingestion.row_groups import RowGroupWriter
 
 
 def is_reserved(name: str) -> bool:
@@ -56,40 +54,13 @@ def read(examples: Path, split: str, rows: int) -> pa.Table:
     return table
 
 
-class OriginWriter:
+class OriginWriter(RowGroupWriter):
     """Writes where the examples of one split come from, in their order."""
 
     def __init__(self, folder: Path, split: str, ids: Sequence[str]) -> None:
         # What is in a dictionary, and in which order, would depend on the batches.
-        self._schema = fields(ids).set(0, pa.field("file", pa.string()))
-        self._writer = pq.ParquetWriter(
-            path(folder, split),
-            self._schema,
-            compression="zstd",
-            use_dictionary=["file"],
-            column_encoding={"row": "DELTA_BINARY_PACKED"},
-        )
-        self._waiting: list[pa.Table] = []
-        self._rows = 0
-
-    def write(self, origins: pa.Table) -> None:
-        """Writes the next rows."""
-        self._waiting.append(origins)
-        self._rows += origins.num_rows
-        while self._rows >= ROWS_PER_GROUP:
-            self._write_group(ROWS_PER_GROUP)
-
-    def close(self) -> None:
-        """Writes what is left; without it the file is none."""
-        if self._rows:
-            self._write_group(self._rows)
-        self._writer.close()
-
-    def _write_group(self, rows: int) -> None:
-        table = pa.concat_tables(self._waiting)
-        group = table[:rows].cast(self._schema).combine_chunks()
-        self._writer.write_table(group, row_group_size=rows)
-        self._waiting, self._rows = [table[rows:]], self._rows - rows
+        schema = fields(ids).set(0, pa.field("file", pa.string()))
+        super().__init__(path(folder, split), schema, repeated=["file"])
 
 
 def join(parts: Sequence[Path], folder: Path, split: str) -> None:

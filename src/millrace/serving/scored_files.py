@@ -10,19 +10,16 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from millrace.artifacts.signature import Signature
 from millrace.errors import MillraceError
-
-# Row groups have this size, whatever the batches that rows come in: bytes depend on rows alone.
-ROWS_PER_GROUP = 1 << 16
+from millrace.ingestion.row_groups import RowGroupWriter
 
 
 class Writer(Protocol):
     """A file that is written in pieces."""
 
-    def write_table(self, table: pa.Table) -> None:
+    def write(self, rows: pa.Table) -> None:
         """Writes the next rows."""
 
     def close(self) -> None:
@@ -75,43 +72,19 @@ def predicted_columns(signature: Signature, predictions: np.ndarray) -> dict[str
     return {"prediction": pa.array(predictions), "class": decided, "decision": pa.array(positive)}
 
 
-class _Parquet:
+class _Parquet(RowGroupWriter):
     def __init__(self, path: Path, fields: pa.Schema) -> None:
         # A dictionary of values that do not repeat takes more time than the rows' other cells.
         repeated = [name for name in ("file", "class") if name in fields.names]
-        self._writer = pq.ParquetWriter(
-            path,
-            fields,
-            compression="zstd",
-            use_dictionary=repeated,
-            column_encoding={"row": "DELTA_BINARY_PACKED"},
-        )
-        self._waiting: list[pa.Table] = []
-        self._rows = 0
-
-    def write_table(self, table: pa.Table) -> None:
-        self._waiting.append(table)
-        self._rows += table.num_rows
-        while self._rows >= ROWS_PER_GROUP:
-            self._write_group(ROWS_PER_GROUP)
-
-    def close(self) -> None:
-        if self._rows:
-            self._write_group(self._rows)
-        self._writer.close()
-
-    def _write_group(self, rows: int) -> None:
-        whole = pa.concat_tables(self._waiting)
-        self._writer.write_table(whole[:rows].combine_chunks(), row_group_size=rows)
-        self._waiting, self._rows = [whole[rows:]], self._rows - rows
+        super().__init__(path, fields, repeated)
 
 
 class _Csv:
     def __init__(self, path: Path, fields: pa.Schema) -> None:
         self._writer = pyarrow.csv.CSVWriter(path, fields)
 
-    def write_table(self, table: pa.Table) -> None:
-        self._writer.write_table(table)
+    def write(self, rows: pa.Table) -> None:
+        self._writer.write_table(rows)
 
     def close(self) -> None:
         self._writer.close()
@@ -121,8 +94,8 @@ class _JsonLines:
     def __init__(self, path: Path, fields: pa.Schema) -> None:
         self._file = path.open("w", encoding="utf-8")
 
-    def write_table(self, table: pa.Table) -> None:
-        lines = (json.dumps(row, ensure_ascii=False) for row in table.to_pylist())
+    def write(self, rows: pa.Table) -> None:
+        lines = (json.dumps(row, ensure_ascii=False) for row in rows.to_pylist())
         self._file.writelines(f"{line}\n" for line in lines)
 
     def close(self) -> None:

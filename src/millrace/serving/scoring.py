@@ -141,7 +141,7 @@ class _Pipeline:
 
     def _write_next(self) -> None:
         table = self._waiting.popleft().result()
-        self._writer.write_table(table)
+        self._writer.write(table)
         self.written += table.num_rows
 
     def _answer(self, file: str, cells: pa.RecordBatch, numbers: np.ndarray) -> pa.Table:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace.errors import MillraceError
-from millrace.ingestion import origins
+from millrace.ingestion import origins, row_groups
 from tests.helpers.ingest_jobs import SPLITS, Job, contents, made
 
 
@@ -64,7 +64,7 @@ def test_any_number_of_parts_and_batches_gives_the_same_bytes(job: Job) -> None:
 
 
 def test_row_groups_do_not_depend_on_the_batches(tmp_path: Path) -> None:
-    rows = 3 * origins.ROWS_PER_GROUP // 2
+    rows = 3 * row_groups.ROWS_PER_GROUP // 2
     schema = origins.fields(["id"])
     file = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), ["a.csv"])
     ids = pa.array(map(str, range(rows)))
