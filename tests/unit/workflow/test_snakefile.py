@@ -15,6 +15,7 @@ import yaml
 from millrace.fetching.own_inputs import directories
 from millrace.results import RawFolder, Results
 from millrace.workflow.job import command
+from tests.helpers import synthetic_jobs
 
 ROOT = Path(__file__).parents[3]
 STAGES = {
@@ -40,14 +41,23 @@ BESIDE = {"score"}
 TOOLS = {"upgrade"}
 
 
-def call(*command: str) -> subprocess.CompletedProcess[str]:
+def run_in(
+    folder: Path, command: list[str], seconds: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a folder, with this Python's programs on its PATH."""
     return subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=ROOT,
+        command,
+        cwd=folder,
+        env=synthetic_jobs.environment(folder),
         capture_output=True,
         text=True,
         check=False,
+        timeout=seconds,
     )
+
+
+def call(*command: str) -> subprocess.CompletedProcess[str]:
+    return run_in(ROOT, [sys.executable, "-m", *command])
 
 
 @pytest.mark.parametrize(
@@ -165,13 +175,7 @@ def test_a_name_is_no_command(tmp_path: Path) -> None:
         yaml.safe_dump({"name": "made", "data": {"files": f"$(touch x)/{table}", "label": "y"}})
     )
     options = ["--cores", "1", "--configfile", f"$(touch x)/{NASTY}", "--until", "fetch"]
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *options],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_in(tmp_path, [sys.executable, "-m", "snakemake", *options])
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "results/made/raw/manifest.json").is_file()
     assert not list(tmp_path.rglob("x"))
@@ -184,16 +188,8 @@ def test_make_quotes_what_it_is_given(tmp_path: Path) -> None:
     recipes = "\n".join(re.findall(r"^\t.*", makefile, re.M))
     for name in ("CONFIG", "OF", "CORES", "SRC", "DST"):
         assert f"$({name})" not in recipes.replace(f"{name}=$({name})", ""), name
-    command = ["make", "--file", ROOT / "Makefile", "run", f"CONFIG={NASTY}", "INSTALLED="]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["make", "--file", str(ROOT / "Makefile"), "run", f"CONFIG={NASTY}", "INSTALLED="]
+    done = run_in(tmp_path, command)
     assert f"error: {NASTY}: expected a config file, found none." in done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -282,19 +278,10 @@ def test_a_config_is_checked_before_snakemake_reads_it(
     """Snakemake's own reader never ends with the last of them."""
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.yaml").write_bytes(content)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     make = ["make", "--file", str(ROOT / "Makefile"), "run", "INSTALLED="]
     snakemake = [sys.executable, "-m", "snakemake", "-n", "-s", str(ROOT / "Snakefile")]
     for driver in (make, snakemake):
-        done = subprocess.run(
-            driver,
-            cwd=tmp_path,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )
+        done = run_in(tmp_path, driver, seconds=100)
         assert done.returncode
         assert f"error: config/config.yaml: {message}" in done.stderr
         assert "Traceback" not in done.stderr
@@ -359,9 +346,7 @@ def test_the_error_of_a_stage_is_the_last_thing_on_the_screen(tmp_path: Path) ->
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(config))
     plan(tmp_path)  # makes the links
     command = ["snakemake", "--cores", "1", "--configfile", "job.yaml"]
-    done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = run_in(tmp_path, [sys.executable, "-m", *command])
     assert done.returncode == 1
     shown = done.stderr.rpartition("At least one job did not complete successfully.")[2].split("\n")
     assert shown[2:4] == [
