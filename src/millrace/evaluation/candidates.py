@@ -1,6 +1,6 @@
 """The models to choose from, and the differences between them on the same rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,16 +105,4 @@ def lead(metric: str, one: Candidate, other: Candidate) -> Interval:
     a, b = one.resampled(), other.resampled()
     if a is None or b is None:
         return Interval(by, None, None)
-    sign = -1 if metric in metrics.LOWER_IS_BETTER else 1
-    return bootstrap.interval(by, sign * (a - b)) or Interval(by, None, None)
-
-
-def is_significant(lead: Interval) -> bool:
-    """Returns whether a lead's 95 % interval lies above 0."""
-    return lead.low is not None and lead.low > 0
-
-
-def smallest(candidates: Sequence[Candidate], near: Callable[[Candidate], bool]) -> Candidate:
-    """Returns the model with the fewest parameters among the first and those that are near it."""
-    best, *others = candidates
-    return min([best, *filter(near, others)], key=lambda x: x.parameters)
+    return bootstrap.interval(by, metrics.improvement(metric, a, b)) or Interval(by, None, None)

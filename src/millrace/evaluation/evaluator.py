@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -83,21 +83,26 @@ def evaluate(
     metric = metrics.selection_metric(job.selection.metric, task.kind)
     split = "test" if run.fold is None else "train"
     rows = _evaluated_rows(job, run, predictor, examples)
-    labels, weights = _labels(predictor, examples, split)
-    origin = origins.read(examples.raw, split, len(labels)).take(np.arange(len(labels))[rows])
-    predictions = predictor.predict_split(examples.encoded, examples.raw, split)[rows]
-    labels, weights = labels[rows], None if weights is None else weights[rows]
-    threshold = _choose_threshold(job.evaluation.threshold, predictor, examples)
-    scorer = _Scorer(split, task.kind, labels, predictions, weights, threshold, job)
+    whole = _predicted(predictor, examples, split)
+    origin = origins.read(examples.raw, split, len(whole.labels))
+    origin = origin.take(np.arange(len(whole.labels))[rows])
+    predicted = whole.take(rows)
+    setting = job.evaluation.threshold
+    needed = run.fold is None or isinstance(setting, str)
+    validation = _predicted(predictor, examples, "validation") if needed else None
+    threshold = _threshold(setting, task.kind, validation)
+    scorer = _Scorer(split, task.kind, *predicted, threshold, job)
     constant = _Constant(*_labels(predictor, examples, "train"))
 
-    measured = scorer.measure(np.arange(len(labels)))
+    own = compared = scorer.comparison(metric, constant)
     # Models are not compared by the test: it says what to expect of the one that was chosen.
-    compared = _validation(predictor, examples, threshold, job) if run.fold is None else scorer
+    if run.fold is None:
+        assert validation
+        of_validation = _Scorer("validation", task.kind, *validation, threshold, job)
+        compared = of_validation.comparison(metric, constant)
     raw = _read_raw(examples, split, (*sliced, *predictor.preprocessing.raw), rows)
-    described = diagnostics.describe(task.kind, labels, predictions, [*task.classes], threshold)
     described = replace(
-        described,
+        diagnostics.describe(task.kind, *predicted[:2], [*task.classes], threshold),
         importance=_importance(predictor, raw, scorer, metric),
         slices=diagnostics.slices({x.name: raw[x.name] for x in sliced}, scorer.measure),
     )
@@ -108,15 +113,34 @@ def evaluate(
         task=task.kind,
         split=split,
         fold=run.fold,
-        rows=len(labels),
-        too_small=bootstrap.too_small(task.kind, labels),
+        rows=len(predicted.labels),
+        too_small=own.too_small,
         threshold=threshold if task.kind == "binary" else None,
-        metrics=measured,
-        baseline=constant.baseline(scorer),
-        comparison=compared.comparison(metric, constant),
+        metrics=own.metrics,
+        baseline=own.baseline,
+        comparison=compared,
         training=trained,
     )
-    return Evaluated(origin, task.classes, labels, predictions, written, described)
+    return Evaluated(origin, task.classes, *predicted[:2], written, described)
+
+
+class _Predicted(NamedTuple):
+    """Rows of a split and what the model predicts for them.
+
+    Attributes:
+        labels: [n], as `metrics` takes them.
+        predictions: [n] or [n, classes].
+        weights: [n]; None when all are 1.
+    """
+
+    labels: np.ndarray
+    predictions: np.ndarray
+    weights: np.ndarray | None
+
+    def take(self, rows: Any) -> Self:
+        """Returns some of the rows."""
+        weights = None if self.weights is None else self.weights[rows]
+        return type(self)(self.labels[rows], self.predictions[rows], weights)
 
 
 @dataclass(frozen=True)
@@ -136,8 +160,7 @@ class _Scorer:
         labels, own = self.labels[rows], None if self.weights is None else self.weights[rows]
         measure = metrics.measure(self.task, labels, self.predictions[rows], self.threshold)
         if bootstrap.too_small(self.task, labels):
-            ones = np.ones(len(rows))
-            return bootstrap.without_intervals(measure(ones if own is None else own))
+            return bootstrap.without_intervals(measure(metrics.or_ones(own, len(rows))))
         samples, seed = self.job.evaluation.bootstrap, self.job.seed
         return bootstrap.intervals(measure, len(rows), samples, seed, own)
 
@@ -214,14 +237,10 @@ def _evaluated_rows(job: JobConfig, run: runs.Run, predictor: Predictor, example
     return runs.fold_rows(train.labels, job.selection.folds, job.seed)[run.fold]
 
 
-def _validation(
-    predictor: Predictor, examples: Examples, threshold: float, job: JobConfig
-) -> _Scorer:
-    """Returns the validation rows, to be scored."""
-    split, kind = "validation", predictor.preprocessing.task.kind
+def _predicted(predictor: Predictor, examples: Examples, split: str) -> _Predicted:
     labels, weights = _labels(predictor, examples, split)
     predictions = predictor.predict_split(examples.encoded, examples.raw, split)
-    return _Scorer(split, kind, labels, predictions, weights, threshold, job)
+    return _Predicted(labels, predictions, weights)
 
 
 def _labels(
@@ -233,19 +252,17 @@ def _labels(
     return preprocessing.task.decode_labels(found.labels), found.weights
 
 
-def _choose_threshold(setting: float | str, predictor: Predictor, examples: Examples) -> float:
+def _threshold(setting: float | str, task: str, validation: _Predicted | None) -> float:
     """Returns the threshold that `evaluation.threshold` means."""
     if isinstance(setting, float | int):
         return setting
-    if predictor.preprocessing.task.kind != "binary":
+    if task != "binary":
         raise MillraceError(
-            f"evaluation.threshold: expected none for a {predictor.preprocessing.task.kind} task, "
-            f"found {setting!r}.",
+            f"evaluation.threshold: expected none for a {task} task, found {setting!r}.",
             note="remove evaluation.threshold: only a binary task has one.",
         )
-    labels, weights = _labels(predictor, examples, "validation")
-    predictions = predictor.predict_split(examples.encoded, examples.raw, "validation")
-    return metrics.best_threshold(labels, predictions, weights)
+    assert validation, "a threshold that is chosen is chosen on the validation rows"
+    return metrics.best_threshold(*validation)
 
 
 def _read_raw(

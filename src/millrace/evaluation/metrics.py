@@ -12,8 +12,10 @@ regression. A metric that is not defined, such as the AUC of one class, is NaN.
 
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from millrace.errors import MillraceError
 
@@ -45,6 +47,9 @@ SMALLEST_PROBABILITY = 1e-7
 # Row weights, float64 [n], in; metrics by name out.
 Measure = Callable[[np.ndarray], dict[str, float]]
 
+# A metric, or its values in bootstrap samples.
+Figure = TypeVar("Figure", float, NDArray[np.float64])
+
 
 def selection_metric(name: str, task: str) -> str:
     """Returns the metric that `selection.metric` of the config means for a task.
@@ -62,7 +67,7 @@ def selection_metric(name: str, task: str) -> str:
     return name
 
 
-def improvement(metric: str, value: float, other: float) -> float:
+def improvement(metric: str, value: Figure, other: Figure) -> Figure:
     """Returns by how much `value` is better than `other`; negative when it is worse."""
     return other - value if metric in LOWER_IS_BETTER else value - other
 

@@ -36,7 +36,7 @@ def rank(models: Sequence[Candidate], setting: str) -> tuple[str, list[Candidate
     _require_same("rows", {x.name: x.metrics.rows for x in models})
     _require_same("rows to compare by", {x.name: x.rows for x in models})
     metric = metrics.selection_metric(setting, models[0].metrics.task)
-    split = {"validation": "validation", "folds": "training"}[models[0].compared_on]
+    split = "training" if models[0].folds else "validation"
     for name, measured in (
         (split, {x.name: x.measured(metric) for x in models}),
         ("test", {x.name: x.metrics.metrics[metric] for x in models}),
@@ -112,7 +112,8 @@ def champion(
     """
     winner = chosen(metric, ranked, settings)
     others = [x for x in ranked if x is not winner]
-    leads = [candidates.lead(metric, winner, x) for x in others]
+    leads = {x.name: candidates.lead(metric, winner, x) for x in others}
+    margin = next(iter(leads.values()), None)
     tested, baseline = winner.metrics.metrics[metric], winner.metrics.baseline[metric]
     assert tested and baseline is not None, "rank refuses a metric that is not defined"
     checks = _checks(metric, tested.value, baseline, settings.gate)
@@ -126,11 +127,11 @@ def champion(
         value=tested.value,
         low=tested.low,
         high=tested.high,
-        choice=_choice(metric, ranked, winner, settings, also),
+        choice=_choice(metric, ranked[0], winner, leads, settings, also),
         runner_up=_runner_up(metric, others[0]) if others else None,
-        margin=leads[0].value if leads else None,
-        margin_low=leads[0].low if leads else None,
-        margin_high=leads[0].high if leads else None,
+        margin=margin.value if margin else None,
+        margin_low=margin.low if margin else None,
+        margin_high=margin.high if margin else None,
         gate=Gate(passed=all(check.passed for check in checks), checks=checks),
     )
 
@@ -147,10 +148,10 @@ def chosen(metric: str, ranked: list[Candidate], settings: SelectionConfig) -> C
         behind = candidates.lead(metric, best, model)
         if settings.smallest_not_significantly_worse:
             # Where the rows are too few for an interval, nothing says that it is not worse.
-            return behind.low is not None and not candidates.is_significant(behind)
+            return behind.low is not None and behind.low <= 0
         return behind.value <= within > 0
 
-    return candidates.smallest(ranked, is_near)
+    return min([best, *filter(is_near, ranked[1:])], key=lambda x: x.parameters)
 
 
 def other_uses(job: JobConfig) -> list[str]:
@@ -169,11 +170,13 @@ def other_uses(job: JobConfig) -> list[str]:
 
 def _choice(
     metric: str,
-    ranked: list[Candidate],
+    best: Candidate,
     winner: Candidate,
+    leads: dict[str, Interval],
     settings: SelectionConfig,
     also: Sequence[str],
 ) -> Choice:
+    """Returns how the winner was chosen; `leads` are over the other models."""
     measured = winner.measured(metric)
     assert measured is not None, "rank refuses a metric that is not defined"
     rule = "the best"
@@ -181,7 +184,6 @@ def _choice(
         rule = "the smallest that is not significantly worse than the best"
     elif settings.smallest_within:
         rule = f"the smallest within {settings.smallest_within:g} of the best"
-    leads = {x.name: candidates.lead(metric, winner, x) for x in ranked if x is not winner}
     return Choice(
         compared_on=winner.compared_on,
         rows=winner.rows,
@@ -189,7 +191,7 @@ def _choice(
         value=measured.value,
         low=measured.low,
         high=measured.high,
-        best=ranked[0].name,
+        best=best.name,
         rule=rule,
         also=list(also),
         not_separable=[name for name, lead in leads.items() if not _is_apart(lead)],
