@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -28,7 +29,8 @@ ROWS = 150_000
 def call(*command: str) -> None:
     """Runs a program of PostgreSQL, which refuses to be root."""
     user = "postgres" if os.geteuid() == 0 else None
-    subprocess.run(command, check=True, capture_output=True, user=user)
+    done = subprocess.run(command, capture_output=True, text=True, user=user, cwd="/")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def connect(host: str) -> psycopg.Connection:
@@ -40,10 +42,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a database whose user has the password SECRET, behind a socket."""
     folder = tmp_path_factory.mktemp("pg")
     for path in (folder, *folder.parents):
-        if path.name.startswith("pytest"):
-            path.chmod(0o755)
+        if path.is_relative_to(tempfile.gettempdir()) and path.stat().st_uid == os.geteuid():
+            path.chmod(path.stat().st_mode | 0o055)
     folder.chmod(0o777)
     (folder / "password").write_text(SECRET)
+    (folder / "password").chmod(0o644)
     call(
         "initdb", "-D", f"{folder}/data", "-U", USER, "--auth=scram-sha-256",
         f"--pwfile={folder}/password",
