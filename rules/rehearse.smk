@@ -12,7 +12,7 @@ rule rehearse:
         # Raw files on this disk stay where they are; what was fetched is in the folder.
         job.local_files,
         job.raw.folder,
-        lambda wildcards: job.files_in(*job.keys_of(wildcards.rehearsed)),
+        lambda wildcards: job.files_of(wildcards.rehearsed),
         preprocessing=R.preprocessing,
         examples=R.examples,
     output:
@@ -28,7 +28,7 @@ rule rehearse:
         runtime=grows(30),
     params:
         **job.script("rehearse", code_of="train"),
-        uses=lambda wildcards: job.depends_on(*job.keys_of(wildcards.rehearsed)),
+        uses=lambda wildcards: job.rehearsal_depends_on(wildcards.rehearsed),
     message:
         "Export untrained models, to see before training that it works: {wildcards.rehearsed}"
     shell:

@@ -87,16 +87,17 @@ class Job:
         """What of it has to be there before a run is trained."""
         if not (after := self.runs[run].after):
             return []
-        return [path for path in self.trained if path.is_relative_to(self.results.models / after)]
+        before = [x for x in self.runs.values() if f"{x.name}/".startswith(f"{after}/")]
+        return runs.artifacts(before, self.results)
 
     def rehearsed(self, run: str) -> str:
         """Returns by which name the export of a run's model is rehearsed before it is trained."""
         model = self.runs[run].model
         return model if models.is_foreign(self.config.models[model]) else BUILT_IN
 
-    def keys_of(self, rehearsed: str) -> list[str]:
-        """Returns which parts of the config decide on a rehearsal."""
-        return [] if rehearsed == BUILT_IN else [f"models.{rehearsed}"]
+    def files_of(self, rehearsed: str) -> list[str]:
+        """Returns the files on this disk that a rehearsal's model names, as `files_in`."""
+        return [] if rehearsed == BUILT_IN else self.files_in(f"models.{rehearsed}")
 
     @cached_property
     def _code(self) -> Code:
@@ -134,7 +135,7 @@ class Job:
         """The parts in which the raw files are ingested, each by its own job."""
         return list(self.config.data.parts)
 
-    @property
+    @cached_property
     def local_files(self) -> list[str]:
         """The raw files on this disk. One that is missing is left to `fetch`, which explains it.
 
@@ -183,13 +184,19 @@ class Job:
         """
         one, parts = self.runs[run], self.depends_on(*keys)
         del parts["models"]
-        model = self.plain["models"][one.model]
-        parts[f"models.{one.model}"] = _digest(
-            {key: value for key, value in model.items() if key not in ABOUT_RUNS}
-        )
+        parts |= self._model_depends_on(one.model)
         if one.fold is None:
             parts["selection.folds"] = _digest(None)
         return parts
+
+    def rehearsal_depends_on(self, rehearsed: str) -> dict[str, str]:
+        """Returns what decides on a rehearsal, as `run_depends_on`."""
+        return {} if rehearsed == BUILT_IN else self._model_depends_on(rehearsed)
+
+    def _model_depends_on(self, name: str) -> dict[str, str]:
+        model = self.plain["models"][name]
+        about = {key: value for key, value in model.items() if key not in ABOUT_RUNS}
+        return {f"models.{name}": _digest(about)}
 
 
 def readable(path: str) -> str:

@@ -124,6 +124,15 @@ def test_more_seeds_and_folds_leave_the_runs_that_are_there_as_they_are(folder: 
     assert list(uses("linear", 2, 2)) == ["seed", "selection.folds", "models.linear"]
 
 
+def test_more_seeds_leave_a_rehearsal_as_it_is(folder: Path) -> None:
+    def uses(seeds: int, build: str = "mine.py:build") -> dict[str, str]:
+        config = as_snakemake_merges_it(folder)
+        config["models"] = {"mine": {"kind": "custom", "path": build, "seeds": seeds}}
+        return prepare(config, []).rehearsal_depends_on("mine")
+
+    assert uses(2) == uses(3) != uses(2, "mine.py:other")
+
+
 def test_files_in_finds_what_a_part_of_the_config_names(folder: Path) -> None:
     config = as_snakemake_merges_it(folder)
     config["data"]["schema"] = "kept/schema.json"
