@@ -7,6 +7,7 @@ made. What is left may be shown.
 import os
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
 from millrace.errors import MillraceError
@@ -99,6 +100,21 @@ def redacted(text: str) -> str:
     if SECRET.search(unquote(text)) or re.search(r":.*@", plain):
         return HIDDEN
     return plain + question + HIDDEN if "=" in text[len(plain) :] else text
+
+
+def without_secrets(value: Any) -> Any:
+    """Returns a value of a config as an error may show it, its texts `redacted`."""
+    match value:
+        case str():
+            return redacted(value)
+        case dict():
+            return {
+                redacted(key) if isinstance(key, str) else key: without_secrets(item)
+                for key, item in value.items()
+            }
+        case list() | tuple():
+            return [without_secrets(item) for item in value]
+    return value
 
 
 def resolved(address: str) -> str:

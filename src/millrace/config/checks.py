@@ -13,7 +13,9 @@ from millrace.config.models import (
     NetworkConfig,
     TrainedConfig,
     TuneConfig,
+    adopted,
     is_trained,
+    warm_start,
 )
 from millrace.config.training import TrainingOverrides
 from millrace.config.values import local_paths, plain_form
@@ -82,8 +84,7 @@ def _refuse_impossible_run(model: Model, job: JobConfig, where: str) -> None:
                 f"{where}.ensemble: expected seeds of at least 2, found 1.",
                 note="set seeds to 2 or more, or remove ensemble.",
             )
-        old = any(getattr(model, key, None) for key in ("adopt", "warm_start"))
-        if model.target != "none" and old:
+        if model.target != "none" and (adopted(model) or warm_start(model)):
             raise MillraceError(
                 f"{where}.target: expected none for a model with weights of an old one, which "
                 f"predicts the label itself, found {model.target}.",
@@ -135,6 +136,8 @@ def _refuse_secrets(job: JobConfig, source: str) -> None:
     skipped = job.data.skip_lines
     for name in skipped if isinstance(skipped, Mapping) else ():
         addresses.refuse_secrets(name, f"{source}: data.skip_lines")
+    for name in job.score.files:
+        addresses.refuse_secrets(name, f"{source}: score.files")
     for key, path in local_paths(job):
         if key != "data.database":
             addresses.refuse_secrets(path, f"{source}: {key}")

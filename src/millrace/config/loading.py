@@ -1,13 +1,13 @@
 """Reads a config file: YAML, without constructs that parsers interpret differently."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from millrace.config.addresses import redacted
+from millrace.config.addresses import redacted, without_secrets
 from millrace.errors import MillraceError
 
 # Far beyond any config; aliases of aliases, or a map that holds itself, come to more.
@@ -41,8 +41,8 @@ class _Loader(yaml.SafeLoader):
                 continue  # the base class says so
             if key in lines:
                 raise MillraceError(
-                    f"line {line}: expected each key once, found {_named(key)} again, which is on "
-                    f"line {lines[key]} too.",
+                    f"line {line}: expected each key once, found {without_secrets(key)!r} again, "
+                    f"which is on line {lines[key]} too.",
                     note="remove one of the two.",
                 )
             lines[key] = line
@@ -133,12 +133,12 @@ def plain(value: Any, source: str) -> Any:
     return _plain(value, source, (), count)
 
 
-def _named(key: Any) -> str:
-    return repr(redacted(key) if isinstance(key, str) else key)
+def where(source: str, path: Sequence[Any]) -> str:
+    """Returns how an error names a key of a config, without what may be a secret."""
+    return f"{source}: {'.'.join(redacted(str(part)) for part in path)}" if path else source
 
 
 def _plain(value: Any, source: str, path: tuple[str, ...], count: Iterator[int]) -> Any:
-    where = f"{source}: {'.'.join(map(redacted, path))}" if path else source
     if next(count, None) is None:
         raise MillraceError(
             f"{source}: expected at most {MOST_VALUES:,} values, found more.",
@@ -146,13 +146,13 @@ def _plain(value: Any, source: str, path: tuple[str, ...], count: Iterator[int])
         )
     if len(path) > DEEPEST:
         raise MillraceError(
-            f"{source}: {'.'.join(map(redacted, path[:3]))}: expected at most {DEEPEST} levels of "
-            "nesting, found more, or a part that holds itself.",
+            f"{where(source, path[:3])}: expected at most {DEEPEST} levels of nesting, "
+            "found more, or a part that holds itself.",
             note="remove the anchor that refers to itself, or flatten the part.",
         )
     if isinstance(value, dict):
         return {
-            _text(key, where) if isinstance(key, str) else key: _plain(
+            _text(key, source, path) if isinstance(key, str) else key: _plain(
                 item, source, (*path, str(key)), count
             )
             for key, item in value.items()
@@ -160,20 +160,20 @@ def _plain(value: Any, source: str, path: tuple[str, ...], count: Iterator[int])
     if isinstance(value, list | tuple):
         return [_plain(item, source, (*path, str(i)), count) for i, item in enumerate(value)]
     if isinstance(value, str):
-        return _text(value, where)
+        return _text(value, source, path)
     if value is None or isinstance(value, bool | int | float):
         return value
     raise MillraceError(
-        f"{where}: expected a map, a list, text, a number, true, false or null, found a "
-        f"{type(value).__name__}.",
+        f"{where(source, path)}: expected a map, a list, text, a number, true, false or null, "
+        f"found a {type(value).__name__}.",
         note="put it in quotes, if it is meant as text.",
     )
 
 
-def _text(text: str, where: str) -> str:
+def _text(text: str, source: str, path: tuple[str, ...]) -> str:
     if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
         raise MillraceError(
-            f"{where}: expected text, found a character that no file can hold.",
+            f"{where(source, path)}: expected text, found a character that no file can hold.",
             note="remove the character, which may be a lone surrogate.",
         )
     return str(text)

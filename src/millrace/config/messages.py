@@ -8,8 +8,9 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ValidationError
 
-from millrace.config.addresses import redacted
+from millrace.config.addresses import redacted, without_secrets
 from millrace.config.job import JobConfig
+from millrace.config.loading import where
 from millrace.config.values import Section
 from millrace.errors import MillraceError
 
@@ -138,10 +139,10 @@ def _error(faults: Sequence[_Fault], config: Any, source: str) -> MillraceError:
     path, found = fault.path, _shown(fault.value)
     match fault.kind:
         case "unknown_key":
-            return _unknown_key(fault, _where(source, path))
+            return _unknown_key(fault, where(source, path))
         case "key_type":
             return MillraceError(
-                f"{_where(source, path)}: expected text as a key, found {_shown(fault.value)}.",
+                f"{where(source, path)}: expected text as a key, found {_shown(fault.value)}.",
                 note=_quotes(fault.value),
             )
         case "missing":
@@ -157,7 +158,7 @@ def _error(faults: Sequence[_Fault], config: Any, source: str) -> MillraceError:
                 found = _shown(tag)
             note = _near(str(tag), [name.strip("'") for name in tags])
             return MillraceError(
-                f"{_where(source, path)}: expected {fault.expected}, found {found}.", note=note
+                f"{where(source, path)}: expected {fault.expected}, found {found}.", note=note
             )
     expected = list(dict.fromkeys(fault.expected for fault in faults))
     if "a number" in expected and "an integer" in expected:
@@ -166,7 +167,7 @@ def _error(faults: Sequence[_Fault], config: Any, source: str) -> MillraceError:
     if isinstance(fault.value, str) and _is_number(fault.value):
         note = f"YAML reads it as text; write {float(fault.value):g} without quotes."
     return MillraceError(
-        f"{_where(source, path)}: expected {' or '.join(expected)}, found {found}.",
+        f"{where(source, path)}: expected {' or '.join(expected)}, found {found}.",
         note=note or _description(path, config),
     )
 
@@ -184,33 +185,14 @@ def _unknown_key(fault: _Fault, where: str) -> MillraceError:
 
 def _missing_key(key: str, path: tuple[Any, ...], config: Any, source: str) -> MillraceError:
     return MillraceError(
-        f"{_where(source, path)}: expected the key {key!r}, found none.",
+        f"{where(source, path)}: expected the key {key!r}, found none.",
         note=_description((*path, key), config),
     )
 
 
-def _where(source: str, path: Sequence[Any]) -> str:
-    return f"{source}: {'.'.join(redacted(str(part)) for part in path)}" if path else source
-
-
 def _shown(value: Any) -> str:
-    shown = json.dumps(_public(value), ensure_ascii=False, default=str)
+    shown = json.dumps(without_secrets(value), ensure_ascii=False, default=str)
     return shown if len(shown) <= LONGEST_VALUE else shown[: LONGEST_VALUE - 3] + "..."
-
-
-def _public(value: Any) -> Any:
-    """Returns a value without what may be a secret: the error comes before they are refused."""
-    match value:
-        case str():
-            return redacted(value)
-        case dict():
-            return {
-                redacted(key) if isinstance(key, str) else key: _public(item)
-                for key, item in value.items()
-            }
-        case list() | tuple():
-            return [_public(item) for item in value]
-    return value
 
 
 def _listed(items: Sequence[Any]) -> str:

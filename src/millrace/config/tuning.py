@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 from millrace.config.models import RangeConfig, TuneConfig
 from millrace.errors import MillraceError
@@ -44,8 +44,6 @@ class Trial:
         number: which of its trials it is, from 0.
         settings: what it changed of the model's settings, by dotted key.
     """
-
-    __pydantic_config__: ClassVar[Mapping[str, object]] = {"extra": "forbid", "strict": True}
 
     number: int
     settings: dict[str, Setting]

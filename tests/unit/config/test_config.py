@@ -372,10 +372,11 @@ def test_a_harmless_text_is_shown_as_it_is(text: str) -> None:
     assert text in message(with_value("data.database", [text]))
 
 
-@pytest.mark.parametrize("key", ["skip_lines", "schema"])
+@pytest.mark.parametrize("key", ["data.skip_lines", "data.schema", "score.files"])
 def test_an_address_with_a_secret_is_refused_wherever_it_is(key: str) -> None:
     address = "https://s3cret@example.org/t.csv"
-    found = message(with_value(f"data.{key}", {address: 1} if key == "skip_lines" else address))
+    values = {"data.skip_lines": {address: 1}, "data.schema": address, "score.files": [address]}
+    found = message(with_value(key, values[key]))
     assert "expected no secret in an address" in found
     assert "s3cret" not in found
 
