@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from millrace.errors import MillraceError
@@ -33,17 +33,27 @@ def refuse_unsafe(graph_defs: Iterable[Any], where: str, trusted: bool) -> None:
     """
     found = {} if trusted else {node.op: node.name for x in graph_defs for node in _unsafe(x)}
     if found:
-        listed = ", ".join(f"{op} (node {name})" for op, name in sorted(found.items()))
         raise MillraceError(
             f"{where}: expected operations that compute, found such that touch files, run Python "
-            f"or speak to other machines: {listed}.",
+            f"or speak to other machines: {listed(found)}.",
             note="set `trust: true` beside its path if you would run a program of its author.",
         )
 
 
+def nodes(graph_def: Any) -> list[Any]:
+    """Returns the nodes of a graph and of its functions."""
+    return [*graph_def.node, *(x for f in graph_def.library.function for x in f.node_def)]
+
+
+def listed(found: Mapping[str, str]) -> str:
+    """Returns operations as an error lists them; `found` has the name of a node of each."""
+    return ", ".join(f"{op} (node {name})" for op, name in sorted(found.items()))
+
+
 def _unsafe(graph_def: Any) -> Iterable[Any]:
-    nodes = [*graph_def.node, *(x for f in graph_def.library.function for x in f.node_def)]
-    return (node for node in nodes if UNSAFE.fullmatch(node.op) or _prints_to_a_file(node))
+    return (
+        node for node in nodes(graph_def) if UNSAFE.fullmatch(node.op) or _prints_to_a_file(node)
+    )
 
 
 def _prints_to_a_file(node: Any) -> bool:

@@ -113,8 +113,10 @@ def open_session(settings: Tf1Source, directory: Path) -> OldSession:
 
 def _saved_model(session: Any, path: Path, settings: Tf1Source) -> OldSession:
     with reading(path, "a whole SavedModel with the tag serve"):
-        graph_def = read_saved_model(path).meta_graphs[0].graph_def
-    _check_ops(graph_def, path, settings)
+        metas = read_saved_model(path).meta_graphs
+    for meta in metas:
+        if {*meta.meta_info_def.tags} == {"serve"}:  # the one that is loaded
+            _check_ops(meta.graph_def, path, settings)
     with reading(path, "a whole SavedModel with the tag serve"):
         signatures = v1.saved_model.load(session, ["serve"], str(path)).signature_def
     name = settings.signature
@@ -199,15 +201,15 @@ def _import_checkpoint(session: Any, path: Path, settings: Tf1Source) -> None:
 
 def _check_ops(graph_def: Any, path: Path, settings: Tf1Source) -> None:
     graph_ops.refuse_unsafe([graph_def], str(path), settings.trust)
-    nodes = [*graph_def.node, *(n for f in graph_def.library.function for n in f.node_def)]
+    nodes = graph_ops.nodes(graph_def)
     functions = {f.signature.name for f in graph_def.library.function}
     unknown = {
         node.op: node.name for node in nodes if node.op not in functions and not _runs(node.op)
     }
     if unknown:
-        listed = ", ".join(f"{op} (node {name})" for op, name in sorted(unknown.items()))
         raise MillraceError(
-            f"{path}: expected ops of TensorFlow {tf.__version__}, found {listed}.",
+            f"{path}: expected ops of TensorFlow {tf.__version__}, found "
+            f"{graph_ops.listed(unknown)}.",
             note="adopt the checkpoint: `kind: boosted_trees` with `adopt`."
             if any(op.startswith("BoostedTrees") for op in unknown)
             else "tf.contrib's own ops went with it: freeze the graph without them, in TF 1.",

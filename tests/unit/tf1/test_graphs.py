@@ -352,6 +352,20 @@ def test_a_graph_that_writes_files_does_not_run_unless_it_is_trusted(tmp_path: P
     formats.open_session(Tf1Source(graph_def="graph.pb", trust=True, **SESSION), tmp_path)
 
 
+def test_the_graph_that_is_loaded_is_the_one_that_is_looked_at(tmp_path: Path) -> None:
+    """Of a SavedModel with several, it need not be the first."""
+    shutil.copytree(FIXTURES / "saved_model", tmp_path / "old")
+    saved = formats.read_saved_model(tmp_path / "old")
+    with tf.Graph().as_default() as other:
+        tf.io.write_file(str(tmp_path / "written"), "here", name="writer")
+    saved.meta_graphs.add().CopyFrom(saved.meta_graphs[0])
+    saved.meta_graphs[0].meta_info_def.tags[:] = ["train"]
+    saved.meta_graphs[1].graph_def.MergeFrom(other.as_graph_def())
+    (tmp_path / "old" / "saved_model.pb").write_bytes(saved.SerializeToString())
+    with pytest.raises(MillraceError, match=r"WriteFile \(node writer\)"):
+        formats.open_session(Tf1Source(saved_model="old"), tmp_path)
+
+
 def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
     predictor = predictor_of({**FORMS["graph_def"][0], "output": "hidden/Relu"}, tmp_path)
     with pytest.raises(MillraceError, match=r"\[rows, 1 or 2\] for a binary task, found \[60, 6\]"):
