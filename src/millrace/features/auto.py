@@ -85,7 +85,7 @@ def _proposal(name: str, column: ColumnStatistics, rows: int) -> dict[str, Featu
         return reason
     if 2 < distinct <= FEW_VALUES and all(value == int(value) for value, _ in column.values):
         return {name: VocabularyConfig(kind="vocabulary", min_count=MIN_COUNT)}
-    return {name: NumericConfig(kind="numeric", normalizer="robust")}
+    return {name: NumericConfig(kind="numeric")}
 
 
 def _of_text(name: str, column: TextStatistics, seen: int) -> dict[str, Feature] | str:
@@ -98,8 +98,7 @@ def _of_text(name: str, column: TextStatistics, seen: int) -> dict[str, Feature]
     several = lengths[len(lengths) // 2] >= SEVERAL_WORDS
     if several and 2 * len({word for cell in words for word in cell}) <= sum(lengths):
         longest = min(lengths[-1], MOST_WORDS)
-        text = TextConfig(kind="text", max_length=longest, min_count=2, max_size=20_000)
-        return {name: text}
+        return {name: TextConfig(kind="text", max_length=longest)}
     return f"an id: {distinct} different values in {seen} rows"
 
 

@@ -118,6 +118,11 @@ def committed(names: Sequence[str], data: DataConfig) -> Columns:
     given = inference.Given.of(data)
     written = {name: found for name in wanted if (found := formats.of_column(described[name]))}
     written |= dict(given.formats)
+    described |= {
+        name: format_.describe(described[name])
+        for name, format_ in written.items()
+        if name in described
+    }
     domains = {name: domain for name in wanted if (domain := Domain.of(described[name]))}
     common = data.markers
     said = {name: described[name].missing_values for name in wanted}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,7 @@ from millrace.tfrecord.examples import ARROW_TYPES
 
 Array = np.ndarray[Any, Any]
 
-KEYS = {
-    *("name", "type", "required", "missing_values", "min", "max", "values", "unique"),
-    *("decimal", "thousands", "format", "role"),
-}
+KEYS = {field.name for field in fields(SchemaColumn)}
 
 
 def read_schema(path: Path, names: Sequence[str]) -> dict[str, SchemaColumn]:
@@ -55,12 +53,15 @@ def read_schema(path: Path, names: Sequence[str]) -> dict[str, SchemaColumn]:
                 f"{path}: expected the columns of the table, found {name!r} too.",
                 note="remove the column from the schema, or add it to the table.",
             )
-    return {name: _checked(path, name, column) for name, column in found.items()}
+    adapter = TypeAdapter(SchemaColumn)
+    return {name: _checked(path, name, column, adapter) for name, column in found.items()}
 
 
-def _checked(path: Path, name: str, column: Any) -> SchemaColumn:
+def _checked(
+    path: Path, name: str, column: Any, adapter: TypeAdapter[SchemaColumn]
+) -> SchemaColumn:
     try:
-        return TypeAdapter(SchemaColumn).validate_json(json.dumps(column))
+        return adapter.validate_json(json.dumps(column))
     except ValidationError as error:
         raise MillraceError(
             f"{path}: column {name!r}: {fault(error.errors()[0])}.",

@@ -100,15 +100,19 @@ def open_tables(paths: Sequence[Path], data: DataConfig) -> list[Table]:
     return tables
 
 
+def most_like(name: str, names: Sequence[str]) -> str:
+    """Returns the columns of a table whose names are most like one, as an error lists them."""
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:10]
+    return ", ".join(map(repr, near)) + (" …" if len(near) < len(names) else "")
+
+
 def check_column(name: str, names: Sequence[str], where: str) -> None:
     """Raises MillraceError, with the names most like it, unless the table has such a column."""
     if name in names:
         return
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or list(names[:10])
     raise MillraceError(
         f"{where}: expected a column of the table, found {name!r}.",
-        note=f"the table has {', '.join(map(repr, near))}"
-        + (" …" if len(near) < len(names) else "")
+        note=f"the table has {most_like(name, names)}"
         # Lines before the header, or an unusual delimiter, leave few.
         + ("; check data.skip_lines and data.delimiter" if len(names) <= FEW else ""),
     )

@@ -332,6 +332,23 @@ def test_a_committed_schema_gives_the_same_examples(job: Job) -> None:
         assert path.read_bytes() == Path("again", path.relative_to("results")).read_bytes()
 
 
+def test_formats_of_the_config_are_in_the_schema_beside_a_committed_one(job: Job) -> None:
+    text = "n,day,label\n" + "".join(f'"1.{i:03},5",{i % 28 + 1}/12/2020,0\n' for i in range(60))
+    Path("table.csv").write_text(text)
+    formats = {"n": {"kind": "float64", "decimal": ",", "thousands": "."}}
+    formats["day"] = {"kind": "date", "format": "%d/%m/%Y"}
+    assert job.run({"table.csv": None}, types=formats) == 0
+    schema = json.loads(Path("results/schema.json").read_text())
+    plain = [
+        {key: x for key, x in column.items() if key not in ("decimal", "thousands", "format")}
+        for column in schema["columns"]
+    ]
+    Path("schema.json").write_text(json.dumps(schema | {"columns": plain}))
+    again = {"types": formats, "schema": "schema.json"}
+    assert job.run({"table.csv": None}, results="again", **again) == 0
+    assert json.loads(Path("again/schema.json").read_text()) == schema
+
+
 def test_rows_that_break_a_committed_schema_are_rejected(job: Job) -> None:
     source = made().dropna(subset=["label", "size"])[:1000]
     source.to_csv("table.csv", index=False)

@@ -7,8 +7,8 @@ new one.
 
 The graph keeps to rules that hold in TensorFlow, TF Lite (builtin ops only) and TF.js:
 strings become ids by a string -> int64 table followed by a reshape; a missing number is found by
-`x != x`; buckets are sums of comparisons, crosses and remainders are arithmetic; signs are
-comparisons, as tf.sign in TF.js on WebAssembly is 0 for the smallest normal float32.
+`x != x`; buckets are sums of comparisons, crosses and remainders are arithmetic; a sign that
+decides is a comparison, as tf.sign in TF.js on WebAssembly is 0 for the smallest normal float32.
 """
 
 from collections.abc import Mapping

@@ -13,12 +13,11 @@ import tensorflow as tf
 
 from millrace.artifacts.statistics import NumberStatistics
 from millrace.config.feature_bases import LookupConfig
+from millrace.config.values import FLOAT32_MAX
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import Context
 from millrace.features.feature_columns.lookup import Lookup, counted_values, require_whole
 from millrace.files import lines
-
-FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
