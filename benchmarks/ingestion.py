@@ -105,10 +105,12 @@ def ingest(source: Path, job: Path, data: dict[str, object], start: Callable[[],
     """
     import runpy
 
+    from millrace.artifacts.manifest import Manifest, RawFile
+
     shutil.rmtree(job, ignore_errors=True)  # what is thrown away is not of this run
     job.mkdir(parents=True)
-    entry = {"path": str(source), "split": None, "sha256": "0" * 64, "bytes": 0}
-    (job / "manifest.json").write_text(json.dumps({"files": [entry]}))
+    entry = RawFile(str(source), None, sha256="0" * 64, bytes=0, source=str(source))
+    Manifest([entry]).save(job / "manifest.json")
     config = {"name": "benchmark", "data": {"files": str(source), "label": "label"} | data}
     (job / "config.yaml").write_text(json.dumps(config))
     part, scripts = job / "parts" / "1", Path(__file__).parents[1] / "scripts"
@@ -130,6 +132,7 @@ def ingest(source: Path, job: Path, data: dict[str, object], start: Callable[[],
 def _warm_up() -> None:
     """Loads the compiled kernels, which takes as long as compiling does not."""
     from millrace import config
+    from millrace.artifacts.manifest import RawFile
     from millrace.ingestion.ingest import ingest as ingest_files
     from millrace.tfrecord import examples
 
@@ -139,7 +142,7 @@ def _warm_up() -> None:
     small = OUT / "small.csv"
     small.write_text("a,label\n0.123456789012345678,0\nx,1\n")
     data = config.complete({"name": "x", "data": {"files": "x", "label": "label"}}).data
-    file = {"path": str(small), "split": None, "bytes": 1, "sha256": ""}
+    file = RawFile(str(small), None, sha256="", bytes=1, source=str(small))
     ingest_files([file], 1, data, 0, OUT / "small")
     shutil.rmtree(OUT / "small")
 

@@ -8,14 +8,16 @@ A process of its own: what the benchmark itself holds in memory would count as i
 import sys
 from pathlib import Path
 
+from millrace import models
+
 import numpy as np
 
 
 def main() -> None:
     """Reads the encoded test rows in DIRECTORY; writes predictions.npy into each MODEL's folder."""
-    directory, *models = (Path(argument) for argument in sys.argv[1:])
+    directory, *trained = (Path(argument) for argument in sys.argv[1:])
     encoded, examples = directory / "encoded", directory / "examples"
-    for model in models:
+    for model in trained:
         predictor = models.load(directory / "preprocessing.json", model / "training")
         np.save(model / "predictions.npy", predictor.predict_split(encoded, examples, "test"))
 

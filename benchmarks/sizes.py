@@ -57,7 +57,9 @@ def main() -> None:
     cells = parity.join(real, parity.synthetic_rows(real, preprocessing.raw))
     found = {}
     for kind in KINDS:
-        predictor = KerasPredictor(preprocessing, fit(kind, preprocessing, data))
+        predictor = KerasPredictor(
+            preprocessing, fit(kind, preprocessing, data), preprocessing.task
+        )
         with tempfile.TemporaryDirectory() as directory:
             found[kind] = measure(predictor, cells, Path(directory))
         print(kind, found[kind], flush=True)
