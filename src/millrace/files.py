@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -124,6 +124,23 @@ def lines(text: str) -> list[str]:
     if not text:
         return []
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+
+
+def visible(path: Path) -> list[Path]:
+    """Returns a file, or the files of a folder and of those in it, sorted.
+
+    Snakemake and interrupted runs leave hidden files, which are not part of an artifact.
+    """
+    if path.is_file():
+        return [path]
+    return sorted(
+        file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")
+    )
+
+
+def checksums(form: str, folder: Path, files: Iterable[Path]) -> dict[str, str]:
+    """Returns the SHA-256 of files in the folder of an exported form, by the form and the path."""
+    return {f"{form}/{file.relative_to(folder).as_posix()}": sha256(file) for file in files}
 
 
 def sha256(path: Path) -> str:

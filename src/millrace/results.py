@@ -109,6 +109,11 @@ class ScoredFile:
     predictions: Path
 
     @property
+    def files(self) -> list[Path]:
+        """All that is written."""
+        return [self.predictions, self.rejected, self.account]
+
+    @property
     def rejected(self) -> Path:
         """Each rejected row verbatim, with the reason."""
         return self.predictions.with_suffix(".rejected.csv")

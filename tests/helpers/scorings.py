@@ -8,7 +8,7 @@ import pandas as pd
 
 from millrace import config
 from millrace.artifacts.scoring import Scoring
-from millrace.files import sha256
+from millrace.files import checksums, visible
 from millrace.results import Results, ScoredFile
 from millrace.serving import scoring
 from tests.conftest import MadeJob
@@ -18,13 +18,8 @@ from tests.helpers.artifacts import parity_of
 def certify(results: Results) -> None:
     """Writes a certificate that covers what the made job exports."""
     forms = {"tflite": results.tflite, "saved_model": results.saved_model}
-    files = {
-        f"{form}/{path.relative_to(folder).as_posix()}": sha256(path)
-        for form, folder in forms.items()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-    parity_of(files).save(results.parity)
+    files = [checksums(form, folder, visible(folder)) for form, folder in forms.items()]
+    parity_of(files[0] | files[1]).save(results.parity)
 
 
 class Scored:

@@ -19,7 +19,7 @@ from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.export import parity, raw_cells, runtimes
 from millrace.features.raw_row import RawColumn, draw_rows, raw_columns, read_cells
-from millrace.files import sha256
+from millrace.files import checksums, visible
 from millrace.models.predictor import Predictor
 from millrace.results import ConvertedFolder
 from millrace.tfrecord import framing
@@ -206,10 +206,9 @@ def _checksums(exported: Exported) -> dict[str, str]:
     """Returns the SHA-256 of each exported file, by its form and its path there."""
     forms = {name: getattr(exported, name) for name in ("saved_model", "tflite", "tfjs")}
     return {
-        f"{name}/{path.relative_to(folder).as_posix()}": sha256(path)
-        for name, folder in forms.items()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
+        name: checksum
+        for form, folder in forms.items()
+        for name, checksum in checksums(form, folder, visible(folder)).items()
     }
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from millrace.files import visible
 from millrace.results import Entry, Results
 
 
@@ -43,11 +44,4 @@ def _is_listed(entry: Entry, results: Results) -> bool:
 
 
 def _bytes(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    # Snakemake and interrupted runs leave hidden files, which are not part of an artifact.
-    return sum(
-        file.stat().st_size
-        for file in path.rglob("*")
-        if file.is_file() and not file.name.startswith(".")
-    )
+    return sum(file.stat().st_size for file in visible(path))

@@ -85,12 +85,8 @@ def _licence(package: Package) -> str:
     for path in sorted(folder.glob("LICENSE*")):
         return path.read_text(encoding="utf-8").strip()
     readme = folder / "README.md"
-    if readme.is_file():
-        at_its_end = re.search(
-            r"^LICENSE \(\w+\)\n-+\n.*\Z", readme.read_text("utf-8"), re.M | re.S
-        )
-        if at_its_end:
-            return at_its_end[0].strip()
+    if readme.is_file() and (found := AT_THE_END.search(readme.read_text(encoding="utf-8"))):
+        return found[0].strip()
     if package.license == "Apache-2.0":
         # The text is the same for all, and Millrace's own.
         return (inline_html.WEB.parent / "LICENSE").read_text(encoding="utf-8").strip()

@@ -10,7 +10,7 @@ from millrace.artifacts.manifest import Manifest
 from millrace.artifacts.provenance import Origin
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
-from millrace.files import read_json, sha256
+from millrace.files import read_json, sha256, visible
 from millrace.results import Results
 
 ROOT = Path(__file__).parents[3]
@@ -85,11 +85,7 @@ def _files(path: Path) -> list[Path]:
             f"{path}: expected an artifact of an earlier stage, found none.",
             note="run the stage that writes it, or the whole workflow with `snakemake --cores 2`.",
         )
-    if path.is_file():
-        return [path]
-    # Snakemake and interrupted runs leave hidden files, which are not part of an artifact.
-    inside = (file for file in path.rglob("*") if not file.name.startswith("."))
-    return sorted(file for file in inside if file.is_file())
+    return visible(path)
 
 
 def git_state(root: Path) -> tuple[str | None, bool | None]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -13,7 +12,7 @@ import numpy as np
 from millrace.artifacts.conversion import Conversion
 from millrace.artifacts.parity import Parity
 from millrace.errors import MillraceError
-from millrace.files import sha256
+from millrace.files import checksums, visible
 from millrace.results import ConvertedFolder, Results
 
 # The form that is no TF Lite model.
@@ -46,7 +45,7 @@ def find(results: Results, form: str) -> Exported:
     """
     if form == SAVED_MODEL:
         folder, kind = results.saved_model, SAVED_MODEL
-        paths = [x for x in sorted(folder.rglob("*")) if x.is_file() and x.name[0] != "."]
+        paths = visible(folder)
         exported = folder
     else:
         folder, kind = results.tflite, "tflite"
@@ -54,7 +53,7 @@ def find(results: Results, form: str) -> Exported:
         paths = [exported] if exported.is_file() else []
     if not paths:
         raise _not_exported(results, form)
-    found = {f"{kind}/{path.relative_to(folder).as_posix()}": sha256(path) for path in paths}
+    found = checksums(kind, folder, paths)
     certified = Parity.load(results.parity).files
     for name, digest in found.items():
         if certified.get(name) != digest:
@@ -94,14 +93,9 @@ class Pool:
 
     def predict(self, tensors: Tensors) -> np.ndarray:
         """Returns the predictions, float32 [n] or [n, classes]; any thread may call it."""
-        with self._borrowed() as predict:
-            return predict(tensors)
-
-    @contextmanager
-    def _borrowed(self) -> Iterator[Predict]:
         predict = self._free.get()
         try:
-            yield predict
+            return predict(tensors)
         finally:
             self._free.put(predict)
 

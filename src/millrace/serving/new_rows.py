@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -112,7 +111,7 @@ class NewFile:
             cells, good, rejected = blocks.typed(
                 block, names, dict(found.types), found.required, found.domains, found.formats
             )
-            self._count(cells, rejected)
+            self._count(block, cells, rejected)
             self.total += len(block.counts)
             numbers = block.first_row + np.flatnonzero(good)
             yield Rows(cells, numbers, rejected, len(block.counts))
@@ -123,16 +122,25 @@ class NewFile:
         excluded = self._contract.data.exclude
         return rejects.without(block, self.table.names, excluded) if excluded else block.raw
 
-    def _count(self, cells: pa.RecordBatch, rejected: Sequence[Reject]) -> None:
+    def _count(self, block: Block, cells: pa.RecordBatch, rejected: Sequence[Reject]) -> None:
         for name in self._columns.types:
             nulls = cells.column(name).null_count
             self._missing[name] += nulls
             if nulls < cells.num_rows:
                 self._valid.add(name)
-        for reject in rejected:
-            if reject.column:
-                self._bad.setdefault(reject.column, []).append(reject)
-                del self._bad[reject.column][MANY:]
+        for name in dict.fromkeys(reject.column for reject in rejected if reject.column):
+            if name not in self._valid:
+                self._count_unread(block, name)
+
+    def _count_unread(self, block: Block, name: str) -> None:
+        """Looks at the cells of a column alone: whether they can be read, in whatever rows."""
+        found = self._columns
+        types = {name: found.types[name]}
+        alone, _, unread = blocks.typed(block, self.table.names, types, formats=found.formats)
+        if alone.column(0).null_count < alone.num_rows:
+            self._valid.add(name)
+        unread = [reject for reject in unread if reject.column]
+        self._bad[name] = [*self._bad.get(name, ()), *unread][:MANY]
 
     def _require_types(self) -> None:
         for name, rejected in self._bad.items():
@@ -228,13 +236,10 @@ def _require(needed: Sequence[str], table: Table) -> None:
     lacking = [name for name in needed if name not in table.names]
     if not lacking:
         return
-    near = difflib.get_close_matches(lacking[0], table.names, n=3, cutoff=0.4)
-    shown = near or table.names[:10]
     raise MillraceError(
         f"{table.path}: expected the columns that the model takes, found no "
         f"{', '.join(map(repr, lacking))}.",
-        note=f"the file has {', '.join(map(repr, shown))}"
-        + (" …" if len(shown) < len(table.names) else ""),
+        note=f"the file has {tables.most_like(lacking[0], table.names)}",
     )
 
 

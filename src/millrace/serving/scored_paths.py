@@ -34,18 +34,32 @@ def check_paths(job: JobConfig, results: Results, rows: str, scored: ScoredFile)
             note="download the file first.",
         )
     found = [source.name for source in sources.named(rows, key="ROWS")]
-    written = [scored.predictions, scored.rejected, scored.account]
-    own_inputs.refuse_own(job, written)
-    _refuse_input(rows, found, written)
+    own_inputs.refuse_own(job, scored.files)
+    _refuse_training(job, scored)
+    _refuse_input(rows, found, scored)
     _refuse_artifact(results, scored)
     _refuse_foreign(scored)
     return found
 
 
-def _refuse_input(rows: str, found: Sequence[str], written: Sequence[Path]) -> None:
+def _refuse_training(job: JobConfig, scored: ScoredFile) -> None:
+    """Refuses what a pattern of the config would take in, once it is there."""
+    patterns = {"data.files": sources.written(job.data.files), "score.files": job.score.files}
+    for key, names in patterns.items():
+        for name in names:
+            for path in scored.files:
+                if _matches(os.path.realpath(path), os.path.realpath(name)):
+                    raise MillraceError(
+                        f"OUT: expected a path that {key} does not take in, found {path} beside "
+                        f"{name}.",
+                        note="write to another folder: the next run would read what is written.",
+                    )
+
+
+def _refuse_input(rows: str, found: Sequence[str], scored: ScoredFile) -> None:
     inputs = {os.path.realpath(name) for name in found if not source_names.is_elsewhere(name)}
     named = os.path.realpath(rows)
-    for path in written:
+    for path in scored.files:
         real = os.path.realpath(path)
         is_below = Path(rows).is_dir() and Path(real).is_relative_to(named)
         if real in inputs or is_below or _matches(real, named):
@@ -76,8 +90,7 @@ def _refuse_artifact(results: Results, scored: ScoredFile) -> None:
 
 
 def _refuse_foreign(scored: ScoredFile) -> None:
-    written = [scored.predictions, scored.rejected, scored.account]
-    there = [path for path in written if path.exists()]
+    there = [path for path in scored.files if path.exists()]
     if not there:
         return
     try:

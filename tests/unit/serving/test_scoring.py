@@ -233,6 +233,36 @@ def test_rows_that_break_a_committed_schema_are_rejected(scored, table, tmp_path
     assert found["row"].tolist() == (np.flatnonzero(good) + 1).tolist()
 
 
+def test_rows_that_all_break_a_committed_schema_are_rejected_one_by_one(scored, table, tmp_path):
+    """Their cells can be read: the column is of no other type."""
+    schema = Schema.load(scored.results.schema)
+    for column in schema.columns:
+        object.__setattr__(column, "required", column.name == "city")
+        if column.name == "count":
+            object.__setattr__(column, "max", -1)
+    schema.save(scored.results.schema)
+    for path in (
+        write_csv(table.assign(city=None), tmp_path / "missing.csv"),
+        write_csv(table.dropna(subset=["city", "count"]), tmp_path / "beyond.csv"),
+    ):
+        assert scored.run(path, schema_path="schema.json").empty
+        assert len(scored.rejected()) == scored.account.rows_read > 300
+
+
+def test_no_pattern_of_the_config_takes_in_what_is_written(scored, table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    there = {tmp_path / "data" / "t.csv", tmp_path / "data" / "t.txt"}
+    for file in there:
+        file.write_text("of the training")
+    path = write_csv(table, tmp_path / "n.csv")
+    for name in ("data/scored.csv", "data/scored.parquet"):  # the second with its rejected rows
+        with pytest.raises(MillraceError, match=r"OUT: expected a path that data\.files does not"):
+            scored.run(path, name, files="data/*.csv")
+    assert {*(tmp_path / "data").iterdir()} == there
+    assert len(scored.run(path, "data/scored.jsonl", files="data/*.txt")) == len(table)
+
+
 def test_a_folder_is_many_files(scored, table, tmp_path):
     folder = tmp_path / "new"
     folder.mkdir()
