@@ -9,7 +9,8 @@ from snakemake.utils import min_version
 
 from millrace.errors import DRIVER
 from millrace.workflow import failures
-from millrace.workflow.job import command, grows, prepare, readable
+from millrace.workflow.job import command, prepare, readable
+from millrace.workflow.resources import grows
 
 min_version("9.0")
 

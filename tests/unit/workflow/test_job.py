@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from millrace.config import complete, load
-from millrace.workflow.job import Job, command, grows, prepare
+from millrace.workflow.job import Job, command, prepare
+from millrace.workflow.resources import grows
 
 CONFIG = """
 name: made
