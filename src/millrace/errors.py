@@ -29,7 +29,7 @@ class DivergedError(MillraceError):
 
 # The environment variable that holds the process ID of Snakemake, which runs the stages.
 DRIVER = "MILLRACE_DRIVER"
-# The one in which DVC tells a command which stage it is.
+# The environment variable in which DVC passes a command the name of its stage.
 DVC_STAGE = "DVC_STAGE"
 
 
@@ -62,9 +62,9 @@ def exit_with_status(main: Callable[[], None]) -> NoReturn:
 def _end_with_driver() -> None:
     """Kills this process and its children as soon as the driver that started it is gone.
 
-    A Snakemake or DVC that was killed cannot stop its jobs, which would go on writing while the
-    next one runs. Does nothing if the driver is not an ancestor, as on another machine, or cannot
-    be watched.
+    A killed Snakemake or DVC cannot stop its jobs, which would keep writing while the next driver
+    runs. Does nothing if the driver is not an ancestor, as on another machine, or cannot be
+    watched.
     """
     driver = _driver()
     if driver not in _ancestors(os.getpid()) or not hasattr(os, "pidfd_open"):
@@ -80,7 +80,7 @@ def _driver() -> int:
         return int(os.environ[DRIVER])
     if DVC_STAGE not in os.environ:
         return 0
-    # DVC runs a command in the user's shell, which waits for it or has become it.
+    # DVC runs a command in the user's shell, which either waits for it or replaces itself with it.
     shell = Path(os.environ.get("SHELL") or "/bin/sh").name
     return next((x for x in _ancestors(os.getpid()) if _name(x) != shell), 0)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from millrace.errors import MillraceError
 
-# A directory that holds one of these was made by Millrace, or by Snakemake for it, and may be
-# replaced. The content is constant, as an artifact's is.
+# A directory that contains one of these was made by Millrace, or by Snakemake for it, and may be
+# replaced. The markers are empty so that the bytes of an artifact stay reproducible.
 MARKERS = (".millrace", ".snakemake_timestamp")
 
 
@@ -22,9 +22,9 @@ MARKERS = (".millrace", ".snakemake_timestamp")
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; what is written there becomes `path` on success.
 
-    Works for a file and for a directory. On an error the temporary path is removed and what stood
-    at `path` before stays as it was, so no reader ever meets a half-written artifact. A directory
-    gets a marker, without which it would not be replaced the next time.
+    Works for files and directories. On an error the temporary path is removed and `path` keeps its
+    previous content, so readers never see a half-written artifact. A directory gets a marker that
+    allows it to be replaced the next time.
 
     Raises MillraceError when `path` is a directory with files that Millrace did not make.
     """
@@ -61,10 +61,10 @@ def refuse_foreign(path: Path) -> None:
 
 
 def _sweep(path: Path) -> None:
-    """Removes what killed processes left half-written beside `path`."""
+    """Removes the temporary files of killed processes beside `path`."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.partial"):
         pid = int(left.name.split(".")[-2])
-        # One that lives may be the child of a killed run, which goes on writing.
+        # A live process may be the child of a killed run, and still be writing.
         if pid == os.getpid() or not Path(f"/proc/{pid}").exists():
             _remove(left)
 
@@ -79,8 +79,8 @@ def _remove(path: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` as JSON in one canonical form: keys in their order, floats in shortest form.
 
-    A dataclass is written as its fields, without those that are None by default. NaN and infinity
-    have no JSON form and raise ValueError.
+    A dataclass is written as its fields; fields that default to None are left out when they are
+    None. NaN and infinity have no JSON form and raise ValueError.
     """
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=json_fields)
     with replacing(path) as temporary:
@@ -88,9 +88,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_fields(value: Any) -> Any:
-    """Returns an object as `write_json` writes it: a dataclass by its fields, as they are.
+    """Converts an object for `json.dumps(default=…)` as `write_json` does: a dataclass by fields.
 
-    A section of the config has a JSON form of its own. It is a `default` of `json.dumps`.
+    Sections of the config define their own `json_form`.
     """
     if hasattr(value, "json_form"):
         return value.json_form()
@@ -115,21 +115,21 @@ def read_json(path: Path) -> Any:
     except (ValueError, IsADirectoryError) as error:
         raise MillraceError(
             f"{path}: expected JSON, found something else ({error}).",
-            note="run the stage that writes it again.",
+            note="rerun the stage that writes it.",
         ) from None
 
 
 def lines(text: str) -> list[str]:
-    """Returns the lines of a text, cut at newlines alone: a value may hold any other separator."""
+    """Splits a text at newlines only: unlike str.splitlines, which cuts at other separators too."""
     if not text:
         return []
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def visible(path: Path) -> list[Path]:
-    """Returns a file, or the files of a folder and of those in it, sorted.
+    """Returns a file, or all files below a folder, sorted.
 
-    Snakemake and interrupted runs leave hidden files, which are not part of an artifact.
+    Skips hidden files, which Snakemake and interrupted runs leave behind.
     """
     if path.is_file():
         return [path]
@@ -139,7 +139,7 @@ def visible(path: Path) -> list[Path]:
 
 
 def checksums(form: str, folder: Path, files: Iterable[Path]) -> dict[str, str]:
-    """Returns the SHA-256 of files in the folder of an exported form, by the form and the path."""
+    """Returns the SHA-256 of the files of an exported form, by `form/path in its folder`."""
     return {f"{form}/{file.relative_to(folder).as_posix()}": sha256(file) for file in files}
 
 

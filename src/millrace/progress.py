@@ -11,15 +11,15 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Counts units of work and says, on standard error, how many are done and how fast.
+    """Counts units of work and reports progress and rate on standard error.
 
-    In a terminal it is a bar with rate and remaining time. In a log it is plain lines: the first
-    and the last always, between them one per ten seconds at most. Use it as a context manager.
+    A terminal gets a bar with the rate and the remaining time. A log gets plain lines: always the
+    first and the last, and in between at most one per ten seconds. Use it as a context manager.
 
     Args:
-      total: how many units the work has; None when that is not known beforehand.
+      total: the number of units; None if unknown.
       unit: what is counted, such as "rows"; "B" for bytes.
-      description: what the work is.
+      description: what is being done, such as "ingest".
     """
 
     def __init__(self, total: int | None, unit: str, description: str) -> None:
@@ -36,7 +36,7 @@ class Progress:
             print(f"{description}:{of_total} …", file=sys.stderr, flush=True)
 
     def update(self, count: int = 1, note: str = "") -> None:
-        """Adds `count` units to those done; `note` says how it goes, such as a loss."""
+        """Adds `count` finished units; `note` is shown after them, such as the current loss."""
         self._done += count
         self._note = f", {note}" if note else ""
         if self._bar is not None:
@@ -46,7 +46,7 @@ class Progress:
             self._print()
 
     def say(self, text: str) -> None:
-        """Prints a line of its own, such as an epoch's losses, without harm to the bar."""
+        """Prints a separate line, such as an epoch's losses, without breaking the bar."""
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:

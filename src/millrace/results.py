@@ -14,14 +14,14 @@ from typing import Self, overload
 
 @dataclass(frozen=True)
 class Entry:
-    """A path within a folder. Of an instance of the folder's class it is a `Path`.
+    """A path within a folder; accessed on an instance of the folder's class, it is a `Path`.
 
     Attributes:
         path: relative to the folder, with `/`.
-        meaning: what lies there, for people. Without it the path is no artifact: an intermediate
-            file, or a folder that other entries lie in.
-        is_last: whether it is made by the report's stage or after it, so that the report itself
-            cannot know its size.
+        meaning: a description of the artifact for people; empty for intermediate files and for
+            folders that contain other entries.
+        is_last: whether the report stage or a later one writes it, so that the report cannot give
+            its size.
     """
 
     path: str
@@ -51,7 +51,7 @@ class Folder:
 
 
 class RawFolder(Folder):
-    """What fetch makes: the manifest, and files that it has downloaded or written."""
+    """The output of fetch: the manifest, and the files that it downloaded or wrote."""
 
     manifest = Entry("manifest.json", "The raw files with their checksums")
 
@@ -62,7 +62,7 @@ class RawFolder(Folder):
 
 
 class PartFolder(Folder):
-    """What ingest makes of one part of the raw files, beside its shards."""
+    """The output of ingest for one part of the raw files, besides its shards."""
 
     schema = Entry("schema.json")
     account = Entry("ingest.json")
@@ -70,7 +70,7 @@ class PartFolder(Folder):
 
 
 class TrainingFolder(Folder):
-    """What train makes of one run."""
+    """The output of train for one run."""
 
     description = Entry("training.json", "The settings and the outcome of the run")
     history = Entry("history.csv", "The losses of each epoch, or of each round of trees")
@@ -79,7 +79,7 @@ class TrainingFolder(Folder):
 
 
 class RunFolder(Folder):
-    """What train and evaluate make of one run."""
+    """The output of train and evaluate for one run."""
 
     training = Entry("training", "The weights, history and settings")
     metrics = Entry("metrics.json", "The metrics with their intervals")
@@ -87,30 +87,30 @@ class RunFolder(Folder):
     predictions = Entry("predictions.parquet", "The prediction for each row")
 
     def made(self, evaluated: bool) -> list[Path]:
-        """Returns all of it, or of a run that is not evaluated what train makes."""
+        """Returns all entries, or only the output of train if the run is not evaluated."""
         training, *rest = [self.folder / entry.path for entry in self.entries()]
         return [training, *rest] if evaluated else [training]
 
 
 class ConvertedFolder(Folder):
-    """What a conversion of the SavedModel makes, beside the models."""
+    """The output of a conversion of the SavedModel, besides the models."""
 
     description = Entry("conversion.json", "Which models were converted, and why others were not")
 
 
 @dataclass(frozen=True)
 class ScoredFile:
-    """What score makes of new rows.
+    """The output of score for one file of new rows.
 
     Attributes:
-        predictions: a row for each row that was scored; Parquet, CSV or JSON lines by its ending.
+        predictions: one row per scored row; Parquet, CSV or JSON lines by the file's ending.
     """
 
     predictions: Path
 
     @property
     def files(self) -> list[Path]:
-        """All that is written."""
+        """All files that score writes."""
         return [self.predictions, self.rejected, self.account]
 
     @property
@@ -124,7 +124,7 @@ class ScoredFile:
         return self.predictions.with_suffix(".score.json")
 
 
-# Stands for all models of Millrace's own kinds; no model has a hyphen in its name.
+# Stands for all models of Millrace's own kinds. Model names cannot contain a hyphen.
 BUILT_IN = "built-in"
 
 
@@ -188,14 +188,14 @@ class Results(Folder):
 
     @classmethod
     def artifacts(cls) -> Iterator[Entry]:
-        """Yields what people may look for, in the order of the DAG."""
+        """Yields the entries with a meaning, in the order of the DAG."""
         yield from (entry for entry in cls.entries() if entry.meaning)
 
     def recorded(self) -> list[Path]:
-        """Returns the artifacts whose checksums are in provenance.json, beside those of the runs.
+        """Returns the artifacts whose checksums are in provenance.json, except those of runs.
 
-        Of the runs they are listed one by one: a model that the config no longer has may have left
-        its files behind.
+        The artifacts of runs are listed one by one, because files of a model that was removed from
+        the config may still be there.
         """
         apart = (Results.models, Results.hardware, Results.provenance)
         return [self.folder / entry.path for entry in self.artifacts() if entry not in apart]
@@ -209,26 +209,27 @@ class Results(Folder):
         return RunFolder(self.models / run)
 
     def scored_file(self, file: str, ending: str) -> ScoredFile:
-        """Returns what score makes of one of the files of new rows."""
+        """Returns the output of score for one of the files of new rows."""
         return ScoredFile(self.scored / f"{file}.{ending}")
 
     def rehearsal_of(self, rehearsed: str) -> Path:
-        """Returns the path of what came of exporting models before their training.
+        """Returns the path of the result of exporting models before their training.
 
-        A foreign model has a file of its own, the others share the one of BUILT_IN.
+        Each foreign model has its own file; the other models share that of BUILT_IN.
         """
         return self.rehearsal / f"{rehearsed}.json"
 
     def hardware_of(self, run: str) -> Path:
         """Returns the path of hardware.json, the machine that a run was trained on.
 
-        It is apart from the run: the machine is no reason to evaluate it again.
+        It is stored outside the run's folder because another machine is no reason to evaluate the
+        run again.
         """
         return self.hardware / f"{run}.json"
 
 
 class Logs(Folder):
-    """What the stages of a job print and what they take, `logs/<name>`."""
+    """The logs of a job's stages, with their time and memory, `logs/<name>`."""
 
     costs = Entry("costs.csv", "The leaderboard with the costs of each model")
 
@@ -242,5 +243,5 @@ class Logs(Folder):
         return self.folder / f"{stage}.log"
 
     def benchmark(self, stage: str) -> Path:
-        """Returns the path of the time and memory that Snakemake measured of a stage."""
+        """Returns the path of the time and memory of a stage, as measured by Snakemake."""
         return self.folder / f"{stage}.tsv"

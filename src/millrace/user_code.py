@@ -23,13 +23,13 @@ def function(reference: str, key: str) -> Callable[..., Any]:
     """Returns the function that `reference` names.
 
     Raises:
-        MillraceError: there is no such file or function, or the file fails when it is imported.
+        MillraceError: there is no such file or function, or importing the file fails.
     """
     path, name = _file(reference, key), reference.rpartition(":")[2]
     spec = importlib.util.spec_from_file_location(f"millrace_user_{path.stem}", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    # The file may import its neighbours.
+    # The file may import modules in its folder.
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
@@ -51,7 +51,11 @@ def function(reference: str, key: str) -> Callable[..., Any]:
 
 
 def callbacks(reference: str) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks that the function named in `training.callbacks` makes."""
+    """Returns the callbacks that the function named in `training.callbacks` returns.
+
+    Raises:
+        MillraceError: the function fails, or returns something other than Keras callbacks.
+    """
     make = function(reference, "training.callbacks")
     try:
         made = list(make())
@@ -80,6 +84,6 @@ def _file(reference: str, key: str) -> Path:
 
 
 def failure(expected: str, error: Exception) -> str:
-    """Returns a message on the first line of an error in the user's code."""
+    """Returns a message with the class and first line of an error in the user's code."""
     line = str(error).strip().splitlines()[0] if str(error).strip() else ""
     return f"{expected}, found an error: {type(error).__name__}: {line}"

@@ -7,23 +7,22 @@ from millrace.artifacts.records import Artifact, Record
 
 @dataclass(frozen=True)
 class Choice(Record):
-    """What the champion was chosen by. The test had no part in it.
+    """How the champion was chosen. The test split was not used for it.
 
     Attributes:
         compared_on: the rows that models were compared by: `validation`, or `folds` of the training
             rows.
-        rows: how many these are.
+        rows: the number of these rows.
         over: what the interval is over: rows, seeds or folds.
         value: the champion's metric on them.
-        low: the lower end of the 95 % interval; null where the rows are too few for one.
+        low: the lower end of the 95 % interval; null if the rows are too few for one.
         high: the upper end; null likewise.
-        best: the model that is best on them: the champion, unless a smaller model was asked for.
-        rule: why that one is the champion.
-        also: what else the same rows were used for, which makes figures on them better than they
-            will be.
-        not_separable: the models that cannot be told apart from the champion: the 95 % interval of
-            the paired difference includes 0, or there is none.
-        warning: why the rows are too few to choose by; null where they suffice.
+        best: the best model on these rows; not the champion if the config prefers small models.
+        rule: the rule by which the champion was chosen.
+        also: what else the same rows were used for, which makes figures on them optimistic.
+        not_separable: the models that are not significantly different from the champion: the 95 %
+            interval of the paired difference includes 0, or there is none.
+        warning: why the rows are too few for a reliable choice; null if they suffice.
     """
 
     compared_on: str
@@ -46,7 +45,7 @@ class RunnerUp(Record):
     Attributes:
         model: its name.
         value: its metric on the test.
-        compared: its metric on the rows that models were compared by.
+        compared: its metric on the rows used for the comparison.
     """
 
     model: str
@@ -93,13 +92,13 @@ class Champion(Artifact):
         kind: its kind.
         metric: the selection metric.
         value: its metric on the test.
-        low: the lower end of the 95 % interval; null where the test is too small for one.
+        low: the lower end of the 95 % interval; null if the test is too small for one.
         high: the upper end; null likewise.
-        choice: what it was chosen by.
+        choice: how it was chosen.
         runner_up: the best of the other models; null if there is none.
-        margin: by how much it is better than that one on the rows that models were compared by;
+        margin: by how much it is better than the runner-up on the rows used for the comparison;
             positive whatever the metric's direction.
-        margin_low: the lower end of the paired difference's 95 % interval; null where the rows are
+        margin_low: the lower end of the paired difference's 95 % interval; null if the rows are
             too few for one.
         margin_high: the upper end; null likewise.
         gate: the checks for export.

@@ -25,6 +25,6 @@ class CurvePoint:
 
 
 def save(path: Path, points: Iterable[CurvePoint]) -> None:
-    """Writes the points of all curves, whole or not at all."""
+    """Writes the points of all curves atomically."""
     columns = [field.name for field in fields(CurvePoint)]
     tables.write(path, columns, (asdict(point) for point in points))

@@ -130,7 +130,7 @@ class Slice(Record):
 
 @dataclass(frozen=True)
 class Diagnostics(Artifact):
-    """Diagnostics beyond the metrics, as far as the task has them.
+    """Diagnostics beyond the metrics; which ones depends on the task.
 
     Attributes:
         roc: binary tasks.

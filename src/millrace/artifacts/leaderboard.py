@@ -10,7 +10,7 @@ from millrace.artifacts import tables
 from millrace.artifacts.metrics import Interval
 
 ENDS = ("", "_low", "_high")
-# What a row holds beside the metrics on the test, whose names it must not be taken for.
+# Groups of three columns that are not metrics on the test.
 RANKING, BEHIND = "ranking", "behind"
 SIZES = ("parameters", "bytes", "epochs")
 
@@ -24,16 +24,15 @@ class Entry:
         model: its name.
         kind: its kind.
         metrics: each metric on the test; three columns of the table: the value, `_low` and `_high`.
-            None, and empty in the table, where it is not defined.
+            None, and empty in the table, if it is not defined.
         ranked_by: the selection metric.
-        ranked_on: the rows that models are compared by: `validation`, or `folds` of the training
-            rows.
+        ranked_on: the rows used for the comparison: `validation`, or `folds` of the training rows.
         ranking: the selection metric on these rows, in three columns.
-        behind: by how much it is worse there than the first model, with the 95 % interval of the
-            paired differences, in three columns; empty of the first. An interval that includes 0
-            says that the two cannot be told apart.
+        behind: how much worse it is there than the first model, with the 95 % interval of the
+            paired differences, in three columns; empty for the first. If the interval includes 0,
+            the difference is not significant.
         over: what the interval of `ranking` is over: rows, seeds or folds.
-        runs: the number of runs that the metrics are from.
+        runs: the number of runs behind the metrics.
         parameters: the number of weights.
         bytes: the size of the weights on disk.
         epochs: the epochs, or rounds of trees, of its training.
@@ -81,7 +80,7 @@ class Leaderboard:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads the file; raises MillraceError when it is missing, or is not such a table."""
+        """Reads the file; raises MillraceError if it is missing or not a leaderboard."""
         of_ranking = ["ranked_by", "ranked_on", RANKING, BEHIND]
         rows = tables.read(path, ["rank", "model", "kind", *of_ranking, "over", "runs", *SIZES])
         figures = [key.removesuffix("_low") for key in (rows[0] if rows else {}) if "_low" in key]
@@ -119,6 +118,6 @@ class Leaderboard:
         )
 
     def save(self, path: Path) -> None:
-        """Writes the file, whole or not at all."""
+        """Writes the file atomically."""
         rows = [entry.cells() for entry in self.entries]
         tables.write(path, list(rows[0]), rows)

@@ -23,16 +23,16 @@ class Interval(Record):
 
 @dataclass(frozen=True)
 class Comparison(Record):
-    """How good a run is on the rows that models are compared by.
+    """The metrics of a run on the rows used for comparing models.
 
     Attributes:
-        split: validation; of a fold's run train, of which the fold is a part.
+        split: validation; for a run of a fold, train, which contains the fold.
         rows: the number of examples.
         too_small: why they are too few for intervals; null if they are enough.
         metrics: each metric; null if not defined.
         baseline: each metric of a constant prediction; null likewise.
-        resampled: the selection metric in each bootstrap sample of these rows, null where it is not
-            defined there; empty where they are too few. The samples are the same for every model,
+        resampled: the selection metric in each bootstrap sample of these rows, null if it is not
+            defined there; empty if the rows are too few. The samples are the same for every model,
             so differences between two models are paired.
     """
 
@@ -59,7 +59,7 @@ class Metrics(Artifact):
         threshold: the lowest probability that counts as positive; null for other tasks.
         metrics: each metric; null if not defined.
         baseline: each metric of a constant prediction; null likewise.
-        comparison: the same on the rows that models are compared by, which are not the test's.
+        comparison: the same on the rows used for comparing models, which are not test rows.
         training: the content of training.json.
     """
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from millrace.artifacts.conversion import Converted
 from millrace.artifacts.records import Artifact, Record
 
-# A raw value or a prediction: NaN is null, infinity a text; a sequence or a row's classes a list.
+# A raw value or a prediction. NaN is null, infinity is text; sequences and the probabilities of
+# several classes are lists.
 Scalar = int | float | str | None
 Cell = Scalar | list[Scalar]
 
@@ -19,8 +20,8 @@ class WorstRow(Record):
     Attributes:
         index: its index among the rows.
         raw: its raw values by column.
-        reference: what the reference predicts.
-        prediction: what the runtime predicts.
+        reference: the prediction of the reference.
+        prediction: the prediction of the runtime.
     """
 
     index: int
@@ -36,7 +37,7 @@ class RuntimeParity(Record):
     Attributes:
         runtime: saved_model, tflite, tfjs or tf1; evaluation under `stored_rows`.
         variant: the signature, precision or backend.
-        artifact: the path of what was run.
+        artifact: the path of the model that was run.
         reduced: whether it has reduced precision; then only test rows count.
         rows: the number of rows.
         max_difference: the largest difference; a text if infinite.
@@ -63,7 +64,7 @@ class RuntimeParity(Record):
 
     @property
     def difference(self) -> float:
-        """The largest difference as a number, infinite ones too."""
+        """The largest difference as a number, also if it is infinite."""
         return float(self.max_difference)
 
 
@@ -73,7 +74,7 @@ class NotReached(Record):
 
     Attributes:
         runtime: tflite or tfjs.
-        reason: why.
+        reason: why there is none.
     """
 
     runtime: str

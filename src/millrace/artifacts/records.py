@@ -1,14 +1,14 @@
-"""JSON with types: what all artifacts share.
+"""The base classes of all artifacts: JSON files with typed fields.
 
-The fields of a class are the keys of its file, in their order. A field with None as its default is
-left out of the file where it is None. Objects are built without checks, and checked when a file is
-read.
+The fields of a class are the keys of its file, in order. A field that defaults to None is left out
+of the file when it is None. Types are checked when a file is read, not when an object is built.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -16,19 +16,20 @@ from millrace.errors import MillraceError
 from millrace.files import write_json
 
 if TYPE_CHECKING:
+    from pydantic import TypeAdapter
     from pydantic_core import ErrorDetails
 
-# A cell of a table, or a label, as JSON has it.
+# A cell of a table, or a label, as a JSON value.
 Value = str | int | float | bool
 
-# A part of the config, as plain JSON: its own classes check it.
+# A part of the config as plain JSON, which the classes of the config check.
 Settings = dict[str, Any]
 
 MAKE_AGAIN = "the file was cut off, edited, or made by another version: run the stage that makes it"
 
 
 class Record:
-    """A part of an artifact. Unknown keys are refused, and no value is converted."""
+    """A part of an artifact. Unknown keys are refused, and values are not converted."""
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = {"extra": "forbid", "strict": True}
 
@@ -41,23 +42,30 @@ class Artifact(Record):
         """Reads the file.
 
         Raises:
-            MillraceError: it is missing, is not JSON, or lacks a key; has one that is not known, or
-                a value of another type.
+            MillraceError: it is missing or not JSON, lacks a key, or has an unknown key or a value
+                of another type.
         """
-        # It takes a tenth of a second to import, and planning reads no artifact.
-        from pydantic import TypeAdapter, ValidationError
+        # Importing pydantic takes a tenth of a second, and planning reads no artifact.
+        from pydantic import ValidationError
 
         try:
-            found: Self = TypeAdapter(cls).validate_json(_content(path))
+            found: Self = _checker(cls).validate_json(_content(path))
         except ValidationError as error:
-            # Of a union each class has its say: the one that came furthest is meant.
+            # Every member of a union reports its errors: the deepest is the one that was meant.
             first = max(error.errors(), key=lambda x: len(x["loc"]))
             raise MillraceError(f"{path}: {fault(first)}.", note=f"{MAKE_AGAIN}.") from None
         return found
 
     def save(self, path: Path) -> None:
-        """Writes the file, whole or not at all."""
+        """Writes the file atomically."""
         write_json(path, self)
+
+
+@cache
+def _checker(artifact: type[Artifact]) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(artifact)
 
 
 def _content(path: Path) -> bytes:
@@ -73,7 +81,7 @@ def _content(path: Path) -> bytes:
 
 
 def missing(path: Path) -> MillraceError:
-    """Returns the error of an artifact that is not there."""
+    """Returns the error for an artifact that does not exist."""
     return MillraceError(
         f"{path}: expected an artifact of an earlier stage, found no file.",
         note="run the stage that makes it, or the whole workflow with `snakemake --cores 2`.",
@@ -81,7 +89,7 @@ def missing(path: Path) -> MillraceError:
 
 
 def fault(error: ErrorDetails) -> str:
-    """Says what is wrong with a file, and under which key."""
+    """Describes what is wrong with a file, and under which key."""
     where, found = _key(error["loc"]), f"{error['input']!r:.80}"
     match error["type"]:
         case "json_invalid":
@@ -103,7 +111,7 @@ def fault(error: ErrorDetails) -> str:
 
 
 def _key(place: Sequence[str | int]) -> str:
-    """Returns a dotted key. The names of classes that stand in a union's place are no keys."""
+    """Returns a dotted key, without the class names that pydantic inserts for unions."""
     keys = [str(part) for part in place if not _is_class(part)]
     return ".".join(keys)
 

@@ -38,7 +38,7 @@ from millrace.results import ConvertedFolder, RawFolder, Results, RunFolder, Tra
 
 PAGE = Path("docs/reference/artifacts.md")
 
-# The class of each file, in the order of the DAG. Two may share one.
+# The class of each file, in the order of the DAG. Files may share a class.
 CLASSES: dict[str, type] = {
     RawFolder.manifest.path: Manifest,
     Results.schema.path: Schema,
@@ -125,7 +125,7 @@ def _section(class_: type) -> str:
 
 
 def _docstring(class_: type) -> tuple[str, dict[str, str]]:
-    """Returns the text of a docstring, and the meaning of each field; KeyError if one has none."""
+    """Returns the text of a docstring, and the meaning of each field."""
     text, _, attributes = cleandoc(class_.__doc__ or "").partition("\n\nAttributes:\n")
     meanings = {}
     for entry in re.split(r"\n {4}(?=\w+: )", "\n" + attributes)[1:]:
@@ -136,7 +136,7 @@ def _docstring(class_: type) -> tuple[str, dict[str, str]]:
 
 
 def _type(hint: Any, optional: bool = False) -> str:
-    """Says in a few words what a value is; an optional one is never null."""
+    """Returns a short description of a type; an optional value is never null."""
     if optional:
         return f"{_type(_without_null(hint))}, optional"
     if is_dataclass(hint) and isinstance(hint, type):
@@ -160,7 +160,7 @@ def _is_model(hint: Any) -> bool:
 
 
 def _anchor(class_: type) -> str:
-    """Returns the anchor of a class's heading, which is the file's where it is a whole file."""
+    """Returns the anchor of a class's heading, which is the file's name for a whole file."""
     heading = _file_of(class_) if class_ in CLASSES.values() else class_.__name__
     return re.sub(r"[^\w-]", "", heading).lower()
 
@@ -174,7 +174,7 @@ def _without_null(hint: Any) -> Any:
 
 
 def _parts(class_: type) -> Iterator[type]:
-    """Yields the classes of a class's fields, those of each in turn."""
+    """Yields the classes of a class's fields, each followed by those of its own fields."""
     for hint in get_type_hints(class_).values():
         for found in _classes(hint):
             yield found
@@ -189,7 +189,7 @@ def _classes(hint: Any) -> Iterator[type]:
 
 
 def main() -> None:
-    """Writes the page, in a clone."""
+    """Writes the page; the working directory must be a clone of the repository."""
     PAGE.write_text(page(), encoding="utf-8")
 
 

@@ -13,8 +13,8 @@ class Rehearsed(Record):
 
     Attributes:
         model: its name in the config.
-        forms: the exported forms that gave the predictions of the untrained model.
-        left_out: by runtime, why there is no form for it.
+        forms: the exported forms that reproduced the predictions of the untrained model.
+        left_out: why there is no form for a runtime, by runtime.
     """
 
     model: str
@@ -24,13 +24,13 @@ class Rehearsed(Record):
 
 @dataclass(frozen=True)
 class Rehearsal(Artifact):
-    """What came of exporting models before they were trained.
+    """The result of exporting models before they were trained.
 
-    It holds no figures, so that it changes only if something else can be exported than before:
+    It contains no measurements, so it changes only when other forms can be exported than before:
     DVC trains the models again when this file changes.
 
     Attributes:
-        models: the model; or all those of Millrace's own kinds.
+        models: a single model, or all models of Millrace's own kinds.
     """
 
     models: list[Rehearsed]

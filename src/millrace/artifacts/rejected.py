@@ -16,7 +16,7 @@ class Rejected:
         file: the raw file.
         row: its number in the file, from 1.
         byte_offset: the offset of its start in the file; empty if unknown.
-        column: the faulty column; empty if it is the whole row.
+        column: the faulty column; empty if the whole row is at fault.
         reason: what was expected, and what was found.
         raw: the row, verbatim.
     """
@@ -30,6 +30,6 @@ class Rejected:
 
     @classmethod
     def load(cls, path: Path, most: int) -> list[Self]:
-        """Returns the first of the rows, at most so many."""
+        """Returns the first rows, at most `most`."""
         rows = tables.read(path, list(cls.__dataclass_fields__))
         return [cls(**row) for row in islice(rows, most)]

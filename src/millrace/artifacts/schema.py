@@ -61,6 +61,6 @@ class Schema(Artifact):
         return {column.name: column.type for column in self.columns}
 
     def select(self, names: Iterable[str]) -> Self:
-        """Returns the schema of some of the columns, in the order of the table."""
+        """Returns a schema with only these columns, in the order of the table."""
         wanted = set(names)
         return replace(self, columns=[x for x in self.columns if x.name in wanted])

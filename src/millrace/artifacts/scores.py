@@ -19,5 +19,5 @@ class Scores:
     models: dict[str, float]
 
     def save(self, path: Path) -> None:
-        """Writes the file, whole or not at all."""
+        """Writes the file atomically."""
         write_json(path, {self.metric: self.models})

@@ -11,17 +11,17 @@ class Scoring(Artifact):
     """The row account of new rows that were scored: rows read = scored + rejected.
 
     Attributes:
-        model: the champion that was asked.
-        form: in which form: saved_model, or the precision of a TF Lite model.
+        model: the champion.
+        form: the exported form that was used: saved_model, or the precision of a TF Lite model.
         exported: the SHA-256 of each of its files, as in parity.json.
         task: binary, multiclass or regression.
-        threshold: the lowest probability that counts as positive; null of other tasks.
-        rows_read: how many rows the files have.
-        scored: how many have a prediction.
-        rejected: how many are in the file of rejected rows.
-        reasons: how many rows were rejected for each reason, as `column: kind`.
+        threshold: the lowest probability that counts as positive; null for other tasks.
+        rows_read: the number of rows in the files.
+        scored: the number of rows with a prediction.
+        rejected: the number of rows in the file of rejected rows.
+        reasons: the number of rejected rows by reason, as `column: kind`.
         files: the files.
-        taken: how the files differ from the training table, and what was made of that.
+        taken: how the files differ from the training table, and how that was handled.
     """
 
     model: str

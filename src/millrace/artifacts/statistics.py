@@ -43,8 +43,8 @@ class NumberStatistics(Record):
         infinite: rows with an infinite value, if any; no other figure counts them.
         min: the least value.
         max: the greatest value.
-        mean: their mean.
-        std: their population standard deviation.
+        mean: the mean.
+        std: the population standard deviation.
         log_mean: the mean of sign(x) log(1 + |x|).
         log_std: its standard deviation.
         median: the middle value.
@@ -74,7 +74,7 @@ class NumberStatistics(Record):
 
     @property
     def figures(self) -> Figures:
-        """The figures, of a column that has values."""
+        """The figures; the column must have values."""
         found = {field.name: getattr(self, field.name) for field in fields(Figures)}
         assert None not in found.values(), "the column has no values"
         return Figures(**found)

@@ -46,7 +46,7 @@ def require(path: Path, header: Collection[str], names: Sequence[str]) -> None:
 
 
 def number(path: Path, row: Mapping[str, str], column: str) -> float:
-    """Returns a cell as a number; raises MillraceError when it is none."""
+    """Returns a cell as a number; raises MillraceError if it is not one."""
     try:
         return float(row[column])
     except ValueError:
@@ -62,7 +62,7 @@ def write(
     rows: Iterable[Mapping[str, object]],
     terminator: str = "\n",
 ) -> None:
-    """Writes rows by column, whole or not at all; None becomes an empty cell."""
+    """Writes rows, given by column, atomically; None becomes an empty cell."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=columns, lineterminator=terminator)
         writer.writeheader()

@@ -16,8 +16,8 @@ class Started(Record):
 
     Attributes:
         source: the path of that model.
-        taken: its variables that were used.
-        left: its other variables.
+        taken: the variables that were used.
+        left: the other variables.
         misfits: why a variable could not be used, by name.
         vocabularies: by feature, the number of `values`, and how many are `of the old model`.
     """
@@ -112,16 +112,16 @@ class History:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads the file; raises MillraceError when it is missing, or is not such a table."""
+        """Reads the file; raises MillraceError if it is missing or not such a table."""
         rows = tables.read(path, ["epoch"])
-        if rows:  # of a model that was trained elsewhere there are none, and no names of losses
+        if rows:  # empty for a model that was trained elsewhere
             tables.require(path, rows[0], ["loss", "val_loss"])
         return cls(
             [{key: tables.number(path, row, key) for key in row if key != "epoch"} for row in rows]
         )
 
     def save(self, path: Path) -> None:
-        """Writes the file, whole or not at all: keys sorted."""
+        """Writes the file atomically, with sorted columns."""
         keys = sorted(self.epochs[0]) if self.epochs else ["loss", "val_loss"]
         rows = ({"epoch": epoch, **logs} for epoch, logs in enumerate(self.epochs))
         tables.write(path, ["epoch", *keys], rows, terminator="\r\n")

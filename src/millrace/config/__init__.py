@@ -1,4 +1,4 @@
-"""A job's config: a YAML file, checked by the classes of this package, which hold the defaults.
+"""A job's config: a YAML file, checked by the classes of this package, which define the defaults.
 
 `load` and `complete` return a `JobConfig`, whose attributes are the keys of the file.
 """
@@ -28,7 +28,7 @@ def load(path: Path) -> JobConfig:
 
 
 def complete(config: Any, source: str = "config") -> JobConfig:
-    """Checks a config that is already in memory and fills in the defaults.
+    """Checks a config in memory and fills in the defaults.
 
     `source` names the config in messages. Raises MillraceError as `load` does.
     """

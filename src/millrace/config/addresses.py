@@ -1,7 +1,7 @@
 """Addresses of files and databases, without secrets because configs are published.
 
-A secret is written as `${NAME}`, and is that environment variable's value once a connection is
-made. What is left may be shown.
+A secret is written as `${NAME}` and replaced by the value of that environment variable when a
+connection is made. The rest of an address may be shown.
 """
 
 import os
@@ -15,19 +15,19 @@ from millrace.errors import MillraceError
 REFERENCE = re.compile(r"\$\{(\w+)\}")
 DATABASE_PASSWORD = "MILLRACE_DATABASE_PASSWORD"
 HIDDEN = "***"
-# What may be said in the query of an address as it is. Any other parameter could be a secret.
+# Query parameters that are safe to show. The value of any other parameter could be a secret.
 PARAMETERS = """
     application_name charset connect_timeout dl download driver encrypt export file format gid host
     inline mode name output path raw ref sslmode timeout trustservercertificate uri version
 """
 LONGEST_VALUE = 40
-# What may give a secret in a text that is no address, even one that is written wrongly.
+# Signs of a secret in a text that is not an address, or is a malformed one.
 SECRET = re.compile(r"(passw|pwd|token|secret|key|sig|credential)\w*\s*[=:]", re.IGNORECASE)
 SETTING = re.compile(r"(^|;)\s*(password|passwd|pwd|token|secret|\w*key)\s*=", re.IGNORECASE)
 
 
 def refuse_secrets(address: str, where: str, is_database: bool = False) -> None:
-    """Raises MillraceError, which does not show it, when an address may hold a secret as text."""
+    """Raises MillraceError when an address may contain a secret; the message does not show it."""
     fault = next(_faults(address, is_database), None)
     if fault:
         shown = public(address) if "://" in address else HIDDEN
@@ -75,15 +75,15 @@ def _literal(text: str) -> str:
 
 
 def public(address: str) -> str:
-    """Returns an address without user information, query and fragment; a path as it is."""
+    """Returns an address without user, password, query and fragment; paths are unchanged."""
     scheme, separator, rest = address.partition("://")
     if not separator:
         return address
     place, *others = re.split(r"[?#]", rest)
-    if any("@" in other for other in others):  # then place may be the beginning of a password
+    if any("@" in other for other in others):  # place may then begin with part of a password
         return f"{scheme}://{HIDDEN}"
     place = place.rpartition("@")[2]
-    # Behind a colon that begins no port may be the beginning of a password.
+    # What follows a colon, if it is not a port, may be part of a password.
     authority, slash, path = place.partition("/")
     _, colon, port = authority.rpartition(":")
     if colon and not port.isdigit() and not authority.startswith("["):
@@ -92,7 +92,7 @@ def public(address: str) -> str:
 
 
 def redacted(text: str) -> str:
-    """Returns a text of a config as an error may show it: without what may be a secret."""
+    """Returns a text of the config for an error message, with possible secrets hidden."""
     scheme, separator, _ = text.partition("://")
     if separator:
         return public(text) if re.fullmatch(r"[\w+.-]+", scheme) else HIDDEN
@@ -103,7 +103,7 @@ def redacted(text: str) -> str:
 
 
 def without_secrets(value: Any) -> Any:
-    """Returns a value of a config as an error may show it, its texts `redacted`."""
+    """Returns a value of the config for an error message, with all texts `redacted`."""
     match value:
         case str():
             return redacted(value)
@@ -118,9 +118,9 @@ def without_secrets(value: Any) -> Any:
 
 
 def resolved(address: str) -> str:
-    """Returns an address with the values of the environment variables that it refers to.
+    """Returns an address with its `${NAME}` references replaced by environment variables.
 
-    Raises MillraceError when one is not set.
+    Raises MillraceError when a variable is not set.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -137,7 +137,7 @@ def resolved(address: str) -> str:
 
 
 def scrubbed(text: str, address: str) -> str:
-    """Returns a text of others, such as an error, without the secrets of an address."""
+    """Returns a text from a library, such as an error message, without an address's secrets."""
     names = [*REFERENCE.findall(address), DATABASE_PASSWORD]
     for secret in sorted((os.environ.get(name, "") for name in names), key=len, reverse=True):
         for form in {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)} - {""}:

@@ -74,5 +74,5 @@ class AnomaliesConfig(Section):
 
     @property
     def severities(self) -> dict[str, Severity]:
-        """The severity that the config gives to kinds of anomaly."""
+        """The severities that the config sets, by kind of anomaly."""
         return plain_form(self)

@@ -1,4 +1,4 @@
-"""The settings from which a trained model is rebuilt: the config's, and those found in training."""
+"""The settings that rebuild a trained model: those of the config and those found in training."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -22,10 +22,10 @@ class ForestShape(Section):
     """The size of a forest.
 
     Attributes:
-        nodes: how many nodes all trees have.
-        trees: how many trees.
-        depth: how many nodes from a root to the farthest leaf.
-        sets: of each categorical feature, how many sets of ids its conditions ask for.
+        nodes: the number of nodes of all trees.
+        trees: the number of trees.
+        depth: the largest number of nodes from a root to a leaf.
+        sets: the number of distinct id sets in the conditions, by categorical feature.
     """
 
     nodes: int
@@ -35,19 +35,19 @@ class ForestShape(Section):
 
 
 class TrainedTrees(BoostedTreesConfig):
-    """Boosted trees that are trained."""
+    """Trained boosted trees."""
 
     forest: ForestShape
 
 
 class PinnedCustom(CustomConfig):
-    """A model of the user's code, with the checksum of the file."""
+    """A model built by the user's code, with the checksum of the file."""
 
     sha256: str
 
 
 class Ensemble(ModelConfig):
-    """The mean of trained models; none before they are trained."""
+    """The mean of trained models; `members` is empty until they are trained."""
 
     kind: Literal["ensemble"] = "ensemble"
     members: Items["BuiltModel"] = ()

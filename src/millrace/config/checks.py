@@ -21,13 +21,16 @@ from millrace.config.training import TrainingOverrides
 from millrace.config.values import local_paths, plain_form
 from millrace.errors import MillraceError
 
-# Settings of a model that say which one it is, not how it is trained.
-# Losses of two targets cannot be compared.
+# Settings that a search cannot vary: they identify the model instead of saying how it is trained,
+# and the losses of two `target`s are not comparable.
 NOT_TUNED = {"kind", "path", "adopt", "warm_start", "seeds", "ensemble", "tune", "target"}
 
 
 def check(job: JobConfig, source: str) -> None:
-    """Raises MillraceError, which begins with `source`, when two parts contradict each other."""
+    """Raises MillraceError when two parts of a config contradict each other.
+
+    `source` names the config in the message.
+    """
     _refuse_what_tflite_cannot_run(job, source)
     _refuse_secrets(job, source)
     _refuse_impossible_runs(job, source)
@@ -126,7 +129,7 @@ def _check_space(model: TrainedConfig, tune: TuneConfig, where: str) -> None:
 
 
 def _refuse_secrets(job: JobConfig, source: str) -> None:
-    """The report and provenance.json hold the config, and both are given to others."""
+    """Raises MillraceError for a secret: the report and provenance.json publish the config."""
     files = job.data.files
     for names in files.by_split().values() if isinstance(files, SplitFiles) else [files]:
         for name in [names] if isinstance(names, str) else names:

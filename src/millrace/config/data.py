@@ -23,7 +23,7 @@ from millrace.config.values import (
 
 
 def _known_encoding(name: str) -> str:
-    """Checks that Python has an encoding of text of that name."""
+    """Checks that Python knows this text encoding."""
     try:
         known = "a".encode(name).decode(name) == "a"
     except (LookupError, ValueError):

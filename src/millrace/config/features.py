@@ -258,7 +258,7 @@ class IndicatorConfig(FeatureConfig):
 
 
 class _NamedByKind:
-    """The annotation of a feature: the name of its kind is short for a map with nothing else."""
+    """The annotation of a feature: a kind's name is short for a map with only `kind`."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

@@ -10,11 +10,11 @@ import yaml
 from millrace.config.addresses import redacted, without_secrets
 from millrace.errors import MillraceError
 
-# Far beyond any config; aliases of aliases, or a map that holds itself, come to more.
+# Limits that only nested aliases, or a map that contains itself, exceed.
 DEEPEST, MOST_VALUES, MOST_DIGITS = 50, 1_000_000, 100
 
-# YAML 1.2, which has neither octal 010, nor sexagesimal 1:30, nor 1_000, and in which 1e-3 is a
-# number. Dates stay the text that the user wrote: JSON has no dates.
+# YAML 1.2: no octal 010, no sexagesimal 1:30, no 1_000, and 1e-3 is a number. Dates stay text
+# because JSON has no dates.
 _INTEGER = re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$")
 _FLOAT = re.compile(
     r"^(?:[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|(?:0|[1-9][0-9]*)(?=[eE]))(?:[eE][-+]?[0-9]+)?"
@@ -24,7 +24,7 @@ _REPLACED = ("timestamp", "int", "float")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key is there once, with the numbers of YAML 1.2."""
+    """A loader that refuses duplicate keys and reads numbers as YAML 1.2 does."""
 
     yaml_implicit_resolvers = {
         first: [(tag, regexp) for tag, regexp in resolvers if tag.split(":")[-1] not in _REPLACED]
@@ -38,7 +38,7 @@ class _Loader(yaml.SafeLoader):
                 continue
             key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
             if isinstance(key, list | dict | set):
-                continue  # the base class says so
+                continue  # the base class raises an error
             if key in lines:
                 raise MillraceError(
                     f"line {line}: expected each key once, found {without_secrets(key)!r} again, "
@@ -78,8 +78,8 @@ def read(path: Path) -> Any:
     """Reads a config file as plain values: maps, lists, text, numbers, booleans and null.
 
     Raises:
-        MillraceError: the file is missing, is not YAML in UTF-8, has a key twice, or holds what a
-            config has no use for.
+        MillraceError: the file is missing, is not YAML in UTF-8, repeats a key, or contains
+            something that a config cannot, such as a date object.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -114,7 +114,7 @@ def read(path: Path) -> Any:
 
 
 def _mistake(path: Path, error: Exception) -> MillraceError:
-    """Returns the error to raise for what PyYAML cannot read."""
+    """Returns the error to raise for a syntax error that PyYAML found."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     where = f"{path}: line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
     note = "indent with spaces." if problem and r"\t" in problem else None
@@ -124,17 +124,18 @@ def _mistake(path: Path, error: Exception) -> MillraceError:
 
 
 def plain(value: Any, source: str) -> Any:
-    """Returns a copy of a config in memory, of maps, lists, text, numbers, booleans and null.
+    """Copies a config in memory, as maps, lists, text, numbers, booleans and null.
 
     Raises:
-        MillraceError: it has other values, or is too large or too deep; begins with `source`.
+        MillraceError: it has other values, or is too large or too deep; the message begins with
+            `source`.
     """
     count = iter(range(MOST_VALUES))
     return _plain(value, source, (), count)
 
 
 def where(source: str, path: Sequence[Any]) -> str:
-    """Returns how an error names a key of a config, without what may be a secret."""
+    """Returns `source: dotted.key` for an error message, with possible secrets hidden."""
     return f"{source}: {'.'.join(redacted(str(part)) for part in path)}" if path else source
 
 

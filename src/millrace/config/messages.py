@@ -16,7 +16,7 @@ from millrace.errors import MillraceError
 
 LONGEST_VALUE = 80
 
-# What pydantic calls a value of another type than one form of a key has.
+# pydantic's error types for a value whose type does not match, and what to say was expected.
 OTHER_TYPE = {
     "int_type": "an integer",
     "int_from_float": "an integer",
@@ -54,15 +54,15 @@ OTHER_FAULT = {
 
 @dataclass(frozen=True)
 class _Fault:
-    """One fault that pydantic reports.
+    """One error that pydantic reports.
 
     Attributes:
-        kind: pydantic's name of it.
-        path: where the value is in the config.
-        forks: how long the path was at each key that may have one of several forms.
-        last: the last part of pydantic's own path: a missing key.
-        value: what was found.
-        context: what the message needs to know.
+        kind: pydantic's error type.
+        path: the path of the value in the config.
+        forks: the length of the path at each key whose value is a union.
+        last: the last part of pydantic's own path, which names a missing key.
+        value: the value that was found.
+        context: further values for the message.
     """
 
     kind: str
@@ -80,15 +80,15 @@ class _Fault:
 
 
 def explain(error: ValidationError, config: Any, source: str) -> MillraceError:
-    """Returns the error to raise for a config that its classes refuse.
+    """Returns the error to raise for a config that fails validation.
 
     Args:
-        error: what they found.
-        config: the config.
-        source: names the config in the message.
+        error: pydantic's error.
+        config: the config that was checked.
+        source: the name of the config in the message.
     """
     faults = [_fault(details, config) for details in error.errors(include_url=False)]
-    # Items that are refused do not count as items.
+    # pydantic does not count invalid items, so a list of them also appears to be too short.
     faults = [
         fault
         for fault in faults
@@ -118,7 +118,7 @@ def _fault(details: Any, config: Any) -> _Fault:
 
 
 def _relevant(faults: Sequence[_Fault], fork: int) -> list[_Fault]:
-    """Returns the fault to tell; or several of one value, which has none of the allowed types."""
+    """Returns the fault to report, or several if a value has none of the types in a union."""
 
     def anchor(fault: _Fault) -> int:
         return next((length for length in fault.forks if length > fork), len(fault.path))
@@ -126,7 +126,7 @@ def _relevant(faults: Sequence[_Fault], fork: int) -> list[_Fault]:
     first = min(faults, key=anchor)
     depth = anchor(first)
     group = [fault for fault in faults if fault.path[:depth] == first.path[:depth]]
-    # Of several forms, the one is meant whose type the value has.
+    # Of a union, the user meant the form whose type the value has.
     meant = [fault for fault in group if len(fault.path) > depth or fault.kind not in OTHER_TYPE]
     if not meant:
         return group
@@ -208,7 +208,7 @@ def _near(name: str, names: Sequence[str]) -> str | None:
 
 
 def _quotes(value: Any) -> str | None:
-    """Says why a value that looks like text in the file is none."""
+    """Explains why YAML did not read a value as text."""
     if isinstance(value, bool):
         return (
             "YAML reads yes, no, on, off, true and false as truth values, unless they are in "
@@ -230,13 +230,13 @@ def _is_number(text: str) -> bool:
 
 
 def _description(path: Sequence[Any], config: Any) -> str | None:
-    """Returns what the reference says of a key."""
+    """Returns the description of a key."""
     annotation: Any = JobConfig
     description, value = None, config
     for part in path:
         sections = list(_sections(annotation))
         kind = value.get("kind") if isinstance(value, dict) else value
-        # Of features and models, the class of its kind.
+        # For features and models, try the class of this kind first.
         sections.sort(key=lambda section: kind not in _kinds(section))
         for section in sections:
             field = _fields(section).get(part)
@@ -259,7 +259,7 @@ def _kinds(section: type[Section]) -> tuple[Any, ...]:
 
 
 def _sections(annotation: Any) -> Iterator[type[Section]]:
-    """Yields the sections that a key may hold, not those within maps and lists."""
+    """Yields the sections that a key's value may be, excluding those inside maps and lists."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     elif get_origin(annotation) is Annotated:
@@ -270,7 +270,7 @@ def _sections(annotation: Any) -> Iterator[type[Section]]:
 
 
 def _items(annotation: Any) -> Iterator[Any]:
-    """Yields what the maps and lists that a key may hold are of."""
+    """Yields the item types of the maps and lists that a key's value may be."""
     if get_origin(annotation) is Annotated:
         yield from _items(get_args(annotation)[0])
     elif _is_map(annotation):

@@ -20,7 +20,7 @@ from millrace.config.values import (
     plain_form,
 )
 
-# What a model's config says about its runs; the rest is about the model.
+# Keys about a model's runs as a whole, not about a single run.
 ABOUT_RUNS = ("seeds", "ensemble")
 
 KINDS = ("linear", "dnn", "wide_deep", "dcn", "tabm", "boosted_trees", "custom", "tf1")
@@ -85,7 +85,7 @@ class TrainedConfig(ModelConfig):
     )
 
     def json_form(self) -> Any:
-        """Returns the settings of one run, without what is about several."""
+        """Returns the settings of one run, without the keys about several."""
         return {key: x for key, x in plain_form(self).items() if key not in ABOUT_RUNS}
 
 
@@ -254,7 +254,7 @@ ModelName: TypeAlias = Annotated[
 
 
 class _NamedByKind:
-    """The annotation of `models`: a list of kinds is short for a map with the kinds as names."""
+    """The annotation of `models`: a list of kinds is short for a map from each kind to itself."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -287,15 +287,15 @@ Models: TypeAlias = Annotated[Mapping[ModelName, Model], Field(min_length=1), _N
 
 
 def adopted(model: ModelConfig) -> AdoptConfig | None:
-    """Returns the Estimator whose variables are all of a model, None where it has its own."""
+    """Returns the Estimator whose variables a model adopts, or None."""
     return model.adopt if isinstance(model, EstimatorConfig) else None
 
 
 def warm_start(model: ModelConfig) -> WarmStartConfig | None:
-    """Returns the old model from whose weights the training starts, None without one."""
+    """Returns the old model whose weights the training starts from, or None."""
     return model.warm_start if isinstance(model, WarmStarted | MappedNetwork) else None
 
 
 def is_trained(model: ModelConfig) -> bool:
-    """Returns whether Millrace trains a model, rather than taking an old one as it is."""
+    """Returns whether Millrace trains a model instead of using an old one unchanged."""
     return not (adopted(model) or isinstance(model, Tf1Config))

@@ -19,14 +19,14 @@ Schema = dict[str, Any]
 PAGE = SCHEMA_PATH.parents[1] / "docs" / "reference" / "config.md"
 
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-# What pydantic calls the bounds of a union of numbers.
+# pydantic's names for the bounds of a union of numbers.
 STANDARD_BOUNDS = {
     "ge": "minimum",
     "gt": "exclusiveMinimum",
     "le": "maximum",
     "lt": "exclusiveMaximum",
 }
-# Bounds that only keep numbers within 32 bits say nothing about a key.
+# Bounds that only keep numbers within 32 bits are not worth showing.
 UNSAID = (2**31 - 1, 2**32 - 1)
 
 
@@ -47,7 +47,7 @@ def json_schema() -> Schema:
 
 
 def _standard(schema: Any) -> Any:
-    """Returns a schema in which numbers and their bounds have JSON Schema's names."""
+    """Returns a schema with the standard names for numbers and their bounds."""
     if isinstance(schema, list):
         return [_standard(item) for item in schema]
     if not isinstance(schema, dict):
@@ -130,7 +130,7 @@ def _target(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _forms(schema: Schema) -> list[Schema]:
-    """Returns the forms that a value may have, null left out."""
+    """Returns the forms that a value may have, except null."""
     forms = schema.get("anyOf", [schema])
     return [form for form in forms if form.get("type") != "null"]
 
@@ -141,7 +141,7 @@ def _default(schema: Schema) -> str:
 
 
 def _values(schema: Schema, definitions: Schema) -> str:
-    """Says in a few words what a value may be."""
+    """Returns a short description of the allowed values."""
     forms = _forms(schema)
     if len(forms) > 1:
         return " or ".join(dict.fromkeys(_values(form, definitions) for form in forms))

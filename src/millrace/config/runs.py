@@ -1,12 +1,12 @@
 """The runs of a job: every training of a model, each scheduled as its own job by both drivers.
 
-A run is named by its folder under `models/`. The one with the model's name is the model: it is
-compared and exported. The others lie beside it and serve it:
+A run is named by its folder under `models/`. The run with the model's name is the model itself: it
+is compared and exported. The others support it:
 
     tabm              the model
-    tabm/seeds/1      the same with another seed
-    tabm/folds/2      the same without a fold of the training examples, evaluated on that fold
-    tabm/rungs/0/3    a trial of other settings, trained for a share of the time
+    tabm/seeds/1      the same model with another seed
+    tabm/folds/2      the same model without a fold of the training examples, evaluated on the fold
+    tabm/rungs/0/3    a trial with other settings, trained for a fraction of the time
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Run:
         name: its folder under `models/`.
         model: a name under `models` in the config.
         seed: the random seed of the training.
-        after: the folder of the runs to finish first: the lower rung of a search, or the members of
-            an ensemble; None without any.
-        fold: the fold of the training examples that it is evaluated on; None for the test.
-        rung: the rung of a search, for a trial; else None.
-        number: of a trial, its number on the rung: above the lowest, the rank of its settings on
-            the rung below.
-        share: the fraction of the epochs, or trees, of the settings.
+        after: the folder of the runs that must finish first: the lower rung of a search, or the
+            members of an ensemble; None if there are none.
+        fold: the fold of the training examples that it is evaluated on; None for the test split.
+        rung: for a trial, the rung of the search; else None.
+        number: for a trial, its number on the rung. Above the lowest rung this is the rank of its
+            settings on the rung below.
+        share: the fraction of the configured epochs or trees to train.
         ensemble: whether it is the mean of other runs.
     """
 
@@ -57,12 +57,12 @@ class Run:
     ensemble: bool = False
 
     def budget(self, most: int) -> int:
-        """Returns how many of `most` epochs or trees the run may take."""
+        """Returns the run's share of `most` epochs or trees, at least 1."""
         return max(1, round(most * self.share))
 
 
 def plan(job: JobConfig) -> dict[str, Run]:
-    """Returns the runs of a completed config by name, those of a model together."""
+    """Returns the runs of a completed config by name, grouped by model."""
     found = (
         run
         for model, settings in job.models.items()
@@ -85,7 +85,7 @@ def _runs(model: str, settings: Model, seed: int, folds: int) -> Iterator[Run]:
     tuned = f"{model}/rungs/{len(sizes) - 1}" if sizes else None
     ensemble = settings.ensemble
     yield Run(model, model, seed, f"{model}/seeds" if ensemble else tuned, ensemble=ensemble)
-    # The model itself is the first seed, unless it is the mean of them all.
+    # The model itself is the run with the first seed, unless it is an ensemble of all seeds.
     for offset in range(0 if ensemble else 1, settings.seeds):
         yield Run(f"{model}/seeds/{offset}", model, seed + offset, tuned)
     for fold in range(folds):
@@ -93,12 +93,12 @@ def _runs(model: str, settings: Model, seed: int, folds: int) -> Iterator[Run]:
 
 
 def artifacts(runs: Iterable[Run], results: Results) -> list[Path]:
-    """Returns what train and evaluate make. A trial of a search is not evaluated."""
+    """Returns the outputs of train and evaluate. Trials of a search are not evaluated."""
     return [path for run in runs for path in results.run(run.name).made(evaluated=run.rung is None)]
 
 
 def named(job: JobConfig, name: str) -> Run:
-    """Returns a run of a completed config; raises MillraceError when there is none of that name."""
+    """Returns a run of a completed config; raises MillraceError if there is no such run."""
     runs = plan(job)
     if name not in runs:
         raise MillraceError(
@@ -110,12 +110,12 @@ def named(job: JobConfig, name: str) -> Run:
 
 @dataclass(frozen=True)
 class Settled:
-    """What a run is trained with.
+    """The final settings of a run.
 
     Attributes:
-        settings: those of the model.
-        trial: the trial that has them, where a search found them.
-        tuned: the model with these settings as YAML, to be put into a config; "" without a search.
+        settings: the settings of the model.
+        trial: the trial that they come from; None without a search.
+        tuned: the model with these settings as YAML, to paste into a config; "" without a search.
     """
 
     settings: ModelConfig
@@ -124,12 +124,12 @@ class Settled:
 
 
 def settle(job: JobConfig, run: Run, models: Path) -> Settled:
-    """Returns what a run of a completed config is trained with.
+    """Returns the final settings of a run.
 
     Args:
         job: the completed config.
         run: one of its runs.
-        models: the folder of all runs, those done that `run.after` names.
+        models: the folder of all runs; those under `run.after` must be finished.
     """
     model = job.models[run.model]
     if run.ensemble:
@@ -147,15 +147,15 @@ def settle(job: JobConfig, run: Run, models: Path) -> Settled:
 
 
 def fold_rows(labels: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
-    """Divides examples into folds in which the labels are distributed alike.
+    """Divides examples into folds, stratified by label.
 
     Args:
         labels: float32 [n].
-        folds: how many.
-        seed: fixes which example comes where.
+        folds: the number of folds.
+        seed: the seed of the assignment.
 
     Returns:
-        The examples of each fold, ascending, int64 [about n / folds].
+        The indices of the examples of each fold, ascending: int64 [about n / folds].
     """
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     by_label = shuffled[np.argsort(labels[shuffled], kind="stable")]

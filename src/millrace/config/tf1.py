@@ -1,4 +1,4 @@
-"""Models of TensorFlow 1 and Keras 2: what is adopted, compared with, or started from."""
+"""Models of TensorFlow 1 and Keras 2 to adopt, compare with, or start from."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
@@ -151,6 +151,6 @@ class WarmStartConfig(Section):
 
 
 class MappedWarmStart(WarmStartConfig):
-    """As `WarmStartConfig`, for models that no Estimator had: the map is required."""
+    """`WarmStartConfig` for kinds of model that no canned Estimator matches: `map` is required."""
 
     map: Mapping[str, str | OldVariable] = Field(min_length=1)

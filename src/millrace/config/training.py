@@ -160,7 +160,7 @@ class TrainingConfig(Section):
 
 
 class TrainingOverrides(Section):
-    """What of `training` differs for a model."""
+    """The settings of `training` that a model overrides."""
 
     batch_size: Count | None = None
     epochs: Count | None = None

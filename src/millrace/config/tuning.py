@@ -1,9 +1,10 @@
 """Hyperparameter search: trials spread evenly over a space, with successive halving.
 
-The trials follow from the seed alone, so that both drivers know all jobs of a search beforehand:
-points of a scrambled Halton sequence (Halton, 1960), in which more trials leave the first ones as
-they are. On each rung the best third of the trials go on to the next, where they train three times
-as long from the start (Jamieson and Talwalkar, 2016); the best of the last rung is the model's.
+The trials depend on the seed alone, so both drivers know all jobs of a search beforehand. They are
+points of a scrambled Halton sequence (Halton, 1960), in which adding trials does not change the
+earlier ones. On each rung the best third of the trials is promoted to the next rung, where they
+train from scratch three times as long (Jamieson and Talwalkar, 2016). The model gets the best
+settings of the last rung.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from millrace.config.models import RangeConfig, TuneConfig
 from millrace.errors import MillraceError
 from millrace.files import read_json
 
-# One trial of so many goes on to the next rung, where it trains so many times as long.
+# One in KEPT_OF trials is promoted to the next rung, where it trains KEPT_OF times as long.
 KEPT_OF = 3
 
 Space: TypeAlias = Mapping[str, tuple[Any, ...] | RangeConfig]
 
 
 def rungs(trials: int) -> list[int]:
-    """Returns how many trials train on each rung, the lowest first; above them is the model."""
+    """Returns the number of trials on each rung, lowest first; the model itself is above them."""
     sizes = []
     while trials > 1:
         sizes.append(trials)
@@ -38,11 +39,11 @@ Setting: TypeAlias = str | int | float | bool | list[str | int | float | bool] |
 
 @dataclass(frozen=True)
 class Trial:
-    """What a search tried.
+    """A trial of a search.
 
     Attributes:
-        number: which of its trials it is, from 0.
-        settings: what it changed of the model's settings, by dotted key.
+        number: its number, from 0.
+        settings: the settings of the model that it changes, by dotted key.
     """
 
     number: int
@@ -54,10 +55,10 @@ def proposed(search: TuneConfig, seed: int, number: int) -> Trial:
 
     Args:
         search: `tune` of a model.
-        seed: the config's.
-        number: which of the trials, from 0.
+        seed: the seed of the config.
+        number: the number of the trial, from 0.
     """
-    from scipy.stats import qmc  # takes a second to import, and planning has no need of it
+    from scipy.stats import qmc  # takes a second to import, and planning does not need it
 
     space = search.space
     point = qmc.Halton(len(space), rng=seed).random(number + 1)[number].tolist()
@@ -66,12 +67,12 @@ def proposed(search: TuneConfig, seed: int, number: int) -> Trial:
 
 
 def _at(values: tuple[Any, ...] | RangeConfig, place: float) -> Any:
-    """Returns what lies at a place in [0, 1) of a list or a range."""
+    """Returns the value of a list or a range at a position in [0, 1)."""
     if not isinstance(values, RangeConfig):
         return values[int(place * len(values))]
     low, high = values.low, values.high
     whole = isinstance(low, int) and isinstance(high, int)
-    # Each whole number has a share of its own, the last one too.
+    # Each whole number, including the last, gets an interval of equal width.
     end = high + 1 if whole else high
     value = low * (end / low) ** place if values.log else low + (end - low) * place
     return min(math.floor(value), high) if whole else float(f"{value:.4g}")
@@ -90,12 +91,12 @@ def best(rung: Path) -> list[Trial]:
             note="leave out the highest learning rates of the space.",
         )
     ranked = sorted(there, key=lambda x: (x[0], x[1].number))
-    # Where fewer are left than go on, the best goes on more than once.
+    # If too many trials diverged, the best one fills the remaining places.
     return [trial for _, trial in ranked] + [ranked[0][1]] * (len(trained) - len(ranked))
 
 
 def override(settings: dict[str, Any], changes: Mapping[str, Setting]) -> dict[str, Any]:
-    """Returns a copy of nested settings with other values under dotted keys."""
+    """Returns a copy of nested settings with the values under dotted keys replaced."""
     changed = dict(settings)
     for key, value in changes.items():
         first, _, rest = key.partition(".")

@@ -25,7 +25,7 @@ T = TypeVar("T")
 FLOAT32_MAX = 3.4028234663852886e38
 INT32_MAX = 2**31 - 1
 
-# The longest path that Linux and macOS both take, and the longest name within one.
+# The longest path that both Linux and macOS allow, and the longest name within one.
 LONGEST_PATH, LONGEST_NAME = 1024, 255
 
 # Names of jobs and models are parts of file names.
@@ -33,10 +33,10 @@ LONGEST_JOB_NAME = 100
 
 
 class Section(BaseModel):
-    """A map of the config with fixed keys; frozen once it is checked.
+    """A map of the config with fixed keys; immutable.
 
     Attributes:
-        EXACTLY_ONE: keys of which one must be given.
+        EXACTLY_ONE: keys of which exactly one must be given.
         AT_MOST_ONE: pairs of keys that exclude each other.
     """
 
@@ -47,7 +47,7 @@ class Section(BaseModel):
 
     @classmethod
     def key_names(cls) -> list[str]:
-        """Returns the keys as a config spells them, in their order."""
+        """Returns the keys as spelled in a config, in the order of the fields."""
         return [field.alias or name for name, field in cls.model_fields.items()]
 
     @model_validator(mode="before")
@@ -81,32 +81,32 @@ class Section(BaseModel):
         return schema
 
     def child(self, key: str) -> Any:
-        """Returns the value of a key as a config spells it."""
+        """Returns the value of a key as spelled in a config."""
         names = {field.alias or name: name for name, field in type(self).model_fields.items()}
         return getattr(self, names[key])
 
     def changed(self, **values: Any) -> Self:
-        """Returns a copy with other values, which are trusted to be valid."""
+        """Returns a copy with other values, without checking them."""
         return self.model_copy(update=values)
 
     @classmethod
     def extending(cls, section: "Section", **values: Any) -> Self:
-        """Returns a section of a subclass, with further values, which are trusted to be valid."""
+        """Builds a subclass from a section and further values, without checking them."""
         return cls.model_construct(**vars(section), **values)
 
     def json_form(self) -> Any:
-        """Returns what an artifact has of the section; see `millrace.files.json_fields`."""
+        """Returns the section as artifacts contain it; see `millrace.files.json_fields`."""
         return plain_form(self)
 
 
 def _within_float32(value: int | float) -> int | float:
-    if not abs(value) <= FLOAT32_MAX:  # neither is NaN
+    if not abs(value) <= FLOAT32_MAX:  # also true for NaN
         raise PydanticCustomError("float32", "a number that float32 can hold")
     return value
 
 
 class _Distinct:
-    """The annotation of a list whose items differ."""
+    """The annotation of a list without repeated items."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -126,7 +126,7 @@ class _Distinct:
 
 
 class LocalPath(str):
-    """A file or a folder on this disk: a stage that reads it runs again when it changes."""
+    """A file or a folder on this disk. A stage that reads it reruns when it changes."""
 
     PATTERN: ClassVar[str | None] = None
 
@@ -145,7 +145,7 @@ class LocalPath(str):
         return cls(text)
 
     def files(self) -> list[Path]:
-        """Returns the files that it stands for: itself, or all in a folder; none if missing."""
+        """Returns the file itself, or all files below the folder; empty if it does not exist."""
         path = Path(self)
         if path.is_dir():
             return [item for item in path.rglob("*") if item.is_file()]
@@ -153,7 +153,7 @@ class LocalPath(str):
 
 
 class CheckpointPath(LocalPath):
-    """A checkpoint of TensorFlow, which goes by the name that its files begin with."""
+    """A TensorFlow checkpoint, given as the common prefix of its files."""
 
     def files(self) -> list[Path]:
         path = Path(self)
@@ -181,11 +181,11 @@ class DatabasePath(LocalPath):
 
 
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
-# 1 stays an integer.
+# A union, so that 1 stays an integer.
 Number: TypeAlias = Annotated[int | float, AfterValidator(_within_float32)]
 Scalar: TypeAlias = str | Number
 Count: TypeAlias = Annotated[int, Field(ge=1, le=INT32_MAX)]
-# Each is a training of its own, and all are planned beforehand.
+# Each run is a separate training, and all are planned beforehand.
 MOST_RUNS = 1000
 
 Whole: TypeAlias = Annotated[int, Field(ge=0, le=INT32_MAX)]
@@ -194,14 +194,14 @@ Positive: TypeAlias = Annotated[Number, Field(gt=0)]
 NotNegative: TypeAlias = Annotated[Number, Field(ge=0)]
 Share: TypeAlias = Annotated[Number, Field(ge=0, lt=1)]
 
-# A list in YAML; strict checks of its items.
+# Strict(False) accepts YAML's list for a tuple; the items are still checked strictly.
 Items: TypeAlias = Annotated[tuple[T, ...], Strict(False)]
 Some: TypeAlias = Annotated[tuple[T, ...], Strict(False), Field(min_length=1)]
 Distinct: TypeAlias = Annotated[tuple[T, ...], Strict(False), _Distinct()]
 
 
 def local_paths(value: Any, key: str = "") -> Iterator[tuple[str, LocalPath]]:
-    """Yields every path within a part of a checked config, behind its dotted key."""
+    """Yields (dotted key, path) for every local path within a part of a checked config."""
     items: Iterable[tuple[str, Any]] = ()
     if isinstance(value, LocalPath):
         yield key, value
@@ -216,7 +216,10 @@ def local_paths(value: Any, key: str = "") -> Iterator[tuple[str, LocalPath]]:
 
 
 def plain_form(section: Section, *, with_defaults: bool = True) -> dict[str, Any]:
-    """Returns a section as JSON has it: what is set and the defaults, without what is left out."""
+    """Returns a section as plain JSON values, without keys whose value is None.
+
+    `with_defaults=False` also leaves out keys that have their default value.
+    """
     text = section.model_dump_json(
         by_alias=True, exclude_none=True, exclude_defaults=not with_defaults
     )

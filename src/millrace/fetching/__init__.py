@@ -1,1 +1,1 @@
-"""Fetching: from the names in the config to raw files with known checksums."""
+"""Fetching: turns the names in the config into raw files with known checksums."""

@@ -55,8 +55,8 @@ Row = dict[str, str]
 def write_flights(path: Path) -> None:
     """Writes the flights out of New York in 2013 as a CSV, one row per flight in source order.
 
-    A row holds what is known before the flight leaves, and the label `late`: 1 when it arrived
-    30 or more minutes late, 0 when not, empty when its arrival is unknown. Missing cells are empty.
+    A row holds what is known before departure, and the label `late`: 1 if the flight arrived 30 or
+    more minutes late, else 0; empty if its arrival is unknown. Missing cells are empty.
     Raises MillraceError when the package with the data is not installed or its files are damaged.
     """
     folder = data_folder()
@@ -76,7 +76,7 @@ def data_folder() -> Path:
 
     Raises MillraceError when the package is not installed or its files are damaged.
     """
-    # The package's own __init__ reads every table into pandas: its files are found without it.
+    # Importing the package would read every table into pandas, so its files are located directly.
     try:
         folder = Path(str(distribution(PACKAGE).locate_file(PACKAGE))) / "data"
     except PackageNotFoundError:
@@ -139,5 +139,5 @@ def _cells(flight: Row, plane: Row, hour: Row) -> list[str | int]:
 
 
 def _minutes(clock: str) -> int:
-    """Minutes since midnight of a time written as hmm or hhmm."""
+    """Returns the minutes since midnight of a time written as hmm or hhmm."""
     return 60 * (int(clock) // 100) + int(clock) % 100

@@ -11,18 +11,18 @@ from millrace.errors import MillraceError
 from millrace.progress import Progress
 
 ATTEMPTS = 5
-CHUNK_BYTES = 1 << 16  # a broken connection loses less than one
+CHUNK_BYTES = 1 << 16  # a broken connection loses less than one chunk
 BLOCK_BYTES = 8 << 20  # of one request to S3
 TIMEOUT_SECONDS = 30
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
 class _Broken(Exception):
-    """A transfer that may succeed when it is tried again."""
+    """A transfer failed, but may succeed when it is retried."""
 
 
 class _Transfer(NamedTuple):
-    """What comes from an address: from which byte on, how many there are in all, and the bytes."""
+    """A response: the first byte that it starts with, the total size, and the content."""
 
     start: int
     total: int | None
@@ -30,14 +30,14 @@ class _Transfer(NamedTuple):
 
 
 def is_address(name: str) -> bool:
-    """Whether `download` can fetch this."""
+    """Returns whether `download` can fetch this."""
     return name.startswith(("http://", "https://", "s3://"))
 
 
 def download(url: str, path: Path, shown: str) -> None:
-    """Writes the content of `url` to `path`. `shown` is the address as errors may show it.
+    """Writes the content of `url` to `path`; `shown` is the address without secrets, for errors.
 
-    Raises MillraceError when it is not there, is refused, or still breaks off at the last attempt.
+    Raises MillraceError if it is missing or refused, or if the last attempt is interrupted.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -53,7 +53,7 @@ def download(url: str, path: Path, shown: str) -> None:
 
 
 def _append(url: str, path: Path, shown: str) -> None:
-    """Asks for what `path` lacks of `url` and appends it."""
+    """Requests the bytes of `url` that `path` lacks and appends them."""
     have = path.stat().st_size if path.exists() else 0
     bring = _from_s3 if url.startswith("s3://") else _from_http
     start, total, chunks = bring(url, have, shown)
@@ -72,10 +72,10 @@ def _from_http(url: str, have: int, shown: str) -> _Transfer:
     try:
         response = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS)
         if response.status_code == requests.codes.requested_range_not_satisfiable:
-            return _Transfer(have, have, iter(()))  # the checksum tells whether it is right
+            return _Transfer(have, have, iter(()))  # complete; the checksum is verified later
         response.raise_for_status()
     except requests.HTTPError:
-        # The error's own text has the address, with what is secret in it; a redirection has more.
+        # The error's own text contains the address, and may show its secrets.
         found = f"{response.status_code} {response.reason}"
         if response.status_code in TRANSIENT:
             raise _Broken(found) from None
@@ -99,7 +99,7 @@ def _body(response: requests.Response) -> Iterator[bytes]:
 
 
 def _cause(error: requests.RequestException) -> str:
-    """Returns what went wrong, without the address."""
+    """Returns the cause of an error without the address."""
     inner = error.args[0] if error.args else None
     reason = str(getattr(inner, "reason", None) or inner or "")
     if isinstance(inner, str) or "url" in reason or "://" in reason:
@@ -108,8 +108,8 @@ def _cause(error: requests.RequestException) -> str:
 
 
 def _from_s3(url: str, have: int, shown: str) -> _Transfer:
-    """Keys and the server's address are where AWS' own tools look for them."""
-    # Planning imports this module too, and has no use for these.
+    """Reads an object of S3; credentials and endpoint are found as by AWS' own tools."""
+    # Planning imports this module too, and does not need these.
     import s3fs
     from botocore.exceptions import BotoCoreError, NoCredentialsError
 

@@ -1,4 +1,4 @@
-"""Checks that a job does not read what it writes, or write over other files."""
+"""Checks that a job does not read its own output or overwrite foreign files."""
 
 import fnmatch
 import glob
@@ -15,16 +15,16 @@ from millrace.results import Results, RunFolder
 
 
 def refuse_own(job: JobConfig, folders: Iterable[str | Path]) -> None:
-    """Checks that no file that a job reads lies in or above a folder that it writes.
+    """Checks that no input of a job is inside, or contains, a folder that the job writes.
 
-    Links are resolved. Nothing has to exist, on either side.
+    Links are resolved. Neither inputs nor folders need to exist.
 
     Args:
         job: the config.
-        folders: those that the job writes.
+        folders: the folders that the job writes.
 
     Raises:
-        MillraceError: an input lies there; the message names its key.
+        MillraceError: an input is there; the message names its key.
     """
     for key, name in _inputs(job):
         path = Path(os.path.realpath(name))
@@ -46,16 +46,16 @@ def refuse_own(job: JobConfig, folders: Iterable[str | Path]) -> None:
 
 
 def refuse_foreign(results: Results) -> None:
-    """Checks that each directory that Snakemake empties before a stage is one that Millrace made.
+    """Checks that every directory that Snakemake empties before a stage was made by Millrace.
 
-    Raises MillraceError when one holds files and no marker.
+    Raises MillraceError when one has files but no marker.
     """
     for directory in directories(results):
         files.refuse_foreign(directory)
 
 
 def directories(results: Results) -> list[Path]:
-    """Returns the directories that rules write; of parts and runs, those that are there."""
+    """Returns the directories that rules write; for parts and runs, the existing ones."""
     return [
         results.raw,
         *sorted(results.parts.glob("*")),
@@ -69,7 +69,7 @@ def directories(results: Results) -> list[Path]:
 
 
 def _takes_in(path: Path, written: Path) -> bool:
-    """Whether a directory, or a pattern, holds or matches files in a folder."""
+    """Returns whether a directory or pattern may contain files of a folder that is written."""
     if path.exists() or not glob.has_magic(str(path)):
         return path.is_dir() and written.is_relative_to(path)
     for part, folder in zip(path.parts, written.parts, strict=False):
@@ -81,13 +81,13 @@ def _takes_in(path: Path, written: Path) -> bool:
 
 
 def _inputs(job: JobConfig) -> Iterator[tuple[str, str]]:
-    """Yields each path that the config names, behind its key."""
+    """Yields (key, path) for each path in the config."""
     data = job.data
     for name in [*sources.written(data.files), *(x.name for x in sources.named(data.files))]:
         if not source_names.is_elsewhere(name):
             yield "data.files", name
     if data.database and not data.database.files():
-        # A file that SQLAlchemy opens, behind its driver.
+        # An SQLAlchemy URL of a database file has its path after the driver.
         yield "data.database", data.database.partition(":///")[2] or data.database
     for name in job.score.files:
         yield "score.files", name

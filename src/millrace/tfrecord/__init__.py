@@ -1,16 +1,16 @@
 """tf.train.Example in TFRecord framing, byte by byte: compiled kernels on Arrow's buffers.
 
 A record is: length (uint64), masked CRC32C of the length, data, masked CRC32C of the data. The
-data of a tf.train.Example nests four messages, each with its length in front:
+data of a tf.train.Example nests four messages, each prefixed with its length:
 Example(features=Features(feature={key: Feature(int64_list | float_list | bytes_list)})).
 
-The kernels see a table as three matrices, one per kind of value, and for each column, in the
-order of its key, which matrix (`kinds`) and which row of it (`slots`) holds its cells:
+The kernels see a table as three matrices, one per kind of value. For each column, in the order of
+the keys, `kinds` says which matrix holds its cells and `slots` in which row:
 
   floats   float32 [columns, rows]
   ints     int64   [columns, rows]
-  spans    int64   [columns, rows, 2]: where a cell's bytes begin and end in `text`
-  valid    bool    [all columns, rows]: False where a value is missing, and its key absent
+  spans    int64   [columns, rows, 2]: the start and end of a cell's bytes in `text`
+  valid    bool    [all columns, rows]: False if the value is missing and its key absent
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ FLOAT, INT, BYTES = 0, 1, 2
 
 HEADER_BYTES = 12
 FOOTER_BYTES = 4
-LARGEST_OVERHEAD = HEADER_BYTES + 1 + 10 + FOOTER_BYTES  # of a record, beside its Features
+LARGEST_OVERHEAD = HEADER_BYTES + 1 + 10 + FOOTER_BYTES  # of a record, besides its Features
 
 LENGTH_DELIMITED = 0x0A  # field 1 of any of the messages, and of BytesList
 ENTRY_VALUE = 0x12

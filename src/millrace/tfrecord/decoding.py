@@ -19,7 +19,7 @@ from millrace.tfrecord import (
 )
 from millrace.tfrecord.byte_kernels import masked_crc, word
 
-# What can be wrong with a record.
+# Problems of a record.
 OK, CUT_OFF, LENGTH_CHECKSUM, DATA_CHECKSUM, NOT_AN_EXAMPLE, OTHER_KIND, SEVERAL_VALUES = range(7)
 _UNPACKED_FLOAT = 0x0D
 _UNPACKED_INT = 0x08
@@ -27,7 +27,7 @@ _UNPACKED_INT = 0x08
 
 @njit(cache=True, nogil=True)
 def _get_four(data: Array, position: int) -> int:
-    """Returns the four bytes at `position` as an integer; there are four before them, too."""
+    """Returns the four bytes at `position` as a uint32; four bytes must precede them."""
     return np.uint32(word(data, position - 4) >> np.uint64(32))
 
 
@@ -35,8 +35,8 @@ def _get_four(data: Array, position: int) -> int:
 def find_records(data: Array, position: int, spans: Array) -> tuple[int, int, int]:
     """Finds the records from `position` on, at most as many as `spans` (int64 [n, 2]) has room for.
 
-    Fills `spans` with where the data of each begins and ends, and checks both checksums. Returns
-    how many were found, the position after them, and what is wrong with the next one, or OK.
+    Fills `spans` with the start and end of each record's data, and verifies both checksums.
+    Returns the number of records, the position after them, and the problem of the next one or OK.
     """
     count = 0
     while count < len(spans) and position < len(data):
@@ -75,7 +75,7 @@ def _get_varint(data: Array, position: int, end: int) -> tuple[int, int]:
 def _enter(data: Array, position: int, end: int, tag: int) -> tuple[int, int]:
     """Steps into the length-delimited field at `position`, which must have this tag.
 
-    Returns where its content begins and ends, or -1, -1 when there is no such field.
+    Returns the start and end of its content, or -1, -1 if there is no such field.
     """
     if position >= end or data[position] != tag:
         return -1, -1
@@ -89,7 +89,7 @@ def _enter(data: Array, position: int, end: int, tag: int) -> tuple[int, int]:
 def _find_key(
     data: Array, start: int, end: int, keys: Array, key_ends: Array, expected: int
 ) -> int:
-    """Returns the column whose key is data[start:end], or -1; looks at `expected` first."""
+    """Returns the column whose key is data[start:end], or -1; tries `expected` first."""
     columns = len(key_ends) - 1
     for step in range(columns):
         column = (expected + step) % columns
@@ -117,7 +117,7 @@ def _get_value(
     ints: Array,
     spans: Array,
 ) -> tuple[int, int]:
-    """Reads the one value of a list; returns how many there are, and what is wrong, or OK."""
+    """Reads the single value of a list; returns the number of values, and the problem or OK."""
     count = 0
     while start < end:
         unpacked = kind != BYTES and data[start] != LENGTH_DELIMITED
@@ -155,11 +155,11 @@ def _get_value(
 def _find_short(
     data: Array, position: int, end: int, keys: Array, first: int, last: int, tag: int
 ) -> tuple[int, int]:
-    """Finds the value in the entry at `position` if that is as `put_records` writes a short one.
+    """Finds the value of the entry at `position` if `put_records` wrote it and it is short.
 
-    Its key must be keys[first:last] and its list of the kind with this tag. Returns where the value
-    begins and ends, or -1, -1: then the entry is to be read step by step. Nearly all entries of
-    tables are short, and found so in a third of the time.
+    Its key must be keys[first:last], and its list of the kind with this tag. Returns the start and
+    end of the value, or -1, -1 if the entry has to be parsed step by step. Nearly all entries of
+    tables are short, and this takes a third of the time.
     """
     key = last - first
     value = position + key + 10
@@ -208,9 +208,9 @@ def _get_short(
     ints: Array,
     spans: Array,
 ) -> tuple[int, int]:
-    """Reads a row's entries from `position` on as long as each is short and a next column's.
+    """Reads a row's entries from `position` on, while they are short and in column order.
 
-    Returns the position after them, and the column that is expected there.
+    Returns the position after them and the column that is expected there.
     """
     expected = column
     while column < len(kinds) and position < end:
@@ -252,10 +252,10 @@ def get_records(
     ints: Array,
     spans: Array,
 ) -> tuple[int, int, int]:
-    """Parses the records that `find_records` found into the matrices, `valid` being all False.
+    """Parses the records from `find_records` into the matrices; `valid` must be all False.
 
-    Keys that are no column's are passed over. Returns the row and the column (-1: none) of the
-    first problem and what it is; OK when there is none.
+    Skips keys that are not in the layout. Returns the row and column (-1: none) of the first
+    problem, and the problem or OK.
     """
     for row in range(len(records)):
         start, end = records[row]

@@ -48,7 +48,7 @@ def _put_header(out: Array, position: int, tag: int, length: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _wrapped(length: int) -> int:
-    """Size of a length-delimited field of `length` bytes: its tag, its length and itself."""
+    """Returns the size of a length-delimited field with its tag and length prefix."""
     return 1 + _varint_size(length) + length
 
 
@@ -92,13 +92,13 @@ def put_records(
     taken: Array,
     out: Array,
 ) -> int:
-    """Writes the rows that are `taken` (int64 [n]) into `out`, one record each, in that order.
+    """Writes the rows `taken` (int64 [n]) into `out`, one record each, in that order.
 
-    Returns how many bytes they take.
+    Returns the number of bytes written.
 
-    `keys` holds the columns' names one after the other, `key_ends` (int64 [columns + 1]) where
-    each ends; `sizes` comes from `body_sizes`; `floats` are given as their bits (uint32). `keys`,
-    `text` and `out` have room for WORD_BYTES more.
+    `keys` is the concatenation of the column names, and `key_ends` (int64 [columns + 1]) their
+    ends; `sizes` comes from `body_sizes`; `floats` are passed as bits (uint32). `keys`, `text` and
+    `out` need room for WORD_BYTES more.
     """
     columns = len(kinds)
     position = 0

@@ -1,7 +1,7 @@
 """Tables as tf.train.Example in TFRecord files, written and read without TensorFlow.
 
-A value is a list of one; a missing value is an absent key. Keys are sorted, so the bytes are those
-of protobuf's deterministic serialization, and depend on the rows alone.
+A value is a list of one item; a missing value is an absent key. Keys are sorted, so the bytes equal
+protobuf's deterministic serialization and depend on the rows alone.
 """
 
 import re
@@ -31,7 +31,7 @@ ARROW_TYPES = {
     "timestamp": pa.timestamp("us", "UTC"),
 }
 
-# So many batches are read at once.
+# The number of batches that are parsed in parallel.
 THREADS = 2
 
 _KINDS = {
@@ -91,10 +91,10 @@ def arrow_schema(types: Mapping[str, str]) -> pa.Schema:
 
 
 def stored(column: pa.Array) -> pa.Array:
-    """Returns a column as an example holds it: float32, int64, or UTF-8.
+    """Converts a column to the types of tf.train.Example: float32, int64, or UTF-8.
 
-    Dates become ISO 8601 (2013-01-31), timestamps ISO 8601 in UTC to the microsecond where they
-    are that fine (2013-01-31T08:30:00Z, 2013-01-31T08:30:00.250000Z).
+    Dates become ISO 8601 (2013-01-31); timestamps become ISO 8601 in UTC, with microseconds only if
+    they are not zero (2013-01-31T08:30:00Z, 2013-01-31T08:30:00.250000Z).
     """
     if pa.types.is_floating(column.type):
         return column.cast(pa.float32(), safe=False)
@@ -131,7 +131,7 @@ class Serializer:
         self._sizes = encoding.body_sizes(*self._columns, self._ints, self._spans)
 
     def records(self, rows: Array) -> Bytes:
-        """Returns some of the rows (int64 [n]), in that order, as TFRecord bytes: uint8 [bytes]."""
+        """Returns these rows (int64 [n]), in that order, as TFRecord bytes: uint8 [bytes]."""
         size = self._sizes[rows].sum() + len(rows) * tfrecord.LARGEST_OVERHEAD
         out = np.empty(size + byte_kernels.WORD_BYTES, np.uint8)
         end = encoding.put_records(
@@ -152,7 +152,7 @@ class Serializer:
         return self._layout.key_ends, self._layout.kinds, self._layout.slots, self._valid
 
     def _fill(self, index: int, column: pa.Array, texts: list[Array]) -> None:
-        """Puts the cells of a column in their place; text goes behind the others' in `texts`."""
+        """Copies the cells of a column into its matrix; text is appended to `texts`."""
         kind, slot = self._layout.kinds[index], self._layout.slots[index]
         if kind == tfrecord.BYTES:
             offsets, text = string_buffers(column)
@@ -181,7 +181,7 @@ def string_buffers(column: pa.Array) -> tuple[Array, Array]:
 
 
 def shard_name(split: str, index: int, count: int, suffix: str = "") -> str:
-    """Returns the file name of one of a split's shards; `suffix` is .gz for a compressed one."""
+    """Returns the file name of a shard of a split; `suffix` is .gz for a compressed one."""
     return f"{split}-{index:05d}-of-{count:05d}.tfrecord{suffix}"
 
 
@@ -204,10 +204,10 @@ def shard_paths(examples: Path, split: str) -> list[Path]:
 
 
 def check_counts(examples: Path, written: Sequence[Shard], rows: int) -> None:
-    """Raises MillraceError unless a split has as many rows as ingest has written to its shards.
+    """Raises MillraceError unless a split has as many rows as ingest wrote to its shards.
 
-    `written` is what ingest.json says of them. A file that is cut exactly behind a record is whole
-    by itself.
+    This finds a file that was cut off exactly between two records, which looks complete. `written`
+    lists the shards as in ingest.json.
     """
     if rows == sum(shard.rows for shard in written):
         return
@@ -227,14 +227,14 @@ def read_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yields the examples of TFRecord files as record batches with columns of these types.
 
-    A missing value is null. `types` may name some of the columns only; the others are skipped.
-    `rows` (int64 [n], ascending) says which examples to read, from 0 over all files; None: all.
+    A missing value is null. `types` may name a subset of the columns; the others are skipped.
+    `rows` (int64 [n], ascending) selects examples, counted from 0 over all files; None reads all.
     Raises MillraceError, naming file and record, when a file is damaged or holds something else.
     """
     layout = _layout({name: _KINDS.get(kind, tfrecord.BYTES) for name, kind in types.items()})
     fields = arrow_schema(types)
     waiting = deque[Future[pa.RecordBatch]]()
-    # The kernels let go of Python's lock.
+    # Threads help because the kernels release the GIL.
     with ThreadPoolExecutor(THREADS) as executor:
         for path, records in _chosen(paths, rows):
             waiting.append(executor.submit(_parse, path, records, layout, fields))
@@ -245,7 +245,7 @@ def read_batches(
 
 
 def _chosen(paths: Sequence[Path], rows: Array | None) -> Iterator[tuple[Path, Records]]:
-    """Yields the records for `read_batches` to read, with the file that they are from."""
+    """Yields the selected records with their file."""
     before = 0
     for path in paths:
         for records in framing.read(path):

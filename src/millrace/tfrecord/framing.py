@@ -16,7 +16,7 @@ from millrace.tfrecord import decoding
 RECORDS_PER_BATCH = 32768
 PIECE_BYTES = 1 << 20
 
-# ISA-L's usual level; its highest takes half as long again for files 2 % smaller.
+# ISA-L's default level; the highest takes 1.5 times as long for files that are 2 % smaller.
 GZIP_LEVEL = 2
 
 _PROBLEMS = {
@@ -25,7 +25,7 @@ _PROBLEMS = {
     decoding.DATA_CHECKSUM: "expected data that matches its checksum, found other data",
 }
 
-# The stubs call isal's own exception an instance.
+# The cast is needed because the stubs declare isal's exception as an instance.
 DAMAGED_GZIP = cast(
     tuple[type[Exception], ...], (EOFError, zlib.error, isal_zlib.error, igzip.BadGzipFile)
 )
@@ -37,8 +37,8 @@ Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 class Records(NamedTuple):
     """Some records of a TFRecord file.
 
-    `data` (uint8) holds bytes of the file, `spans` (int64 [n, 2]) says where the records' own data
-    lie in them, `numbers` (int64 [n]) which records of the file they are, from 0.
+    `data` (uint8) holds bytes of the file, `spans` (int64 [n, 2]) the start and end of each
+    record's data in them, and `numbers` (int64 [n]) the records' numbers in the file, from 0.
     """
 
     data: Array
@@ -46,14 +46,14 @@ class Records(NamedTuple):
     numbers: Array
 
     def records(self, rows: Array) -> Bytes:
-        """Returns consecutive ones of them (int64 [n]) as in the file: uint8 [bytes]."""
+        """Returns the bytes of consecutive records (int64 [n]) as in the file: uint8 [bytes]."""
         start = self.spans[rows[0], 0] - tfrecord.HEADER_BYTES
         found: Bytes = self.data[start : self.spans[rows[-1], 1] + tfrecord.FOOTER_BYTES]
         return found
 
 
 def create(path: Path, compression: str) -> IO[bytes]:
-    """Opens a file to be written; `compression` is none or gzip."""
+    """Opens a file for writing; `compression` is none or gzip."""
     if compression == "none":
         return path.open("wb")
     zipped: IO[bytes] = _GzipInPieces(path)
@@ -63,8 +63,8 @@ def create(path: Path, compression: str) -> IO[bytes]:
 class _GzipInPieces(igzip.IGzipFile):
     """A gzip file whose bytes depend on its content and its name alone.
 
-    There is no time in its header, and it is compressed in pieces of one size: ISA-L finds other
-    matches when the first bytes that it is given are few.
+    Its header has no time, and it is compressed in pieces of a fixed size because ISA-L's output
+    depends on the sizes of the writes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,12 +88,12 @@ class _GzipInPieces(igzip.IGzipFile):
 
 
 def count(paths: Sequence[Path]) -> int:
-    """Returns how many records TFRecord files hold. Raises MillraceError as `read` does."""
+    """Returns the number of records in TFRecord files. Raises MillraceError as `read` does."""
     return sum(len(records.spans) for path in paths for records in read(path))
 
 
 def read(path: Path) -> Iterator[Records]:
-    """Yields the records of a file, some at a time; one whose name ends in .gz is decompressed.
+    """Yields the records of a file in batches; a file that ends in .gz is decompressed.
 
     Raises MillraceError, naming file and record, when the file is missing or damaged.
     """
@@ -141,10 +141,10 @@ def _pieces(path: Path) -> Iterator[Array]:
 
 
 def _before_damage(path: Path, start: int) -> Array:
-    """Returns what a damaged gzip file still holds, from a byte of its content on: uint8 [bytes].
+    """Returns the readable content of a damaged gzip file from byte `start` on: uint8 [bytes].
 
-    A decompressor keeps to itself what it found in the call that meets the damage, so it is asked
-    for single bytes, out of single bytes.
+    A decompressor discards the output of the call that hits the damage, so near the damage it is
+    fed, and asked for, single bytes.
     """
     found, position = bytearray(), 0
     inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)  # with gzip's header
