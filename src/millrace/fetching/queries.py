@@ -1,4 +1,4 @@
-"""The rows of a database table or of an SQL query, as a Parquet file."""
+"""Writes the rows of a database table or an SQL query to a Parquet file."""
 
 import os
 import re
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import sqlalchemy
 
 ROWS_PER_BATCH = 1 << 16
-# Strings, quoted names and comments: what is in them is no part of a statement.
+# Strings, quoted names and comments, whose content must not be taken for keywords.
 _LITERAL = re.compile(
     r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/""", re.DOTALL
 )
@@ -35,18 +35,18 @@ _WRITES = re.compile(
 def write(source: str, database: str | None, target: Path) -> None:
     """Writes the rows of a query or of a table, in their order, to `target`.
 
-    Nothing is written to the database: a query is one SELECT.
+    The database is only read: a query must be a single SELECT.
 
     Args:
-        source: an .sql file with a query, or `table:name`, where a schema may stand: table:a.b.
-        database: a DuckDB file or an SQLAlchemy URL; None is DuckDB by itself, which reads the
-            files that a query names: select * from 'table.csv'. A URL may refer to environment
-            variables, ${NAME}; the password of its user may be in MILLRACE_DATABASE_PASSWORD.
+        source: an .sql file with a query, or `table:name`, optionally with a schema: table:a.b.
+        database: a DuckDB file or an SQLAlchemy URL; None is an empty DuckDB, for queries that
+            name files: select * from 'table.csv'. A URL may refer to environment variables as
+            ${NAME}; the password of its user may be in MILLRACE_DATABASE_PASSWORD.
         target: the Parquet file.
 
     Raises:
-        MillraceError: the query fails or is no SELECT, there is no such table, or there are no
-            rows.
+        MillraceError: the query fails or is not a SELECT, the table does not exist, or there are
+            no rows.
     """
     if database is None and is_table(source):
         raise MillraceError(
@@ -67,7 +67,7 @@ def write(source: str, database: str | None, target: Path) -> None:
 
 
 def _text(source: str, quoted: Callable[[str], str]) -> str:
-    """Returns a source as SQL; `quoted` is the database's way to quote a name."""
+    """Returns the SQL of a source; `quoted` quotes a name as the database requires."""
     if is_table(source):
         return f"select * from {'.'.join(map(quoted, source.removeprefix(TABLE).split('.')))}"
     return Path(source).read_text(encoding="utf-8")
@@ -112,8 +112,11 @@ def _write_from_duckdb(source: str, database: str | None, target: Path) -> None:
 
 
 def _write_from_url(source: str, database: str, target: Path) -> None:
-    """Writes what a query gives, whose types only all of its rows tell: a column may begin with
-    nulls, or have its first decimals in the last row."""
+    """Writes the result of a query.
+
+    The rows are spooled to disk first, because the type of a column depends on all of them: it may
+    begin with nulls, or have its first decimals in the last row.
+    """
     with ExitStack() as stack:
         spool = stack.enter_context(_Spool(target))
         for batch in stack.enter_context(_batches(source, database)):
@@ -131,7 +134,7 @@ def _write_from_url(source: str, database: str, target: Path) -> None:
 
 
 class _Spool:
-    """Batches of rows on disk, beside a file that is to be made of them."""
+    """Batches of rows on disk, in temporary files beside the target."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
@@ -148,7 +151,7 @@ class _Spool:
             path.unlink(missing_ok=True)
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Keeps a batch; a file of Arrow has one schema."""
+        """Appends a batch; a new schema starts a new Arrow file."""
         if not self.schemas or self.schemas[-1][0] != batch.schema:
             if self._writer is not None:
                 self._writer.close()
@@ -158,7 +161,7 @@ class _Spool:
         self._writer.write_batch(batch)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yields what was kept, in its order; nothing is added after this."""
+        """Yields all batches in order; nothing may be added afterwards."""
         self._writer.close()
         for _, path in self.schemas:
             with pa.ipc.open_file(str(path)) as reader:
@@ -166,7 +169,7 @@ class _Spool:
 
 
 def _common(schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """Returns a schema that holds the values of all; text where values are of several kinds."""
+    """Returns a schema that can hold all values: columns of several kinds become text."""
     fields = []
     for index, field in enumerate(schemas[0]):
         types = [pa.schema([pa.field("x", schema.field(index).type)]) for schema in schemas]
@@ -180,7 +183,7 @@ def _common(schemas: Sequence[pa.Schema]) -> pa.Schema:
 
 @contextmanager
 def _batches(source: str, url: str) -> Iterator[Iterator[pa.RecordBatch]]:
-    """Gives the rows of a query behind an SQLAlchemy URL, as the server sends them."""
+    """Yields the rows of a query on an SQLAlchemy URL, streamed from the server."""
     import sqlalchemy
 
     try:
@@ -189,7 +192,7 @@ def _batches(source: str, url: str) -> Iterator[Iterator[pa.RecordBatch]]:
         _refuse_writing(source, text)
         with engine.connect() as connection:
             _make_read_only(connection)
-            # Without parameters: a colon or a percent sign in a literal stands for none.
+            # no_parameters: a colon or a percent sign in a literal is not a placeholder.
             result = connection.execution_options(
                 stream_results=True, max_row_buffer=ROWS_PER_BATCH, no_parameters=True
             ).exec_driver_sql(text)
@@ -216,18 +219,18 @@ def _address(url: str) -> "sqlalchemy.URL":
     if address.username and not address.password:
         address = address.set(password=os.environ.get(addresses.DATABASE_PASSWORD))
     if address.drivername == "postgresql":
-        # SQLAlchemy would take psycopg2, the driver before the one that is installed.
+        # SQLAlchemy's default is psycopg2, but psycopg (3) is installed.
         address = address.set(drivername="postgresql+psycopg")
     file = address.database
     if address.get_backend_name() == "sqlite" and file and not file.startswith((":", "file:")):
-        # SQLite would make a file that is not there.
+        # SQLite would create a missing file.
         address = address.set(database=f"file:{quote(file)}")
         address = address.update_query_dict({"mode": "ro", "uri": "true"})
     return address
 
 
 def _refuse_writing(source: str, text: str) -> None:
-    """Raises MillraceError when SQL is not one statement that reads."""
+    """Raises MillraceError when SQL is not a single statement that only reads."""
     if is_table(source):
         return
     plain = _LITERAL.sub(" '' ", text).strip().removesuffix(";")
@@ -240,7 +243,7 @@ def _refuse_writing(source: str, text: str) -> None:
 
 
 def _make_read_only(connection: "sqlalchemy.Connection") -> None:
-    """Has the database itself refuse to write, where it can: a function may write, too."""
+    """Makes the database refuse writes, if it can: a SELECT may call a function that writes."""
     match connection.engine.dialect.name:
         case "sqlite":
             connection.exec_driver_sql("pragma query_only = on")
@@ -249,7 +252,7 @@ def _make_read_only(connection: "sqlalchemy.Connection") -> None:
 
 
 def _array(values: Sequence[Any]) -> pa.Array:
-    """Returns a column; what is of several kinds, or of one that Parquet has not, is text."""
+    """Returns a column; values of mixed types, or of types that Parquet lacks, become text."""
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):

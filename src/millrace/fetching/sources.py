@@ -1,4 +1,4 @@
-"""The raw files that `data.files` names: found, fetched and verified."""
+"""Finds, fetches and verifies the raw files under `data.files`."""
 
 import difflib
 import glob
@@ -19,23 +19,23 @@ Files: TypeAlias = str | Sequence[str] | SplitFiles
 
 
 class RawSource(NamedTuple):
-    """One raw file: what the config calls it, and the split it belongs to (None: not divided)."""
+    """A raw file: its name in the config, and its split (None if its rows are to be split)."""
 
     name: str
     split: str | None
 
 
 def named(files: Files, key: str = "data.files") -> Iterator[RawSource]:
-    """Yields the sources that `data.files` names, globs and folders expanded, in a fixed order.
+    """Yields the sources under `data.files` in a fixed order, with globs and folders expanded.
 
-    Raises MillraceError when a glob or a folder holds no file; `key` says what named it.
+    Raises MillraceError when a glob or a folder has no file; `key` names the config key.
     """
     for split, name in _by_split(files):
         yield from (RawSource(match, split) for match in _expand(name, key))
 
 
 def written(files: Files) -> list[str]:
-    """Returns what `data.files` says, globs and folders as they are."""
+    """Returns the names under `data.files`, without expanding globs and folders."""
     return [name for _, name in _by_split(files)]
 
 
@@ -63,7 +63,7 @@ def _expand(name: str, key: str) -> list[str]:
 
 
 def _files_in(folder: Path) -> list[str]:
-    """Returns the files in a folder and those below it; _SUCCESS, .crc and their like are none."""
+    """Returns the files below a folder, without those such as _SUCCESS and .part-0.crc."""
     found = [
         path
         for path in folder.rglob("*")
@@ -81,12 +81,11 @@ def _files_in(folder: Path) -> list[str]:
 def fetch(
     source: RawSource, folder: Path, expected: str | None, database: str | None = None
 ) -> tuple[Path, str]:
-    """Brings one source within reach and returns its file's path and SHA-256.
+    """Fetches a source and returns the path and SHA-256 of its file.
 
-    A local file stays where it lies; a URL, bundled data, a table of `database`, and what a query
-    in an .sql file gives when it runs there, are written into `folder`. `expected` is the file's
-    SHA-256, which a URL must have. Raises MillraceError when the source is not there, is no file,
-    or has another checksum.
+    A local file is not copied. A URL, bundled data, a table of `database` and the result of a query
+    in an .sql file are written into `folder`. `expected` is the file's SHA-256, required for a URL.
+    Raises MillraceError when the source does not exist, is not a file, or has another checksum.
     """
     if source.name == "bundled:flights":
         path = folder / "flights.csv"
@@ -121,7 +120,7 @@ def fetch(
 
 
 def _query(source: RawSource, database: str | None, path: Path) -> None:
-    # DuckDB is for those who want it: the Snakefile imports this module too.
+    # Imported here because the Snakefile also imports this module, and DuckDB is optional.
     from millrace.fetching import queries
 
     _check_is_new(source.name, path)

@@ -1,1 +1,1 @@
-"""From raw files to labelled rows in their splits."""
+"""Ingestion: reads raw files and writes labelled rows to their splits."""

@@ -1,4 +1,4 @@
-"""Assigns the labelled rows of each file to train, validation or test, as `data.split` says."""
+"""Assigns the labelled rows of each file to train, validation or test, by `data.split`."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -18,20 +18,20 @@ Array = np.ndarray[Any, Any]
 
 
 class FileAssignment(Protocol):
-    """How the rows of one file are divided."""
+    """Assigns the rows of one file to splits."""
 
     def splits(self, block: Block, kept: Array, batch: pa.RecordBatch) -> Array:
-        """Returns the splits of the file's next rows, int8 [rows of the batch].
+        """Returns the splits of the file's next rows: int8 [rows of the batch].
 
-        `kept` says which rows of the block they are, bool [rows of the block]; `batch` holds them.
+        `batch` has the rows of the block selected by `kept`, bool [rows of the block].
         """
         ...
 
 
 class Assignment:
-    """How the rows of all files are divided.
+    """Assigns the rows of all files to splits.
 
-    Raises MillraceError when the config asks for what cannot be.
+    Raises MillraceError when the config contradicts itself or the data.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Assignment:
         self._tables, self._file_splits, self._data = tables, file_splits, data
         self._seed, self._columns = seed, columns
         self._first_rows: list[int] = []
-        # Splits with files of their own take no rows from others.
+        # Splits with their own files take no rows from other files.
         self._own_files = [name for name in ("validation", "test") if name in file_splits]
         self.time_column = data.split.column if data.split.by == "time" else None
         if self.time_column:
@@ -54,11 +54,11 @@ class Assignment:
             self._shares = self._checked_shares()
 
     def is_divided(self, index: int) -> bool:
-        """Says whether the rows of a file are divided, or all in the split that the config says."""
+        """Returns whether the rows of a file are split, instead of all being in one given split."""
         return self._file_splits[index] in (None, "train")
 
     def of_file(self, index: int) -> FileAssignment:
-        """Returns how the rows of a file are divided, from its first row on."""
+        """Returns the assignment of a file's rows, starting at its first row."""
         if not self.is_divided(index):
             return _AllOf(splits.SPLITS.index(str(self._file_splits[index])))
         if self.time_column:
@@ -70,9 +70,9 @@ class Assignment:
         return _ByDraw(draw, self._shares, names, self._tables[0].names, self._data, self._seed)
 
     def _known_by(self, index: int) -> tuple[int, list[int]]:
-        """Returns a hash of a file's first row, and those of the files before it."""
+        """Returns a hash of a file's first row, and the hashes of all earlier files."""
         for table in self._tables[len(self._first_rows) : index + 1]:
-            # Without types: what columns are taken for must not matter.
+            # Without types, so that the splits do not depend on inference.
             block = next(table.blocks(self._columns.markers, {}), None)
             names = self._tables[0].names
             hashes = [0] if block is None else row_hashes(block, table.names, names, self._seed)
@@ -80,7 +80,7 @@ class Assignment:
         return self._first_rows[index], self._first_rows[:index]
 
     def _most_strata(self) -> int:
-        """How many values of the label, or of `by: stratum`, make strata; more are a quantity."""
+        """Returns the most distinct values to stratify by; a column with more is a quantity."""
         task, type_ = self._data.task, self._columns.types[self._data.label]
         if self._data.split.by == "stratum" or type_ in ("bool", "string"):
             return splits.MOST_STRATA
@@ -131,7 +131,7 @@ class _AllOf:
 
 
 class _ByTime:
-    """A file whose rows are divided by the values of a column."""
+    """A file whose rows are split by the values of a column."""
 
     def __init__(self, column: str, cuts: splits.Cuts) -> None:
         self._column, self._cuts = column, cuts
@@ -141,9 +141,9 @@ class _ByTime:
 
 
 class _ByDraw:
-    """A file whose rows are drawn, or stay together by a hash of what they have in common.
+    """A file whose rows are split at random, or by a hash that keeps related rows together.
 
-    `names` are the file's columns, `ordered` the same in the order in which they are hashed.
+    `names` are the file's columns, and `ordered` the same in the order in which they are hashed.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class _ByDraw:
         )
         found = self._draw.splits(strata[kept])
         if together := [self._group] if self._group else self._copied:
-            # Rows without a group are no group.
+            # Rows without a group do not form a group.
             by_hash = self._present(block, self._group)[kept] if self._group else kept[kept]
             places = self._hashes(block, together)[kept][by_hash] / 2.0**64
             found[by_hash] = splits.by_place(places, self._shares)
@@ -186,14 +186,13 @@ class _ByDraw:
 
 
 def row_hashes(block: Block, names: Sequence[str], columns: Sequence[str], seed: int) -> Array:
-    """Returns a hash of each row's cells in some columns, uint64 [rows]; `names` are all."""
+    """Returns a hash of each row's cells in `columns`: uint64 [rows]; `names` are the block's."""
     places = {name: index for index, name in enumerate(names)}
     return block.hashes(seed, [places[name] for name in columns])
 
 
 def check(split: SplitConfig, names: Sequence[str]) -> None:
-    """Raises MillraceError when `data.split` has what does not go together, or names a column that
-    is none of `names`."""
+    """Raises MillraceError when keys of `data.split` conflict, or its column is not in `names`."""
     by = split.by
     if split.folds and by == "time":
         raise MillraceError(

@@ -1,4 +1,4 @@
-"""Blocks of raw rows: the class of each cell, and the rows as typed columns or as rejected ones."""
+"""Blocks of raw rows with classified cells, and their conversion to typed columns or rejects."""
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -17,25 +17,29 @@ from millrace.tfrecord.examples import ARROW_TYPES, strings
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
-# The days from the year 1 to 9999, which is what dates can be written as.
+# Days since 1970 of the years 1 to 9999, the range of dates in ISO 8601.
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 _FAR = "a year that is not between 1 and 9999"
 
 UNCLOSED_QUOTE = "a quote is opened and never closed"
 
-NO_OBJECT = -2  # stands for the number of a row's cells, as rows.UNCLOSED does
+NO_OBJECT = -2  # takes the place of a row's number of cells, like csv_kernels.UNCLOSED
 
 Array = np.ndarray[Any, Any]
 
 
 class Block(NamedTuple):
-    """Some rows of a table, in their order.
+    """Consecutive rows of a table.
 
-    `spans`, int64 [columns, rows, 2], says where in `data` (uint8) the bytes of each cell lie;
-    `classes` (uint8 [columns, rows]) what it is, and `values` (int64 [columns, rows]) what it
-    means, see millrace.ingestion.cells; `counts`, int64 [rows], how many cells each row has.
-    `first_row` is the number of the first row, from 1; `raw` gives a row's text as it stands in the
-    file, and `byte_offset` where that is, if known.
+    Attributes:
+        data: the bytes of the cells, uint8.
+        spans: the start and end of each cell in `data`, int64 [columns, rows, 2].
+        classes: the class of each cell, see millrace.ingestion.cells: uint8 [columns, rows].
+        values: the value of each cell, by its class: int64 [columns, rows].
+        counts: the number of cells in each row, int64 [rows].
+        first_row: the number of the first row, from 1.
+        raw: returns a row verbatim.
+        byte_offset: returns the offset of a row in the file, or None if unknown.
     """
 
     data: Array
@@ -55,14 +59,14 @@ class Block(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """How many lines a text file has.
+    """The numbers of lines in a text file.
 
     Attributes:
-        total: in all.
-        before: before the table.
-        header: for the names of the columns.
-        in_cells: beyond the first of each row that has cells over several.
-        empty: without a byte, in cells too.
+        total: all lines.
+        before: lines before the table.
+        header: lines with the names of the columns.
+        in_cells: the second and further lines of rows with line breaks in cells.
+        empty: empty lines, including those inside cells.
     """
 
     total: int
@@ -73,9 +77,9 @@ class Lines(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """A row that fits no example: where it is, why it is rejected, and what it holds.
+    """A rejected row: its position, the reason, and its text.
 
-    Its reason begins with what was expected, which rows with the same fault have in common.
+    The reason begins with what was expected, which is the same for all rows with this fault.
     """
 
     row: int
@@ -90,9 +94,9 @@ class Reject(NamedTuple):
 
 
 class Markers(NamedTuple):
-    """The texts that mean missing, as the kernels take them.
+    """The texts that mean missing, in the layout of the kernels.
 
-    `own` are those of the columns that have others.
+    `own` has the markers of columns that differ.
     """
 
     text: Array
@@ -109,11 +113,11 @@ class Markers(NamedTuple):
         return cls(np.frombuffer(b"".join(encoded), np.uint8), ends, others)
 
     def of_column(self, name: str) -> "Markers":
-        """Returns those of a column."""
+        """Returns the markers of a column."""
         return self.own.get(name, self)
 
     def numbers(self) -> list[float]:
-        """Returns those that are numbers, which a column of numbers may hold."""
+        """Returns the markers that are numbers, such as -999."""
         found = []
         for first, end in itertools.pairwise(self.ends.tolist()):
             with suppress(ValueError):
@@ -122,30 +126,30 @@ class Markers(NamedTuple):
 
 
 class Table(Protocol):
-    """A raw file: its columns' names, in their order, and its rows as a stream of blocks."""
+    """A raw file: the names of its columns, and its rows as a stream of blocks."""
 
     path: Path
     names: list[str]
-    index: tuple[str, ...]  # the columns that are no part of a row: where it stood
-    has_types: bool  # whether the file says what a column holds; else its cells' text does
-    guess: str  # what the file was taken for that a person should know, "" for nothing
+    index: tuple[str, ...]  # columns that only number the rows, such as a stored pandas index
+    has_types: bool  # whether the file defines the types of its columns
+    guess: str  # an assumption about the file that a person should check; "" if there is none
 
     @property
     def lines(self) -> Lines | None:
-        """How many lines a text file has, once all blocks have been read."""
+        """The lines of a text file, after all blocks have been read."""
         ...
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
-        """Yields all rows. `types` are those that columns will get, as far as they are known."""
+        """Yields all rows; `types` are the columns' types, as far as they are known."""
         ...
 
 
 def classify(
     data: Array, spans: Array, markers: Markers, names: Sequence[str], types: Mapping[str, str]
 ) -> tuple[Array, Array]:
-    """Returns what each text cell is, and its value: uint8 and int64 [columns, rows].
+    """Returns the class and the value of each text cell: uint8 and int64 [columns, rows].
 
-    `names` are the columns'; those with the type string are text, whatever it looks like.
+    `names` are the names of the columns. Cells of columns with the type string are always text.
     """
     shape = spans.shape[:2]
     classes, values = np.zeros(shape, np.uint8), np.zeros(shape, np.int64)
@@ -168,11 +172,20 @@ def typed(
     formats: Mapping[str, Format] = MappingProxyType({}),
     finite: Collection[str] = (),
 ) -> tuple[pa.RecordBatch, Array, list[Reject]]:
-    """Returns a block's good rows with the columns of `types`, which rows those are, and the bad.
+    """Converts the rows of a block to typed columns.
 
-    `names` are the block's columns, `required` those without which a row is bad, `domains` the
-    values that columns may take, `formats` how the text of columns is to be read, `finite` those
-    in which infinity is bad. Which rows are good comes as bool [rows].
+    Args:
+        block: the rows.
+        names: the columns of the block.
+        types: the columns to convert, with their types.
+        required: columns whose missing values make a row bad.
+        domains: the allowed values of columns.
+        formats: the formats of columns of numbers or times.
+        finite: columns in which infinity makes a row bad.
+
+    Returns:
+        The good rows with the columns of `types`, which rows these are (bool [rows]), and the bad
+        rows.
     """
     wrong_count = block.counts != len(names)
     good = ~wrong_count
@@ -214,12 +227,12 @@ def typed(
 
 
 def text(data: Array, span: Array) -> str:
-    """Returns bytes as text, in which what is no UTF-8 stays visible, as \\\\xNN."""
+    """Decodes bytes as UTF-8; invalid bytes stay visible as \\\\xNN."""
     return data[span[0] : span[1]].tobytes().decode("utf-8", errors="backslashreplace")
 
 
 def rejected(block: Block, row: int, column: str, reason: str) -> Reject:
-    """Returns a row of a block as one that is set aside."""
+    """Returns the reject for a row of a block."""
     number = block.first_row + row
     return Reject(number, block.byte_offset(row), column, reason, block.raw(row))
 
@@ -241,9 +254,9 @@ def quoted(block: Block, column: int, row: int) -> str:
 def _arrow_column(
     kind: str, data: Array, spans: Array, classes: Array, values: Array
 ) -> tuple[pa.Array, Array]:
-    """Returns the cells of a column as an Arrow array, and which do not parse: bool [rows].
+    """Returns the cells of a column as an Arrow array, and which do not fit: bool [rows].
 
-    The latter are null in the array, as the missing ones are.
+    Those that do not fit are null in the array, like missing ones.
     """
     missing = classes == cells.MISSING
     if kind == "string":
@@ -267,23 +280,22 @@ def _arrow_column(
         numbers = np.where(is_day, np.where(fits, values, 0) * cells.MICROSECONDS_PER_DAY, values)
         numbers = numbers.astype("datetime64[us]")
     bad = ~(fits | missing)
-    # A cell may say nan though that is no marker: NaN is a float's way to be missing.
+    # A cell may be nan without a marker for it; NaN counts as missing.
     array = pa.array(numbers, mask=~fits | (numbers != numbers))
     return array.cast(ARROW_TYPES[kind], safe=False), bad
 
 
 def _floats(data: Array, spans: Array, classes: Array, values: Array) -> tuple[Array, Array]:
-    """Returns numbers (float64 [rows]) and which cells are numbers that a float32 can hold, or
-    infinite."""
+    """Returns the numbers (float64 [rows]), and which cells are within float32 or infinite."""
     numbers = values.view(np.float64).copy()
     whole = (classes == cells.INT) | (classes == cells.CODE)
     numbers[whole] = values[whole]
     precise = (classes == cells.PRECISE) | (classes == cells.LONG)
     if precise.any():
         where = spans[precise]
-        where[:, 0] += data[where[:, 0]] == ord("+")  # which Arrow's parser does not take
+        where[:, 0] += data[where[:, 0]] == ord("+")  # Arrow's parser does not accept a plus sign
         texts = strings(data, where, np.ones(len(where), np.bool_))
         numbers[precise] = texts.cast(pa.float64()).to_numpy()
     fits = whole | precise | (classes == cells.FLOAT)
-    # 1e999 is too large for a double; inf was meant.
+    # 1e999 overflows to infinity and does not fit, unlike a cell that says inf.
     return numbers, (fits & ~(np.abs(numbers) > _FLOAT32_MAX)) | (classes == cells.INFINITE)

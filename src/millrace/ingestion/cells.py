@@ -1,7 +1,6 @@
 """Compiled kernels that classify and parse text cells: missing, numbers, times, words.
 
-Cells come as millrace.ingestion.rows finds them: bytes, and `spans` that say where each begins and
-ends.
+Cells come from millrace.ingestion.csv_kernels: bytes, and `spans` with the start and end of each.
 """
 
 # numba gives the integers here their widths; mypy sees none of that.
@@ -14,8 +13,8 @@ from numba import njit
 
 Array = np.ndarray[Any, Any]
 
-# What a cell is. CODE: digits behind a zero, such as 007. LONG: an integer beyond 64 bits.
-# PRECISE: a number that takes more than one double operation to read. BROKEN: not UTF-8.
+# Classes of cells. CODE: digits after a leading zero, such as 007. LONG: an integer beyond 64 bits.
+# PRECISE: a number that one operation on doubles cannot parse exactly. BROKEN: not UTF-8.
 CLASSES = 12
 (
     MISSING,
@@ -47,12 +46,12 @@ def classify(
     classes: Array,
     values: Array,
 ) -> None:
-    """Says what each cell is and what it means.
+    """Classifies and parses cells.
 
     Fills `classes` (uint8 [columns, rows]) and `values` (int64 [columns, rows]): an integer, the
-    bits of a double, 0 or 1, days or microseconds since 1970. `markers` are the bytes of the texts
-    that mean missing, one after the other, `marker_ends` (int64 [markers + 1]) where
-    each ends. In the columns that are `plain` (bool [columns]) all is text that is not missing.
+    bits of a double, 0 or 1, days or microseconds since 1970. `markers` is the concatenation of the
+    texts that mean missing, and `marker_ends` (int64 [markers + 1]) their ends. In `plain` columns
+    (bool [columns]) every cell that is not missing is text.
     """
     begins_marker = np.zeros(256, np.bool_)
     for marker in range(len(marker_ends) - 1):
@@ -89,7 +88,7 @@ def _is_missing(data: Array, start: int, end: int, markers: Array, marker_ends: 
 
 @njit(cache=True, nogil=True)
 def _meaning(data: Array, start: int, end: int) -> tuple[int, int]:
-    """Returns what a cell that is not missing is, and its value."""
+    """Returns the class and the value of a cell that is not missing."""
     position = start
     negative = position < end and data[position] == 45
     if position < end and (negative or data[position] == 43):
@@ -132,8 +131,8 @@ def _bits(value: float) -> int:
 def _digits(
     data: Array, position: int, end: int, mantissa: int, count: int
 ) -> tuple[int, int, int, bool]:
-    """Reads digits; returns the mantissa, how many there are, the position behind, and whether
-    the mantissa has lost some."""
+    """Reads digits; returns the mantissa, the number of digits, the position after them, and
+    whether the mantissa overflowed."""
     lost = False
     first = position
     while position < end and 48 <= data[position] <= 57:
@@ -147,7 +146,7 @@ def _digits(
 
 @njit(cache=True, nogil=True)
 def _exponent(data: Array, position: int, end: int) -> tuple[int, int]:
-    """Reads an exponent behind its e; returns the position behind it (-1: none there) and it."""
+    """Reads an exponent after its e; returns the position after it (-1: no digits) and it."""
     negative = position < end and data[position] == 45
     if position < end and (negative or data[position] == 43):
         position += 1
@@ -174,7 +173,10 @@ def _number(data: Array, position: int, end: int, size: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _days(year: int, month: int, day: int) -> int:
-    """Days since 1970-01-01 in the Gregorian calendar (Howard Hinnant's days_from_civil)."""
+    """Returns the days since 1970-01-01 of a Gregorian date.
+
+    Source: days_from_civil in Howard Hinnant, chrono-Compatible Low-Level Date Algorithms.
+    """
     shifted = year - (1 if month <= 2 else 0)
     era = shifted // 400
     year_of_era = shifted - era * 400
@@ -193,7 +195,7 @@ def _days_in_month(year: int, month: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _time(data: Array, start: int, end: int) -> tuple[int, int]:
-    """Reads 2013-01-31, with or without a time of day behind it."""
+    """Reads 2013-01-31, optionally followed by a time of day."""
     year = _number(data, start, end, 4)
     month = _number(data, start + 5, end, 2)
     day = _number(data, start + 8, end, 2)
@@ -213,9 +215,9 @@ def _time(data: Array, start: int, end: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def _time_of_day(data: Array, position: int, end: int) -> tuple[int, int]:
-    """Reads T08:30, T08:30:00 or T08:30:00.25, a space for the T or not.
+    """Reads T08:30, T08:30:00 or T08:30:00.25; a space may replace the T.
 
-    Returns the microseconds since midnight and the position behind, or -1 for it.
+    Returns the microseconds since midnight, and the position after it or -1 if it is malformed.
     """
     hour = _number(data, position + 1, end, 2)
     minute = _number(data, position + 4, end, 2)
@@ -246,7 +248,7 @@ def _time_of_day(data: Array, position: int, end: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def _offset(data: Array, position: int, end: int) -> tuple[int, int]:
-    """Reads Z, +01:00 or +0100, or nothing, which means UTC."""
+    """Reads Z, +01:00, +0100, or nothing (UTC); returns microseconds and the position after it."""
     if position < 0 or position == end:
         return 0, position
     if data[position] == 90:
@@ -267,7 +269,7 @@ _WORDS = np.frombuffer(b"true\0\0\0\0false\0\0\0inf\0\0\0\0\0infinitynan\0\0\0\0
 
 @njit(cache=True, nogil=True)
 def _word(data: Array, start: int, end: int) -> tuple[int, int]:
-    """Returns what a cell is that is neither a number nor a time, and the value of a bool."""
+    """Returns the class and value of a cell that is not a number or time: a bool, inf or text."""
     signed = end > start and (data[start] == 43 or data[start] == 45)
     first = start + 1 if signed else start
     if end - first in (3, 4, 5, 8):

@@ -1,4 +1,4 @@
-"""The types of a table's columns: inferred from its cells, or taken from a committed schema."""
+"""The types of a table's columns, inferred from its cells or read from a committed schema."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,18 +16,18 @@ from millrace.ingestion.tables import Census, check_column
 
 @dataclass(frozen=True)
 class Columns:
-    """How the cells of a table are read, and which rows they make bad.
+    """How to read the cells of a table, and which rows are bad.
 
     Attributes:
-        types: the type of each column that is read: those of examples, ids, and a time to split by.
-        described: what schema.json says about each column.
-        formats: how columns of numbers or times are written that are not plain.
-        required: the columns without which a row is bad.
-        domains: the values that columns may take.
-        unique: the columns in which no value may come twice.
+        types: the type of each column to read: those of examples, ids, and a time to split by.
+        described: the entry of each column in schema.json.
+        formats: the formats of columns of numbers or times, if not the standard one.
+        required: columns whose missing values make a row bad.
+        domains: the allowed values of columns.
+        unique: columns in which repeated values are rejected.
         markers: the texts that mean missing.
-        read_as: what readers are told of the types; a column that is not named is looked at.
-        taken: what was found in the cells that a person should look at.
+        read_as: the types to pass to readers; cells of other columns are classified.
+        taken: interpretations of cells that a person should check.
     """
 
     types: Mapping[str, str]
@@ -41,11 +41,11 @@ class Columns:
     taken: Sequence[Taken]
 
     def reads_as(self, other: "Columns") -> bool:
-        """Says whether another's types and formats are the same, so that rows are too."""
+        """Returns whether types and formats are equal, so that both read the same rows."""
         return (self.types, self.formats) == (other.types, other.formats)
 
     def schema(self, data: DataConfig, index: Collection[str]) -> Schema:
-        """Returns the schema of the examples; `index` names columns that are no part of a row."""
+        """Returns the schema of the examples; `index` names columns that only number the rows."""
         roles = dict.fromkeys(index, "index")
         if data.split.column and data.split.by in ("group", "time"):
             roles[data.split.column] = data.split.by
@@ -61,10 +61,10 @@ class Columns:
 
 
 def inferred(census: Census, data: DataConfig, whole: bool) -> Columns:
-    """Returns what the counted cells suggest.
+    """Infers the columns from a census.
 
-    A column that some rows alone suggest to be text is still looked at in full: `whole` says
-    whether the census is of all rows.
+    `whole` says whether the census covers all rows. If not, readers still classify the cells of
+    columns that look like text so far.
     """
     left_out, label = {*data.exclude, *data.ids}, data.label
     looked_at = [name for name in census.names if name not in left_out]
@@ -96,14 +96,14 @@ def inferred(census: Census, data: DataConfig, whole: bool) -> Columns:
         domains,
         unique=(),
         markers=Markers.of(data.markers),
-        # One with a format is text until it is read by that.
+        # Readers pass a column with a format as text, which the format then parses.
         read_as=dict(types if whole else given.types) | dict.fromkeys(as_text, "string"),
         taken=[*found.taken, *notes.marked(census, label, looked_at, confirmed)],
     )
 
 
 def committed(names: Sequence[str], data: DataConfig) -> Columns:
-    """Returns what the committed schema says of a table with these columns.
+    """Returns the columns of a table with these names by the committed schema.
 
     Raises MillraceError when it does not fit the table.
     """
@@ -129,7 +129,7 @@ def committed(names: Sequence[str], data: DataConfig) -> Columns:
     markers = {name: common if own is None else tuple(own) for name, own in said.items()}
     own = {name: texts for name, texts in markers.items() if texts != common}
     types = _types(names, data, given, described)
-    # A row without a label is no bad row: it is counted by itself.
+    # A row without a label is not bad; it is counted separately.
     required = [name for name in wanted if described[name].required]
     required = [name for name in required if name != data.label]
     described, required, domains = _weighted(data, types, described, required, domains)
@@ -168,8 +168,7 @@ def _weighted(
     required: list[str],
     domains: dict[str, Domain],
 ) -> tuple[dict[str, SchemaColumn], list[str], dict[str, Domain]]:
-    """Returns descriptions, required columns and domains by which rows without a weight, or with
-    one below 0, are bad."""
+    """Returns descriptions, required columns and domains that reject missing and negative weights."""
     weight = data.weight
     if not weight:
         return described, required, domains
@@ -186,7 +185,7 @@ def _weighted(
 
 
 def check(names: Sequence[str], data: DataConfig) -> None:
-    """Raises MillraceError when the config names columns that the table does not have, or one in
+    """Raises MillraceError when the config names a column that the table lacks, or names one in
     two roles."""
     label, weight = data.label, data.weight
     check_column(label, names, "data.label")

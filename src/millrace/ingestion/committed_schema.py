@@ -22,11 +22,11 @@ KEYS = {field.name for field in fields(SchemaColumn)}
 
 
 def read_schema(path: Path, names: Sequence[str]) -> dict[str, SchemaColumn]:
-    """Reads a schema.json that a person has looked over; returns what it says by column name.
+    """Reads a reviewed schema.json; returns its columns by name.
 
-    A column may have `min`, `max`, `values`, the list of those allowed, and `unique`, whether no
-    value comes twice, beside what ingest writes. `names` are the table's columns. Raises
-    MillraceError when the file is no such schema, or names a column that the table does not have.
+    In addition to the keys that ingest writes, a column may have `min`, `max`, `values` (the
+    allowed values) and `unique`. `names` are the table's columns. Raises MillraceError when the
+    file is not a schema, or names a column that the table lacks.
     """
     try:
         columns = json.loads(path.read_text(encoding="utf-8"))["columns"]
@@ -70,9 +70,9 @@ def _checked(
 
 
 class Domain:
-    """The values that a column may take: between two bounds, or out of a list.
+    """The allowed values of a column: between two bounds, or in a list.
 
-    Raises MillraceError when the bounds or the list are not of the column's type.
+    Raises MillraceError when the bounds or the list do not have the column's type.
     """
 
     def __init__(self, column: SchemaColumn) -> None:
@@ -97,12 +97,12 @@ class Domain:
 
     @classmethod
     def of(cls, column: SchemaColumn) -> "Domain | None":
-        """Returns the domain that a schema gives a column, if it does."""
+        """Returns the domain of a column of a schema, or None."""
         limits = (column.min, column.max, column.values)
         return None if limits == (None, None, None) else cls(column)
 
     def outside(self, values: pa.Array) -> Array:
-        """Says which values the column may not take: bool [rows]. Missing ones are not outside."""
+        """Returns which values are not allowed: bool [rows]. Missing values are allowed."""
         outside = np.zeros(len(values), np.bool_)
         for key, compare in (("min", pc.less), ("max", pc.greater)):
             if key in self._bounds:

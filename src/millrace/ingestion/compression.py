@@ -1,4 +1,4 @@
-"""Compressed files, decompressed as a stream: all of it, or an error."""
+"""Decompresses files as a stream; a damaged file is always an error, never a short stream."""
 
 import bz2
 import io
@@ -24,10 +24,10 @@ _MAGIC = {
     b"\xfd7zXZ\x00": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
-    b"PK\x05\x06": "zip",  # an empty one
+    b"PK\x05\x06": "zip",  # an empty archive
     b"\xd0\xcf\x11\xe0": "spreadsheet",  # of Excel before 2007, or with a password
 }
-# What is in the archives that Excel and LibreOffice write.
+# Members by which archives of Excel and LibreOffice are recognized.
 _OF_SHEETS = {"[Content_Types].xml", "META-INF/manifest.xml"}
 _ENCRYPTED = 1
 
@@ -35,7 +35,7 @@ _Decompressor = bz2.BZ2Decompressor | lzma.LZMADecompressor
 
 
 def container(path: Path) -> str | None:
-    """Returns "parquet", the name of a compression, or None, by a file's first bytes.
+    """Detects the format by a file's first bytes: "parquet", a compression, or None.
 
     Raises MillraceError when there is no such file or it is empty.
     """
@@ -58,8 +58,8 @@ def container(path: Path) -> str | None:
 def read(path: Path, compression: str | None, size: int) -> Iterator[bytes]:
     """Yields the decompressed bytes of a file, at most `size` at a time.
 
-    Raises MillraceError when any part of it is damaged, however much has been yielded, and when
-    something else follows the compressed data.
+    Raises MillraceError when any part of it is damaged, even after some has been yielded, or when
+    the compressed data is followed by something else.
     """
     try:
         match compression:
@@ -73,7 +73,7 @@ def read(path: Path, compression: str | None, size: int) -> Iterator[bytes]:
                         yield chunk
     except DAMAGED as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's own fault
+            raise  # an error of the disk, not of the file's content
         raise MillraceError(
             f"{path}: expected {compression} data, found a damaged file ({error}).",
             note="the transfer may have been interrupted: compare its size or checksum.",
@@ -81,9 +81,9 @@ def read(path: Path, compression: str | None, size: int) -> Iterator[bytes]:
 
 
 def _streams(path: Path, start: Callable[[], _Decompressor], size: int) -> Iterator[bytes]:
-    """Yields what the compressed streams of a file hold, one behind the other.
+    """Yields the content of the concatenated compressed streams of a file.
 
-    The readers of Python's own modules take a stream that does not begin well for the end.
+    Python's own file readers silently stop at a stream with a bad beginning.
     """
     with path.open("rb") as file:
         decompressor = start()
@@ -93,7 +93,7 @@ def _streams(path: Path, start: Callable[[], _Decompressor], size: int) -> Itera
                 yield chunk
             data = b""
             if decompressor.eof:
-                # Zeros may pad a file to the size of a block.
+                # Padding with zeros is allowed.
                 data = decompressor.unused_data.lstrip(b"\0")
                 while not data and (more := file.read(READ_BYTES)):
                     data = more.lstrip(b"\0")
@@ -132,7 +132,7 @@ def _open_zip(path: Path) -> IO[bytes]:
     members = [
         member
         for member in archive.infolist()
-        # macOS puts notes of its own beside each file.
+        # macOS adds a metadata file for each file.
         if not member.is_dir() and not member.filename.startswith("__MACOSX/")
     ]
     if any(member.filename in _OF_SHEETS for member in members):

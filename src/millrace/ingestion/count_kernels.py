@@ -1,5 +1,4 @@
-"""The classes of cells counted, and the numbers that lose digits on the way into a model; as
-compiled kernels."""
+"""Compiled kernels that count the classes of cells, and numbers that lose digits in a model."""
 
 # numba gives the integers here their widths; mypy sees none of that.
 # mypy: disable-error-code="untyped-decorator, no-any-return, return-value, assignment"
@@ -14,7 +13,7 @@ from millrace.ingestion.cells import FLOAT, INT, LONG, PRECISE
 
 Array = np.ndarray[Any, Any]
 
-# More significant digits than this say more than the nearest double.
+# A double cannot represent more significant digits than this.
 DOUBLE_DIGITS = 17
 _FLOAT32_BITS = np.uint64(1 << 24)
 
@@ -23,11 +22,11 @@ _FLOAT32_BITS = np.uint64(1 << 24)
 def count_classes(
     classes: Array, values: Array, taken: Array, counts: Array, rounded: Array
 ) -> None:
-    """Adds up the cells of the rows that are `taken`.
+    """Counts the cells of the rows selected by `taken` (bool [rows]).
 
-    To `counts` (int64 [columns, CLASSES]) go all cells; to `rounded` (int64 [columns]) those of
-    class INT and FLOAT that are whole numbers and that float32 cannot hold. `values` is what cells
-    mean, int64 [columns, rows].
+    Adds all cells to `counts` (int64 [columns, CLASSES]), and to `rounded` (int64 [columns]) the
+    whole numbers of class INT and FLOAT that float32 cannot represent. `classes` and `values` are
+    those of `cells.classify`.
     """
     for column in range(classes.shape[0]):
         for row in range(classes.shape[1]):
@@ -44,7 +43,7 @@ def count_classes(
 
 @njit(cache=True, nogil=True)
 def _is_held(whole: int) -> bool:
-    """Whether float32 holds a whole number: it has no more bits than float32, zeros behind."""
+    """Returns whether float32 can represent a whole number: it has at most 24 significant bits."""
     while whole >= _FLOAT32_BITS and whole & np.uint64(1) == 0:
         whole >>= np.uint64(1)
     return whole < _FLOAT32_BITS
@@ -52,10 +51,10 @@ def _is_held(whole: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def count_lost_digits(data: Array, spans: Array, classes: Array, taken: Array) -> tuple[int, int]:
-    """Counts the cells of class PRECISE and LONG of a column that lose digits as numbers.
+    """Counts the cells of class PRECISE and LONG of a column that lose digits in a model.
 
-    Returns how many are whole numbers that float32 cannot hold or beyond 64 bits, and how many
-    others have more digits than a double.
+    Returns the number of whole numbers that float32 cannot represent or that exceed 64 bits, and
+    the number of others with more digits than a double.
     """
     rounded, cut = 0, 0
     for row in range(len(classes)):

@@ -1,7 +1,7 @@
 """Compiled kernels that split the bytes of a CSV into rows and cells, and hash rows.
 
-A block of a table's text is one array of bytes (uint8). A cell is where it begins and ends there;
-the cells of a block are `spans`, int64 [columns, rows, 2], spaces around them cut off.
+A block of text is an array of bytes (uint8). The cells of a block are `spans`, int64
+[columns, rows, 2]: the start and end of each cell, without surrounding spaces.
 """
 
 # numba gives the integers here their widths; mypy sees none of that.
@@ -15,7 +15,7 @@ from numba import njit
 from millrace.ingestion.line_kernels import ends_cell, line_breaks
 from millrace.tfrecord.byte_kernels import WORD_BYTES, word, zeros_below
 
-UNCLOSED = -1  # stands for the number of a row's cells when a quote in it never ends
+UNCLOSED = -1  # takes the place of a row's number of cells when a quote is never closed
 
 Array = np.ndarray[Any, Any]
 
@@ -35,19 +35,19 @@ def split_rows(
     counts: Array,
     breaks: Array,
 ) -> tuple[int, int]:
-    """Cuts data[position:size] into rows and cells, until one of the outputs is full.
+    """Splits data[position:size] into rows and cells, until one of the outputs is full.
 
-    Fills `spans`, `rows` (int64 [rows, 2]: where each begins and ends), `counts` (int64 [rows]:
-    how many cells each has, or UNCLOSED when a quote in it never ends) and `breaks` (int64 [rows]:
-    how many line breaks lie in its cells, quoted or behind `escape`). Empty lines are no rows.
-    Quotes count at the start of a cell, spaces before them or not; a doubled quote is a quote.
-    The byte behind `escape` (0: none) is taken for itself. The unescaped text of a cell that holds
-    either is put behind `size`, where `data` has room for as many bytes again. `final` says
-    that nothing comes after `size`; else the last row is left alone.
-    A row that has not the `expected` number of cells (0: any) ends with its first line, whatever
-    its quotes say: a stray quote must not swallow the rows behind it.
+    Fills `spans`, `rows` (int64 [rows, 2]: the start and end of each), `counts` (int64 [rows]: the
+    number of cells, or UNCLOSED if a quote is never closed) and `breaks` (int64 [rows]: the number
+    of line breaks in cells, quoted or after `escape`). Empty lines are skipped.
+    Quotes are special at the start of a cell, optionally after spaces; inside, a doubled quote is a
+    quote. The byte after `escape` (0: none) is literal. The unescaped text of cells with either is
+    written after `size`, so `data` needs room for `size` more bytes. `final` says that this is the
+    end of the file; otherwise the last row, which may be incomplete, is left over.
+    A row without the `expected` number of cells (0: any) ends with its first line, even inside
+    quotes, so that a stray quote cannot swallow the following rows.
 
-    Returns how many rows there are and the position after them.
+    Returns the number of rows and the position after them.
     """
     columns = spans.shape[0]
     free = size
@@ -57,9 +57,9 @@ def split_rows(
         while position < size and (data[position] == 10 or data[position] == 13):
             position += 1
         if not final and position >= size:
-            return count, row_end  # of \r\n the second byte may come with the next block
+            return count, row_end  # the \n of \r\n may come with the next block
         start, free_before = position, free
-        line_end = -1  # of the row's first line, when a quoted cell goes on behind it
+        line_end = -1  # the end of the row's first line, if a quoted cell continues after it
         cell = 0
         closed = True
         while True:
@@ -108,7 +108,7 @@ def split_rows(
 
 @njit(cache=True, nogil=True)
 def _end_of_cell(data: Array, position: int, size: int, delimiter: int) -> int:
-    """Returns where the unquoted cell at `position` ends, looking at eight bytes at a time."""
+    """Returns the end of the unquoted cell at `position`, scanning eight bytes at a time."""
     every_byte = np.uint64(0x0101010101010101)
     while position + WORD_BYTES <= size:
         eight = word(data, position)
@@ -127,7 +127,10 @@ def _end_of_cell(data: Array, position: int, size: int, delimiter: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _zero_bytes(eight: int) -> int:
-    """Returns a word whose lowest bit that is set is in the lowest byte of `eight` that is 0."""
+    """Returns a word whose lowest set bit is in the lowest zero byte of `eight`, else 0.
+
+    Source: Henry S. Warren, Hacker's Delight, section 6-1.
+    """
     low, high = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
     return (eight - low) & ~eight & high
 
@@ -145,8 +148,8 @@ def _quoted(
 ) -> tuple[int, int, int, int, int]:
     """Reads the cell whose opening quote is at `position`.
 
-    Returns where its text begins and ends, the position after it (-1: the quote never ends), the
-    next free place for unescaped text and where the row's first line ends.
+    Returns the start and end of its text, the position after it (-1: the quote is never closed),
+    the next free position for unescaped text, and the end of the row's first line.
     """
     position += 1
     start = position
@@ -195,9 +198,9 @@ def _quoted(
 def _unquoted(
     data: Array, position: int, size: int, delimiter: int, escape: int, free: int
 ) -> tuple[int, int, int, int]:
-    """Reads a cell that may hold escapes.
+    """Reads an unquoted cell that may contain escapes.
 
-    Returns where its text begins and ends, the position after it and the next free place.
+    Returns the start and end of its text, the position after it, and the next free position.
     """
     start = position
     out = free
@@ -236,7 +239,7 @@ def _strip(data: Array, start: int, end: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def strip_cells(data: Array, spans: Array) -> None:
-    """Cuts the spaces around the cells off, in place."""
+    """Strips spaces and tabs around cells, in place."""
     for column in range(spans.shape[0]):
         for row in range(spans.shape[1]):
             start, end = _strip(data, spans[column, row, 0], spans[column, row, 1])
@@ -247,8 +250,8 @@ def strip_cells(data: Array, spans: Array) -> None:
 def hash_rows(data: Array, spans: Array, seed: int) -> Array:
     """Returns a 64-bit hash of the cells of each row: uint64 [rows].
 
-    It depends on the cells' text, their order and the seed alone: eight bytes at a time are mixed
-    in by multiplication, with the finalizer of MurmurHash3 behind each cell.
+    It depends only on the text and order of the cells and on the seed. Eight bytes at a time are
+    mixed in by multiplication; each cell ends with the finalizer of MurmurHash3.
     """
     rows = spans.shape[1]
     hashes = np.empty(rows, np.uint64)

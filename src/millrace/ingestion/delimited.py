@@ -1,4 +1,4 @@
-"""CSV files, of any delimiter, read as a stream of blocks."""
+"""Reads CSV files with any delimiter as a stream of blocks."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ BLOCK_BYTES = 4 << 20
 LARGEST_ROW_BYTES = 64 << 20
 CELLS_PER_BLOCK = 1 << 20
 
-# What pandas calls a first column without a name, which is an index that it wrote itself.
+# pandas' name for a first column without a name, usually an index that it wrote itself.
 UNNAMED = "Unnamed: 0"
 
 Array = np.ndarray[Any, Any]
@@ -25,12 +25,12 @@ class DelimitedTable:
     """A CSV file, compressed or not.
 
     Attributes:
-        names: its columns', in their order.
-        lines: how many it has, once all blocks have been read.
-        guess: what quotes were taken for, if that is unusual.
+        names: the names of the columns.
+        lines: the numbers of lines, after all blocks have been read.
+        guess: a note if quotes are treated as text by detection.
 
     Raises:
-        MillraceError: there is no first row, or it repeats the names that the config gives.
+        MillraceError: there is no first row, or it repeats the names given in the config.
     """
 
     has_types = False
@@ -52,9 +52,9 @@ class DelimitedTable:
             self._refuse_header()
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
-        """Yields the rows, the header left out.
+        """Yields the rows without the header.
 
-        `types` are those that columns will get, as far as they are known.
+        `types` are the columns' types, as far as they are known.
         """
         columns = len(self.names)
         for data, spans, bounds, counts, row, offset in self._split(columns):
@@ -69,7 +69,7 @@ class DelimitedTable:
             )
 
     def _refuse_header(self) -> None:
-        """Raises MillraceError when the first row is a header, though the names are given."""
+        """Raises MillraceError when the config gives the names, but the first row is a header."""
         data, spans, _, counts, *_ = next(self._split(len(self.names)), (np.zeros(0),) * 6)
         if not len(counts) or counts[0] != len(self.names):
             return
@@ -83,7 +83,7 @@ class DelimitedTable:
             )
 
     def _names(self) -> list[str]:
-        """Returns the cells of the first row; a number for each that is empty or no header's."""
+        """Returns the names in the first row; column_N for empty ones or without a header."""
         *_, counts, _, _ = next(self._split(columns=0), (np.zeros(0),) * 6)
         if not len(counts):
             raise MillraceError(
@@ -103,8 +103,11 @@ class DelimitedTable:
         return found
 
     def _split(self, columns: int) -> Iterator[tuple[Array, Array, Array, Array, int, int | None]]:
-        """Yields rows cut into so many columns (0: any number): the outputs of `rows.split_rows`,
-        the number of the first row, the header being row 0, and the byte offset of the data."""
+        """Yields rows split into `columns` cells (0: any number).
+
+        Yields the outputs of `csv_kernels.split_rows`, the number of the first row (the header is
+        row 0), and the byte offset of the data in the file, or None if it was re-encoded.
+        """
         most = max(1, CELLS_PER_BLOCK // max(columns, 1))
         escape = ord(self.dialect.escape or "\0")
         quote = ord(self.dialect.quote or "\0")
@@ -152,8 +155,8 @@ class DelimitedTable:
     def _refuse_swallowed(
         self, data: Array, bounds: Array, counts: Array, breaks: Array, row: int, lines: int
     ) -> None:
-        """Raises MillraceError when a quoted cell seems to have swallowed rows; `row` and `lines`
-        are those before the data."""
+        """Raises MillraceError when a quoted cell seems to contain whole rows; `row` and `lines`
+        are the numbers of rows and lines before the data."""
         found = line_kernels.swallowing_row(
             data,
             bounds,
@@ -173,7 +176,7 @@ class DelimitedTable:
             )
 
     def _chunks(self) -> Iterator[tuple[Array, bool]]:
-        """Yields the file's text, and whether it is the end."""
+        """Yields chunks of the file's text, and whether each is the last."""
         stream = dialects.chunks(self.path, self.dialect, BLOCK_BYTES)
         chunk: bytes | None = next(stream)
         while chunk is not None:
@@ -183,7 +186,7 @@ class DelimitedTable:
 
 
 class _Place:
-    """Where the rows of a block lie in its data, and the data in the file."""
+    """The positions of a block's rows in its data, and of the data in the file."""
 
     def __init__(self, data: Array, bounds: Array, offset: int | None) -> None:
         self._data, self._bounds, self._offset = data, bounds, offset

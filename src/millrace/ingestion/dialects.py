@@ -16,7 +16,7 @@ SAMPLE_ROWS = 1000
 DELIMITERS = ",\t;|"
 QUOTE = '"'
 ESCAPE = "\\"
-# Rows that have the columns when quotes are taken for text, in a file that has no quoted cells.
+# The share of rows that must have all columns for quotes to be treated as text.
 WHOLE_SHARE = 0.99
 
 _BYTE_ORDER_MARKS = {
@@ -29,18 +29,18 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class Dialect(NamedTuple):
-    """How a CSV is written.
+    """The dialect of a CSV.
 
     Attributes:
-        compression: as `compression.container` names it, None for none.
-        encoding: the text's.
-        start: how many bytes come before the table: a byte order mark, lines to be skipped.
-        delimiter: between cells.
+        compression: the name from `compression.container`, or None.
+        encoding: the encoding of the text.
+        start: the number of bytes before the table: a byte order mark and skipped lines.
+        delimiter: the character between cells.
         escape: a backslash, or "" for none.
-        quote: around cells, or "" for none.
-        is_sure: whether `quote` is what the config says, and no guess.
-        skipped: how many lines come before the table.
-        is_quoted: whether some lines at the beginning are no rows unless quotes have their meaning.
+        quote: the character around cells, or "" for none.
+        is_sure: whether `quote` is from the config instead of detected.
+        skipped: the number of lines before the table.
+        is_quoted: whether quotes must be special for all lines at the beginning to be rows.
     """
 
     compression: str | None
@@ -63,17 +63,17 @@ def detect(
     quote: str | None = None,
     columns: int = 0,
 ) -> Dialect:
-    """Looks at the first 256 KiB of a CSV, which begins behind so many lines.
+    """Detects the dialect from the first 256 KiB of a CSV, after `skip_lines` lines.
 
-    `delimiter`, `encoding`, `escape` and `quote` override what would be found; a byte order mark
-    overrides them. `columns` is how many there are, 0 if that is not known.
-    Raises MillraceError when the file is empty, damaged, or no text.
+    `delimiter`, `encoding`, `escape` and `quote` override detection; a byte order mark overrides
+    `encoding`. `columns` is the number of columns, 0 if unknown.
+    Raises MillraceError when the file is empty, damaged, or not text.
     """
     packed = compression.container(path)
     sample = _sample(path, packed)
     encoding, mark = _encoding(sample, encoding)
     try:
-        # A character may be cut in two at the sample's end.
+        # Incremental, because the sample may end inside a character.
         text = codecs.getincrementaldecoder(encoding)().decode(sample[mark:])
     except UnicodeError as error:
         raise _wrong_encoding(path, encoding, error) from None
@@ -108,7 +108,7 @@ def _sample(path: Path, packed: str | None) -> bytes:
 
 
 def _first_lines(path: Path, text: str, count: int) -> str:
-    """Returns the lines that come before the table, with their ends."""
+    """Returns the first `count` lines, with their line ends."""
     end = 0
     for _ in range(count):
         found = _LINE_END.search(text, end)
@@ -139,7 +139,7 @@ def _text_encoding(name: str) -> str:
     try:
         "".encode(name)
         return codecs.lookup(name).name
-    except (LookupError, ValueError):  # the latter of `undefined`
+    except (LookupError, ValueError):  # ValueError: the codec `undefined`
         raise MillraceError(
             f"data.encoding: expected the name of a text encoding, found {name!r}.",
             note="such as utf-8, latin-1, cp1252, utf-16-le or shift_jis.",
@@ -154,19 +154,17 @@ def _wrong_encoding(path: Path, encoding: str, error: UnicodeError) -> MillraceE
 
 
 class _Fit(NamedTuple):
-    """How well a dialect fits a sample, the better the greater: the share of the rows with as many
-    cells as there are columns, how few quotes stand inside of cells, and how many cells there are.
-    """
+    """How well a dialect fits a sample. The first three fields are compared; greater is better."""
 
-    share: float = 0.0
-    stray_quotes: int = 0
+    share: float = 0.0  # of the rows that have as many cells as there are columns
+    stray_quotes: int = 0  # minus the number of quotes inside cells
     columns: int = 0
-    is_swallowing: bool = False  # whether rows seem to be lost in a quoted cell
-    half_quoted: int = 0  # how many more cells only begin with a quote than end with one too
+    is_swallowing: bool = False  # whether a quoted cell seems to contain rows
+    half_quoted: int = 0  # cells with only an opening quote, minus cells with both
 
 
 class _Sample:
-    """The first bytes of a CSV. `columns` is how many it has, 0: as many as the first row."""
+    """The first bytes of a CSV; `columns` is its number of columns (0: that of the first row)."""
 
     def __init__(self, text: bytes, is_cut: bool, columns: int) -> None:
         self._text, self._is_cut, self._columns = text, is_cut, columns
@@ -174,9 +172,12 @@ class _Sample:
     def dialect(
         self, delimiter: str | None, escape: str | None, quote: str | None
     ) -> tuple[tuple[str, str, str], bool]:
-        """Returns the delimiter, the escape and the quote that cut most rows into as many cells as
-        there are columns, at least two, and whether a line is a row only by its quotes. What is
-        given, is taken."""
+        """Returns (delimiter, escape, quote), and whether quotes must be special for all lines to
+        be rows.
+
+        The choice gives the most rows as many cells as there are columns, at least two. Arguments
+        that are not None are kept.
+        """
         escapes = (
             ["", ESCAPE] if escape is None and ESCAPE.encode() in self._text else [escape or ""]
         )
@@ -193,11 +194,11 @@ class _Sample:
 
     @staticmethod
     def _is_unquoted(quoted: _Fit, plain: _Fit) -> bool:
-        """Whether quotes are text: without their meaning all rows are whole, with it some are lost.
+        """Returns whether quotes are text: as text all rows are whole, as quotes some are lost.
 
-        Where both may be, quotes have their meaning.
+        In doubt, quotes are special.
         """
-        # Where each line is a row without quotes, one row that they break is enough.
+        # If every line is a row with quotes as text, a single broken row decides.
         tolerated = 0 if plain.share == 1 else 1 - WHOLE_SHARE
         loses = quoted.is_swallowing or quoted.share < plain.share - tolerated
         return loses and plain.share >= WHOLE_SHARE and plain.half_quoted > 0
@@ -216,8 +217,8 @@ class _Sample:
     def _split(
         self, delimiter: str, escape: str, quote: str, columns: int
     ) -> tuple[np.ndarray[Any, Any], int, bool, int]:
-        """Returns how many cells each of the first rows has, how many quotes stand in cells, and
-        the last two of `_Fit`."""
+        """Returns the number of cells of each of the first rows, the number of quotes inside cells,
+        and the last two fields of `_Fit`."""
         size = len(self._text)
         data = np.frombuffer(self._text + bytes(size), np.uint8).copy()
         counts, breaks = np.zeros(SAMPLE_ROWS, np.int64), np.zeros(SAMPLE_ROWS, np.int64)
@@ -230,7 +231,7 @@ class _Sample:
         swallowing = line_kernels.swallowing_row(
             data, bounds[:rows], counts[:rows], breaks[:rows], *dialect[:2], True
         )
-        # Doubled quotes are no stray ones: their cells lie, unescaped, behind the sample.
+        # Only quotes within the sample count: unescaped cells, with doubled quotes, come after it.
         is_quote = (data == ord(QUOTE)) & (np.arange(2 * size) < size)
         quotes = np.cumsum(np.append(0, is_quote))
         stray = int((quotes[spans[..., 1]] - quotes[spans[..., 0]]).sum())
@@ -242,9 +243,9 @@ class _Sample:
 
 
 def chunks(path: Path, dialect: Dialect, size: int) -> Iterator[bytes]:
-    """Yields a CSV's text, decompressed, in UTF-8 and without byte order mark, by about `size`.
+    """Yields a CSV's text, decompressed, in UTF-8, without byte order mark, by about `size` bytes.
 
-    Raises MillraceError when the file is damaged or its text breaks the encoding.
+    Raises MillraceError when the file is damaged or is not valid in its encoding.
     """
     stream = compression.read(path, dialect.compression, size + dialect.start)
     first = next(stream, b"")

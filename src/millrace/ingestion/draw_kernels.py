@@ -13,7 +13,10 @@ Array = np.ndarray[Any, Any]
 
 @njit(cache=True, nogil=True)
 def mix(state: int, value: int) -> int:
-    """Returns a hash of two 64-bit numbers (SplitMix64's step and finalizer): uint64."""
+    """Returns a hash of two 64-bit numbers: uint64.
+
+    Source: the step and finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
+    """
     mixed = (np.uint64(state) ^ np.uint64(value)) + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -28,15 +31,16 @@ def _uniform(seed: int, number: int) -> float:
 
 @njit(cache=True, nogil=True)
 def strata(values: Array, most: int, slots: Array, known: Array, found: Array) -> None:
-    """Gives each value a slot of its own, in the order in which values come, until there are more
-    than `most`; from then on all rows are in the last slot, number `len(slots)`.
+    """Assigns a slot to each distinct value, in order of appearance, up to `most` values.
+
+    Once there are more, all further rows get the slot number `len(slots)`.
 
     Args:
       values: a hash of each row's value, uint64 [rows].
-      most: how many different values get a slot; below half of `len(slots)`.
-      slots: the values seen so far, a hash table of a power of two: uint64 [slots], 0 for free.
-      known: how many there are, int64 [1].
-      found: where the slot of each row goes, int64 [rows].
+      most: the most distinct values that get a slot; below half of `len(slots)`.
+      slots: the hash table of the values so far, of a power of two: uint64 [slots], 0 is free.
+      known: the number of values so far, int64 [1].
+      found: the output: the slot of each row, int64 [rows].
     """
     for row in range(len(values)):
         found[row] = len(slots)
@@ -54,21 +58,21 @@ def strata(values: Array, most: int, slots: Array, known: Array, found: Array) -
 
 @njit(cache=True, nogil=True)
 def draw(seed: int, share: float, size: int, rows: Array, state: Array, drawn: Array) -> None:
-    """Draws a share of the rows of each stratum, in the order in which they come.
+    """Draws a share of the rows of each stratum, in order of appearance.
 
-    In each successive block of `size` rows of a stratum every set of rows is equally likely. How
-    many are drawn from block k is floor(share · size · (k + 1) + u) - floor(share · size · k + u'),
-    with a random u for each block's end: after any block the count is right to less than one row,
-    every row has the same chance, and no period of the counts can meet one of the table.
+    In each successive block of `size` rows of a stratum every set of rows is equally likely. The
+    number drawn from block k is floor(share · size · (k + 1) + u) - floor(share · size · k + u'),
+    with a random u for each block's end. After any block the count is off by less than one row,
+    every row has the same probability, and the counts cannot align with a period of the table.
 
     Args:
-      seed: fixes the draw.
+      seed: the seed of the draw.
       share: above 0 and below 1.
-      size: rows of a block, see `splits.block_size`.
+      size: the rows of a block, see `splits.block_size`.
       rows: the stratum of each row, int64 [rows].
-      state: the block that each stratum is in, how many rows of it have come, and how many are yet
-        to be drawn, int64 [strata, 3]; all 0 at first.
-      drawn: where it goes which rows are drawn, bool [rows].
+      state: for each stratum the current block, the number of its rows so far, and how many remain
+        to be drawn: int64 [strata, 3]; initially 0.
+      drawn: the output: which rows are drawn, bool [rows].
     """
     for row in range(len(rows)):
         stratum = rows[row]
@@ -79,7 +83,8 @@ def draw(seed: int, share: float, size: int, rows: Array, state: Array, drawn: A
             before = np.floor(share * size * block + _uniform(ends, block))
             after = np.floor(share * size * (block + 1) + _uniform(ends, block + 1))
             state[stratum, 2] = np.int64(after - before)
-        # Knuth's Algorithm S: the chance that one of the places still free is this row's.
+        # Algorithm S (Knuth, The Art of Computer Programming, section 3.4.2): a row is drawn with
+        # probability (still to be drawn) / (rows left in the block).
         left = np.float64(size - place)
         drawn[row] = _uniform(own, block * size + place) * left < state[stratum, 2]
         if drawn[row]:
@@ -93,16 +98,16 @@ def draw(seed: int, share: float, size: int, rows: Array, state: Array, drawn: A
 
 @njit(cache=True, nogil=True)
 def deal(seed: int, rows: Array, seen: Array, hands: Array, folds: Array) -> None:
-    """Deals the rows of each stratum out to folds: in each block of as many rows as there are
-    folds, one to each, in a random order.
+    """Assigns the rows of each stratum to folds: of each successive block of as many rows as there
+    are folds, every fold gets one, in random order.
 
     Args:
-      seed: fixes the order.
+      seed: the seed of the order.
       rows: the stratum of each row, int64 [rows].
-      seen: how many rows of each stratum have come before, int64 [strata]; is counted on.
-      hands: the folds that are yet to get a row of the stratum's block, in front: int64
-        [strata, folds].
-      folds: where the fold of each row goes, int64 [rows].
+      seen: the number of earlier rows of each stratum, int64 [strata]; updated.
+      hands: the folds that still need a row of the stratum's current block come first: int64
+        [strata, folds]; updated.
+      folds: the output: the fold of each row, int64 [rows].
     """
     size = hands.shape[1]
     for row in range(len(rows)):

@@ -1,8 +1,8 @@
-"""Formats of a column's numbers or times that are not the standard ones.
+"""Non-standard formats of a column's numbers or times.
 
-A format is given in the config or found in the cells: of all ways to write a number or a time,
-the one that all cells of the column fit. Two ways that fit and mean different values are told
-apart by the rest of the table, or refused.
+A format comes from the config or is inferred: of all known formats, the one that all cells of the
+column fit. If several formats fit and give different values, the rest of the table decides, or the
+column is refused.
 """
 
 import itertools
@@ -21,15 +21,15 @@ from millrace.ingestion import cells, number_kernels, time_kernels
 
 Array = np.ndarray[Any, Any]
 
-# Names of months and weekdays are read whole or short, whichever of the two is written.
+# Both directives accept full and abbreviated names of months and weekdays.
 _ALIKE = {"b": "B", "A": "a"}
 
 TIME_DIRECTIVES = frozenset("HIMSfpzZsQ")
 
-# So many different cells of a column show how it is written.
+# The number of distinct cells of a column that select the formats to try.
 SAMPLES = 50
 
-# A way to write that fits fewer of them is not looked at in the rest of the table.
+# A format that fits a smaller share of the samples is not tried on the rest of the table.
 LEAST_SHARE = 0.25
 
 _THOUSANDS = {"": 0, ",": 44, ".": 46, " ": number_kernels.SPACE, "'": number_kernels.APOSTROPHE}
@@ -37,21 +37,22 @@ _THOUSANDS = {"": 0, ",": 44, ".": 46, " ": number_kernels.SPACE, "'": number_ke
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How numbers are written, with or without a currency, a percent sign, or brackets for a minus.
+    """A format of numbers, optionally with a currency, a percent sign, or brackets for a minus.
 
-    `decimal` separates the fraction, `thousands` the groups of digits: nothing, a comma, a point,
-    a space (of any kind) or an apostrophe.
+    `decimal` separates the fraction; `thousands` separates groups of digits: nothing, a comma, a
+    point, a space (of any kind) or an apostrophe.
     """
 
     decimal: str
     thousands: str
 
     def read(self, data: Array, spans: Array, classes: Array) -> tuple[Array, Array]:
-        """Returns the classes and values of cells, as cells.classify does: uint8, int64 [rows].
+        """Returns the classes and values of cells, like cells.classify: uint8 and int64 [rows].
 
         Args:
-          data: the bytes of the cells; `spans`, int64 [rows, 2], says where each is.
-          classes: uint8 [rows], of which only cells.MISSING is looked at.
+          data: the bytes of the cells.
+          spans: the start and end of each cell, int64 [rows, 2].
+          classes: uint8 [rows]; only cells.MISSING is used.
         """
         found, values = classes.copy(), np.zeros(len(classes), np.int64)
         signs = ord(self.decimal), _THOUSANDS[self.thousands]
@@ -63,7 +64,7 @@ class NumberFormat:
         return found, values
 
     def _precise(self, text: str) -> float:
-        """Reads a number of more digits than the kernel can."""
+        """Parses a number with more digits than the kernel supports."""
         kept = [letter for letter in text if letter in f"0123456789eE-{self.decimal}"]
         digits = "".join(kept).replace(self.decimal, ".")
         negative = "(" in text or "−" in text or digits.endswith("-")
@@ -73,16 +74,16 @@ class NumberFormat:
         return f"1{self.thousands}000{self.decimal}5"
 
     def describe(self, column: SchemaColumn) -> SchemaColumn:
-        """Returns the column of schema.json with this format."""
+        """Returns the column of schema.json with this format added."""
         return replace(column, decimal=self.decimal, thousands=self.thousands)
 
 
 @dataclass(frozen=True)
 class TimeFormat:
-    """How times are written: a pattern of strptime's directives.
+    """A format of times: a pattern of strptime's directives.
 
-    `%s` and `%Q` are seconds and milliseconds since 1970, `%Z` is UTC, GMT or Z. Raises
-    MillraceError when the pattern has others, or says no day.
+    `%s` and `%Q` are seconds and milliseconds since 1970; `%Z` is UTC, GMT or Z. Raises
+    MillraceError when the pattern has an unknown directive, or has no year and month.
     """
 
     pattern: str
@@ -106,13 +107,13 @@ class TimeFormat:
 
     @property
     def kind(self) -> str:
-        """date, or timestamp where the pattern has a time of day."""
+        """The type of the values: timestamp if the pattern has a time of day, else date."""
         directives = {letter for directive, letter in _parts(self.pattern) if directive}
         return "timestamp" if directives & TIME_DIRECTIVES else "date"
 
     @cached_property
     def ops(self) -> Array:
-        """What the kernels do: int64 [ops, 2]."""
+        """The pattern as instructions for the kernels, (op, literal byte): int64 [ops, 2]."""
         found: list[tuple[int, int]] = []
         for directive, letter in _parts(self.pattern):
             if directive:
@@ -123,7 +124,7 @@ class TimeFormat:
         return np.array(found, np.int64).reshape(-1, 2)
 
     def read(self, data: Array, spans: Array, classes: Array) -> tuple[Array, Array]:
-        """As NumberFormat.read."""
+        """Returns the classes and values of cells; see `NumberFormat.read`."""
         found, values = classes.copy(), np.zeros(len(classes), np.int64)
         kind = cells.DATE if self.kind == "date" else cells.TIMESTAMP
         time_kernels.read_times(data, spans, self.ops, kind, found, values)
@@ -133,7 +134,7 @@ class TimeFormat:
         return self.pattern
 
     def describe(self, column: SchemaColumn) -> SchemaColumn:
-        """Returns the column of schema.json with this format."""
+        """Returns the column of schema.json with this format added."""
         return replace(column, format=self.pattern)
 
 
@@ -141,7 +142,7 @@ Format = NumberFormat | TimeFormat
 
 
 def of_column(column: TypeConfig | SchemaColumn) -> Format | None:
-    """Returns the format that an entry of `data.types`, or a column of schema.json, has, if any."""
+    """Returns the format of an entry of `data.types` or a column of schema.json, or None."""
     if column.format is not None:
         return TimeFormat(column.format)
     if column.decimal is not None or column.thousands is not None:
@@ -158,7 +159,7 @@ def of_column(column: TypeConfig | SchemaColumn) -> Format | None:
 
 
 def _parts(pattern: str) -> list[tuple[bool, str]]:
-    """Returns the directives of a pattern, as (True, letter), and what stands between them."""
+    """Splits a pattern into directives, as (True, letter), and literal text, as (False, text)."""
     found, rest = [], iter(pattern)
     for letter in rest:
         following = next(rest, "") if letter == "%" else ""
@@ -186,7 +187,7 @@ _ZONES = ("", " %Z", " %z", "%z")
 _OTHERS = ("%a, %d %b %Y %H:%M:%S %Z", "%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %Y")
 
 
-# A digit, a separator and a digit, or the name of a month beside a separator and a digit.
+# A digit, a separator and a digit, or a separator between the name of a month and a digit.
 _LIKE_A_TIME = re.compile(
     rb"(?i)\d[-/. ]\d|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[-/., ]+\d"
     rb"|\d[-/. ](?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
@@ -195,7 +196,7 @@ _LIKE_A_TIME = re.compile(
 
 @cache
 def _times() -> tuple[TimeFormat, ...]:
-    """Returns the ways to write a time that are looked for."""
+    """Returns all formats of times that inference tries."""
     dates = [date.format(sign) for date in _DATES for sign in "/-. "]
     dates += [date for date in _NAMED if "%d" in date]
     moments = [
@@ -209,10 +210,10 @@ def _times() -> tuple[TimeFormat, ...]:
 
 
 class Evidence:
-    """What the cells of one column show about how it is written.
+    """Counts of the cells of one column that fit each possible format.
 
     Args:
-      given: the decimal separator and that of thousands which the config gives, or None each.
+      given: the decimal and thousands separators in the config, each None if not given.
     """
 
     def __init__(self, given: tuple[str | None, str | None] = (None, None)) -> None:
@@ -226,8 +227,8 @@ class Evidence:
         self._looked = False
 
     def add(self, data: Array, spans: Array, classes: Array, taken: Array) -> None:
-        """Counts the cells of a block (spans: int64 [rows, 2], classes: uint8 [rows]) whose rows
-        are `taken`, bool [rows]."""
+        """Counts the cells of a block (spans: int64 [rows, 2], classes: uint8 [rows]) in the rows
+        selected by `taken`, bool [rows]."""
         wanted = taken & (classes != cells.MISSING)
         odd = (cells.TEXT, cells.FLOAT, cells.PRECISE) if self._is_given else (cells.TEXT,)
         self._sample(data, spans, wanted & np.isin(classes, odd))
@@ -242,14 +243,14 @@ class Evidence:
             self.time_counts[place] += time_kernels.count_times(data, spans, wanted, way.ops)
 
     def add_plain(self, whole: int, fractions: int) -> None:
-        """Counts cells of earlier blocks, all of them numbers as programs write them."""
+        """Counts the cells of earlier blocks, all of which were numbers in standard form."""
         with_point = np.array([way.decimal == "." for way in self.numbers], np.int64)
         self.number_counts[:, number_kernels.FITS] += whole + fractions * with_point
         self.number_counts[:, number_kernels.WHOLE] += whole
         self.number_counts[:, number_kernels.DECIMAL] += fractions * with_point
 
     def values(self, way: NumberFormat | TimeFormat) -> list[Any]:
-        """Returns what the samples mean when they are written so; None for one that is not."""
+        """Returns the values of the samples in a format; None for a sample that does not fit."""
         texts = list(self.samples)
         data, spans = _joined(texts)
         classes, values = way.read(data, spans, np.full(len(texts), cells.TEXT, np.uint8))
@@ -270,7 +271,7 @@ class Evidence:
             self.samples |= dict.fromkeys(found[: SAMPLES - len(self.samples)])
 
     def _look(self) -> None:
-        """Decides by the first cells that are text which ways to write are worth counting."""
+        """Selects the formats to count by the first cells that are text."""
         self._looked = True
         texts = [text for text in self.samples if len(text) < 64]
         data, spans = _joined(texts)
@@ -281,7 +282,7 @@ class Evidence:
         kept = np.flatnonzero(counts[:, number_kernels.FITS] >= least)
         self.numbers = [self.numbers[place] for place in kept.tolist()]
         self.number_counts, self.currencies = self.number_counts[kept], self.currencies[kept]
-        # There are many ways to write a time, so that most columns are not to be tried with each.
+        # There are many formats of times, so columns without any sign of a time skip them all.
         if sum(1 for text in texts if _LIKE_A_TIME.search(text)) >= least:
             self.times = [
                 way
@@ -292,7 +293,7 @@ class Evidence:
 
 
 def _joined(texts: Sequence[bytes]) -> tuple[Array, Array]:
-    """Returns texts as the kernels take cells: their bytes, and int64 [texts, 2] where each is."""
+    """Returns texts in the kernels' layout: their bytes, and their spans, int64 [texts, 2]."""
     ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
     return np.frombuffer(b"".join(texts) + b"\0", np.uint8), np.stack([ends[:-1], ends[1:]], axis=1)
 

@@ -1,4 +1,4 @@
-"""Joins the parts that ingest has written into one table, and checks that its row counts add up."""
+"""Joins the parts that ingest wrote into one table, and checks that the row counts add up."""
 
 import csv
 import re
@@ -15,21 +15,21 @@ from millrace.ingestion import origins, shards, splits
 from millrace.ingestion.blocks import UNCLOSED_QUOTE
 from millrace.results import PartFolder
 
-# How many rejected rows an error shows.
+# The number of rejected rows that an error shows.
 SHOWN = 5
 
-# A split by group whose share of the rows is further off what was asked than this is a warning.
+# The largest relative deviation of a group split's share that gives no warning.
 UNEVEN = 0.25
 
 
 def gather(parts: Sequence[Path], data: DataConfig, folder: Path, rejected: Path) -> Account:
-    """Joins the parts as one job would have written them, byte for byte.
+    """Joins the parts; the result equals that of a single part, byte for byte.
 
     Args:
         parts: the directories of the parts, in the order of `data.parts`.
-        data: that part of the job's config.
+        data: `data` of the config.
         folder: a new directory for the examples.
-        rejected: the file for the rejected rows.
+        rejected: the output file for the rejected rows.
 
     Raises:
         MillraceError: too many rows are rejected, a split is empty, or a part is damaged.
@@ -50,7 +50,7 @@ def gather(parts: Sequence[Path], data: DataConfig, folder: Path, rejected: Path
 
 
 def summary(account: Account) -> str:
-    """Returns the row counts in a line, and what was taken for what."""
+    """Returns the row counts on one line, followed by the interpretations of cells."""
     written = ", ".join(f"{rows:,} {split}" for split, rows in account.written.items())
     taken = "".join(f"\n{taken.severity}: {taken.message}" for taken in account.taken)
     return (
@@ -92,7 +92,7 @@ def _total(accounts: list[PartAccount], shards: dict[str, list[Shard]]) -> Accou
 
 
 def line_notes(files: Sequence[ReadFile]) -> Iterator[Taken]:
-    """Explains the difference between the lines of a text file and its rows, if it has others."""
+    """Yields a note for each text file with lines that are not rows or its header."""
     for file in files:
         lines = file.lines
         if lines is None or lines.total == lines.skipped + lines.header + file.rows_read:
@@ -112,7 +112,7 @@ def line_notes(files: Sequence[ReadFile]) -> Iterator[Taken]:
 
 
 def _uneven(written: Mapping[str, int], data: DataConfig) -> Iterator[Taken]:
-    """Warns of splits by group that are far from the shares that `data.split` asks for.
+    """Yields a warning for each group split whose share is far from that in `data.split`.
 
     Groups are kept whole, so a large one moves many rows at once.
     """
@@ -135,7 +135,7 @@ def _uneven(written: Mapping[str, int], data: DataConfig) -> Iterator[Taken]:
 
 
 def _advice(reasons: Mapping[str, int]) -> str:
-    """Says what to do about the most frequent reason for rejecting rows."""
+    """Returns what to do about the most frequent reason for rejecting rows."""
     reason = max(reasons, key=lambda reason: reasons[reason])
     if reason == UNCLOSED_QUOTE:
         return "set data.quote to none if quotes are text in this file, close the quotes"

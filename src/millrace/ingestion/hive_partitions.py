@@ -8,19 +8,19 @@ import numpy as np
 
 from millrace.ingestion.blocks import Block, Lines, Markers, Table, classify
 
-# How Hive, and Spark after it, call the folder of the rows whose key is missing.
+# The value by which Hive and Spark mark a missing key.
 MISSING = "__HIVE_DEFAULT_PARTITION__"
 
 
 def keys(path: Path) -> dict[str, str]:
-    """Returns the keys that the folders on a path name, as key=value, with their values."""
+    """Returns the keys and values of the `key=value` folders on a path."""
     pairs = (part.partition("=") for part in path.parts[:-1])
     found = {unquote(key): unquote(value) for key, sign, value in pairs if key and sign}
     return {key: "" if value == MISSING else value for key, value in found.items()}
 
 
 class PartitionedTable:
-    """A table with the keys of its folders as columns behind its own. `names` are both."""
+    """A table with the keys of its folders appended as columns."""
 
     def __init__(self, table: Table, constants: dict[str, str]) -> None:
         self.path, self.has_types = table.path, table.has_types
@@ -30,15 +30,15 @@ class PartitionedTable:
 
     @property
     def lines(self) -> Lines | None:
-        """How many lines the table itself has."""
+        """The numbers of lines of the table itself."""
         return self._table.lines
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
-        """Yields the table's rows. `types` are those that columns will get, as far as known."""
+        """Yields the table's rows; `types` are the columns' types, as far as they are known."""
         texts = [value.encode() for value in self._constants.values()]
         ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
         spans = np.stack([ends[:-1], ends[1:]], axis=1)[:, None]
-        # A span may be empty, and a kernel looks at where it begins.
+        # Padded, because kernels read the first byte even of an empty span.
         data = np.frombuffer(b"".join(texts) + b"\0", np.uint8)
         classes, values = classify(data, spans, markers, list(self._constants), types)
         for block in self._table.blocks(markers, types):

@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Given:
-    """What the config says about types and formats: `data.types`, `decimal`, `thousands`."""
+    """The types and formats in the config: `data.types`, `decimal`, `thousands`."""
 
     types: Mapping[str, str]
     formats: Mapping[str, Format]
@@ -29,7 +29,7 @@ class Given:
 
     @classmethod
     def of(cls, data: DataConfig) -> "Given":
-        """Reads the part `data` of a config; raises MillraceError when a format is no such."""
+        """Reads `data` of a config; raises MillraceError when a format is invalid."""
         types, formats = {}, {}
         for name, entry in data.types.items():
             types[name] = entry if isinstance(entry, str) else entry.kind
@@ -58,7 +58,7 @@ def _check_kind(name: str, kind: str, found: Format) -> None:
 
 @dataclass(frozen=True)
 class Inferred:
-    """Types and formats by column, and what a person should know about how they were found."""
+    """Types and formats by column, and the interpretations that a person should check."""
 
     types: dict[str, str]
     formats: dict[str, Format]
@@ -66,15 +66,15 @@ class Inferred:
 
 
 def infer(census: Census, names: Sequence[str], given: Given, tolerated: float) -> Inferred:
-    """Returns what the columns are.
+    """Infers the types and formats of columns.
 
     Args:
       census: the counts of all cells.
-      names: the columns that are looked at.
-      given: what the config says, which comes first.
-      tolerated: how many cells may not fit; see `column_type`.
+      names: the columns to infer.
+      given: the types and formats in the config, which take precedence.
+      tolerated: the number of cells that may not fit; see `column_type`.
 
-    Raises MillraceError when a column may be written in two ways that mean different values.
+    Raises MillraceError when two formats fit a column and give different values.
     """
     types = {name: column_type(census[name], tolerated) for name in names}
     formats = dict(given.formats)
@@ -112,14 +112,14 @@ def infer(census: Census, names: Sequence[str], given: Given, tolerated: float) 
 
 
 def column_type(counts: Array, tolerated: float) -> str:
-    """Returns the narrowest type that all cells of a column have, or all but a few.
+    """Returns the narrowest type that fits all cells of a column, or all but a few.
 
-    `counts` is int64 [cells.CLASSES]; `tolerated` how many cells may be of no number or time and
-    still leave the column one: a share when below 1, else a count. Their rows will be rejected.
+    `counts` is int64 [cells.CLASSES]. `tolerated` is the number of cells that may not fit a type
+    other than string: a share if below 1, else a count. Their rows will be rejected.
     """
     present = counts.sum() - counts[cells.MISSING]
     floats = counts[[cells.FLOAT, cells.PRECISE, cells.INFINITE]].sum()
-    # Integers beyond 64 bits are ids, unless they lie among floats.
+    # Integers beyond 64 bits are ids, unless the column also has floats.
     long = counts[cells.LONG] if floats else 0
     fitting = {
         "bool": counts[cells.BOOL],
@@ -138,9 +138,9 @@ def _fits(fitting: int, present: int, tolerated: float) -> bool:
 
 
 def _fitting_numbers(evidence: Evidence, present: int, tolerated: float) -> list[int]:
-    """Returns the ways to write a number that most cells fit, none if too few do.
+    """Returns the number formats that fit the most cells; none if too few cells fit.
 
-    Numbers of two currencies, or some in percent, are not of one unit: no numbers.
+    Numbers in two currencies, or only partly in percent, have no common unit and do not count.
     """
     found = evidence.number_counts
     fits = found[:, number_kernels.FITS]
@@ -155,7 +155,7 @@ def _fitting_numbers(evidence: Evidence, present: int, tolerated: float) -> list
 
 
 def _meaning(evidence: Evidence, way: int) -> tuple[tuple[str, int], ...]:
-    """Returns what each separator stands for in how many cells: alike for ways that mean alike."""
+    """Returns the use of each separator and its number of cells; equal for equivalent formats."""
     counts, format_ = evidence.number_counts[way], evidence.numbers[way]
     uses = {
         format_.decimal: ("decimal", counts[number_kernels.DECIMAL]),
@@ -174,7 +174,7 @@ def _decimals(
     types: Mapping[str, str],
     open_ones: Mapping[str, list[int]],
 ) -> set[str]:
-    """Returns the decimal separators that the table shows in columns which leave no doubt."""
+    """Returns the decimal separators of the unambiguous columns of the table."""
     found = set()
     for name in names:
         if types[name] == "float64" and name not in open_ones:
@@ -190,7 +190,7 @@ def _decimals(
 def _number(
     name: str, evidence: Evidence, ways: list[int], decimals: set[str], taken: list[Taken]
 ) -> int:
-    """Returns the way in which a column's numbers are written, out of those that fit."""
+    """Chooses the format of a column's numbers out of those that fit."""
     if len({_meaning(evidence, way) for way in ways}) == 1:
         return ways[0]
     text = next(iter(evidence.samples)).decode(errors="replace")
@@ -217,9 +217,9 @@ def _number(
 def _time(
     name: str, evidence: Evidence, present: int, tolerated: float, taken: list[Taken]
 ) -> TimeFormat | None:
-    """Returns how a column's times are written, if they are times.
+    """Returns the format of a column's times, or None if they are not times.
 
-    Raises MillraceError when a day cannot be told from a month.
+    Raises MillraceError when day and month cannot be distinguished.
     """
     most = max(evidence.time_counts, default=0)
     if not _fits(most, present, tolerated):
@@ -234,7 +234,7 @@ def _time(
         return ways[0]
     text = next(iter(evidence.samples)).decode(errors="replace")
     patterns = ", ".join(way.pattern for way in ways)
-    if any("%y" in way.pattern for way in ways):  # which may be no date at all
+    if any("%y" in way.pattern for way in ways):  # too short to be sure that it is a date
         message = (
             f"{name!r} has cells such as {text!r} that may be dates, written as one of {patterns};"
             " it is left text: data.types can give the format"

@@ -1,5 +1,4 @@
-"""The ingest stage: files are read, their columns inferred or validated, rows assigned to splits,
-and written."""
+"""The ingest stage: reads files, infers or validates columns, assigns rows to splits, writes them."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -33,14 +32,14 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Input:
-    """What ingest reads.
+    """The input of ingest.
 
     Attributes:
         files: the entries of fetch's manifest.
-        tables: the files, opened.
-        mine: which of them are to be written.
-        data: that part of the job's config.
-        seed: the job's seed.
+        tables: the opened files.
+        mine: the files of this part.
+        data: `data` of the config.
+        seed: the seed of the job.
     """
 
     files: Sequence[RawFile]
@@ -55,28 +54,34 @@ class Input:
         return self.tables[0].names
 
     def census(self, first: bool) -> Census:
-        """Counts the cells of all files, or of the first rows."""
+        """Counts the cells of all rows, or only of the `first` ones."""
         data = self.data
         markers, separators = Markers.of(data.markers), Given.of(data).separators
         return tables.census(self.tables, markers, first, separators)
 
     def assignment(self, found: Columns) -> Assignment:
-        """Returns how the rows are divided."""
+        """Returns the assignment of rows to splits."""
         file_splits = [file.split for file in self.files]
         return Assignment(self.tables, file_splits, self.data, self.seed, found)
 
 
 class Ingested(NamedTuple):
-    """What has been written."""
+    """The schema and the row account of what was written."""
 
     schema: Schema
     account: PartAccount
 
 
 class Outcome(NamedTuple):
-    """What became of a block: the rows that are examples and the split of each (int8 [rows],
-    splits.LEFT_OUT in a gap), where they come from (see millrace.ingestion.origins), the rejected
-    ones, and how many rows had no label or had come before.
+    """The result of processing a block.
+
+    Attributes:
+        examples: the rows that become examples.
+        origins: the origin of each example, see millrace.ingestion.origins.
+        splits: the split of each example, splits.LEFT_OUT in a gap: int8 [examples].
+        rejected: the rejected rows.
+        unlabelled: the number of rows without a label.
+        duplicates: the number of dropped duplicates.
     """
 
     examples: pa.RecordBatch
@@ -90,9 +95,9 @@ class Outcome(NamedTuple):
 def ingest(
     files: Sequence[RawFile], part: int, data: DataConfig, seed: int, folder: Path
 ) -> Ingested:
-    """Writes one part of the table, the rows of its share of the files, into a new folder.
+    """Writes one part of the table, its share of the files, into a new folder.
 
-    Raises MillraceError when a file cannot be read, or the config asks for what is not there.
+    Raises MillraceError when a file cannot be read, or the config does not fit the table.
     """
     opened = tables.open_tables([Path(file.path) for file in files], data)
     columns.check(opened[0].names, data)
@@ -102,7 +107,7 @@ def ingest(
     if data.schema_path is not None:
         found = columns.committed(source.names, data)
     else:
-        # A part that does not see all rows cannot tell whether the first ones mislead.
+        # With several parts, none sees all rows and could check the inference from the first ones.
         if len(data.parts) == 1 and (ingested := _by_the_first_rows(source, folder)):
             return ingested
         found = columns.inferred(_with_rows(source, source.census(first=False)), data, whole=True)
@@ -110,24 +115,24 @@ def ingest(
 
 
 def share(files: Sequence[RawFile], place: int, parts: int) -> range:
-    """Returns which files are the part's at this place: neighbours, of about as many bytes."""
+    """Returns the indices of a part's files: consecutive, with about equal bytes per part."""
     sizes = np.array([file.bytes for file in files])
     owners = (np.cumsum(sizes) - sizes) * parts // max(sizes.sum(), 1)
     return range(*np.searchsorted(owners, [place, place + 1]).tolist())
 
 
 def _by_the_first_rows(source: Input, folder: Path) -> Ingested | None:
-    """Writes all rows as the first ones suggest their columns, and counts all cells meanwhile.
+    """Writes all rows with columns inferred from the first rows, and counts all cells meanwhile.
 
-    That spares a look at the table before. Returns None, and leaves nothing, where all rows suggest
-    other columns than the first ones.
+    This saves a pass over the table. If all rows together suggest other columns, removes the folder
+    and returns None.
     """
     try:
         found = columns.inferred(
             _with_rows(source, source.census(first=True)), source.data, whole=False
         )
         divided = source.assignment(found)
-    except MillraceError:  # which may be the first rows' fault, or comes again
+    except MillraceError:  # it comes up again if it is not just due to the first rows
         return None
     census = Census(source.names, Given.of(source.data).separators)
     written = _write(source, found, divided, folder, census)
@@ -140,7 +145,7 @@ def _by_the_first_rows(source: Input, folder: Path) -> Ingested | None:
 
 
 def _taken(source: Input, found: Columns) -> list[Taken]:
-    """Returns what the files and their cells were taken for."""
+    """Returns the assumptions about the files and the interpretations of their cells."""
     of_files = [
         Taken("warning", "quotes", "", f"{table.path}: {table.guess}")
         for table in source.tables
@@ -172,7 +177,7 @@ def _write(
     if repeats.matter:
         for index in range(source.mine.start):
             for _ in _outcomes(source, index, found, divided, repeats):
-                pass  # the rows of earlier files are remembered
+                pass  # only `repeats` has to see the rows of earlier files
     with Output(folder, data) as output, Progress(None, "rows", "ingest") as progress:
         for index in source.mine:
             output.begin(source.files[index])
@@ -189,7 +194,7 @@ def _write(
 def _outcomes(
     source: Input, index: int, found: Columns, divided: Assignment, repeats: Repeats
 ) -> Iterator[tuple[Block, Outcome]]:
-    """Yields each block of a file with what becomes of it."""
+    """Yields each block of a file with its outcome."""
     table, data = source.tables[index], source.data
     required = list(found.required)
     if divided.time_column and divided.is_divided(index):
@@ -215,7 +220,7 @@ def _outcome(
     assigned: FileAssignment,
     repeats: Repeats,
 ) -> Outcome:
-    """Returns what becomes of a block; its origins have no file yet."""
+    """Returns the outcome of a block; its origins have no file column yet."""
     batch, kept, rejected, unlabelled = _labelled(block, names, data, found, required)
     fresh = repeats.first_of_their_kind(block, names, kept)
     kept[kept] = fresh
@@ -242,8 +247,8 @@ def _labelled(
     found: Columns,
     required: Sequence[str],
 ) -> tuple[pa.RecordBatch, Array, list[Reject], int]:
-    """Returns the good rows that have a label, which these are (bool [rows]), the bad rows, and
-    how many of the good ones have no label."""
+    """Returns the good rows with a label, which rows these are (bool [rows]), the bad rows, and the
+    number of good rows without a label."""
     finite = [name for name in (data.label, data.weight) if name]
     batch, kept, rejected = blocks.typed(
         block, names, dict(found.types), required, found.domains, found.formats, finite
@@ -258,9 +263,9 @@ def _only(batch: pa.RecordBatch, wanted: Array) -> pa.RecordBatch:
 
 
 def _line_counts(lines: Lines, rows: int) -> LineCounts:
-    """Returns what the lines of a file with so many rows are."""
+    """Returns the line counts of a file with `rows` rows."""
     others = lines.total - lines.before - lines.header - lines.in_cells - rows
-    empty = max(0, min(lines.empty, others))  # the rest of those are in cells
+    empty = max(0, min(lines.empty, others))  # the other empty lines are in cells
     return LineCounts(
         total=lines.total,
         skipped=lines.before,
@@ -272,7 +277,7 @@ def _line_counts(lines: Lines, rows: int) -> LineCounts:
 
 
 class Output:
-    """What ingest writes: shards, origins and rejected rows; a context manager."""
+    """Writes shards, origins and rejected rows; a context manager."""
 
     def __init__(self, folder: Path, data: DataConfig) -> None:
         per_shard, compression = data.examples_per_shard, data.compression
@@ -286,11 +291,11 @@ class Output:
         self._written: dict[str, list[Shard]] = {}
 
     def begin(self, file: RawFile) -> None:
-        """Says that the rows that follow are a file's."""
+        """Starts a file: the following rows belong to it."""
         self._files.append(ReadFile(file.path, 0, file.bytes, file.sha256))
 
     def write(self, rows: int, outcome: Outcome) -> None:
-        """Writes what becomes of a block of so many rows."""
+        """Writes the outcome of a block of `rows` rows."""
         serializer = Serializer(outcome.examples)
         for number, split in enumerate(splits.SPLITS):
             chosen = np.flatnonzero(outcome.splits == number)
@@ -304,13 +309,13 @@ class Output:
         self._files[-1] = replace(file, rows_read=file.rows_read + rows)
 
     def end(self, lines: Lines | None) -> None:
-        """Says that these are the lines of the file whose rows have been written."""
+        """Ends a file, given its numbers of lines."""
         if lines:
             file = self._files[-1]
             self._files[-1] = replace(file, lines=_line_counts(lines, file.rows_read))
 
     def account(self, taken: list[Taken]) -> PartAccount:
-        """Returns what became of the rows; `taken` says what their cells were taken for."""
+        """Returns the row account, with these interpretations of cells."""
         return PartAccount(
             unlabelled=self._unlabelled,
             duplicates_dropped=self._duplicates,

@@ -1,4 +1,4 @@
-"""JSON lines, one object per line, read as a stream of blocks."""
+"""Reads JSON lines, one object per line, as a stream of blocks."""
 
 import json
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ Line = tuple[int, bytes, dict[str, Any] | None]
 class JsonLinesTable:
     """A file of JSON objects, one per line, compressed or not.
 
-    `names` are all keys that there are, in the order in which they come. Values are taken for what
-    they look like, as a CSV's cells are; one that is a list or an object is text.
+    `names` are all keys of the file, in order of appearance. Values are classified by their text,
+    like the cells of a CSV; lists and objects are text.
     """
 
     has_types = False
@@ -44,7 +44,7 @@ class JsonLinesTable:
             )
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
-        """Yields the rows. `types` are those that columns will get, as far as they are known."""
+        """Yields the rows; `types` are the columns' types, as far as they are known."""
         taken: list[Line] = []
         row = 1
         for line in self._lines():
@@ -57,7 +57,7 @@ class JsonLinesTable:
             yield self._block(taken, row, markers, types)
 
     def _lines(self) -> Iterator[Line]:
-        """Yields each line that is not empty: its byte offset, its text and its object, if any."""
+        """Yields the byte offset, the text and the object, if any, of each nonempty line."""
         offset = self.dialect.start
         lines, empty, line = self.dialect.skipped, 0, b""
         for line in self._texts():
@@ -67,13 +67,13 @@ class JsonLinesTable:
                 empty += 1
             lines += 1
             offset += len(line) + 1
-        # The last line may end there, and nothing be behind its end.
+        # After a final newline, `_texts` yields an empty text that is not a line.
         behind = not line
         self.lines = Lines(lines - behind, self.dialect.skipped, 0, 0, empty - behind)
 
     def _texts(self) -> Iterator[bytes]:
         """Yields each line without its end."""
-        number, parts = 1, [b""]  # of a line that may go on in the next chunk
+        number, parts = 1, [b""]  # of a line that may continue in the next chunk
         size = 0
         for chunk in dialects.chunks(self.path, self.dialect, CHUNK_BYTES):
             first, *others = chunk.split(b"\n")
@@ -99,7 +99,7 @@ class JsonLinesTable:
         ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
         shape = len(self.names), len(lines)
         spans = np.stack([ends[:-1].reshape(shape), ends[1:].reshape(shape)], axis=2)
-        # A span may be empty, and a kernel looks at where it begins.
+        # Padded, because kernels read the first byte even of an empty span.
         data = np.frombuffer(b"".join(texts) + b"\0", np.uint8)
         csv_kernels.strip_cells(data, spans)
         classes, values = classify(data, spans, markers, self.names, types)
@@ -121,8 +121,8 @@ class JsonLinesTable:
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
-    """Returns the object of a line; None if it is no object, or one that would lose something:
-    with a key that is there twice, or that UTF-8 cannot say."""
+    """Returns the object of a line, or None if it is not an object, repeats a key, or has a key
+    that is not valid Unicode."""
     try:
         found = json.loads(line, object_pairs_hook=_unique)
         "".join(found).encode()
@@ -134,7 +134,7 @@ def _object(line: bytes) -> dict[str, Any] | None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("repeated key")
     return found
 
 
@@ -142,5 +142,5 @@ def _text(value: Any) -> bytes:
     if value is None:
         return b""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # A lone surrogate, which JSON can say and UTF-8 cannot, makes the cell a broken one.
+    # A lone surrogate, possible in JSON but not in UTF-8, makes the cell BROKEN.
     return text.encode("utf-8", errors="surrogatepass")

@@ -13,13 +13,13 @@ Array = np.ndarray[Any, Any]
 
 @njit(cache=True, nogil=True)
 def ends_cell(byte: int, delimiter: int) -> bool:
-    """Whether an unquoted cell ends before this byte."""
+    """Returns whether an unquoted cell ends before this byte."""
     return byte == delimiter or byte == 10 or byte == 13
 
 
 @njit(cache=True, nogil=True)
 def line_breaks(data: Array, start: int, end: int) -> int:
-    r"""Counts the line breaks in data[start:end]: \n, \r or both at once."""
+    r"""Counts the line breaks in data[start:end]: \n, \r or \r\n."""
     found = 0
     for position in range(start, end):
         if (data[position] == 10 or data[position] == 13) and _ends_line(data, position):
@@ -36,8 +36,8 @@ def _ends_line(data: Array, position: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def count_lines(data: Array, in_line: bool) -> tuple[int, int]:
-    """Returns how many lines end in `data`, and how many of them are empty, in quoted cells too;
-    `in_line` says that `data` begins behind the first byte of a line."""
+    """Returns the number of lines that end in `data`, and how many are empty, including those in
+    quoted cells; `in_line` says that `data` begins inside a line."""
     lines, empty = 0, 0
     for position in range(len(data)):
         if data[position] != 10 and data[position] != 13:
@@ -59,11 +59,11 @@ def swallowing_row(
     quote: int,
     is_quoted: bool,
 ) -> int:
-    """Returns the first row with a quoted cell that seems to have swallowed rows, or -1.
+    """Returns the first row with a quoted cell that seems to contain whole rows, or -1.
 
-    Without quotes each of its lines would be a row with as many cells. Of two columns, a text of
-    two lines with a delimiter in each could be that by chance, if the quote behind it ends it and
-    other rows of the file show that quotes have their meaning (`is_quoted`).
+    With quotes as text, each of its lines would be a row with as many cells. With two columns, a
+    text of two lines with a delimiter in each can look like that by chance; it is accepted if its
+    quotes are well placed and other rows show that quotes are special (`is_quoted`).
     """
     for row in range(len(rows)):
         if breaks[row] < 1 or counts[row] < 2:
@@ -92,7 +92,7 @@ def swallowing_row(
 
 @njit(cache=True, nogil=True)
 def _ends_well(data: Array, start: int, end: int, delimiter: int, quote: int) -> bool:
-    """Whether each quote in data[start:end] begins a cell, ends one or is doubled."""
+    """Returns whether each quote in data[start:end] begins a cell, ends one or is doubled."""
     position = start
     while position < end:
         if data[position] == quote:
