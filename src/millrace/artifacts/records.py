@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from millrace.errors import MillraceError
 from millrace.files import write_json
@@ -49,7 +49,7 @@ class Artifact(Record):
         from pydantic import ValidationError
 
         try:
-            found: Self = _checker(cls).validate_json(_content(path))
+            found: Self = _checker(cast(Any, cls)).validate_json(_content(path))
         except ValidationError as error:
             # Every member of a union reports its errors: the deepest is the one that was meant.
             first = max(error.errors(), key=lambda x: len(x["loc"]))

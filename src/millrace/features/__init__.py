@@ -1,1 +1,1 @@
-"""From raw rows to encoded examples, through feature columns fitted on the training split."""
+"""Encodes raw rows by feature columns that are fitted on the training split."""

@@ -19,30 +19,30 @@ from millrace.config.features import (
 from millrace.config.values import plain_form
 from millrace.features.feature_columns.base import END_OF_EXACT_INTEGERS, largest_magnitude
 
-# A whole number with so few different values is more often a code than a quantity.
+# A whole number with at most this many distinct values is more often a code than a quantity.
 FEW_VALUES = 8
 
-# Shorter than this, dates do not show what a weekday is like.
+# The fewest weeks of dates from which weekdays can be learned.
 WEEKS = 2
 
-# A value seen less often teaches a model nothing that it could use again.
+# Rarer values are out-of-vocabulary: a model cannot generalize from them.
 MIN_COUNT = 3
 
-# A text column in which a value comes back less often than this, on average, names rows.
+# A text column with fewer rows per distinct value, on average, is an id.
 LEAST_ROWS_PER_VALUE = 2.0
 
-# Half of the cells of a text, out of a sample, have so many words, and words come back.
+# A column is text if the median cell of a sample has this many words, and words repeat.
 SEVERAL_WORDS = 3
 SAMPLE = 2000
 MOST_WORDS = 64
 
 _ROLES = {
-    "index": "the stored index of a table, which says where a row stood",
+    "index": "the stored index of a table, which is the position of a row",
     "group": "data.split groups the rows by it",
     "time": "data.split orders the rows by it",
 }
 
-# How columns of ids are called: user_id, ZIP, phone number.
+# Names of columns of ids: user_id, ZIP, phone number.
 _ID_NAME = re.compile(r"(?i)(?:^|[^a-z])(?:id|key|code|no|nr|num|number|phone|zip|uuid|hash)s?$")
 
 
@@ -51,12 +51,12 @@ def propose(
     rows: int,
     roles: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[dict[str, Feature], dict[str, str]]:
-    """Returns settings by feature name, as in the config, and the columns left out, each with why.
+    """Returns the proposed features by name, and the columns left out with the reasons.
 
     Args:
-        columns: statistics of the training examples by raw column, the label not among them.
+        columns: statistics of the training examples by raw column, without the label.
         rows: the number of training examples.
-        roles: the columns that are no features whatever they hold: index, group or time.
+        roles: columns that are never features, by role: index, group or time.
     """
     features: dict[str, Feature] = {}
     left_out: dict[str, str] = {}
@@ -70,7 +70,7 @@ def propose(
 
 
 def _proposal(name: str, column: ColumnStatistics, rows: int) -> dict[str, Feature] | str:
-    """Returns a column's features by their names, or why it has none."""
+    """Returns the features of a column by name, or the reason why it has none."""
     distinct, seen = column.distinct, rows - column.missing
     if distinct == 0:
         return "every value is missing"
@@ -103,7 +103,7 @@ def _of_text(name: str, column: TextStatistics, seen: int) -> dict[str, Feature]
 
 
 def _is_id(name: str, column: NumberStatistics, seen: int) -> str:
-    """Says why a column of whole numbers names rows or things rather than measures them, or ""."""
+    """Returns why a column of whole numbers is an id and not a quantity, or ""."""
     unique = column.distinct == seen > FEW_VALUES
     if unique and _is_run(column):
         return "an id: it counts the rows"
@@ -116,9 +116,9 @@ def _is_id(name: str, column: NumberStatistics, seen: int) -> str:
 
 
 def _of_dates(name: str, column: TextStatistics) -> dict[str, Feature]:
-    """Returns what comes back in other rows: the day of the week, the season, the time of day.
+    """Returns the periodic features of a date: the day of the week, the season, the time of day.
 
-    Not how long ago a date is, which says which row it is rather than what the row is like.
+    The elapsed time is not among them, because it identifies rows instead of describing them.
     """
     texts = [value for value, _ in column.values]
     days = (date.fromisoformat(max(texts)[:10]) - date.fromisoformat(min(texts)[:10])).days
@@ -133,11 +133,11 @@ def _of_dates(name: str, column: TextStatistics) -> dict[str, Feature]:
 
 
 def as_yaml(features: Mapping[str, Feature], left_out: Mapping[str, str]) -> str:
-    """Returns features as a section of a config, with what is left out as comments."""
+    """Returns features as YAML of a config, with the columns left out as comments."""
     lines = ["# Paste this into a config to edit it.", "features:"]
     for name, feature in features.items():
         given = {name: plain_form(feature, with_defaults=False)}
-        # One line a feature, wide enough for any.
+        # One line per feature, of any width.
         text = yaml.safe_dump(given, default_flow_style=True, sort_keys=False, width=1e9)
         lines.append(f"  {text.strip()[1:-1]}")
     for name, reason in left_out.items():

@@ -1,10 +1,10 @@
-"""Feature columns that learn from a pandas DataFrame, for notebooks.
+"""Fits feature columns on a pandas DataFrame, for notebooks.
 
     preprocessing = dataframe.fit(table, label="income", features={"age": "numeric"})
     encoded = preprocessing.transform(table)
     preprocessing.save(Path("preprocessing.json"))
 
-`Preprocessing.load` reads it back, as it reads the preprocessing.json of a job.
+`Preprocessing.load` reads it back, like the preprocessing.json of a job.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _TYPES: list[tuple[Callable[[pa.DataType], bool], str]] = [
 def fit(
     table: pd.DataFrame, label: str, features: str | Mapping[str, Any] = "auto"
 ) -> preprocessing.Preprocessing:
-    """Lets feature columns learn from all rows of a table.
+    """Fits feature columns on all rows of a table.
 
     Args:
         table: the training examples. Times without a zone are UTC.
-        label: the column to predict, which no feature reads.
+        label: the column to predict.
         features: as in a config: `auto`, or settings by name.
 
     Raises:
@@ -66,7 +66,7 @@ def fit(
     )
     batches = pa.table(columns).cast(arrow_schema(schema.types)).to_batches()
     job = {"name": "notebook", "data": {"files": "-", "label": label}, "features": features}
-    # A notebook may hash what TF Lite cannot.
+    # A notebook may use hashing that TF Lite lacks.
     completed = config.complete(job | {"export": {"tflite": False}}, source="fit")
     described = statistics.describe({"train": batches}, schema)
     return preprocessing.learn(completed.features, schema, described)

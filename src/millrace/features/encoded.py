@@ -1,8 +1,8 @@
 """Encoded examples on disk, written once and read by every model.
 
-One TFRecord file a split. A record is a tf.train.Example that holds a block of rows as raw
-little-endian bytes (`numbers` float32, `ids` int32, `labels` and, where examples have them,
-`weights` float32), because reading a row a record costs a hundred times more.
+There is one TFRecord file per split. A record is a tf.train.Example with a block of rows as raw
+little-endian bytes (`numbers` float32, `ids` int32, `labels` and optionally `weights` float32),
+because one record per row takes a hundred times as long to read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Encoded:
         inputs: `numbers` float32 [n, width] and `ids` int32 [n, width], as `Preprocessing.encode`
             returns them.
         labels: float32 [n], as `Task.encode_labels` returns them.
-        weights: how much each example counts, float32 [n]; None when all count the same.
+        weights: the weight of each example, float32 [n]; None if all are equal.
     """
 
     inputs: dict[str, np.ndarray]
@@ -47,7 +47,7 @@ class Encoded:
 
 
 def write(path: Path, blocks: Iterable[Encoded]) -> int:
-    """Writes blocks of encoded examples, one record a block; returns the number of rows."""
+    """Writes blocks of encoded examples, one record per block; returns the number of rows."""
     rows = 0
     with tf.io.TFRecordWriter(str(path)) as writer:
         for block in blocks:
@@ -73,10 +73,10 @@ def read(path: Path, spec: EncodedSpec) -> Encoded:
 
 
 class Blocks:
-    """The blocks of examples in a file, each read when it is asked for.
+    """The blocks of examples in a file, each read on access.
 
     Attributes:
-        rows: how many examples each block has.
+        rows: the number of examples in each block.
 
     Raises:
         MillraceError: the file is damaged, or was encoded for other feature columns.
@@ -100,7 +100,7 @@ class Blocks:
         self.rows = [rows[length] for _, length in self._places]
 
     def without(self, rows: np.ndarray) -> Blocks:
-        """Returns the blocks without some of the examples; `rows`, int [m], counts them all."""
+        """Returns the blocks without the examples `rows`, int [m], numbered over all blocks."""
         starts = np.cumsum([0, *self.rows])
         parts = np.split(np.sort(rows), np.searchsorted(np.sort(rows), starts[1:-1]))
         fewer = copy.copy(self)
@@ -141,7 +141,7 @@ class Blocks:
         return (self[place] for place in range(len(self)))
 
     def first(self, rows: int | None = None) -> Encoded:
-        """Reads the first examples into memory; all of them when `rows` is None."""
+        """Reads the first `rows` examples into memory, or all if `rows` is None."""
         parts: list[Encoded] = []
         for block in self:
             if rows is not None and sum(map(len, parts)) >= rows:

@@ -1,4 +1,4 @@
-"""Runs the feature columns over the examples of a split, a block at a time."""
+"""Encodes the examples of a split with the feature columns, block by block."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ ROWS_PER_BLOCK = 4096
 
 @dataclass(frozen=True)
 class Weight:
-    """How much an example counts: the column's value, where the training examples' mean is 1."""
+    """The weight of an example: the value of a column, divided by its mean in training."""
 
     column: RawColumn
     mean: float
 
     @classmethod
     def of(cls, schema: Schema, statistics: Statistics) -> Self | None:
-        """Returns what `data.weight` names; None when all examples count the same."""
+        """Returns the weight for `data.weight`; None if all examples count equally."""
         if schema.weight is None:
             return None
         name, column = schema.weight, statistics.train.columns[schema.weight]
-        assert isinstance(column, NumberStatistics), "ingest asks for numbers"
+        assert isinstance(column, NumberStatistics), "ingest requires numbers"
         if column.figures.mean <= 0:
             raise MillraceError(
                 f"data.weight: expected a weight above 0, found only 0 in {name!r} in training.",
@@ -43,7 +43,7 @@ class Weight:
 
 
 class Encoder:
-    """The feature columns as one graph of serialized examples, traced once for all splits."""
+    """The feature columns as one graph on serialized examples, traced once for all splits."""
 
     def __init__(self, learned: Preprocessing, weight: Weight | None) -> None:
         self._learned, self._weight = learned, weight
@@ -59,9 +59,9 @@ class Encoder:
         return (learned.encode(raw), labels, *weights)
 
     def encode(self, shards: list[Path], rows: int, progress: Progress) -> Iterator[Encoded]:
-        """Yields the encoded examples of the shards in their order, a block at a time.
+        """Yields the encoded examples of the shards in order, block by block.
 
-        Raises MillraceError unless there are so many rows, and they have labels that were learned.
+        Raises MillraceError when the shards do not have `rows` examples, or a label is unknown.
         """
         done = 0
         compression = "GZIP" if shards[0].suffix == ".gz" else ""

@@ -168,7 +168,7 @@ def _weighted(
     required: list[str],
     domains: dict[str, Domain],
 ) -> tuple[dict[str, SchemaColumn], list[str], dict[str, Domain]]:
-    """Returns descriptions, required columns and domains that reject missing and negative weights."""
+    """Returns descriptions, required columns and domains that reject invalid weights."""
     weight = data.weight
     if not weight:
         return described, required, domains

@@ -1,4 +1,4 @@
-"""The ingest stage: reads files, infers or validates columns, assigns rows to splits, writes them."""
+"""The ingest stage: reads files, infers or validates columns, and writes the rows to splits."""
 
 import shutil
 from collections.abc import Iterator, Sequence

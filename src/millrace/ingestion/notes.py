@@ -9,14 +9,14 @@ from millrace.ingestion import cells, count_kernels, number_kernels
 from millrace.ingestion.formats import Format, NumberFormat
 from millrace.ingestion.tables import Census
 
-# A text for a missing value in more of the label's cells than this may be a class.
+# A missing-value text in a larger share of the label's cells than this may be a class.
 MANY_MARKED = 0.01
 
 
 def with_points(
     census: Census, names: Sequence[str], types: Mapping[str, str], formats: Mapping[str, Format]
 ) -> Iterator[Taken]:
-    """Tells of plain numbers with a point in a table whose other numbers have decimal commas."""
+    """Yields a warning for columns with decimal points in a table with decimal commas."""
     others = [
         name
         for name, format_ in formats.items()
@@ -40,7 +40,7 @@ def mixed(name: str, census: Census) -> Iterator[Taken]:
 
 
 def _two_ways(name: str, census: Census) -> list[Taken]:
-    """Tells of numbers some of which have a decimal point and others a decimal comma."""
+    """Warns of a column in which some numbers have a decimal point and others a decimal comma."""
     counts, evidence = census[name], census.evidence.get(name)
     if evidence is None:
         return []
@@ -92,7 +92,7 @@ def _mostly_numbers(name: str, census: Census) -> Iterator[Taken]:
         unfit = [text.decode(errors="replace") for text, value in pairs if value is None]
     elif evidence:
         unfit = [text.decode(errors="replace") for text in evidence.samples]
-    # Digits behind a zero are no numbers gone wrong: they are ids.
+    # Digits after a leading zero are ids, not malformed numbers.
     others = present - numbers - int(counts[[cells.CODE, cells.LONG]].sum())
     if 2 * numbers <= present or (others <= 0 and not evidence):
         return
@@ -113,7 +113,7 @@ def _mostly_numbers(name: str, census: Census) -> Iterator[Taken]:
 
 
 def not_held(census: Census, names: Collection[str]) -> Iterator[Taken]:
-    """Tells of numbers in columns of floats that are not what models get."""
+    """Yields warnings for numbers that models cannot represent, in columns of floats."""
     for name in census.names:
         if name in names and (count := int(census[name][cells.INFINITE])):
             message = (
@@ -138,7 +138,7 @@ def not_held(census: Census, names: Collection[str]) -> Iterator[Taken]:
 
 
 def shown(census: Census, formats: Mapping[str, Format]) -> Iterator[Taken]:
-    """Shows how the cells of each column with a format that was found are read."""
+    """Yields an example of how cells are read, for each column with an inferred format."""
     for name, format_ in formats.items():
         evidence = census.evidence[name]
         pairs = zip(evidence.samples, evidence.values(format_), strict=True)
@@ -151,15 +151,15 @@ def shown(census: Census, formats: Mapping[str, Format]) -> Iterator[Taken]:
 
 
 def marked(census: Census, label: str, names: Collection[str], confirmed: bool) -> Iterator[Taken]:
-    """Tells of texts that count as missing where they may be values.
+    """Yields warnings for texts that count as missing but may be values.
 
     Args:
       census: the counts of all cells.
       label: the label's column.
-      names: the columns that are looked at.
+      names: the columns to check.
       confirmed: whether the config itself lists the texts that mean missing.
 
-    Raises MillraceError when many cells of the label hold such a text and none is empty.
+    Raises MillraceError when many cells of the label have such a text and none is empty.
     """
     for name in names:
         texts = census.markers.get(name, Counter())

@@ -16,11 +16,11 @@ from millrace.ingestion import cells
 
 Array = np.ndarray[Any, Any]
 
-# What `count_numbers` counts.
+# The counts of `count_numbers`.
 COUNTS = 5
 FITS, WHOLE, DECIMAL, GROUPED, PERCENT = range(COUNTS)
 
-# Longer ones before those that begin like them.
+# Longer names come before their prefixes.
 CURRENCIES = (
     *("US$", "R$", "A$", "C$", "$", "£", "€", "¥", "₹", "₽", "₺", "₩", "₪", "₫", "₴", "฿"),
     *("USD", "EUR", "GBP", "JPY", "CHF", "CAD", "AUD", "NZD", "CNY", "INR", "SEK", "NOK", "DKK"),
@@ -35,7 +35,7 @@ SPACE, APOSTROPHE = ord(" "), ord("'")
 
 @njit(cache=True, nogil=True)
 def _space(data: Array, position: int, end: int) -> int:
-    """Returns how many bytes the space at `position` has: a space, a no-break one, or none: 0."""
+    """Returns the number of bytes of the space or no-break space at `position`; 0 if none."""
     if position >= end:
         return 0
     if data[position] == 32:
@@ -50,7 +50,7 @@ def _space(data: Array, position: int, end: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _spaces(data: Array, position: int, end: int) -> int:
-    """Returns the position behind the spaces at `position`."""
+    """Returns the position after the spaces at `position`."""
     while True:
         size = _space(data, position, end)
         if size == 0:
@@ -60,7 +60,7 @@ def _spaces(data: Array, position: int, end: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _currency(data: Array, position: int, end: int) -> tuple[int, int]:
-    """Returns which currency stands at `position`, from 1, or 0, and the position behind it."""
+    """Returns the currency at `position`, from 1 (0: none), and the position after it."""
     for currency in range(len(_ENDS) - 1):
         first, size = _ENDS[currency], _ENDS[currency + 1] - _ENDS[currency]
         if position + size <= end:
@@ -76,7 +76,7 @@ def _currency(data: Array, position: int, end: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def _sign(data: Array, position: int, end: int) -> tuple[int, int]:
-    """Returns 1 for a plus, -1 for a minus, 0 for neither, and the position behind."""
+    """Returns 1 for a plus, -1 for a minus, 0 for neither, and the position after it."""
     if position < end and data[position] == 43:
         return 1, position + 1
     if position < end and data[position] == 45:
@@ -93,7 +93,7 @@ def _sign(data: Array, position: int, end: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def _separator(data: Array, position: int, end: int, thousands: int) -> int:
-    """Returns how many bytes the separator of thousands at `position` has, 0 for none."""
+    """Returns the number of bytes of the thousands separator at `position`; 0 if none."""
     if position >= end or thousands == 0:
         return 0
     if thousands == SPACE:
@@ -109,10 +109,10 @@ def _separator(data: Array, position: int, end: int, thousands: int) -> int:
 def _whole(
     data: Array, position: int, end: int, thousands: int
 ) -> tuple[int, int, int, bool, bool]:
-    """Reads digits with separators of thousands among them.
+    """Reads digits, optionally with thousands separators.
 
-    Returns the mantissa, how many digits there are (-1: no such number), the position behind,
-    whether there are separators, and whether the mantissa has lost digits.
+    Returns the mantissa, the number of digits (-1: malformed), the position after them, whether
+    there are separators, and whether the mantissa overflowed.
     """
     first = position
     mantissa, digits, position, lost = cells._digits(data, position, end, np.uint64(0), 0)
@@ -126,7 +126,7 @@ def _whole(
             break
         if groups == 0 and (digits < 1 or digits > 3 or data[first] == 48):
             return mantissa, -1, position, True, lost
-        # All groups but the last are of three digits, or of two, as in India.
+        # Groups have three digits; in India all but the last have two.
         inner = last if groups == 1 else inner
         if groups > 0 and (last != inner or (inner != 3 and inner != 2)):
             return mantissa, -1, position, True, lost
@@ -143,11 +143,11 @@ def _whole(
 def read_number(
     data: Array, start: int, end: int, decimal: int, thousands: int
 ) -> tuple[int, int, int, int]:
-    """Reads a number as people write it.
+    """Reads a formatted number.
 
-    Returns its class (cells.INT, FLOAT, PRECISE, or TEXT when it is no number), its value as
-    cells.classify does, which of the bits `1 << DECIMAL`, GROUPED and PERCENT apply, and which
-    currency it names, from 1, or 0. Percent are not divided: 12.5% is 12.5.
+    Returns its class (cells.INT, FLOAT or PRECISE; TEXT if it is not a number), its value as in
+    cells.classify, the bits `1 << DECIMAL`, GROUPED and PERCENT that apply, and the number of its
+    currency, from 1 (0: none). Percentages are not divided: 12.5% is 12.5.
     """
     none = cells.TEXT, 0, 0, 0
     traits, position, sides = 0, start, 0
@@ -219,14 +219,16 @@ def count_numbers(
     counts: Array,
     currencies: Array,
 ) -> None:
-    """Counts, for each way to write a number, the cells that fit it and what they hold.
+    """Counts, for each number format, the cells that fit it and their features.
 
     Args:
-      spans: int64 [rows, 2], the cells; `wanted`, bool [rows], says which are looked at.
-      decimals: uint8 [ways], the bytes that separate the decimals.
-      thousands: uint8 [ways], those that separate the thousands.
-      counts: int64 [ways, COUNTS], added to.
-      currencies: int64 [ways], a bit for each currency that is met, added to.
+      data: the bytes of the cells, uint8.
+      spans: the start and end of each cell, int64 [rows, 2].
+      wanted: the rows to count, bool [rows].
+      decimals: the decimal separator of each format, uint8 [formats].
+      thousands: the thousands separator of each format, uint8 [formats].
+      counts: the counts to add to, int64 [formats, COUNTS].
+      currencies: a bit for each currency found, to add to, int64 [formats].
     """
     for row in range(len(spans)):
         if not wanted[row]:

@@ -1,8 +1,8 @@
-"""The origin of each example: its file, its row and its ids; a Parquet file per split.
+"""The origin of each example (its file, row and ids), in a Parquet file per split.
 
 The rows of `train.origins.parquet` are those of the split's shards, in the same order. `file` is
-the path in fetch's manifest, `row` the row's number in the file as in rejected.csv: from 1, the
-header left out. The columns of `data.ids` follow, as text.
+the path in fetch's manifest; `row` is the row's number in the file, from 1 without the header, as
+in rejected.csv. The columns of `data.ids` follow, as text.
 """
 
 import shutil
@@ -17,12 +17,12 @@ from millrace.ingestion.row_groups import RowGroupWriter
 
 
 def is_reserved(name: str) -> bool:
-    """Says whether a column of predictions.parquet, or of scored rows, may have this name."""
+    """Returns whether predictions.parquet or scored rows use this name for their own columns."""
     return name in ("file", "row", "label", "class", "decision") or name.startswith("prediction")
 
 
 def path(examples: Path, split: str) -> Path:
-    """Returns the file that tells where the examples of a split come from."""
+    """Returns the path of a split's file."""
     return examples / f"{split}.origins.parquet"
 
 
@@ -34,9 +34,9 @@ def fields(ids: Sequence[str]) -> pa.Schema:
 
 
 def read(examples: Path, split: str, rows: int) -> pa.Table:
-    """Reads where the examples of a split come from.
+    """Reads the origins of a split's examples.
 
-    Raises MillraceError unless that is told of as many `rows` as the split has.
+    Raises MillraceError when the file is missing or does not have `rows` rows.
     """
     source = path(examples, split)
     try:
@@ -55,16 +55,16 @@ def read(examples: Path, split: str, rows: int) -> pa.Table:
 
 
 class OriginWriter(RowGroupWriter):
-    """Writes where the examples of one split come from, in their order."""
+    """Writes the origins of one split's examples, in order."""
 
     def __init__(self, folder: Path, split: str, ids: Sequence[str]) -> None:
-        # What is in a dictionary, and in which order, would depend on the batches.
+        # Plain strings: the content and order of a dictionary would depend on the batches.
         schema = fields(ids).set(0, pa.field("file", pa.string()))
         super().__init__(path(folder, split), schema, repeated=["file"])
 
 
 def join(parts: Sequence[Path], folder: Path, split: str) -> None:
-    """Makes a split's file out of those in several folders, as one writer would have."""
+    """Joins the files of a split from several folders; equals the output of a single writer."""
     if len(parts) == 1:
         shutil.copyfile(path(parts[0], split), path(folder, split))
         return

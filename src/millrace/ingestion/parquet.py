@@ -1,4 +1,4 @@
-"""Parquet files, read as a stream of blocks."""
+"""Reads Parquet files as a stream of blocks."""
 
 import json
 import re
@@ -17,10 +17,10 @@ from millrace.ingestion import cells, csv_kernels
 from millrace.ingestion.blocks import Block, Lines, Markers, classify
 from millrace.tfrecord.examples import string_buffers
 
-# What a unit of time is in microseconds; nanoseconds are divided.
+# Microseconds per unit of time; nanoseconds are divided instead.
 _MICROSECONDS = {"s": 1_000_000, "ms": 1000, "us": 1}
 
-# How pandas calls an index without a name.
+# pandas' name for an unnamed index.
 _INDEX = re.compile(r"__index_level_\d+__")
 
 ROWS_PER_BLOCK = 1 << 16
@@ -69,11 +69,11 @@ class ParquetTable:
                 )
 
     def blocks(self, markers: Markers, types: dict[str, str]) -> Iterator[Block]:
-        """Yields the rows. `types` are those that columns will get, as far as they are known."""
+        """Yields the rows; `types` are the columns' types, as far as they are known."""
         most = max(1, min(ROWS_PER_BLOCK, CELLS_PER_BLOCK // max(1, len(self.names))))
         row = 1
         with _damage_named(str(self.path)):
-            # A thread for each column would take twice the CPU, and cores that are other jobs'.
+            # A thread per column would take twice the CPU time, and cores from other jobs.
             for whole in self._file.iter_batches(most, use_threads=False):
                 for batch in _bounded(whole):
                     yield _block(batch, row, markers, types)
@@ -81,8 +81,8 @@ class ParquetTable:
 
 
 def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Yields a batch in pieces whose text, written out, takes a bounded amount of memory: a page
-    of ten kilobytes can stand for gigabytes."""
+    """Splits a batch so that its decoded text fits into memory: a dictionary page of ten kilobytes
+    can decode to gigabytes."""
     half = batch.num_rows // 2
     if half and any(map(_is_large, batch.columns)):
         yield from _bounded(batch.slice(0, half))
@@ -104,10 +104,10 @@ def _is_large(column: pa.Array) -> bool:
 def _damage_named(path: str) -> Iterator[None]:
     try:
         yield
-    # Pyarrow lets UnicodeDecodeError through, where it is a column's name that is damaged.
+    # Pyarrow raises UnicodeDecodeError if the name of a column is damaged.
     except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's own fault
+            raise  # an error of the disk, not of the file's content
         raise MillraceError(
             f"{path}: expected Parquet data, found a damaged file ({error}).",
             note="replace the file by a whole copy.",
@@ -159,7 +159,7 @@ def _block(batch: pa.RecordBatch, first_row: int, markers: Markers, types: dict[
 
 
 def _as_json(row: pa.RecordBatch) -> str:
-    """Returns a row as JSON, in which what is no UTF-8 stays visible, as \\\\xNN."""
+    """Returns a row as JSON; invalid UTF-8 stays visible as \\\\xNN."""
     cells = {
         name: _plain(column.cast(pa.binary()) if _is_text(column.type) else column)
         for name, column in zip(row.schema.names, row.columns, strict=True)
@@ -172,7 +172,7 @@ def _as_json(row: pa.RecordBatch) -> str:
 
 
 def _plain(column: pa.Array) -> Any:
-    """Returns a column's first value as Python has it, or as text where Python has no such."""
+    """Returns a column's first value as a Python object, or as text if there is none for it."""
     try:
         return column[0].as_py()
     except (OverflowError, ValueError):
@@ -182,7 +182,7 @@ def _plain(column: pa.Array) -> Any:
 def _text_cells(
     column: pa.Array, name: str, kind: str, markers: Markers
 ) -> tuple[Array, Array, Array, Array]:
-    """Returns a text column's bytes and its cells' spans, classes and values."""
+    """Returns the bytes of a text column, and the spans, classes and values of its cells."""
     valid = column.is_valid().to_numpy(zero_copy_only=False)
     offsets, data = string_buffers(column.cast(pa.string()))
     spans = np.stack([offsets[:-1], offsets[1:]], axis=1)[None]
@@ -201,15 +201,15 @@ def _cells(
     if _is_text(column.type) or types.get(name) == "string":
         return _text_cells(column, name, types.get(name, "string"), markers)
     if column.type == pa.uint64() or pa.types.is_decimal(column.type):
-        # Which may be more than an int64 or a double can hold: what a CSV's cells would be.
+        # May exceed int64 or double: classified by their text, like the cells of a CSV.
         return _text_cells(column, name, types.get(name, "int64"), markers)
     return _native_cells(column, markers.of_column(name))
 
 
 def _native_cells(column: pa.Array, markers: Markers) -> tuple[Array, Array, Array, Array]:
-    """As `_text_cells`; the bytes of a cell are those of its value, for hashing alone.
+    """Returns the same as `_text_cells`; the bytes of a cell are those of its value, for hashing.
 
-    What is no number and no time, in a column that no example will hold, counts as missing.
+    Columns of other types, which must be excluded from the examples, count as missing.
     """
     valid = column.is_valid().to_numpy(zero_copy_only=False)
     kind, values = _values(column)
@@ -228,7 +228,7 @@ def _native_cells(column: pa.Array, markers: Markers) -> tuple[Array, Array, Arr
 
 
 def _values(column: pa.Array) -> tuple[int, Array]:
-    """Returns what a column's cells are and their values, as cells.classify does: int64 [rows].
+    """Returns the class of a column's cells and their values, as in cells.classify: int64 [rows].
 
     Times of day and durations are seconds.
     """
@@ -252,7 +252,7 @@ def _values(column: pa.Array) -> tuple[int, Array]:
 
 
 def _integers(column: pa.Array) -> Array:
-    """Returns the integers that times are stored as, 0 for missing: int64 [rows]."""
+    """Returns the stored integers of a column of times, 0 for missing: int64 [rows]."""
     width = pa.int32() if column.type.bit_width == 32 else pa.int64()
     integers = column.view(width).cast(pa.int64()).fill_null(0)
     return integers.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
@@ -261,6 +261,6 @@ def _integers(column: pa.Array) -> Array:
 def _microseconds(integers: Array, unit: str) -> Array:
     if unit == "ns":
         return integers // 1000
-    # What is beyond an int64 is far beyond the year 9999 too, which no date can be.
+    # Clipped values are beyond the year 9999, and are rejected later.
     most = np.iinfo(np.int64).max // _MICROSECONDS[unit]
     return np.clip(integers, -most, most) * _MICROSECONDS[unit]

@@ -10,15 +10,15 @@ from typing import Any
 
 from millrace.ingestion.blocks import Block, Reject, text
 
-# What a spreadsheet takes for the beginning of a formula.
+# First characters that make a spreadsheet treat a cell as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def without(block: Block, names: Sequence[str], exclude: Collection[str]) -> Callable[[int], str]:
     """Returns a function from a row of a block to its text without the columns of `exclude`.
 
-    The text is JSON where the row is an object, else CSV. It is empty where the row has not the
-    cells of `names`, so that nobody knows which of them are of an excluded column.
+    The text is JSON if the row is an object, else CSV. It is empty if the row has another number of
+    cells than `names`, because then the cells of excluded columns cannot be identified.
     """
 
     def kept(row: int) -> str:
@@ -52,8 +52,7 @@ def _object(raw: str) -> dict[str, Any] | None:
 
 
 def safe(cell: str) -> str:
-    """Returns a cell that no spreadsheet takes for a formula: it begins with a quote, unless it is
-    a number."""
+    """Returns a cell that is safe in spreadsheets: formulas get a leading quote, numbers do not."""
     if not cell.startswith(_FORMULA):
         return cell
     try:
@@ -74,7 +73,7 @@ class RejectedRows:
         self._table.writerow(("file", *Reject._fields))
 
     def write(self, file: str, rejected: Iterable[Reject]) -> None:
-        """Writes rows of a file."""
+        """Writes the rejected rows of a file."""
         for reject in rejected:
             reason = reject.reason
             if reject.column in self._exclude:

@@ -14,11 +14,11 @@ Array = np.ndarray[Any, Any]
 
 
 class Repeats:
-    """Remembers the rows that have come before, as far as that matters.
+    """Remembers earlier rows to find duplicates and repeated keys.
 
     Args:
-      drop_copies: whether rows that are equal in all columns are dropped but for the first.
-      unique: the columns in which no value may come twice.
+      drop_copies: whether to keep only the first of rows that are equal in all columns.
+      unique: the columns in which repeated values are rejected.
       names: all columns, in the order in which they are hashed.
       seed: the job's seed.
     """
@@ -32,14 +32,14 @@ class Repeats:
 
     @property
     def matter(self) -> bool:
-        """Whether rows depend on those of earlier files."""
+        """Whether the outcome of a row depends on the rows of earlier files."""
         return self._drop_copies or bool(self._keys)
 
     def first_of_their_kind(self, block: Block, names: Sequence[str], kept: Array) -> Array:
-        """Says which of the kept rows have not been seen before, bool [kept rows].
+        """Returns which of the kept rows are new: bool [kept rows].
 
-        Rows are told apart by 64 bits: among ten million, one is dropped wrongly once in 370,000
-        such tables.
+        Rows are compared by a 64-bit hash: among tables of ten million rows, one in 370,000 loses
+        a row by a collision.
         """
         if not self._drop_copies:
             return np.ones(int(kept.sum()), np.bool_)
@@ -52,8 +52,8 @@ class Repeats:
     def with_keys_of_their_own(
         self, block: Block, names: Sequence[str], kept: Array, batch: pa.RecordBatch
     ) -> tuple[Array, list[Reject]]:
-        """Says which of the kept rows, which `batch` holds, have no value in a unique column that
-        has come before, bool [kept rows], and returns the others."""
+        """Returns which of the kept rows, given as `batch`, repeat no value of a unique column:
+        bool [kept rows]; and the rejects for the others."""
         own, rejected = np.ones(batch.num_rows, np.bool_), list[Reject]()
         if not self._keys:
             return own, rejected

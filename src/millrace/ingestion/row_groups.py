@@ -1,4 +1,4 @@
-"""Parquet whose row groups have one size, so that its bytes depend on the rows alone."""
+"""Writes Parquet with row groups of a fixed size, so that its bytes depend on the rows alone."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ ROWS_PER_GROUP = 1 << 16
 
 
 class RowGroupWriter:
-    """Writes rows that come in batches of any size; `row`, the row's number, is one column."""
+    """Writes rows given in batches of any size; one column is `row`, the row's number."""
 
     def __init__(self, path: Path, schema: pa.Schema, repeated: Sequence[str]) -> None:
         """Opens a new file; `repeated` names the columns whose values repeat."""
@@ -33,7 +33,7 @@ class RowGroupWriter:
             self._write_group(ROWS_PER_GROUP)
 
     def close(self) -> None:
-        """Writes what is left; without it the file is none."""
+        """Writes the remaining rows and the footer, without which the file is invalid."""
         if self._rows:
             self._write_group(self._rows)
         self._writer.close()

@@ -1,4 +1,4 @@
-"""A split's examples, written as TFRecord shards of equal size."""
+"""Writes the examples of a split as TFRecord shards of equal size."""
 
 import shutil
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ Array = np.ndarray[Any, Any]
 
 
 class RecordSource(Protocol):
-    """Rows that are, or can be, TFRecord bytes."""
+    """Rows that are, or can be converted to, TFRecord bytes."""
 
     def records(self, rows: Array) -> Bytes:
-        """Returns some of the rows (int64 [n]), in that order: uint8 [bytes]."""
+        """Returns the records of these rows (int64 [n]), in that order: uint8 [bytes]."""
         ...
 
 
 class ShardWriter:
-    """Writes the examples of one split into a folder, `examples_per_shard` to a file.
+    """Writes the examples of one split into a folder, `examples_per_shard` per file.
 
-    `compression` is none or gzip. The files get their names, which say how many there are, in
-    `close`.
+    `compression` is none or gzip. `close` gives the files their final names, which contain the
+    number of shards.
     """
 
     def __init__(self, folder: Path, split: str, examples_per_shard: int, compression: str) -> None:
@@ -38,11 +38,11 @@ class ShardWriter:
 
     @property
     def rows(self) -> int:
-        """How many examples have been written."""
+        """The number of examples written so far."""
         return sum(self._counts)
 
     def write(self, source: RecordSource, rows: Array) -> None:
-        """Writes some of the rows of a source (int64 [n]), in that order."""
+        """Writes these rows of a source (int64 [n]), in that order."""
         while len(rows):
             if self._counts[-1] == self._most:
                 self._file.close()
@@ -53,7 +53,7 @@ class ShardWriter:
             rows = rows[len(part) :]
 
     def close(self) -> list[Shard]:
-        """Names the shards and returns each one's name and number of rows."""
+        """Gives the shards their final names, and returns them."""
         self._file.close()
         suffix = ".gz" if self._compression == "gzip" else ""
         shards = []
@@ -74,9 +74,9 @@ class ShardWriter:
 def join(
     folders: Sequence[Path], folder: Path, split: str, examples_per_shard: int, compression: str
 ) -> list[Shard]:
-    """Makes the shards of a split out of those in several folders, as one writer would have.
+    """Joins the shards of a split from several folders; equals the output of a single writer.
 
-    Returns each one's name and number of rows. Raises MillraceError when one is damaged.
+    Raises MillraceError when a shard is damaged.
     """
     if len(folders) == 1:
         return _take(folders[0], folder, split)
@@ -89,7 +89,7 @@ def join(
 
 
 def _take(source: Path, folder: Path, split: str) -> list[Shard]:
-    """Gives the shards of a split a place in another folder, where they take no more room."""
+    """Links the shards of a split into another folder."""
     shards = PartAccount.load(PartFolder(source).account).shards[split]
     for shard in shards:
         try:

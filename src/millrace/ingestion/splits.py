@@ -17,11 +17,10 @@ SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
 LEFT_OUT = -1
 
-# More values than these are not strata but an id or a quantity.
+# A column with more distinct values is an id or a quantity, and not used as strata.
 MOST_STRATA = 1024
 
-# `task: auto` takes an integer label with at most so many values for classes, with more for a
-# quantity.
+# `task: auto` treats an integer label with at most this many distinct values as classes.
 FEW_CLASSES = 12
 
 _SLOTS = 4 * MOST_STRATA
@@ -30,10 +29,10 @@ Array = np.ndarray[Any, Any]
 
 
 class Shares(NamedTuple):
-    """Which shares of the rows of a file become validation and test examples.
+    """The shares of a file's rows that become validation and test examples.
 
-    With `folds`, the rows that are not for the test are divided into so many parts of one size, and
-    the part with the number `fold`, from 0, is for validation, whatever its share.
+    With `folds`, the rows outside the test are divided into folds of equal size, and fold number
+    `fold`, from 0, is used for validation; `validation` is ignored.
     """
 
     validation: float
@@ -43,7 +42,7 @@ class Shares(NamedTuple):
 
 
 class Cuts(NamedTuple):
-    """The first values, of a column, that belong to validation and to the test; None: no cut.
+    """The first values of a column that belong to validation and to the test; None: no cut.
 
     Rows closer than `gap` before a cut are left out: days for dates and times, else a number.
     """
@@ -54,9 +53,9 @@ class Cuts(NamedTuple):
 
 
 def shares(split: SplitConfig) -> Shares:
-    """Returns the shares that `data.split` asks for.
+    """Returns the shares in `data.split`.
 
-    Raises MillraceError unless they are shares and leave rows for training.
+    Raises MillraceError unless they are between 0 and 1 and leave rows for training.
     """
     if split.folds is not None and split.fold >= split.folds:
         raise MillraceError(
@@ -81,31 +80,31 @@ def shares(split: SplitConfig) -> Shares:
 
 
 def by_place(places: Array, wanted: Shares) -> Array:
-    """Returns the split of each row by its place between 0 and 1 (float64 [rows]): int8 [rows].
+    """Returns the split of each row by a hash scaled to [0, 1], float64 [rows]: int8 [rows].
 
-    Rows at one place, which a hash of what they have in common gives them, are in one split.
+    Rows with the same hash, such as those of one group, are in the same split.
     """
     if wanted.folds is None:
         validation = places < wanted.test + wanted.validation
     else:
         folds = np.floor((places - wanted.test) / (1 - wanted.test) * wanted.folds)
-        # A place may be rounded up to 1.
+        # A hash may be rounded up to 1.
         validation = np.minimum(folds, wanted.folds - 1) == wanted.fold
     return np.select([places < wanted.test, validation], [TEST, VALIDATION], TRAIN).astype(np.int8)
 
 
 class Draw:
-    """Divides the rows of one file by their positions in it, each row a draw of its own.
+    """Splits the rows of one file at random, by their positions.
 
-    The rows of a stratum are counted in the order in which they come. The test is drawn first, in
-    blocks of a few rows, from what is left validation, or the folds. So shares are right to a row
-    or two in every stratum, wherever the file ends, and rows that follow later move no earlier one.
+    The rows of each stratum are counted in order. The test is drawn first, in blocks of a few rows;
+    validation, or the folds, are drawn from the rest. Thus shares are off by at most a row or two
+    in every stratum wherever the file ends, and appended rows do not change earlier ones.
 
     Args:
-      key: what tells the file from others, see `file_key`.
+      key: the key of the file, see `file_key`.
       wanted: the shares.
-      most_strata: from more values than so many on, all rows are in one stratum.
-      must_stratify: whether that is an error, a MillraceError.
+      most_strata: with more distinct values than this, all further rows form one stratum.
+      must_stratify: whether that raises MillraceError instead.
     """
 
     def __init__(
@@ -123,7 +122,7 @@ class Draw:
     def splits(self, values: Array) -> Array:
         """Returns the split of each of the file's next rows: int8 [rows].
 
-        `values` is a hash of what the rows are to be stratified by, uint64 [rows].
+        `values` is a hash of each row's stratum, uint64 [rows].
         """
         strata = np.empty(len(values), np.int64)
         draw_kernels.strata(values, self._most, self._slots, self._known, strata)
@@ -146,14 +145,14 @@ class Draw:
 
 
 class _Part:
-    """A share of a file's rows, drawn as they come; `number` tells its draws from other parts'."""
+    """A share of a file's rows, drawn in order; `number` separates its draws from other parts'."""
 
     def __init__(self, key: np.uint64, number: int, share: float) -> None:
         self._key, self._share = mixed(key, np.uint64(number)), share
         self._state = np.zeros((_SLOTS + 1, 3), np.int64)
 
     def drawn(self, strata: Array) -> Array:
-        """Says which of the next rows, whose strata these are, belong to the part: bool [rows]."""
+        """Returns which of the next rows, given as strata, belong to the part: bool [rows]."""
         found = np.zeros(len(strata), np.bool_)
         if self._share > 0:
             size = block_size(self._share)
@@ -162,35 +161,35 @@ class _Part:
 
 
 def mixed(key: np.uint64, number: np.uint64) -> np.uint64:
-    """Returns a hash of two numbers; numba's own integers would have one sign or the other."""
+    """Returns a hash of two numbers as np.uint64; numba returns a Python int."""
     return np.uint64(draw_kernels.mix(key, number))
 
 
 def block_size(share: float) -> int:
-    """Returns in how long blocks a share of the rows is drawn.
+    """Returns the length of the blocks in which a share of the rows is drawn.
 
-    They are as short as they can be, so that shares are right early, with one row to draw in each
-    on average, and room for two more, which a random rounding may ask for.
+    Blocks are as short as possible, so that shares are right early. They have at least one drawn
+    row on average, and room for the two more that random rounding may add.
     """
     return math.ceil(max(1 / share, 2 / (1 - share)))
 
 
 def file_key(first_row: int, earlier: Sequence[int], seed: int) -> np.uint64:
-    """Returns what tells a file from others in a draw.
+    """Returns the key of a file's draws.
 
-    A file is known by its first row, so that it may be renamed, moved, compressed or grow. Files
-    with the same first row are told apart by their order.
+    A file is identified by its first row, so renaming, moving, compressing or appending to it does
+    not change its splits. Files with the same first row are distinguished by their order.
 
     Args:
       first_row: a hash of the file's first row.
-      earlier: those of the files before it.
+      earlier: the same hashes of the files before it.
       seed: the job's seed.
     """
     return mixed(mixed(np.uint64(seed), np.uint64(first_row)), np.uint64(earlier.count(first_row)))
 
 
 def by_time(column: pa.Array, cuts: Cuts) -> Array:
-    """Returns the split of each row by a column's values, none of them missing: int8 [rows]."""
+    """Returns the split of each row by the values of a column without missing ones: int8 [rows]."""
     found = np.full(len(column), TRAIN, np.int8)
     for split, cut in ((VALIDATION, cuts.validation), (TEST, cuts.test)):
         if cut is not None:
@@ -214,12 +213,12 @@ def _before(cut: pa.Scalar, gap: float) -> pa.Scalar:
 def time_cuts(
     split: SplitConfig, type_: pa.DataType, values: Callable[[], pa.ChunkedArray]
 ) -> Cuts:
-    """Returns where `data.split` cuts its column, which has that type.
+    """Returns the cuts of the column that `data.split` names.
 
-    `values` gives all values of the column, none missing; it is called only when a cut is given as
-    a share of the rows. Rows with equal values stay together, so such shares are approximate.
-    Raises MillraceError when the column has no order in time, a value is none of the column, or the
-    cuts are not in their order.
+    `values` returns all values of the column except missing ones; it is called only if a cut is
+    given as a share of the rows. Rows with equal values stay together, so such shares are
+    approximate. Raises MillraceError when the column has no order in time, a cut does not have the
+    type of the column, or validation does not begin before the test.
     """
     if pa.types.is_string(type_) or pa.types.is_boolean(type_):
         found = values()

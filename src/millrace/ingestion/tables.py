@@ -1,7 +1,7 @@
-"""Raw tables of any format, read as blocks of rows, and the types of their columns.
+"""Opens raw tables of any format, and counts the cells of their columns.
 
-A CSV's cells are text; their types are those that the whole table agrees on. A row that does not
-fit is rejected, verbatim and with the reason.
+The cells of a CSV are text; the type of a column is inferred from the whole table. A row that does
+not fit is rejected, verbatim and with the reason.
 """
 
 import difflib
@@ -25,15 +25,15 @@ from millrace.tfrecord.examples import strings
 
 Array = np.ndarray[Any, Any]
 
-# So few columns may be no table, but a file that is cut in a wrong way.
+# So few columns suggest that the delimiter or the header was not recognized.
 FEW = 2
 
 
 def open_table(path: Path, data: DataConfig) -> Table:
-    """Opens a raw file by what its first bytes say it is; `data` is that part of the job's config.
+    """Opens a raw file, whose format is detected by its content; `data` is `data` of the config.
 
-    Keys of its folders that are no columns of its own become columns. Raises MillraceError when it
-    cannot be read, or names a column twice.
+    Keys of its `key=value` folders become columns, unless the file has columns of these names.
+    Raises MillraceError when it cannot be read, or has two columns of the same name.
     """
     table = open_file(path, data)
     if duplicates := [name for name, count in Counter(table.names).items() if count > 1]:
@@ -47,7 +47,7 @@ def open_table(path: Path, data: DataConfig) -> Table:
 
 
 def open_file(path: Path, data: DataConfig) -> Table:
-    """Opens a raw file as `open_table` does, without the keys of its folders."""
+    """Opens a raw file like `open_table`, without the keys of its folders."""
     if compression.container(path) == "parquet":
         return ParquetTable(path, data.exclude)
     dialect = dialects.detect(
@@ -71,7 +71,7 @@ def open_file(path: Path, data: DataConfig) -> Table:
 
 
 def _skip_lines(path: Path, given: int | Mapping[str, int]) -> int:
-    """Returns how many lines come before the table in a file, given for all or by file."""
+    """Returns the number of lines before the table in a file."""
     if isinstance(given, int):
         return given
     return given.get(path.as_posix(), given.get(path.name, 0))
@@ -101,33 +101,36 @@ def open_tables(paths: Sequence[Path], data: DataConfig) -> list[Table]:
 
 
 def most_like(name: str, names: Sequence[str]) -> str:
-    """Returns the columns of a table whose names are most like one, as an error lists them."""
+    """Returns a list of the most similar column names, for an error message."""
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:10]
     return ", ".join(map(repr, near)) + (" …" if len(near) < len(names) else "")
 
 
 def check_column(name: str, names: Sequence[str], where: str) -> None:
-    """Raises MillraceError, with the names most like it, unless the table has such a column."""
+    """Raises MillraceError, with the most similar names, unless the table has this column."""
     if name in names:
         return
     raise MillraceError(
         f"{where}: expected a column of the table, found {name!r}.",
         note=f"the table has {most_like(name, names)}"
-        # Lines before the header, or an unusual delimiter, leave few.
+        # Lines before the header, or an unusual delimiter, give few columns.
         + ("; check data.skip_lines and data.delimiter" if len(names) <= FEW else ""),
     )
 
 
 class Census:
-    """Counts what the cells of each column are, over the rows with the right number of cells.
+    """Counts the cells of each column by class, over the rows with the right number of cells.
 
-    `rows` is how many rows there are, of any number of cells. `evidence` says, for columns of cells
-    that are no plain numbers or times, how they may be written; `markers` how many cells of a
-    column hold which text that stands for a missing value, empty cells left out; `rounded` how many
-    hold a whole number that float32 cannot hold, `cut` another of more digits than a double has.
+    Attributes:
+      rows: the number of rows, with any number of cells.
+      evidence: by column with cells that are not plain numbers or times, the formats that may fit.
+      markers: by column, the number of cells with each text that means missing, except empty ones.
+      rounded: by column, the number of whole numbers that float32 cannot represent.
+      cut: by column, the number of other numbers with more digits than a double.
 
     Args:
-      given: the separators of decimals and thousands that the config gives, or None each.
+      names: the columns.
+      given: the decimal and thousands separators in the config, each None if not given.
     """
 
     def __init__(
@@ -143,11 +146,11 @@ class Census:
         self.markers: dict[str, Counter[str]] = {}
 
     def __getitem__(self, name: str) -> Array:
-        """Returns how many cells of a column are of each class: int64 [cells.CLASSES]."""
+        """Returns the number of a column's cells by class: int64 [cells.CLASSES]."""
         return self._counts[name]
 
     def present(self, name: str) -> int:
-        """Returns how many cells of a column are not missing."""
+        """Returns the number of a column's cells that are not missing."""
         return int(self[name].sum() - self[name][cells.MISSING])
 
     def add(self, table: Table, block: Block) -> None:
@@ -173,7 +176,7 @@ class Census:
     def _look(self, name: str, block: Block, index: int, taken: Array, seen: Array) -> None:
         if name not in self.evidence:
             odd = seen[cells.TEXT]
-            if self._given != (None, None):  # by which a plain 1.234 may be another number
+            if self._given != (None, None):  # with these separators 1.234 may be another number
                 odd += seen[cells.FLOAT] + seen[cells.PRECISE]
             if not odd:
                 return

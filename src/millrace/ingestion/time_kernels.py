@@ -16,7 +16,7 @@ from millrace.ingestion import cells
 
 Array = np.ndarray[Any, Any]
 
-# What `read_time` does with an op: the directives of strptime, and a byte to be found as it is.
+# The ops of `read_time`: the directives of strptime, and a literal byte.
 OPS = "YymdHIMSfpBazZsQ"
 LITERAL = len(OPS)
 (
@@ -48,7 +48,7 @@ _NAMES = np.frombuffer("".join(name.ljust(9, "\0") for name in _MONTHS + _WEEKDA
 
 @njit(cache=True, nogil=True)
 def _short(data: Array, position: int, end: int, most: int) -> tuple[int, int]:
-    """Reads one or more digits, at most so many; returns the number, or -1, and the position."""
+    """Reads 1 to `most` digits; returns the number, or -1, and the position after them."""
     value, first = 0, position
     while position < end and position - first < most and 48 <= data[position] <= 57:
         value = 10 * value + data[position] - 48
@@ -58,9 +58,9 @@ def _short(data: Array, position: int, end: int, most: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def _name(data: Array, position: int, end: int, first: int, names: int) -> tuple[int, int]:
-    """Reads a name of a month or a weekday, whole or its first three letters, any case.
+    """Reads the name of a month or weekday, in full or its first three letters, in any case.
 
-    Returns which it is, from 0, or -1, and the position behind it.
+    Returns its index, or -1, and the position after it.
     """
     letters = 0
     while position + letters < end and 97 <= (data[position + letters] | 32) <= 122:
@@ -69,7 +69,7 @@ def _name(data: Array, position: int, end: int, first: int, names: int) -> tuple
         size = 0
         while size < 9 and _NAMES[9 * name + size] != 0:
             size += 1
-        # The fourth letter of Sept is used too.
+        # Sept is also common.
         if letters == 3 or letters == size or (letters == 4 and name == 8):
             same = True
             for letter in range(letters):
@@ -83,12 +83,15 @@ def _name(data: Array, position: int, end: int, first: int, names: int) -> tuple
 
 @njit(cache=True, nogil=True)
 def _epoch(data: Array, position: int, end: int, unit: int) -> tuple[int, int]:
-    """Reads so many units of microseconds since 1970; returns those and the position, or -1."""
+    """Reads a time since 1970 in units of `unit` microseconds.
+
+    Returns microseconds, and the position after it or -1 if it is malformed.
+    """
     negative = position < end and data[position] == 45
     mantissa, digits, position, lost = cells._digits(
         data, position + 1 if negative else position, end, np.uint64(0), 0
     )
-    # Whole numbers that a database has made floats of end in .0
+    # Databases may store whole numbers as floats, which end in .0.
     if position < end and data[position] == 46:
         position += 1
         place = unit // 10
@@ -107,9 +110,9 @@ def _epoch(data: Array, position: int, end: int, unit: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def read_time(data: Array, start: int, end: int, ops: Array) -> tuple[bool, int]:
-    """Reads a time as `ops` (int64 [ops, 2]: an op and the byte of a literal) say.
+    """Reads a time by a pattern, `ops` (int64 [ops, 2]: an op and the byte of a literal).
 
-    Returns whether it is one, and its microseconds since 1970 in UTC.
+    Returns whether it matches, and its microseconds since 1970 in UTC.
     """
     year, month, day = 1970, 1, 1
     hour, minute, second, micros, offset = 0, 0, 0, 0, 0
@@ -208,7 +211,7 @@ def read_time(data: Array, start: int, end: int, ops: Array) -> tuple[bool, int]
 
 @njit(cache=True, nogil=True)
 def count_times(data: Array, spans: Array, wanted: Array, ops: Array) -> int:
-    """Returns how many of the `wanted` cells are times written so."""
+    """Returns the number of `wanted` cells (bool [rows]) that match the pattern."""
     count = 0
     for row in range(len(spans)):
         if wanted[row]:

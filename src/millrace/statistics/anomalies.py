@@ -19,42 +19,42 @@ from millrace.artifacts.statistics import (
     TextStatistics,
 )
 
-# Far above what chance gives (Google's model monitoring alerts at .01 and .02, for data that comes
-# in every day; here a warning asks for a look at a column, once).
+# Far above chance. Google's model monitoring alerts at .01 and .02, but for data that arrives every
+# day; here a column is checked once.
 L_INFINITY = 0.1
 JENSEN_SHANNON = 0.1
 
-# In fewer rows chance alone can pass those thresholds: 32 bins of 200 rows differ by .03 or so.
+# With fewer rows chance alone can exceed the thresholds: 32 bins of 200 rows differ by about .03.
 LEAST_ROWS = 200
 
-# One value in a hundred that no model has seen starts to cost accuracy.
+# From 1 % on, values not seen in training start to cost accuracy.
 NEW_CATEGORIES = 0.01
 
-# As many rows of the test that training has seen start to flatter the models.
+# From 1 % on, test rows that were seen in training make metrics optimistic.
 REPEATED = 0.01
 
-# Real features hardly reach this alone; a copy of the label does.
+# A real feature hardly ever reaches this alone; a copy of the label does.
 LEAK = 0.99
 
-# A column with more values than this is an id or free text: nobody spells those alike.
+# A column with more distinct values is an id or free text, where similar values are normal.
 MOST_COMPARED = 10_000
 SHOWN_ALIKE = 3
 
-# What stands between letters, and a full stop behind all: A- and A+ are two grades, 1.5 is not 15.
+# Separators between letters, and final punctuation. Others matter: A- and A+, 1.5 and 15.
 _PUNCTUATION = re.compile(r"(?<=[^\W\d])[\s_.,'’-]+(?=[^\W\d])|[.,]$")
 
-# Later rows have later dates; that is not drift.
+# Later rows naturally have later dates, which is not drift.
 DATES = ("date", "timestamp")
 
 _ALONE = {"binary": "an AUC", "multiclass": "an accuracy", "regression": "a squared correlation"}
 
 
 def find(statistics: Statistics, previous: Statistics | None = None) -> list[Anomaly]:
-    """Returns the anomalies in the order of the columns; what concerns whole rows comes first.
+    """Returns the anomalies: those of whole rows first, then in the order of the columns.
 
     Args:
-        statistics: those of the examples.
-        previous: those of an earlier run.
+        statistics: the statistics of the examples.
+        previous: the statistics of an earlier job, for drift.
     """
     splits = statistics.splits
     found = [*_repeated_rows(splits), *_since(previous, statistics.train)]
@@ -72,7 +72,7 @@ def find(statistics: Statistics, previous: Statistics | None = None) -> list[Ano
 
 
 def of_cells(taken: list[Taken]) -> list[Anomaly]:
-    """Returns what ingest noted about the cells of columns as anomalies, the warnings first."""
+    """Returns ingest's interpretations of cells as anomalies, warnings first."""
     found = [
         Anomaly(note.severity, note.kind, note.column, "", note.message, None, note.cells)
         for note in taken
@@ -81,9 +81,9 @@ def of_cells(taken: list[Taken]) -> list[Anomaly]:
 
 
 def graded(found: list[Anomaly], severities: Mapping[str, str]) -> list[Anomaly]:
-    """Returns the anomalies with the severities that `data.anomalies` gives to their kinds.
+    """Returns the anomalies with the severities in `data.anomalies`.
 
-    Those of a kind that is to be ignored are left out.
+    Ignored kinds are left out.
     """
     return [
         replace(anomaly, severity=severities.get(anomaly.kind, anomaly.severity))
@@ -93,10 +93,10 @@ def graded(found: list[Anomaly], severities: Mapping[str, str]) -> list[Anomaly]
 
 
 def l_infinity(train: ColumnStatistics, other: ColumnStatistics) -> float:
-    """Returns the largest difference of a value's share of the rows; missing is a value too.
+    """Returns the largest difference of a value's share of the rows; missing counts as a value.
 
-    The name is TensorFlow Data Validation's. Exact up to the shares of the values that the other
-    split's statistics leave out, each below 1/1000.
+    Exact except for values that the other split's statistics do not list, each with a share below
+    1/1000. Source: the L-infinity distance of TensorFlow Data Validation.
     """
     p, q = _counts(train), _counts(other)
     return float(max(abs(p.get(v, 0) / train.rows - q.get(v, 0) / other.rows) for v in p | q))
@@ -108,9 +108,10 @@ def _counts(column: ColumnStatistics) -> dict[Value | None, int]:
 
 
 def jensen_shannon(train: NumberStatistics, other: NumberStatistics) -> float:
-    """Returns the Jensen-Shannon divergence of two histograms, in bits, 0 to 1.
+    """Returns the Jensen-Shannon divergence of two histograms, in bits, from 0 to 1.
 
-    The name is TensorFlow Data Validation's. The missing values count as one more bin.
+    Missing values count as one more bin. Source: Lin, Divergence Measures Based on the Shannon
+    Entropy, 1991; used likewise by TensorFlow Data Validation.
     """
     p, q = (
         np.array([*column.histogram.counts, column.missing]) / column.rows
@@ -159,7 +160,7 @@ def _drift(
 
 
 def _distance(column: ColumnStatistics, other: ColumnStatistics) -> tuple[str, float] | None:
-    """Says how far apart two distributions are, in words and as a number, if that is too far."""
+    """Returns the distance of two distributions, as text and number, or None if it is small."""
     if column.type in DATES or min(column.rows, other.rows) < LEAST_ROWS:
         return None
     if isinstance(column, NumberStatistics) and isinstance(other, NumberStatistics):
@@ -174,7 +175,7 @@ def _distance(column: ColumnStatistics, other: ColumnStatistics) -> tuple[str, f
 
 
 def _since(previous: Statistics | None, train: SplitStatistics) -> Iterator[Anomaly]:
-    """Compares the training rows with those of an earlier run."""
+    """Compares the training rows with those of an earlier job."""
     if previous is None:
         return
     before, now = previous.train.columns, train.columns
@@ -193,9 +194,9 @@ def _since(previous: Statistics | None, train: SplitStatistics) -> Iterator[Anom
 def _on_one_scale(
     before: ColumnStatistics, now: ColumnStatistics
 ) -> tuple[ColumnStatistics, ColumnStatistics]:
-    """Returns the columns with histograms of the same edges, where they are numbers.
+    """Returns the columns with histograms of the same edges, if both are numbers.
 
-    They are made of the quantiles: 1,025 evenly spaced rows stand for all.
+    The histograms are computed from the 1,025 quantiles.
     """
     if not (isinstance(before, NumberStatistics) and isinstance(now, NumberStatistics)):
         return before, now
@@ -238,7 +239,7 @@ def _new_categories(name: str, split: str, other: ColumnStatistics) -> Iterator[
 
 
 def _rounded(name: str, split: str, column: ColumnStatistics) -> Iterator[Anomaly]:
-    """Tells of whole numbers that lose digits on the way into a model."""
+    """Warns of whole numbers that float32 cannot represent."""
     rounded = column.rounded if isinstance(column, NumberStatistics) else None
     rows = column.rows
     if rounded:
@@ -246,13 +247,13 @@ def _rounded(name: str, split: str, column: ColumnStatistics) -> Iterator[Anomal
             f"{rounded:,} of the {rows:,} rows of {split} have a whole number in {name!r} that"
             " float32 cannot hold; models get the nearest one that it can, seven digits"
         )
-        is_id = column.distinct == rows - column.missing  # and no number to a model
+        is_id = column.distinct == rows - column.missing  # an id is not a feature
         severity = "info" if is_id else "warning"
         yield Anomaly(severity, "rounded", name, split, message, round(rounded / rows, 6))
 
 
 def _spelled_alike(name: str, train: ColumnStatistics) -> Iterator[Anomaly]:
-    """Tells of values that differ only in case, spaces or punctuation."""
+    """Warns of values that differ only in case, spaces or punctuation."""
     if not isinstance(train, TextStatistics) or train.type != "string":
         return
     if train.distinct > MOST_COMPARED:

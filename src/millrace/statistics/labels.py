@@ -6,10 +6,10 @@ from typing import Any
 from millrace.errors import MillraceError
 from millrace.ingestion.splits import FEW_CLASSES
 
-# A label with more values than this is an id or free text, not something to choose from.
+# A label with more distinct values is an id or free text.
 MOST_CLASSES = 1024
 
-# What PyYAML reads as a boolean, by what it reads it as.
+# The words that PyYAML reads as each boolean.
 _YAML_BOOLEANS = {True: {"yes", "true", "on"}, False: {"no", "false", "off"}}
 
 Value = str | int | float
@@ -27,13 +27,13 @@ def resolve(
     Args:
         label: the label's column, for messages.
         type_: its type in schema.json.
-        values: the label's different values in each split, train among them, sorted.
+        values: the label's distinct values in each split, including train, sorted.
         task: `data.task` of the config.
         positive: `data.positive` of the config, or None.
 
     Raises:
-        MillraceError: the values do not allow the task, `positive` is none of them, or a split
-            holds classes that the training examples lack.
+        MillraceError: the values do not allow the task, `positive` is not one of them, or a split
+            has classes that the training examples lack.
     """
     classes = list(values["train"])
     if len(classes) < 2:
@@ -66,7 +66,7 @@ def resolve(
 def _task(type_: str, values: Sequence[Value]) -> str:
     if len(values) == 2:
         return "binary"
-    # 1.0 is a class where 1 is one: how a number is stored says nothing.
+    # 1.0 counts as a class like 1: how a number is stored is irrelevant.
     fractions = any(isinstance(value, float) and not value.is_integer() for value in values)
     number = type_ in ("int64", "float32", "float64")
     return "regression" if fractions or (number and len(values) > FEW_CLASSES) else "multiclass"
@@ -104,7 +104,7 @@ def _check_classes(label: str, values: Mapping[str, Sequence[Value]], task: str)
 
 
 def _positive(label: str, classes: Sequence[Value], positive: Any) -> Value:
-    """Returns the class that `data.positive` means, if it means exactly one."""
+    """Returns the single class that matches `data.positive`; raises MillraceError otherwise."""
     matching = [value for value in classes if _means(positive, value)]
     if len(matching) != 1:
         raise MillraceError(

@@ -1,4 +1,4 @@
-"""How well each column alone predicts the label, to detect leaks."""
+"""Measures how well each column alone predicts the label, to detect leaks."""
 
 from collections.abc import Sequence
 
@@ -16,22 +16,22 @@ def strength(
     task: str,
     classes: Sequence[Value] | None,
 ) -> float | None:
-    """Says how well one column predicts the label of the validation rows, from 0 to 1.
+    """Returns how well one column predicts the label of the validation rows, from 0 to 1.
 
-    Binary: AUC, of a number as it is (or turned round), of a string by the share of positives
-    among the training rows with its value. Multiclass: accuracy of the class most frequent among
-    the training rows with the same value. Regression: squared correlation, for numbers only.
+    Binary: AUC of a number or its negative; for strings, of the share of positives among the
+    training rows with the same value. Multiclass: accuracy of the most frequent class among the
+    training rows with the same value. Regression: squared correlation, for numbers only.
 
-    What is learned is learned on train and judged on validation, so that an id, which names rows,
-    scores nothing. None where it cannot be said.
+    Fitted on train and measured on validation, so that an id does not predict anything. None if it
+    is not defined.
 
     Args:
-        database: holds the tables train and validation with columns c0, c1 …, NULL for missing.
-        i: the column's index in the tables.
-        label: the label's.
+        database: has the tables train and validation with columns c0, c1 …, NULL for missing.
+        i: the index of the column in the tables.
         type_: the column's type in schema.json.
-        task: the label's, as `labels.resolve` gives it.
-        classes: the label's classes, likewise.
+        label: the index of the label.
+        task: the task from `labels.resolve`.
+        classes: the classes from `labels.resolve`.
     """
     number = type_ in ("int64", "float32", "float64", "bool")
     if task == "multiclass":
@@ -47,7 +47,7 @@ SELECT c{i} AS score, c{label} = $positive AS positive
 FROM validation WHERE c{i} IS NOT NULL
 """
 
-# A value that is not in train scores as the average row does.
+# A value that is not in train gets the average score.
 _SCORES_OF_STRING = """
 WITH rates AS (
     SELECT c{i} AS value, avg((c{label} = $positive)::INT) AS rate FROM train GROUP BY value
@@ -61,7 +61,7 @@ FROM validation LEFT JOIN rates ON c{i} IS NOT DISTINCT FROM value
 def _auc(
     database: duckdb.DuckDBPyConnection, scores: str, i: int, label: int, positive: Value
 ) -> float | None:
-    """The chance that a positive row scores above a negative one; ties count half."""
+    """Returns the probability that a positive row scores above a negative one; ties count half."""
     counted = database.sql(
         "SELECT count(*) FILTER (positive), count(*) FILTER (NOT positive)"
         f" FROM ({scores.format(i=i, label=label)}) GROUP BY score ORDER BY score",
@@ -73,12 +73,12 @@ def _auc(
         return None
     below = np.cumsum(negatives) - negatives / 2
     auc = float((positives * below).sum() / pairs)
-    # A number that is low for positives tells as much as one that is high.
+    # A number that is low for positives is as informative as one that is high.
     return round(max(auc, 1 - auc) if scores is _SCORES_OF_NUMBER else auc, 4)
 
 
 def _accuracy(database: duckdb.DuckDBPyConnection, i: int, label: int) -> float:
-    """The share of validation rows whose class is train's most frequent for their value."""
+    """Returns the share of validation rows whose class is train's most frequent for the value."""
     (share,) = database.execute(
         f"""
         WITH counted AS (

@@ -1,4 +1,4 @@
-"""Statistics of numbers, from the counts of their values."""
+"""Computes statistics of numbers from the counts of their values."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,7 +11,7 @@ from millrace.errors import MillraceError
 QUANTILES = np.arange(1025) / 1024
 BINS = 32
 
-# Numbers: all values are listed up to so many, above only those with this share of the rows.
+# All values are listed if there are at most this many; else those with 1/1024 of the rows.
 MOST_LISTED = 1024
 
 
@@ -28,8 +28,8 @@ def describe_numbers(
     Args:
         where: the column, for messages.
         type_: its type.
-        rows: how many rows there are, those without a value among them.
-        values: the different values, sorted, [distinct].
+        rows: the number of rows, including those without a value.
+        values: the distinct values, sorted, [distinct].
         counts: the rows by value, int64 [distinct].
         edges: the histogram's edges; None to choose them.
     """
@@ -60,7 +60,7 @@ def describe_numbers(
 
 
 def _rounded(values: np.ndarray, counts: np.ndarray) -> int:
-    """Counts the rows of whole numbers that float32 cannot hold."""
+    """Counts the rows of whole numbers that float32 cannot represent."""
     held = values.astype(np.float32).astype(np.longdouble) == values.astype(np.longdouble)
     return int(counts[~held].sum())
 
@@ -72,7 +72,7 @@ def _with_figures(
     counts: np.ndarray,
     edges: list[float] | None,
 ) -> NumberStatistics:
-    """Adds the figures of a number; of no values there are none."""
+    """Adds the figures of a column with values."""
     if not len(values):
         return statistics
     x = values.astype(np.float64)
@@ -82,7 +82,7 @@ def _with_figures(
             note="add what stands for a missing value to data.missing_values, or exclude the"
             " column with data.exclude.",
         )
-    # One conversion for all products.
+    # Converted once for all products.
     weights = counts.astype(np.float64)
     mean, std = _mean_and_std(x, weights)
     log_mean, log_std = _mean_and_std(np.copysign(np.log1p(np.abs(x)), x), weights)
@@ -110,7 +110,7 @@ def _mean_and_std(x: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
 
 
 def _quantiles(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Quantiles of the rows by linear interpolation, as `numpy.quantile` defines them.
+    """Returns quantiles of the rows by linear interpolation, as defined by `numpy.quantile`.
 
     Args:
         x: float64 [distinct], sorted.
@@ -133,14 +133,14 @@ def _edges(low: float, high: float) -> list[float]:
 
 
 def _histogram(x: np.ndarray, counts: np.ndarray, edges: list[float]) -> list[int]:
-    """Counts rows by bin [edge, next edge); the last holds its upper edge too."""
+    """Counts rows by bin [edge, next edge); the last bin includes its upper edge."""
     below = np.concatenate([[0], np.cumsum(counts)])
     starts = below[[0, *np.searchsorted(x, edges[1:-1]), -1]]
     return [int(count) for count in np.diff(starts)]
 
 
 def by_count(values: np.ndarray, counts: np.ndarray) -> list[tuple[Any, int]]:
-    """Pairs sorted values with their counts, by falling count and then by value."""
+    """Returns (value, count) pairs, by falling count and then by value."""
     order = np.argsort(-counts, kind="stable")
-    # Tuples: of so many lists Python's garbage collection would look after each.
+    # Tuples, because garbage collection would traverse as many lists.
     return list(zip(values[order].tolist(), counts[order].tolist(), strict=True))

@@ -1,7 +1,7 @@
-"""Statistics of the examples: counts, vocabularies, exact quantiles, and what the label is.
+"""Statistics of the examples: counts, vocabularies, exact quantiles, and the label's task.
 
-Every figure of a column follows from one table, how often each of its values occurs. The examples
-themselves pass through once, batch by batch.
+All figures of a column are computed from the counts of its values. The examples are read once,
+batch by batch.
 """
 
 import itertools
@@ -32,11 +32,10 @@ from millrace.statistics.number_statistics import by_count, describe_numbers
 from millrace.statistics.tallies import Tally
 from millrace.tfrecord import examples
 
-# Strings outside train: the report shows no more, and train has the vocabulary.
+# The most strings listed outside train: the report shows no more, and vocabularies use train.
 MOST_LISTED_ELSEWHERE = 1000
 
-# What the search for leakage holds beyond is spilled to disk, however large the machine: other jobs
-# run beside this one.
+# DuckDB spills to disk beyond this, even on a large machine, because other jobs run beside it.
 MEMORY = "1GB"
 
 NUMBERS = ("int64", "float32", "float64", "bool")
@@ -50,10 +49,10 @@ def compute(
 ) -> Statistics:
     """Computes the statistics of all splits in one pass over their batches.
 
-    NaN and the empty string count as missing, since models take them for missing values.
+    NaN and the empty string count as missing, as they do in models.
 
     Args:
-        batches: the examples of each split, `train` among them, with the columns of the schema.
+        batches: the examples of each split, including `train`, with the columns of the schema.
         schema: schema.json.
         task: `data.task` of the config.
         positive: `data.positive` of the config, or None.
@@ -90,7 +89,7 @@ def compute(
 def _alone(
     database: duckdb.DuckDBPyConnection, schema: Schema, label: LabelStatistics
 ) -> dict[str, float | None]:
-    """Returns how well each column but label and weight predicts the label by itself."""
+    """Returns how well each column, except label and weight, predicts the label by itself."""
     places = {column.name: i for i, column in enumerate(schema.columns)}
     return {
         column.name: leakage.strength(
@@ -112,9 +111,9 @@ def describe(
     task: str = "auto",
     positive: Any = None,
 ) -> Statistics:
-    """Computes what feature columns learn from: as `compute`, without `unique` and `alone`.
+    """Computes the statistics that feature columns learn from: `compute` without `unique`, `alone`.
 
-    Of the splits only train need be there.
+    Only the split train is required.
     """
     tallies = {split: Tally(schema.columns) for split in batches}
     for split, split_batches in batches.items():
@@ -145,9 +144,9 @@ def _load(
     batches: Iterable[pa.RecordBatch],
     columns: list[SchemaColumn],
 ) -> None:
-    """Copies batches into a table named as the split, with columns c0, c1 …
+    """Copies batches into a table named after the split, with columns c0, c1 …
 
-    Columns go by place because names that differ in case alone are the same to a database.
+    Columns are numbered because SQL names are case-insensitive.
     """
     stream = (_stored(batch, columns) for batch in batches)
     first = next(stream, None)
@@ -168,9 +167,9 @@ def _stored(batch: pa.RecordBatch, columns: list[SchemaColumn]) -> pa.RecordBatc
 
 
 def _value(column: str, type_: pa.DataType) -> str:
-    """SQL for a column with NULL for what models take for missing, and for infinity."""
+    """Returns SQL for a column with NULL for infinity and for what models treat as missing."""
     if pa.types.is_floating(type_):
-        # Adding 0 makes -0.0 the 0.0 that it equals: which of them stands for both is chance.
+        # Adding 0 turns -0.0 into 0.0; otherwise it is random which of the two represents both.
         return f"CASE WHEN isfinite({column}) THEN {column} + 0::FLOAT END AS {column}"
     return f"nullif({column}, '') AS {column}" if pa.types.is_string(type_) else column
 
@@ -185,7 +184,7 @@ def _columns(
         seen = train[column.name] if train else None
         return _column(split, tally, column, seen)
 
-    # Most of it is NumPy's, which lets go of Python's lock.
+    # Threads help because most time is spent in NumPy, which releases the GIL.
     with ThreadPoolExecutor(2) as executor:
         described = executor.map(describe_one, columns)
         return {column.name: x for column, x in zip(columns, described, strict=True)}
@@ -212,7 +211,10 @@ def _column(
 def _repeated(
     database: duckdb.DuckDBPyConnection, split: str, earlier: list[str], features: list[int]
 ) -> int:
-    """Counts the rows of a split whose features an earlier one has too, told apart by 64 bits."""
+    """Counts the rows of a split whose features equal those of a row of an earlier split.
+
+    Rows are compared by a 64-bit hash.
+    """
     if not earlier or not features:
         return 0
     row = f"hash({', '.join(f'c{i}' for i in features)})"

@@ -15,15 +15,15 @@ from millrace.artifacts.statistics import (
     TextStatistics,
 )
 
-# A string column with more values than these is not a list of categories.
+# A string column with more distinct values gets no list of allowed values.
 MOST_VALUES = 100
 
 
 def suggest(schema: Schema, statistics: Statistics) -> Schema:
-    """Returns a schema.json that all examples pass, and that a person can edit and commit.
+    """Returns a schema that all examples satisfy, for a person to edit and commit.
 
-    Numbers get the bounds that they keep in all splits, dates and times too; strings of few values
-    the list of these; `unique` says that no value of an integer or a string comes twice.
+    Numbers, dates and times get their bounds over all splits; strings with few distinct values get
+    the list of these; integers and strings without repeated values get `unique`.
     """
     columns = []
     for column in schema.columns:
@@ -34,7 +34,7 @@ def suggest(schema: Schema, statistics: Statistics) -> Schema:
 
 
 def _bounded(column: SchemaColumn, parts: list[ColumnStatistics]) -> SchemaColumn:
-    """Returns a column with the bounds, or the values, that the splits keep."""
+    """Returns a column with the bounds or the values over all splits."""
     if not parts or column.type == "bool":
         return column
     numbers = [part for part in parts if isinstance(part, NumberStatistics)]
@@ -47,7 +47,7 @@ def _bounded(column: SchemaColumn, parts: list[ColumnStatistics]) -> SchemaColum
     texts = [part for part in parts if isinstance(part, TextStatistics)]
     if any(len(part.values) < part.distinct for part in texts):
         return column
-    # 08:30:00.25Z comes after 08:30:00Z.
+    # 08:30:00.25Z must sort after 08:30:00Z.
     found = {value for part in texts for value, _ in part.values}
     values = sorted(found, key=lambda x: x.removesuffix("Z"))
     if column.type in ("date", "timestamp"):
@@ -56,9 +56,9 @@ def _bounded(column: SchemaColumn, parts: list[ColumnStatistics]) -> SchemaColum
 
 
 def _beyond(bound: float, towards: float) -> float | None:
-    """Returns the next float32 in a direction; None where there is none.
+    """Returns the next float32 in a direction; None if it is infinite.
 
-    Examples hold floats in single precision; the table's may lie beside them.
+    Examples store float32, so the values of the table may be slightly beyond theirs.
     """
     next_ = np.nextafter(np.float32(bound), np.float32(towards))
     return float(str(next_)) if np.isfinite(next_) else None
@@ -67,9 +67,9 @@ def _beyond(bound: float, towards: float) -> float | None:
 def unique(
     database: duckdb.DuckDBPyConnection, schema: Schema, splits: Mapping[str, SplitStatistics]
 ) -> list[str]:
-    """Returns the columns of integers and strings in which no value comes twice.
+    """Returns the columns of integers and strings without repeated values.
 
-    The database holds a table for each split, with columns c0, c1 …, NULL for missing.
+    The database has a table for each split, with columns c0, c1 …, NULL for missing.
     """
     rows = " UNION ALL ".join(f"FROM {split}" for split in splits)
     found = []

@@ -1,8 +1,8 @@
 """Counts the values of each column in one pass.
 
-The memory needed grows with the different values and not with the rows, and for numbers not even
-with those: where there are too many to tell apart, they are counted by their leading bits, which
-keeps every figure that is made of them to about five digits, however the rows are ordered.
+Memory grows with the number of distinct values, not with the rows. For numbers it is bounded: if
+there are too many distinct values, they are counted by their leading bits, which keeps all figures
+accurate to about five digits, whatever the order of the rows.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,10 +17,10 @@ from millrace.artifacts.schema import SchemaColumn
 from millrace.statistics import float_counts
 from millrace.tfrecord import examples
 
-# So many rows are counted at once: sorting them takes less time than looking each of them up.
+# The rows counted at once; sorting them is faster than looking each of them up.
 ROWS_AT_ONCE = 2**20
 
-# So many different numbers are told apart. float32 holds no more integers than these one by one.
+# The most distinct numbers counted exactly. float32 represents 2^25 consecutive integers.
 MOST_FLOATS = 2**21
 MOST_INTEGERS = 2**25
 
@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Counts(NamedTuple):
-    """A column's different values, sorted, and how many rows hold each, int64."""
+    """A column's distinct values, sorted, and the number of rows with each, int64."""
 
     values: Array
     counts: Array
@@ -37,11 +37,11 @@ class Counts(NamedTuple):
 class Tally:
     """Counts the values of a table's columns, given batch by batch.
 
-    Values are as an example stores them: float32, int64 or text. NaN and the empty text, which
-    models take for missing values, are not counted.
+    Values have the types of tf.train.Example: float32, int64 or text. NaN and the empty text, which
+    models treat as missing, are not counted.
 
     Args:
-        columns: those of a schema.json.
+        columns: the columns of a schema.json.
     """
 
     def __init__(self, columns: Iterable[SchemaColumn]) -> None:
@@ -52,7 +52,7 @@ class Tally:
         self._batches: list[pa.RecordBatch] = []
 
     def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Counts batches while they pass through to whoever else needs them."""
+        """Yields batches unchanged, and counts them."""
         for batch in batches:
             self.rows += batch.num_rows
             self._batches.append(batch)
@@ -62,7 +62,7 @@ class Tally:
         self._count()
 
     def counts(self, column: str) -> Counts:
-        """Returns what has been counted of a column so far."""
+        """Returns the counts of a column so far."""
         return self._columns[column].counts()
 
     def _count(self) -> None:
@@ -70,7 +70,7 @@ class Tally:
             return
         table = pa.Table.from_batches(self._batches)
         self._batches = []
-        # Sorting and hashing let go of Python's lock.
+        # Threads help because sorting and hashing release the GIL.
         with ThreadPoolExecutor(2) as executor:
             for _ in executor.map(lambda name: self._columns[name].add(table[name]), self._columns):
                 pass
@@ -115,7 +115,7 @@ class _Numbers:
             self._parts = [self._leading(self._parts[0])]
 
     def _leading(self, part: Counts) -> Counts:
-        """Drops the numbers' last bits: of an integer, or of a float's significand."""
+        """Clears the last bits of integers, or of the significands of floats."""
         if not self._bits:
             return part
         integers = part.values.view(f"i{part.values.itemsize}")
@@ -127,7 +127,7 @@ def _counted(x: Array) -> Counts:
     """Counts the values of float32 or int64 [n]."""
     if x.dtype == np.float32:
         return Counts(*float_counts.count(x))
-    # In Python's integers, which have no end.
+    # Python's integers cannot overflow.
     low, high = (int(x.min()), int(x.max())) if len(x) else (0, 0)
     if high - low >= 2 * len(x):
         return Counts(*np.unique(x, return_counts=True))

@@ -1,14 +1,13 @@
-"""Feature columns: from raw columns to ids and numbers, in ops that every runtime has.
+"""Feature columns: convert raw columns to ids and numbers, with ops that every runtime has.
 
-Each kind is one class: `learn` takes what it needs from the statistics of the training examples,
-`encode` is the graph, and the dataclass fields are the learned state that preprocessing.json keeps.
-The kinds and their meaning are those of `tf.feature_column`. CONTRIBUTING.md has the recipe for a
-new one.
+Each kind is one class: `learn` fits it to the statistics of the training examples, `encode` builds
+the graph, and the dataclass fields are the learned state, saved in preprocessing.json. The kinds
+and their meaning are those of `tf.feature_column`. CONTRIBUTING.md has the recipe for a new one.
 
-The graph keeps to rules that hold in TensorFlow, TF Lite (builtin ops only) and TF.js:
-strings become ids by a string -> int64 table followed by a reshape; a missing number is found by
-`x != x`; buckets are sums of comparisons, crosses and remainders are arithmetic; a sign that
-decides is a comparison, as tf.sign in TF.js on WebAssembly is 0 for the smallest normal float32.
+The graph uses only what works in TensorFlow, TF Lite (builtin ops only) and TF.js: strings become
+ids by a string -> int64 table followed by a reshape; a missing number is detected by `x != x`;
+buckets are sums of comparisons; crosses and remainders are arithmetic; signs are comparisons,
+because tf.sign in TF.js on WebAssembly is 0 for the smallest normal float32.
 """
 
 from collections.abc import Mapping
@@ -89,13 +88,13 @@ KINDS: dict[str, type[FeatureColumn]] = {
 
 
 def kind_of(settings: Feature) -> type[FeatureColumn] | None:
-    """Returns the class that a feature's settings mean; None for embeddings and indicators."""
+    """Returns the class for a feature's settings; None for embeddings and indicators."""
     compatible = isinstance(settings, CrossedConfig) and settings.compat
     return KINDS.get(f"{settings.kind}_tf1" if compatible else settings.kind)
 
 
 def from_json(state: Mapping[str, Any]) -> FeatureColumn:
-    """Builds a column again from what its `to_json` returned."""
+    """Rebuilds a column from the result of its `to_json`."""
     fields = {key: _frozen(value) for key, value in state.items() if key != "kind"}
     if "clock" in fields:
         clock = fields["clock"]

@@ -12,28 +12,28 @@ import tensorflow as tf
 from millrace.artifacts.statistics import ColumnStatistics, NumberStatistics
 from millrace.errors import MillraceError
 
-# Raw columns as tensors of shape [n]: numbers float32 with NaN for missing, the others string
+# Raw columns as tensors of shape [n]: numbers are float32 with NaN for missing, others are strings
 # with "" for missing.
 Raw = Mapping[str, tf.Tensor]
 
 NUMBER_TYPES = ("int64", "float32", "float64", "bool")
 
-# float32 tells whole numbers apart below this, which is itself what the next one becomes.
+# float32 represents all whole numbers below this; 2^24 + 1 becomes 2^24.
 END_OF_EXACT_INTEGERS = 2**24
 
 
 @dataclass(frozen=True)
 class NumberInput:
-    """One number of an encoded example, and how a model reads it.
+    """One number of an encoded example, and how models represent it.
 
     Attributes:
         feature: the feature's name.
-        representation: `value`; `output`, of a trained model; `missing`, 1 where the feature's
-            value is missing; `weight`, which only a weighted categorical feature reads; or
-            `piecewise_linear` or `periodic`, an encoding whose weights belong to the model.
+        representation: `value`; `output`, of a trained model; `missing`, 1 if the feature's value
+            is missing; `weight`, used only by a weighted categorical feature; or
+            `piecewise_linear` or `periodic`, an encoding whose weights are part of the model.
         edges: the rising bin edges of a value's piecewise-linear encoding.
         dimension: the width of the encoding.
-        frequencies: how many frequencies a periodic encoding has.
+        frequencies: the number of frequencies of a periodic encoding.
         sigma: the standard deviation of their initial values.
     """
 
@@ -47,20 +47,20 @@ class NumberInput:
 
 @dataclass(frozen=True)
 class CategoricalInput:
-    """How a model reads the ids of one categorical feature.
+    """The ids of one categorical feature, and how models represent them.
 
     Attributes:
         feature: the feature's name.
         cardinality: the number of ids; the last one means missing.
         representation: `indicator` (one-hot, or the number of times in a sequence), or
             `embedding`.
-        dimension: the width of what the model reads.
-        length: how many ids an example has, more than one for a sequence, filled up with the
-            missing id.
-        combiner: how the embeddings of a sequence, or weighted ones, become one: mean, sum or
-            sqrtn, as in `tf.feature_column.embedding_column`.
-        table: names the embedding table; features that share it name the same.
-        weight: the feature whose number weighs the ids, if there is one.
+        dimension: the width of the representation.
+        length: the number of ids per example; more than one for a sequence, padded with the missing
+            id.
+        combiner: how the embeddings of several ids are combined: mean, sum or sqrtn, as in
+            `tf.feature_column.embedding_column`.
+        table: the name of the embedding table, the same for features that share it.
+        weight: the feature whose number weighs the ids; "" if there is none.
     """
 
     feature: str
@@ -75,15 +75,15 @@ class CategoricalInput:
 
 @dataclass(frozen=True)
 class Context:
-    """What a feature column learns from.
+    """The data that a feature column learns from.
 
     Attributes:
-        statistics: of the training examples by raw column, without label and weight.
+        statistics: the statistics of the training examples by raw column, without label and weight.
         label: the label's column.
-        learned: the feature columns that have learned before, by name.
-        weight: the column that says how much an example counts, if there is one.
-        missing: by raw column, the texts that mean missing in its file; a column that
-            is not there comes from no file.
+        learned: the feature columns that are already fitted, by name.
+        weight: the column with the weights of examples, if there is one.
+        missing: by raw column, the texts that mean missing in its file; no entry for columns that
+            do not come from a file.
     """
 
     statistics: Mapping[str, ColumnStatistics]
@@ -95,8 +95,8 @@ class Context:
     def column(self, feature: str, given: str | None) -> tuple[str, ColumnStatistics]:
         """Returns the raw column that a feature reads, and its statistics.
 
-        Raises MillraceError when there is no such column, it is the label or the weight, it has no
-        values, or only one.
+        Raises MillraceError when the column does not exist, is the label or the weight, or has
+        fewer than two distinct values.
         """
         column = given or feature
         if column == self.label:
@@ -132,8 +132,8 @@ class Context:
     def number(self, feature: str, given: str | None) -> tuple[str, NumberStatistics]:
         """Returns the column of numbers that a feature reads, and its statistics.
 
-        Raises MillraceError as `column`, or when the column's integers are all different and
-        float32 cannot hold them: ids, more often than quantities.
+        Raises MillraceError as `column` does, or when the column has distinct integers that float32
+        cannot represent, which are more often ids than quantities.
         """
         column, statistics = self.column(feature, given)
         if not isinstance(statistics, NumberStatistics):
@@ -154,9 +154,9 @@ class Context:
         return column, statistics
 
     def ids(self, feature: str, given: str | None) -> tuple[str, NumberStatistics]:
-        """Returns the column of numbers that a feature takes for ids, and its statistics.
+        """Returns the column of numbers that a feature uses as ids, and its statistics.
 
-        Raises MillraceError as `number`, or when a column of floats may have lost digits of them.
+        Raises MillraceError as `number` does, or when the ids are too large for float32.
         """
         column, statistics = self.number(feature, given)
         largest = largest_magnitude(statistics)
@@ -170,7 +170,7 @@ class Context:
         return column, statistics
 
     def categorical(self, where: str, name: str) -> Categorical:
-        """Returns a categorical feature that has learned; `where` names the config's key."""
+        """Returns a fitted categorical feature; `where` is the config key for the message."""
         column = self.learned.get(name)
         if isinstance(column, Categorical):
             return column
@@ -185,7 +185,7 @@ class Context:
         )
 
     def key(self, where: str, name: str) -> Categorical:
-        """Returns a categorical feature to be crossed: as `categorical`, with one id an example."""
+        """Returns a categorical feature to cross: as `categorical`, with one id per example."""
         column = self.categorical(where, name)
         if column.length > 1:
             raise MillraceError(
@@ -198,12 +198,12 @@ class Context:
 
 @dataclass(frozen=True)
 class FeatureColumn:
-    """What every kind has: the feature's name. Subclasses add the state that they learn.
+    """The base class of all kinds. Subclasses add the state that they learn.
 
     Attributes:
         name: the feature's name.
-        kind: how the config names the kind.
-        reads: the setting that names the features which it learns from, and so after, if any.
+        kind: the name of the kind in the config.
+        reads: the setting with the features that must be fitted before this one; "" for none.
         portable: whether its graph runs in TF Lite.
     """
 
@@ -214,7 +214,7 @@ class FeatureColumn:
 
     @classmethod
     def learn(cls, name: str, settings: Any, context: Context) -> Self:
-        """Learns the state from the settings in the config and the training examples."""
+        """Fits the column to the training examples with its settings in the config."""
         raise NotImplementedError
 
     @property
@@ -223,30 +223,30 @@ class FeatureColumn:
 
     @property
     def takes_cells(self) -> bool:
-        """Whether a text enters verbatim, missing markers and all."""
+        """Whether text is passed verbatim, including texts that mean missing."""
         return False
 
     @property
     def tables(self) -> list[Any]:
-        """The look-up tables and loaded models that an export must hold."""
+        """The look-up tables and loaded models that an export must track."""
         return []
 
     @property
     def raw_columns(self) -> tuple[str, ...]:
-        """The raw columns that the feature reads by itself."""
+        """The raw columns that the feature reads directly."""
         return ()
 
     @property
     def inputs(self) -> tuple[NumberInput, ...]:
-        """What `encode_numbers` returns, place by place; empty where a feature has no numbers."""
+        """The columns of the result of `encode_numbers`; empty if the feature has no numbers."""
         return ()
 
     def encode_numbers(self, raw: Raw) -> tf.Tensor:
-        """Returns float32 [n, len(inputs)] of raw columns; only features with numbers have it."""
+        """Returns float32 [n, len(inputs)]; implemented only by features with numbers."""
         raise NotImplementedError
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the learned state, enough to build the column again."""
+        """Returns the learned state, from which `from_json` rebuilds the column."""
         return {"kind": self.kind, **asdict(self)}
 
 
@@ -261,7 +261,7 @@ class Categorical(FeatureColumn):
 
     @property
     def length(self) -> int:
-        """How many ids an example has."""
+        """The number of ids per example."""
         return 1
 
     def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
@@ -269,14 +269,14 @@ class Categorical(FeatureColumn):
 
         Args:
             raw: the raw columns.
-            ids: what the features before this one gave.
+            ids: the ids of the features before this one, by name.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class CategoricalOfColumn(Categorical):
-    """A categorical feature whose ids follow from one raw column."""
+    """A categorical feature of one raw column."""
 
     column: str
 
@@ -291,6 +291,6 @@ def largest_magnitude(statistics: NumberStatistics) -> float:
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """Returns a note that names the nearest of some names, or all of them."""
+    """Returns a note with the most similar name, or all names."""
     near = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {near[0]!r}?" if near else f"the columns are {list(names)}."

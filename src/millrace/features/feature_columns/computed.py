@@ -18,10 +18,10 @@ from millrace.features.feature_columns.base import Categorical, CategoricalOfCol
 
 @dataclass(frozen=True)
 class Identity(CategoricalOfColumn):
-    """A whole number that is an id already, as `categorical_column_with_identity`.
+    """A whole number that already is an id, as in `categorical_column_with_identity`.
 
-    Ids below `buckets` are the numbers, the last means missing. What is out of range, or has a
-    fraction, has the id between them, or `default_value`.
+    Ids below `buckets` are the numbers; the last id means missing. Numbers that are out of range or
+    have a fraction get the id in between, or `default_value`.
     """
 
     buckets: int
@@ -59,7 +59,7 @@ class Identity(CategoricalOfColumn):
     def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
         x = tf.reshape(raw[self.column], [-1, 1])
         in_range = tf.logical_and(tf.greater_equal(x, 0.0), tf.less(x, float(self.buckets)))
-        # Chosen before the cast, which is undefined for NaN and beyond int32.
+        # Selected before the cast, which is undefined for NaN and beyond int32.
         safe = tf.where(in_range, x, 0.0)
         found = tf.cast(safe, tf.int32)
         # A fraction is not an id.
@@ -70,9 +70,9 @@ class Identity(CategoricalOfColumn):
 
 
 def _require_ids(feature: str, column: str, statistics: NumberStatistics) -> None:
-    """Raises MillraceError when a column of floats holds fractions, or more values than are listed.
+    """Raises MillraceError when a column of floats has fractions, or too many distinct values.
 
-    A table has floats where it means integers as soon as one of them is missing.
+    Floats are accepted because pandas turns integers into floats when one is missing.
     """
     if statistics.type in ("int64", "bool"):
         return
@@ -96,7 +96,7 @@ def _require_ids(feature: str, column: str, statistics: NumberStatistics) -> Non
 class Bucketized(CategoricalOfColumn):
     """The bucket of a number: [-inf, b0), [b0, b1), … [bn, inf), and a last one for missing.
 
-    With a `default`, that number's bucket is the missing values' too.
+    With a `default`, missing values fall into its bucket.
     """
 
     boundaries: tuple[float, ...]
@@ -106,7 +106,7 @@ class Bucketized(CategoricalOfColumn):
 
     @classmethod
     def learn(cls, name: str, settings: BucketizedConfig, context: Context) -> Self:
-        """Takes the boundaries given, or learns them as quantiles of the training examples."""
+        """Uses the given boundaries, or learns them as quantiles of the training examples."""
         column, statistics = context.number(name, settings.column)
         boundaries: Sequence[float] | None = settings.boundaries
         if boundaries is None:
@@ -150,9 +150,9 @@ def _rise_in_float32(boundaries: Sequence[float]) -> bool:
 class Crossed(Categorical):
     """The combination of other categorical features' ids, folded into `buckets` ids if given.
 
-    The combinations are numbered in the mixed radix of the keys' cardinalities, so unlike
-    `tf.feature_column.crossed_column` no two combinations share an id unless `buckets` is smaller
-    than their number, and every runtime can compute it. A missing key is one of the key's values.
+    The combinations are numbered in the mixed radix of the keys' cardinalities. So unlike in
+    `tf.feature_column.crossed_column`, combinations share an id only if `buckets` is smaller than
+    their number, and every runtime can compute it. Missing is one of a key's values.
     """
 
     keys: tuple[str, ...]

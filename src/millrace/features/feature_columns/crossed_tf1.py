@@ -1,4 +1,4 @@
-"""Crosses with the ids of `tf.feature_column.crossed_column`, without hashing at run time."""
+"""Crosses with the ids of `tf.feature_column.crossed_column`, without hashing at inference."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from millrace.features.feature_columns.computed import Bucketized, Identity
 from millrace.features.feature_columns.lookup import Hashed
 from millrace.features.feature_columns.vocabulary import Vocabulary
 
-# The table of all combinations holds an int32 for each: 8 MB.
+# The table of all combinations has an int32 for each: at most 8 MB.
 MOST_COMBINATIONS = 2**21
 
-# What crossed_column starts from when no hash_key is given, and FingerprintCat64's multiplier
+# The default hash_key of crossed_column, and the multiplier of FingerprintCat64
 # (tensorflow/core/platform/fingerprint.h).
 HASH_KEY = 0xDECAFCAFFE
 _MULTIPLIER = np.uint64(0xC6A4A7935BD1E995)
@@ -31,24 +31,25 @@ _SHIFT = np.uint64(47)
 
 @dataclass(frozen=True)
 class CrossedTf1(Categorical):
-    """The hash of a combination, as TensorFlow 1 computes it, read from a table.
+    """The hash of a combination, as in TensorFlow 1, read from a table.
 
-    A key that names a column of text is crossed by its text, as in `crossed_column(["city", …])`;
-    any other key names a feature and is crossed by its id. The hashes of all combinations of what
-    training has seen are computed once, so that no runtime has to: a text never seen makes the
-    cross out-of-vocabulary, where TensorFlow 1 gave it some bucket.
+    A key that is a column of text is crossed by its text, as in `crossed_column(["city", …])`; any
+    other key is a feature and crossed by its id. The hashes of all combinations seen in training
+    are computed in advance, so that no runtime has to. A text not seen in training makes the cross
+    out-of-vocabulary, whereas TensorFlow 1 hashed it into some bucket.
 
-    Ids below `buckets` are the hashes, the next is for a text never seen, the last means missing.
+    Ids below `buckets` are the hashes, the next means out-of-vocabulary, and the last missing.
 
     Attributes:
         keys: the features and columns crossed.
-        values: of each key that is a column, its texts; of a feature, none.
-        ids: of each key that is a feature, what TensorFlow 1 hashes for each of its ids, None where
-            there is no cross; of a column, none.
+        values: for each key, the texts of a column; empty for a feature.
+        ids: for each key, the numbers that TensorFlow 1 hashes for the ids of a feature, None if
+            the id gives no cross; empty for a column.
         buckets: the number of hashes.
-        dense: whether the old model was fed dense tensors, where a missing text is the empty text,
-            and texts are hashed after ids. Parsed from tf.train.Example it is absent.
-        missing: of each key, the texts that mean a missing value; see `Lookup`.
+        dense: whether the old model was fed dense tensors, in which a missing text is the empty
+            text and texts are hashed after ids. In parsed tf.train.Examples a missing text is
+            absent.
+        missing: for each key, the texts that mean missing; see `Lookup`.
     """
 
     keys: tuple[str, ...]
@@ -150,13 +151,13 @@ class CrossedTf1(Categorical):
         return ids.ravel()
 
     def _fingerprints(self, place: int) -> np.ndarray:
-        """Returns what is hashed of each id of a key, uint64: the text's fingerprint, or the id."""
+        """Returns the hash input of each id of a key: the text's fingerprint, or the id, uint64."""
         values = self.values[place]
         if not values:
-            # A value out of the vocabulary has the id -1, which is hashed as it lies in memory.
+            # An out-of-vocabulary value has the id -1, whose two's complement is hashed.
             return np.array([x or 0 for x in self.ids[place]], np.int64).astype(np.uint64)
         with tf.init_scope():
-            # Nothing stands for a text never seen; the empty text for a missing one.
+            # The last two: a placeholder for unseen texts, and the empty text for missing ones.
             hashed = tf.fingerprint(tf.constant([*values, "", ""])).numpy()
         fingerprints: np.ndarray = hashed.view("<u8").ravel().astype(np.uint64)
         return fingerprints
@@ -170,10 +171,10 @@ class CrossedTf1(Categorical):
 
 
 def _hashed_ids(feature: Categorical) -> tuple[int | None, ...]:
-    """Returns what TensorFlow 1 hashes for each id of a feature; None where it has no id."""
+    """Returns the number that TensorFlow 1 hashes for each id of a feature; None if it has none."""
     if isinstance(feature, Vocabulary):
         ids = range(len(feature.values) + feature.num_oov_buckets)
-        # Without buckets a value out of the vocabulary has the id -1 there.
+        # Without buckets, TensorFlow 1 gives out-of-vocabulary values the id -1.
         other = (-1,) if len(ids) + 1 < feature.cardinality else ()
         return (*ids, *other, None)
     if isinstance(feature, Bucketized):
@@ -184,7 +185,7 @@ def _hashed_ids(feature: Categorical) -> tuple[int | None, ...]:
 
 
 def _concatenate(first: np.ndarray, second: np.ndarray) -> Any:
-    """Returns TensorFlow's FingerprintCat64 of two arrays of fingerprints, uint64."""
+    """Returns TensorFlow's FingerprintCat64 of two arrays of fingerprints: uint64."""
     mixed = first ^ _MULTIPLIER ^ (_mix(second * _MULTIPLIER) * _MULTIPLIER)
     return _mix(_mix(mixed * _MULTIPLIER) * _MULTIPLIER)
 
