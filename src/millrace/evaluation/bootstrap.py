@@ -12,14 +12,14 @@ import numpy as np
 from millrace.artifacts.metrics import Interval
 from millrace.evaluation.metrics import Measure, or_ones
 
-# Below these the bootstrap says nothing: of two rows that are ranked rightly, every sample is
-# perfect too, and the interval would claim certainty.
+# With fewer rows the bootstrap is misleading: if two rows are ranked correctly, so is every sample,
+# and the interval would have zero width.
 LEAST_ROWS = 30
 LEAST_ROWS_OF_A_CLASS = 5
 
 
 def too_small(task: str, labels: np.ndarray) -> str | None:
-    """Returns why some rows are too few for intervals, or None when they suffice.
+    """Returns why there are too few rows for intervals, or None if they suffice.
 
     Args:
         task: binary, multiclass or regression.
@@ -34,7 +34,7 @@ def too_small(task: str, labels: np.ndarray) -> str | None:
 
 
 def without_intervals(values: Mapping[str, float]) -> dict[str, Interval | None]:
-    """Returns metrics in the form of `intervals`, of rows that are too few for them."""
+    """Returns metrics in the form of `intervals`, for rows that are too few for them."""
     return {
         name: None if math.isnan(value) else Interval(value, low=None, high=None)
         for name, value in values.items()
@@ -50,8 +50,8 @@ def intervals(
         measure: from row weights to metrics.
         rows: the number of rows.
         samples: the number of bootstrap samples.
-        seed: fixes the samples, which are then the same for every model of a job.
-        weights: how much each row counts, [rows]; None when all count the same.
+        seed: the seed of the samples, which are the same for every model of a job.
+        weights: the weight of each row, [rows]; None if all are equal.
 
     Returns:
         The intervals by metric; None for a metric that is not defined.
@@ -67,7 +67,7 @@ def resample(
     """Returns each metric in each bootstrap sample, [samples]; NaN where it is not defined there.
 
     Arguments as for `intervals`. Two models that are measured on the same rows have the same
-    samples, so the differences of what this returns are those of a paired bootstrap.
+    samples, so differences of the results are those of a paired bootstrap.
     """
     rng = np.random.default_rng(seed)
     own = or_ones(weights, rows)
@@ -86,12 +86,12 @@ def interval(value: float, drawn: np.ndarray) -> Interval | None:
         drawn: the figure in each sample, [samples]; NaN where it is not defined.
 
     Returns:
-        None where the figure is not defined on all rows, or in no sample.
+        The interval; None if the figure is not defined on all rows, or in no sample.
     """
-    # A sample in which the metric is not defined (few positives, none drawn) says nothing.
+    # Ignore samples in which the metric is not defined, such as those without positives.
     drawn = drawn[~np.isnan(drawn)]
     if math.isnan(value) or not len(drawn):
         return None
-    # By ranks among the samples and one more, as few samples would give too narrow an interval.
+    # Weibull's plotting positions, because others give too narrow an interval with few samples.
     low, high = np.percentile(drawn, [2.5, 97.5], method="weibull")
     return Interval(value, float(low), float(high))

@@ -1,4 +1,4 @@
-"""The models to choose from, and the differences between them on the same rows."""
+"""The models to choose from, and paired differences between them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from millrace.evaluation import bootstrap, metrics
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model, and what its other runs say about it.
+    """A model with the metrics of all its runs.
 
     Attributes:
         metrics: the model's metrics.
-        seeds: the same for the model trained with other seeds; empty for an ensemble of them.
-        folds: the same for each fold of a cross-validation.
+        seeds: the metrics with other seeds; empty for an ensemble of them.
+        folds: the metrics of each fold of a cross-validation.
     """
 
     metrics: Metrics
@@ -34,17 +34,17 @@ class Candidate:
 
     @property
     def compared_on(self) -> str:
-        """What rows the model is compared by: `folds` of the training rows, or `validation`."""
+        """The rows used for the comparison: `folds` of the training rows, or `validation`."""
         return "folds" if self.folds else "validation"
 
     @property
     def compared(self) -> Sequence[Metrics]:
-        """The runs whose mean the model is compared by."""
+        """The runs whose mean is compared."""
         return self.folds or [self.metrics, *self.seeds]
 
     @property
     def rows(self) -> int:
-        """How many rows the model is compared by."""
+        """The number of rows used for the comparison."""
         if self.folds:
             return sum(run.comparison.rows for run in self.folds)
         return self.metrics.comparison.rows
@@ -55,29 +55,29 @@ class Candidate:
         return "folds" if self.folds else "seeds" if self.seeds else "rows"
 
     def measured(self, metric: str) -> Interval | None:
-        """Returns the metric by which the model is compared; None where it is not defined.
+        """Returns a metric on the rows used for the comparison; None if it is not defined.
 
-        Over folds and seeds it is the mean with a 95 % interval by Student's t; over rows, the
-        metric on the validation rows with its bootstrap interval.
+        For folds and seeds it is the mean with a 95 % interval by Student's t; else the metric on
+        the validation rows with its bootstrap interval.
         """
         return _mean([run.comparison.metrics.get(metric) for run in self.compared])
 
     def tested(self, metric: str) -> Interval | None:
-        """Returns a metric on the test, of several seeds their mean; None if it is not defined."""
+        """Returns a metric on the test, averaged over seeds; None if it is not defined."""
         return _mean([run.metrics.get(metric) for run in (self.metrics, *self.seeds)])
 
     def resampled(self) -> np.ndarray | None:
         """Returns the selection metric in each bootstrap sample of the rows, [samples].
 
-        Of several seeds or folds it is the mean, a fold's rows being drawn from that fold. None
-        where the rows are too few.
+        For several seeds or folds it is the mean, with each fold's rows drawn from that fold. None
+        if the rows are too few.
         """
         drawn = [run.comparison.resampled for run in self.compared]
         return np.mean(np.array(drawn, np.float64), axis=0) if all(drawn) else None
 
 
 def _mean(found: Sequence[Interval | None]) -> Interval | None:
-    """Returns the mean over runs with its interval by Student's t; of a single run its own."""
+    """Returns the mean over runs with its interval by Student's t; a single run keeps its own."""
     values = np.array([x.value for x in found if x])
     if len(values) < len(found):
         return None
@@ -89,7 +89,7 @@ def _mean(found: Sequence[Interval | None]) -> Interval | None:
 
 
 def value(candidate: Candidate, metric: str) -> float:
-    """Returns what a candidate is compared by, of a metric that is defined."""
+    """Returns the value by which a candidate is compared; the metric must be defined."""
     measured = candidate.measured(metric)
     assert measured is not None, "rank refuses a metric that is not defined"
     return measured.value
@@ -98,8 +98,8 @@ def value(candidate: Candidate, metric: str) -> float:
 def lead(metric: str, one: Candidate, other: Candidate) -> Interval:
     """Returns by how much one model is better than another on the same rows; below 0 if worse.
 
-    The 95 % interval is that of the paired bootstrap: both are measured on each sample of the rows.
-    Its ends are None where the rows are too few.
+    The 95 % interval is from a paired bootstrap: both are measured on the same samples of rows. Its
+    ends are None if the rows are too few.
     """
     by = metrics.improvement(metric, value(one, metric), value(other, metric))
     a, b = one.resampled(), other.resampled()

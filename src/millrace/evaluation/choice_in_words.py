@@ -1,4 +1,4 @@
-"""What a champion was chosen by, in sentences: for the log, the summary, the report, the card."""
+"""Describes how the champion was chosen, for the log, the summary, the report and the card."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,11 +6,11 @@ from millrace.artifacts.champion import Champion
 
 
 def lines(champion: Champion, metric: str) -> Iterator[str]:
-    """Yields sentences: what decided, what the figure is worth, and who cannot be told apart.
+    """Yields sentences about the choice, its reliability, and models that are not separable.
 
     Args:
         champion: the champion.
-        metric: the selection metric, as it is to be called.
+        metric: the display name of the selection metric.
     """
     choice, next_ = champion.choice, champion.runner_up
     if next_ is None:

@@ -13,8 +13,8 @@ from millrace.results import RunFolder, TrainingFolder
 def points(models: Path, names: list[str]) -> Iterator[CurvePoint]:
     """Yields the points of every curve of every model.
 
-    Losses by epoch for every task; by its diagnostics those of a binary one, and of a regression
-    the histogram of the residuals.
+    These are losses by epoch; for binary tasks also the curves of the diagnostics, and for
+    regressions the histogram of the residuals.
 
     Args:
         models: the directory with a folder for each model.

@@ -19,7 +19,7 @@ from millrace.artifacts.metrics import Interval
 from millrace.artifacts.records import Value
 from millrace.evaluation import metrics
 
-# A curve is drawn with no more points: the eye sees no difference, and files stay small.
+# More points per curve would make no visible difference, but larger files.
 CURVE_POINTS = 200
 
 RESIDUAL_BINS = 40
@@ -35,10 +35,10 @@ def describe(
     classes: list[Value],
     threshold: float = 0.5,
 ) -> Diagnostics:
-    """Returns the diagnostics that need labels and predictions alone, by the task.
+    """Returns the diagnostics that only need labels and predictions.
 
     Binary: roc, pr, calibration, confusion. Multiclass: confusion. Regression: residuals and
-    predicted. Arguments as `metrics.measure` takes them; `classes` names them.
+    predicted. Arguments as for `metrics.measure`; `classes` are the names of the classes.
     """
     labels, predictions = np.asarray(labels, np.float64), np.asarray(predictions, np.float64)
     if task == "binary":
@@ -58,7 +58,7 @@ def describe(
 def curves(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Roc, PrecisionRecall]:
     """Returns the ROC and the precision-recall curve with the threshold of each point.
 
-    Both run from the highest threshold to the lowest. The first ROC point, where nothing is called
+    Both run from the highest threshold to the lowest. The first ROC point, where no row counts as
     positive, is (0, 0) at threshold 1.
     """
     order = np.argsort(-probabilities, kind="stable")
@@ -84,15 +84,15 @@ def curves(labels: np.ndarray, probabilities: np.ndarray) -> tuple[Roc, Precisio
 
 
 def _thin(along: np.ndarray) -> np.ndarray:
-    """Picks points evenly along a rising coordinate, the first and the last among them."""
+    """Returns indices of points evenly spaced along a rising coordinate, with both ends."""
     wanted = np.linspace(along[0], along[-1], CURVE_POINTS)
     return np.unique(np.append(np.searchsorted(along, wanted), len(along) - 1))
 
 
 def calibration(labels: np.ndarray, probabilities: np.ndarray) -> Calibration:
-    """Returns, by bin of about as many rows, the mean prediction and the observed share.
+    """Returns the mean prediction and the observed share by bin, with about equal rows per bin.
 
-    `low` and `high` hold the share's 95 % interval (Wilson's).
+    `low` and `high` are Wilson's 95 % interval of the share.
     """
     bins = metrics.calibration_bins(probabilities)
     rows = np.bincount(bins)
@@ -110,7 +110,7 @@ def calibration(labels: np.ndarray, probabilities: np.ndarray) -> Calibration:
 
 
 def _wilson(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 95 % score interval of a share (Wilson 1927)."""
+    """Returns the 95 % score interval of a share (Wilson, 1927)."""
     z2 = 1.959964**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
@@ -125,9 +125,9 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, classes: list[Value]) -
 
 
 def residuals(labels: np.ndarray, predictions: np.ndarray) -> tuple[Residuals, Predicted]:
-    """Returns a histogram of prediction minus label, and pairs evenly along the labels."""
+    """Returns a histogram of prediction minus label, and pairs evenly spaced along the labels."""
     errors = predictions - labels
-    # Edges of our own: numpy refuses to make bins for errors that are nearly equal.
+    # Explicit edges, because numpy refuses to make bins for errors that are nearly equal.
     counts, edges = np.histogram(
         errors, np.linspace(errors.min() - 1e-9, errors.max() + 1e-9, RESIDUAL_BINS + 1)
     )
@@ -158,7 +158,7 @@ def slices(
 
 
 def _plain(value: Any) -> str | int | float | None:
-    """Returns a raw value as JSON knows it; models take whole numbers as floats too."""
+    """Converts a raw value to JSON; whole numbers, which models take as floats, become int."""
     if isinstance(value, str):
         return value or None
     if np.isnan(value):

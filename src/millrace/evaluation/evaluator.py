@@ -1,4 +1,4 @@
-"""The evaluation of one run of a model, on the test or on the fold that it was trained without."""
+"""Evaluates a run of a model on the test, or on the fold that it was trained without."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from millrace.tfrecord.examples import shard_paths
 
 @dataclass(frozen=True)
 class Examples:
-    """Where the examples are.
+    """The paths of the examples.
 
     Attributes:
         raw: the directory that ingest wrote.
@@ -43,12 +43,12 @@ class Examples:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What a model predicts for some rows, and how well.
+    """The predictions of a model for some rows, with metrics and diagnostics.
 
     Attributes:
-        origins: where each row comes from, see millrace.ingestion.origins.
-        classes: what the labels stand for; empty for a regression.
-        labels: [n], as `metrics` takes them.
+        origins: the origin of each row, see millrace.ingestion.origins.
+        classes: the names of the classes; empty for a regression.
+        labels: [n], as for `metrics`.
         predictions: [n] or [n, classes].
         metrics: metrics.json.
         diagnostics: diagnostics.json.
@@ -75,8 +75,8 @@ def evaluate(
         examples: where the examples are.
 
     Raises:
-        MillraceError: the config asks for slices, a metric or a threshold that the table or the
-            task does not have, or the predictions are not finite.
+        MillraceError: the slices, metric or threshold in the config do not exist for the table or
+            the task, or the predictions are not finite.
     """
     sliced = slice_columns(job.evaluation.slices, Schema.load(examples.schema))
     task = predictor.preprocessing.task
@@ -95,7 +95,7 @@ def evaluate(
     constant = _Constant(*_labels(predictor, examples, "train"))
 
     own = compared = scorer.comparison(metric, constant)
-    # Models are not compared by the test: it says what to expect of the one that was chosen.
+    # Models are compared on validation; the test only estimates the performance of the chosen one.
     if run.fold is None:
         assert validation
         of_validation = _Scorer("validation", task.kind, *validation, threshold, job)
@@ -125,12 +125,12 @@ def evaluate(
 
 
 class _Predicted(NamedTuple):
-    """Rows of a split and what the model predicts for them.
+    """Rows of a split with the model's predictions.
 
     Attributes:
-        labels: [n], as `metrics` takes them.
+        labels: [n], as for `metrics`.
         predictions: [n] or [n, classes].
-        weights: [n]; None when all are 1.
+        weights: [n]; None if all are 1.
     """
 
     labels: np.ndarray
@@ -138,14 +138,14 @@ class _Predicted(NamedTuple):
     weights: np.ndarray | None
 
     def take(self, rows: Any) -> Self:
-        """Returns some of the rows."""
+        """Returns the rows at these indices."""
         weights = None if self.weights is None else self.weights[rows]
         return type(self)(self.labels[rows], self.predictions[rows], weights)
 
 
 @dataclass(frozen=True)
 class _Scorer:
-    """Rows of a split, to be scored whole or in part; a row's weight is None when all are 1."""
+    """Measures the predictions for all or some rows of a split; weights are None if all are 1."""
 
     split: str
     task: str
@@ -156,7 +156,7 @@ class _Scorer:
     job: JobConfig
 
     def measure(self, rows: np.ndarray) -> dict[str, Interval | None]:
-        """Returns the metrics of some rows with their intervals, where these can be."""
+        """Returns the metrics of some rows, with intervals if there are enough rows."""
         labels, own = self.labels[rows], None if self.weights is None else self.weights[rows]
         measure = metrics.measure(self.task, labels, self.predictions[rows], self.threshold)
         if bootstrap.too_small(self.task, labels):
@@ -165,7 +165,7 @@ class _Scorer:
         return bootstrap.intervals(measure, len(rows), samples, seed, own)
 
     def comparison(self, metric: str, constant: _Constant) -> Comparison:
-        """Returns what models are compared by, with all samples of the selection metric."""
+        """Returns the metrics for comparing models, with all samples of the selection metric."""
         rows = len(self.labels)
         measure = metrics.measure(self.task, self.labels, self.predictions, self.threshold)
         values = measure(metrics.or_ones(self.weights, rows))
@@ -186,7 +186,7 @@ class _Scorer:
         )
 
     def score(self, rows: np.ndarray, predictions: np.ndarray, metric: str) -> float:
-        """Returns a metric of some rows with other predictions, higher for better ones."""
+        """Returns a metric of some rows for other predictions, negated if lower is better."""
         own = None if self.weights is None else self.weights[rows]
         labels = self.labels[rows]
         value = metrics.evaluate(self.task, labels, predictions, self.threshold, own)[metric]
@@ -195,22 +195,21 @@ class _Scorer:
 
 @dataclass(frozen=True)
 class _Constant:
-    """A model that has learned nothing but how often each label occurs.
+    """A model with a constant prediction, from the frequencies of the labels.
 
     Attributes:
-        labels: of the training examples, [n].
-        weights: theirs; None when all are 1.
+        labels: the labels of the training examples, [n].
+        weights: the weights of the training examples, [n]; None if all are 1.
     """
 
     labels: np.ndarray
     weights: np.ndarray | None
 
     def baseline(self, scorer: _Scorer) -> dict[str, float | None]:
-        """Returns its metrics on the rows that are scored; None where one is not defined."""
+        """Returns its metrics on the rows of a scorer; None for a metric that is not defined."""
         rows = len(scorer.labels)
         constant = metrics.constant_predictions(scorer.task, self.labels, rows, self.weights)
-        # At the model's own threshold a constant might call every row positive; at .5 it calls the
-        # more frequent class.
+        # At 0.5 it predicts the more frequent class; at the model's threshold it might not.
         values = metrics.evaluate(scorer.task, scorer.labels, constant, 0.5, scorer.weights)
         return {name: None if np.isnan(value) else value for name, value in values.items()}
 
@@ -228,7 +227,7 @@ def slice_columns(names: Sequence[str], schema: Schema) -> list[RawColumn]:
 
 
 def _evaluated_rows(job: JobConfig, run: runs.Run, predictor: Predictor, examples: Examples) -> Any:
-    """Returns an index of the examples to evaluate on: all of the test, or a fold."""
+    """Returns an index of the examples to evaluate on: all test examples, or a fold."""
     if run.fold is None:
         return slice(None)
     spec = predictor.preprocessing.spec
@@ -246,14 +245,14 @@ def _predicted(predictor: Predictor, examples: Examples, split: str) -> _Predict
 def _labels(
     predictor: Predictor, examples: Examples, split: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns the labels of a split as `metrics` takes them, [n], and the rows' weights."""
+    """Returns the labels of a split, [n], as for `metrics`, and the rows' weights."""
     preprocessing = predictor.preprocessing
     found = encoded.read(examples.encoded / f"{split}.tfrecord", preprocessing.spec)
     return preprocessing.task.decode_labels(found.labels), found.weights
 
 
 def _threshold(setting: float | str, task: str, validation: _Predicted | None) -> float:
-    """Returns the threshold that `evaluation.threshold` means."""
+    """Returns the threshold for `evaluation.threshold`."""
     if isinstance(setting, float | int):
         return setting
     if task != "binary":
@@ -268,7 +267,7 @@ def _threshold(setting: float | str, task: str, validation: _Predicted | None) -
 def _read_raw(
     examples: Examples, split: str, columns: Sequence[RawColumn], rows: Any
 ) -> dict[str, np.ndarray]:
-    """Returns raw columns of the evaluated rows; of two with a name, the last one's."""
+    """Returns raw columns of the evaluated rows by name; the last of a name wins."""
     by_name = {column.name: column for column in columns}
     raw = read_raw(shard_paths(examples.raw, split), tuple(by_name.values()))
     return {name: column[rows] for name, column in raw.items()}
@@ -286,7 +285,7 @@ def _importance(
 
 
 def told(evaluated: Evaluated, setting: str) -> Iterator[str]:
-    """Yields what the log says of an evaluation; `setting` is `selection.metric` of the config."""
+    """Yields the log lines of an evaluation; `setting` is `selection.metric` of the config."""
     metric = metrics.selection_metric(setting, evaluated.metrics.task)
     if (found := evaluated.metrics.metrics[metric]) is None:
         return

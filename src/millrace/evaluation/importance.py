@@ -11,17 +11,17 @@ from millrace.progress import Progress
 
 REPEATS = 3
 
-# Enough rows to permute for a stable order of the columns.
+# Enough rows for a stable order of the columns.
 ROWS_TO_PERMUTE = 5000
 
-# Each column is permuted in rows that hold all the others. With more columns than 200 there are
-# fewer rows, down to LEAST_ROWS, so that the time stays proportional to the number of columns.
+# With more than 200 columns fewer rows are used, down to LEAST_ROWS, so that the time stays
+# proportional to the number of columns.
 CELLS_TO_PERMUTE = 1_000_000
 LEAST_ROWS = 500
 
 
 def draw(rows: int, columns: int, seed: int) -> np.ndarray:
-    """Draws the rows in which to permute so many columns, in their order."""
+    """Draws the rows in which to permute columns; returns sorted indices."""
     most = min(ROWS_TO_PERMUTE, max(LEAST_ROWS, CELLS_TO_PERMUTE // max(columns, 1)))
     chosen = np.random.default_rng(seed).choice(rows, min(rows, most), replace=False)
     return np.sort(chosen)
@@ -34,18 +34,18 @@ def importance(
     score: Callable[[np.ndarray], float],
     seed: int,
 ) -> list[Importance]:
-    """Returns how much worse the predictions get when one raw column's values change places.
+    """Returns how much the score drops when the values of one raw column are permuted.
 
-    Permutation importance (Breiman 2001): `drop` is the mean over three permutations, `low` and
-    `high` are the least and the most of them. The most important column comes first. Empty when
-    the score of these rows is not defined.
+    `drop` is the mean over three permutations, `low` and `high` their minimum and maximum. The most
+    important column comes first. Empty if the score is not defined on these rows. Source:
+    permutation importance in Breiman, Random Forests, 2001.
 
     Args:
-        predict: from a raw column and an order of its values, int [rows], to predictions.
+        predict: returns predictions, given a raw column and a permutation, int [rows].
         columns: the raw columns that the model reads.
-        rows: how many rows there are.
-        score: from predictions to a figure that is higher for better ones.
-        seed: fixes the permutations.
+        rows: the number of rows.
+        score: returns a score of predictions, higher for better ones.
+        seed: the seed of the permutations.
     """
     rng = np.random.default_rng(seed)
     if not columns or np.isnan(whole := score(predict(columns[0], np.arange(rows)))):

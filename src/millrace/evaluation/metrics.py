@@ -2,9 +2,9 @@
 
     metrics.evaluate("binary", labels, probabilities, threshold=0.5)["auc"]
 
-A bootstrap sample (see millrace.evaluation.bootstrap) is the rows with other weights, how often
-each was drawn; so what does not depend on the weights (the order by score, each row's loss) is
-worked out once, for all samples.
+A bootstrap sample (see millrace.evaluation.bootstrap) is the same rows with other weights, the
+number of times each was drawn. So everything that does not depend on the weights (the order by
+score, each row's loss) is computed once for all samples.
 
 Labels are as encoded: 0 and 1 for a binary task, the class' index for many classes, numbers for a
 regression. A metric that is not defined, such as the AUC of one class, is NaN.
@@ -41,7 +41,7 @@ LOWER_IS_BETTER = frozenset({"log_loss", "brier", "calibration_error", "rmse", "
 
 CALIBRATION_BINS = 10
 
-# Keras' epsilon: a float32 probability of exactly 0 or 1 stands for one this close to it.
+# Keras' epsilon: float32 probabilities of exactly 0 or 1 are clipped to this distance.
 SMALLEST_PROBABILITY = 1e-7
 
 # Row weights, float64 [n], in; metrics by name out.
@@ -52,7 +52,7 @@ Figure = TypeVar("Figure", float, NDArray[np.float64])
 
 
 def selection_metric(name: str, task: str) -> str:
-    """Returns the metric that `selection.metric` of the config means for a task.
+    """Returns the metric for `selection.metric` of the config and a task.
 
     Raises MillraceError when the metric is not one of the task's.
     """
@@ -81,13 +81,13 @@ def evaluate(
 ) -> dict[str, float]:
     """Returns the metrics of a task by name. Arguments and errors are those of `measure`.
 
-    `weights` says how much each row counts, [n]; None when all count the same.
+    `weights` are the weights of the rows, [n]; None if all are equal.
     """
     return measure(task, labels, predictions, threshold)(or_ones(weights, len(labels)))
 
 
 def or_ones(weights: np.ndarray | None, rows: int) -> np.ndarray:
-    """Returns how much each row counts, float64 [rows]: 1 where there are no weights."""
+    """Returns the weights as float64 [rows], or ones for None."""
     return np.ones(rows) if weights is None else np.asarray(weights, np.float64)
 
 
@@ -120,9 +120,9 @@ def best_threshold(
 ) -> float:
     """Returns the threshold with the highest F1, in the middle between two probabilities.
 
-    In the middle because a runtime that differs in the last digit must not turn the row on the
-    edge. Of equally good ones the highest. `weights` says how much each row counts, [n]. Raises
-    MillraceError as `measure` does.
+    The midpoint ensures that a runtime that differs in the last digit does not flip a decision. Of
+    equally good thresholds the highest is returned. `weights` are the weights of the rows, [n].
+    Raises MillraceError as `measure` does.
     """
     labels, scores = np.asarray(labels, np.float64), np.asarray(probabilities, np.float64)
     _check("binary", labels, scores)
@@ -138,12 +138,12 @@ def best_threshold(
 def constant_predictions(
     task: str, labels: np.ndarray, rows: int, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Returns what a model predicts that has learned nothing but how often each label occurs.
+    """Returns the predictions of a model that only knows the frequencies of the labels.
 
     Args:
-        labels: of the training examples, as encoded.
+        labels: the labels of the training examples, as encoded.
         rows: the number of predictions.
-        weights: how much each training example counts, [n]; None when all count the same.
+        weights: the weights of the training examples, [n]; None if all are equal.
 
     Returns:
         The share of positives or the mean, [rows]; for many classes their shares, [rows, classes].
@@ -155,7 +155,7 @@ def constant_predictions(
 
 
 def calibration_bins(probabilities: np.ndarray) -> np.ndarray:
-    """Returns each row's bin, int64 [n]: ten bins of about as many rows, ties together."""
+    """Returns each row's bin, int64 [n]: ten bins with about equal rows, ties together."""
     edges = np.quantile(probabilities, np.linspace(0, 1, CALIBRATION_BINS + 1))
     bins: np.ndarray = np.searchsorted(edges[1:-1], probabilities)
     return bins
@@ -230,7 +230,7 @@ def _binary(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> 
             "accuracy": right / all_rows,
             "brier": _dot(w, squares) / all_rows,
             "f1": _ratio(2 * true_positives, called + all_positives),
-            # As scikit-learn has it, a model that calls nothing positive has precision 0.
+            # As in scikit-learn, the precision is 0 if nothing is predicted positive.
             "precision": _ratio(true_positives, called) if called else 0.0,
             "recall": _ratio(true_positives, all_positives),
             "calibration_error": np.abs(gaps).sum() / all_rows,
@@ -263,7 +263,7 @@ def _multiclass(labels: np.ndarray, probabilities: np.ndarray) -> Measure:
         rows = weights.sum()
         true = np.bincount(labels, weights * right, minlength=classes)
         counts = np.bincount(labels, weights, classes) + np.bincount(predicted, weights, classes)
-        # A class that is neither there nor predicted has no F1.
+        # A class that neither occurs nor is predicted has no F1.
         occurring = counts > 0
         return {
             "accuracy": true.sum() / rows,
@@ -276,7 +276,7 @@ def _multiclass(labels: np.ndarray, probabilities: np.ndarray) -> Measure:
 
 def _regression(labels: np.ndarray, predictions: np.ndarray) -> Measure:
     errors = predictions - labels
-    # Far from 0, the squares of the labels would drown their differences.
+    # Centered, because squares of labels far from 0 would lose the digits of their differences.
     centred = labels - labels.mean()
     of_rows = (errors**2, np.abs(errors), centred, centred**2)
 
@@ -303,7 +303,7 @@ def _log_loss(probability_of_truth: np.ndarray) -> np.ndarray:
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> float:
-    # Not a @ b: BLAS uses threads here, which costs more than it saves, and rounds by their number.
+    # Not a @ b: BLAS uses threads, which is slower here, and rounding depends on their number.
     return float((a * b).sum())
 
 

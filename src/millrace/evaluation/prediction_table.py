@@ -1,4 +1,4 @@
-"""The predictions of evaluated examples on disk, as predictions.parquet."""
+"""Writes the predictions of evaluated examples, predictions.parquet."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,10 +23,10 @@ def write(
 
     Args:
         path: the Parquet file.
-        origins: where each example comes from, see millrace.ingestion.origins.
-        classes: what the labels stand for; empty for a regression.
-        labels: [n], a class' index or a number.
-        predictions: [n], or [n, classes], which become a column each.
+        origins: the origin of each example, see millrace.ingestion.origins.
+        classes: the names of the classes; empty for a regression.
+        labels: [n], a class index or a number.
+        predictions: [n], or [n, classes] with a column for each class.
     """
     columns: dict[str, pa.ChunkedArray | np.ndarray | list[Value]] = dict(
         zip(origins.column_names, origins.columns, strict=True)

@@ -14,8 +14,8 @@ from millrace.errors import MillraceError
 from millrace.evaluation import candidates, metrics
 from millrace.evaluation.candidates import Candidate
 
-# An interval is too wide to choose by when it is wider than this share of what the model gains over
-# a constant prediction.
+# An interval is too wide for a reliable choice if it exceeds this share of the model's gain over a
+# constant prediction.
 WIDEST = 0.5
 
 
@@ -61,7 +61,7 @@ def _require_same(what: str, found: dict[str, str] | dict[str, int]) -> None:
 
 
 def scores(metric: str, ranked: list[Candidate], names: Iterable[str]) -> Scores:
-    """Returns the metric by which the models are compared, in the order of `names`."""
+    """Returns the selection metric of the models, in the order of `names`."""
     values = {model.name: candidates.value(model, metric) for model in ranked}
     return Scores(metric, {name: values[name] for name in names})
 
@@ -100,15 +100,15 @@ def champion(
 ) -> Champion:
     """Returns the model to export with its lead over the next and the checks it has to pass.
 
-    `margin` is by how much it is better than the best of the others, on the rows that models are
-    compared by. The values and the gate are about the exported model on the test.
+    `margin` is the lead over the best of the others on the rows used for the comparison. The values
+    and the gate are those of the exported model on the test.
 
     Args:
         metric: the selection metric.
-        ranked: what `rank` returns.
+        ranked: the result of `rank`.
         settings: `selection` of the config.
-        also: what else the rows that models are compared by were used for, see `other_uses`.
-        slices: those of the champion, see `chosen`.
+        also: other uses of the rows used for the comparison, see `other_uses`.
+        slices: the slices of the champion, see `chosen`.
     """
     winner = chosen(metric, ranked, settings)
     others = [x for x in ranked if x is not winner]
@@ -147,7 +147,7 @@ def chosen(metric: str, ranked: list[Candidate], settings: SelectionConfig) -> C
     def is_near(model: Candidate) -> bool:
         behind = candidates.lead(metric, best, model)
         if settings.smallest_not_significantly_worse:
-            # Where the rows are too few for an interval, nothing says that it is not worse.
+            # Without an interval, because of too few rows, the model may be worse.
             return behind.low is not None and behind.low <= 0
         return behind.value <= within > 0
 
@@ -155,8 +155,7 @@ def chosen(metric: str, ranked: list[Candidate], settings: SelectionConfig) -> C
 
 
 def other_uses(job: JobConfig) -> list[str]:
-    """Returns what else the rows that the models of a completed config are compared by are used
-    for; nothing, of folds."""
+    """Returns the other uses of the rows on which models are compared; none for folds."""
     if job.selection.folds:
         return []
     trained = [model for model in job.models.values() if is_trained(model)]
@@ -204,11 +203,11 @@ def _is_apart(lead: Interval) -> bool:
 
 
 def _too_few(metric: str, winner: Candidate) -> str | None:
-    """Returns why the rows are too few to choose by, or None when they suffice."""
+    """Returns why the rows are too few for a reliable choice, or None if they suffice."""
     of = [run.comparison for run in winner.compared]
     if reason := next((x.too_small for x in of if x.too_small), None):
         return f"{reason}: no interval can be given, and the order of the models says little"
-    # The interval that the rows give, also where there are several seeds.
+    # The interval over rows, even if there are several seeds.
     figure, constant = of[0].metrics[metric], of[0].baseline[metric]
     assert figure and figure.low is not None and figure.high is not None, "it is not too small"
     if constant is None:
@@ -239,10 +238,10 @@ def _checks(metric: str, value: float, baseline: float, gate: float | None) -> l
 
 
 def _slice_check(metric: str, column: str, gate: float, slices: Sequence[Slice]) -> Check:
-    """Returns whether the slices by a column that have enough rows for intervals meet a gate.
+    """Checks a gate on the slices by a column that have enough rows for intervals.
 
-    Its text does not name the worst slice's value, because it goes into the report, which shows no
-    rare values.
+    The text does not name the value of the worst slice, because the report must not show rare
+    values.
     """
     key = f"selection.slice_gates.{column}"
     own = [x for x in slices if x.column == column]

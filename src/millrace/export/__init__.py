@@ -1,1 +1,1 @@
-"""The champion as a SavedModel and its conversions, and the certificate that they agree."""
+"""Exports the champion as SavedModel, TF Lite and TF.js, and certifies that they agree."""

@@ -1,4 +1,4 @@
-"""The certificate: the same raw rows through every exported model, compared with the reference."""
+"""The parity certificate: compares every exported model with the reference on the same raw rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from millrace.tfrecord.examples import shard_paths
 
 
 class Exported(NamedTuple):
-    """Where the exported forms of a model are."""
+    """The paths of the exported forms of a model."""
 
     signature: Path
     saved_model: Path
@@ -39,9 +39,9 @@ class Rows(NamedTuple):
     """Test rows, as cells [n] by column.
 
     Attributes:
-        cells: as in the raw files, as far as those are read again.
-        stored: as ingest stored them.
-        places: where each row was read again; None for one that was not.
+        cells: the cells of the raw files, for rows that were read again.
+        stored: the cells as ingest stored them.
+        places: the position of each row in the raw files; None if it was not read again.
     """
 
     cells: parity.Columns
@@ -54,7 +54,7 @@ class Rows(NamedTuple):
         return len(self.places)
 
     def name(self, row: int) -> str:
-        """Says which row it is, without the cells, which may be personal data."""
+        """Describes a row without its cells, which may be personal data."""
         place = self.places[row] if row < self.total else None
         if row >= self.total:
             return "a synthetic row"
@@ -95,8 +95,8 @@ def read_rows(
         examples: the directory that gather wrote.
         job: the completed config.
         columns: the raw columns that the model takes.
-        wanted: which of the split's examples, as far as there are so many, int64 in their order;
-            None to draw `parity.rows` of them.
+        wanted: the indices of the examples to read, sorted, int64; those beyond the split are
+            ignored. None to draw `parity.rows` examples.
     """
     shards = shard_paths(examples, "test")
     total = framing.count(shards)
@@ -119,13 +119,13 @@ def certify(
 
     Args:
         model: the champion's name.
-        predictor: the champion, which says what is right.
+        predictor: the champion, which is the reference.
         rows: real rows of the test split.
-        exported: what is compared with it.
+        exported: the exported forms.
         job: the completed config.
 
     Raises:
-        MillraceError: a form says something else.
+        MillraceError: the predictions of a form differ.
     """
     columns, files = predictor.preprocessing.raw, _checksums(exported)
     threshold = Signature.load(exported.signature).threshold
@@ -184,8 +184,8 @@ def _judge_stored(
     A champion that reproduces an old model is also compared with that model.
 
     Returns:
-        How many rows hold a text on which an old model may differ, see `models.prove`; the
-        comparison of the stored rows; and those with an old model.
+        The number of rows with a text on which an old model may differ, see `models.prove`; the
+        comparison of the stored rows; and the comparisons with an old model.
     """
     real, learned = reference[: rows.total], predictor.preprocessing
     stored = raw_columns(pd.DataFrame(rows.stored), learned.raw)
@@ -203,7 +203,7 @@ def _judge_stored(
 
 
 def _checksums(exported: Exported) -> dict[str, str]:
-    """Returns the SHA-256 of each exported file, by its form and its path there."""
+    """Returns the SHA-256 of each exported file, by `form/path in its folder`."""
     forms = {name: getattr(exported, name) for name in ("saved_model", "tflite", "tfjs")}
     return {
         name: checksum
@@ -215,7 +215,7 @@ def _checksums(exported: Exported) -> dict[str, str]:
 def _predictions(
     exported: Exported, job: JobConfig, cells: parity.Columns
 ) -> Iterator[tuple[parity.Target, np.ndarray]]:
-    """Yields each exported form with what it predicts for the rows."""
+    """Yields each exported form with its predictions."""
     with tempfile.TemporaryDirectory() as directory:
         request = runtimes.Request(Path(directory) / "rows.json", exported.signature)
         runtimes.write_rows(request.rows, cells)
@@ -224,7 +224,7 @@ def _predictions(
 
 
 def _helped(cells: parity.Columns, columns: tuple[RawColumn, ...]) -> dict[str, int]:
-    """Returns how many cells of real rows an application has to prepare, by column."""
+    """Returns the number of cells of real rows that an application must prepare, by column."""
     counts = {
         column.name: sum(raw_cells.is_helped(cell, column) for cell in cells[column.name])
         for column in columns
@@ -233,7 +233,7 @@ def _helped(cells: parity.Columns, columns: tuple[RawColumn, ...]) -> dict[str, 
 
 
 def _targets(exported: Exported, job: JobConfig) -> Iterator[parity.Target]:
-    """Yields every artifact in every runtime that it is for."""
+    """Yields every exported model in every runtime that runs it."""
     exact = job.parity.tolerance
     saved_model, tfjs = exported.saved_model, exported.tfjs
     for function in ("serving_default", "serving_examples"):
@@ -283,7 +283,7 @@ def _require_passed(results: list[RuntimeParity], rows: Rows) -> None:
 def refuse_stored(
     row: int, difference: float, bound: float, rows: Rows, columns: tuple[RawColumn, ...]
 ) -> NoReturn:
-    """Raises MillraceError: a row's cells and what ingest stored of them get other predictions."""
+    """Raises MillraceError for a row whose raw and stored cells give different predictions."""
     raise MillraceError(
         f"{rows.name(row)}: expected the same prediction, within {bound}, for its cells and for "
         f"what ingest stored of them, found a difference of {difference:.3g}. The columns that "
@@ -293,7 +293,7 @@ def refuse_stored(
 
 
 def _left_out(exported: Exported) -> tuple[list[NotReached], list[Converted]]:
-    """Returns which forms there are not, with the reasons, and the models that are not shipped."""
+    """Returns the missing forms with the reasons, and the models that are not shipped."""
     conversions = {
         name: Conversion.load(ConvertedFolder(folder).description)
         for name, folder in (("tflite", exported.tflite), ("tfjs", exported.tfjs))

@@ -26,7 +26,7 @@ from millrace.export import tfjs_converter
 from millrace.features.raw_row import RawColumn
 
 ROWS_PER_CALL = 8192
-# The one that takes raw columns, and is converted.
+# The signature that takes raw columns, and is converted.
 SIGNATURE = "serving_default"
 
 Model = TypeVar("Model")
@@ -36,9 +36,9 @@ class LackingOps(MillraceError):
     """A runtime that has no equivalent of some of a model's ops.
 
     Attributes:
-        reason: which runtime lacks what, in a few words.
-        fault: the same as the error says it, without the model's path.
-        note: what to do about it.
+        reason: a short description: which runtime lacks which ops.
+        fault: the text of the error without the model's path.
+        note: the next step.
     """
 
     def __init__(self, saved_model: Path, runtime: str, key: str, ops: Iterable[str]) -> None:
@@ -56,12 +56,12 @@ class LackingOps(MillraceError):
 def attempt(
     key: str, wanted: bool | str, convert: Callable[[], Model]
 ) -> tuple[Model | None, str | None]:
-    """Returns what a conversion returns, or why the model does not reach that runtime.
+    """Returns the result of a conversion and None, or None and the reason why there is none.
 
     Args:
         key: tflite or tfjs, a key of the config's `export`.
         wanted: its value there: true, false or where_possible.
-        convert: makes the conversion.
+        convert: runs the conversion.
 
     Raises:
         MillraceError: the conversion is wanted and does not work.
@@ -92,7 +92,7 @@ def convert_tfjs(saved_model: Path, directory: Path) -> None:
             strip_debug_ops=True,
             control_flow_v2=True,
             use_structured_outputs_names=True,
-            # One file, whatever the size, so that what there is to serve is known beforehand.
+            # A single file of any size, so that the names of the files are known beforehand.
             weight_shard_size_bytes=2**31,
         )
     except ValueError as error:
@@ -100,19 +100,19 @@ def convert_tfjs(saved_model: Path, directory: Path) -> None:
         raise LackingOps(saved_model, "TF.js", "tfjs", ops) from None
     path = directory / "model.json"
     model = json.loads(path.read_text(encoding="utf-8"))
-    # The converter names inputs by their tensors, which are keys in small letters, some with a :0.
+    # The converter names inputs by their tensors: keys in lower case, some with a :0.
     keys = {key.lower(): key for key in _meta_graph(saved_model).signature_def[SIGNATURE].inputs}
     inputs = {name.removesuffix(":0"): x for name, x in model["signature"]["inputs"].items()}
     model["signature"]["inputs"] = {keys.get(name.lower(), name): x for name, x in inputs.items()}
     _order_initializer(model, directory)
-    # The converter writes the same content in another order of keys each time.
+    # The converter writes keys in random order.
     path.write_text(json.dumps(model, sort_keys=True), encoding="utf-8")
 
 
 def _order_initializer(model: dict[str, Any], directory: Path) -> None:
-    """Puts what fills the lookup tables, and all weights, in the order of their names.
+    """Sorts the nodes that fill the lookup tables, and all weights, by name.
 
-    TensorFlow's optimizer orders the nodes of the initializer anew each time.
+    TensorFlow's optimizer orders the nodes of the initializer at random.
     """
     if "modelInitializer" in model:
         model["modelInitializer"]["node"].sort(key=lambda node: str(node["name"]))
@@ -129,18 +129,18 @@ def _order_initializer(model: dict[str, Any], directory: Path) -> None:
 
 
 def _weight_bytes(weight: dict[str, Any], content: bytes) -> int:
-    """Returns how many bytes at the beginning of the content are the weight's."""
+    """Returns the number of bytes of a weight at the beginning of the content."""
     count = int(np.prod(weight["shape"]))
     if weight["dtype"] != "string":
         return count * int(np.dtype(weight["dtype"]).itemsize)
     end = 0
-    for _ in range(count):  # each string stands behind its length, of four bytes
+    for _ in range(count):  # each string is preceded by its length, in four bytes
         end += 4 + int.from_bytes(content[end : end + 4], "little")
     return end
 
 
 def convert_tflite(saved_model: Path) -> bytes:
-    """Returns `serving_default` of a SavedModel as a float32 TF Lite model of builtin ops only.
+    """Converts `serving_default` of a SavedModel to a float32 TF Lite model with builtin ops only.
 
     Raises MillraceError when the SavedModel is missing, LackingOps when TF Lite has no such op.
     """
@@ -165,15 +165,15 @@ def reduce_tflite(
     calibration: Mapping[str, np.ndarray],
     columns: tuple[RawColumn, ...],
 ) -> bytes:
-    """Returns a smaller form of a float32 TF Lite model.
+    """Quantizes a float32 TF Lite model.
 
-    Only the dense layers' weights change, and for int8 their activations: preprocessing stays
-    float32, because rounded bucket edges and statistics cost far more accuracy than they save.
+    Only the weights of dense layers change, and for int8 their activations. Preprocessing stays
+    float32, because rounded bucket edges and statistics cost much accuracy and save little space.
 
     Args:
-        model: what `convert_tflite` returned.
+        model: the result of `convert_tflite`.
         precision: float16, dynamic_range (8-bit weights) or int8 (8-bit weights and activations).
-        calibration: raw columns [n], from which int8 learns the activations' ranges.
+        calibration: raw columns [n], from which int8 gets the ranges of activations.
         columns: the raw columns that the model takes.
     """
     quantizer = Quantizer(bytearray(model))
@@ -188,10 +188,10 @@ def reduce_tflite(
     else:
         quantizer.add_static_config(".*", dense, 8, 8)
         rows = {SIGNATURE: [_litert_inputs(calibration, columns)]}
-        # The other mode reads every tensor after the run, and fails on those that hold strings.
+        # The other mode reads every tensor after the run, and fails on string tensors.
         mode = CalibrationMode.CALIBRATION_PROFILER_BASED
         ranges = quantizer.calibrate(rows, num_threads=1, mode=mode)
-    # It prints what it does, also when nobody wants to know.
+    # The quantizer always prints its progress.
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         return bytes(quantizer.quantize(ranges).quantized_model)
 
@@ -199,7 +199,7 @@ def reduce_tflite(
 def predict_tflite(
     model: bytes, raw: Mapping[str, np.ndarray], columns: tuple[RawColumn, ...]
 ) -> np.ndarray:
-    """Returns a TF Lite model's predictions, float32 [n] or [n, classes], of raw columns [n]."""
+    """Returns a TF Lite model's predictions, float32 [n] or [n, classes], for raw columns [n]."""
     signature = Interpreter(model_content=model).get_signature_runner(SIGNATURE)
     inputs = _litert_inputs(raw, columns)
     rows = len(next(iter(inputs.values())))
@@ -230,14 +230,14 @@ def time_tflite(
 def find_fault(
     max_difference: float, metric_cost: float, limits: ExportConfig, task: str, metric: float
 ) -> str | None:
-    """Returns why a reduced model is not good enough to ship, or None when it is.
+    """Returns why a reduced model is not accurate enough to ship, or None if it is.
 
     Args:
         max_difference: the largest difference from the full model.
-        metric_cost: how much of the metric it costs.
-        limits: the `export` section of the config.
+        metric_cost: the loss of the selection metric.
+        limits: `export` of the config.
         task: binary, multiclass or regression.
-        metric: the full model's metric; what a regression may cost is a share of it.
+        metric: the full model's metric; for a regression the limit is relative to it.
     """
     if not max_difference <= limits.max_difference:
         return (
@@ -256,7 +256,7 @@ def find_fault(
 def _litert_inputs(
     raw: Mapping[str, np.ndarray], columns: tuple[RawColumn, ...]
 ) -> dict[str, np.ndarray]:
-    """Returns raw columns by signature key, strings as the UTF-8 bytes that LiteRT takes."""
+    """Returns raw columns by signature key, with strings as UTF-8 bytes for LiteRT."""
     return {
         column.key: raw[column.name]
         if column.is_number

@@ -1,7 +1,7 @@
 """Parity: compares the predictions of each runtime for the same raw rows.
 
-A difference is |a - b| of probabilities. For a regression it is counted in standard deviations of
-the label, or relative to the prediction where that is larger: float32 holds no more digits.
+A difference is |a - b| of probabilities. For a regression it is in standard deviations of the
+label, or relative to the prediction if that is larger, because of the precision of float32.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from millrace.features.tasks import Task
 
 Columns = dict[str, np.ndarray]
 
-# The largest float32, a number too small for full precision, and the plain awkward ones.
+# The largest float32, a subnormal number, and other edge cases.
 EXTREME_FLOATS = (3.4028235e38, -3.4028235e38, 1e-40, -1.0, 0.0, 1e9)
 # Powers of two: the same number as int64 and as float32.
 EXTREME_INTEGERS = (2.0**62, -(2.0**62), -1.0, 0.0, 2.0**24)
-# 1970, a leap day, the first and the last day that there is a date for.
+# The epoch, a leap day, and the first and last supported dates.
 ODD_DATES = (None, "1970-01-01", "2000-02-29", "0001-01-01", "9999-12-31")
 ODD_TIMES = ("T00:00:00Z", "T23:59:59", " 12:00:00.5Z", "T00:00:01.000000")
 ODD_STRINGS = (
@@ -48,10 +48,10 @@ class Target:
     Attributes:
         runtime: saved_model, tflite or tfjs.
         variant: the signature, precision or backend.
-        artifact: the path of what is run.
+        artifact: the path of the model.
         bound: the largest difference that passes.
-        reduced: whether the artifact trades accuracy for size. It was shipped for its differences
-            on real rows, so these count, and a decision may flip as far as the bound lets it.
+        reduced: whether the artifact trades accuracy for size. Only its differences on real rows
+            count, on which it was accepted, and decisions may flip within the bound.
         predict: returns the predictions for the rows of a request.
     """
 
@@ -65,7 +65,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far a runtime's predictions lie from the reference's.
+    """The differences of a runtime's predictions from the reference's.
 
     Attributes:
         differences: [n], the largest over the classes.
@@ -88,11 +88,11 @@ def compare(
     """Compares predictions [n] or [n, classes] with the reference's.
 
     Args:
-        reference: what Keras predicts.
-        predictions: what the runtime predicts.
-        task: what is predicted.
+        reference: the predictions of Keras.
+        predictions: the predictions of the runtime.
+        task: the task.
         threshold: the lowest probability that counts as positive in a binary task.
-        band: a decision nearer to its threshold than this may differ.
+        band: decisions closer to the threshold than this may differ.
     """
     a, b = reference.astype(np.float64), predictions.astype(np.float64)
     found = differences(reference, predictions, task)
@@ -110,9 +110,9 @@ def compare(
 
 
 def differences(reference: np.ndarray, predictions: np.ndarray, task: Task) -> np.ndarray:
-    """Returns how far predictions lie from the reference's, float64 of their shape.
+    """Returns the differences of predictions from the reference's, float64 of their shape.
 
-    It is infinite where one of the two is no number.
+    A difference is infinite if one of the two is NaN.
     """
     # float64, so that the comparison does not round.
     a, b = reference.astype(np.float64), predictions.astype(np.float64)
@@ -135,12 +135,12 @@ def judge(
     """Returns a target's entry in parity.json: differences, the worst row, whether it passed.
 
     Args:
-        target: what was run.
-        predictions: what it predicted, [n] or [n, classes].
-        reference: what Keras predicts for the same rows.
-        raw: the rows; the first `real_rows` of them come from the test split.
-        real_rows: how many rows are real.
-        task: what is predicted.
+        target: the artifact and runtime.
+        predictions: its predictions, [n] or [n, classes].
+        reference: the predictions of Keras for the same rows.
+        raw: the rows; the first `real_rows` of them are from the test split.
+        real_rows: the number of real rows.
+        task: the task.
         threshold: see `compare`.
     """
     compared = compare(reference, predictions, task, threshold, target.bound)
@@ -169,7 +169,7 @@ def judge(
 
 
 def _json(value: Any) -> Any:
-    """Returns a NumPy value as JSON has it: NaN as null (a missing number), infinity as text."""
+    """Converts a NumPy value to JSON: NaN (a missing number) to null, infinity to text."""
     if isinstance(value, np.ndarray):
         return [_json(x) for x in value]
     if value is None or isinstance(value, str):
@@ -181,7 +181,7 @@ def _json(value: Any) -> Any:
 
 
 def synthetic_rows(real: Columns, columns: tuple[RawColumn, ...]) -> Columns:
-    """Returns rows that no table holds: real rows with one cell, or every cell, replaced.
+    """Returns synthetic edge cases: real rows with one cell, or every cell, replaced.
 
     Every column is missing in turn; every string column is empty, unseen, non-ASCII, very long and
     a marker in turn; every number is extreme, tiny, negative and zero in turn; then all at once.
@@ -193,7 +193,7 @@ def synthetic_rows(real: Columns, columns: tuple[RawColumn, ...]) -> Columns:
     odd = {column.name: _odd_cells(column) for column in columns}
     base = {column.name: real[column.name][0] for column in columns}
     rows = [{**base, name: cell} for name, cells in odd.items() for cell in cells]
-    # The first of the odd cells is the missing one: here every cell is missing.
+    # The first odd cell of each column is missing, so in the first of these rows all are.
     rows += [
         {name: cells[i % len(cells)] for name, cells in odd.items()}
         for i in range(max(len(cells) for cells in odd.values()))
@@ -210,7 +210,7 @@ def as_cells(values: Iterable[Any]) -> np.ndarray:
 
 
 def _odd_cells(column: RawColumn) -> list[Any]:
-    """Returns what may stand in one cell, the missing one first."""
+    """Returns edge cases for a cell, with the missing one first."""
     if column.type == "date":
         return list(ODD_DATES)
     if column.type == "timestamp":
@@ -224,9 +224,9 @@ def _odd_cells(column: RawColumn) -> list[Any]:
 
 
 def answered(rows: Columns, predict: Callable[[Columns], np.ndarray]) -> Columns:
-    """Returns the rows that a model answers.
+    """Returns the rows that a model accepts.
 
-    An old model refuses some, such as an id that its embedding lacks.
+    An old model may refuse some, such as an id that its embedding lacks.
     """
     try:
         predict(rows)

@@ -8,8 +8,8 @@ from typing import Any
 
 from millrace.errors import MillraceError
 
-# They run Python, read or write files that the graph names, or speak to other machines. What saves
-# and restores variables is in every SavedModel, and is not run; tables are filled from its assets.
+# They run Python, access files named in the graph, or connect to other machines. Operations that
+# save and restore variables are in every SavedModel but are not run; tables are filled from assets.
 UNSAFE = re.compile(
     r"(Eager)?PyFunc(Stateless)?|(Read|Write)File|MatchingFiles|WholeFileReader(V2)?"
     r"|(FixedLengthRecord|TextLine|TFRecord|LMDB)(Reader|Dataset)(V2|V3)?|RecordInput"
@@ -21,15 +21,15 @@ UNSAFE = re.compile(
 
 
 def refuse_unsafe(graph_defs: Iterable[Any], where: str, trusted: bool) -> None:
-    """Refuses graphs whose operations do more than compute, before any of them runs.
+    """Refuses graphs with operations that have side effects, before any of them runs.
 
     Args:
         graph_defs: GraphDef protos.
         where: the model, for the message.
-        trusted: whether the config trusts it, so that nothing is refused.
+        trusted: whether the config trusts the model; then nothing is refused.
 
     Raises:
-        MillraceError: there is such an operation, and nobody trusts the model.
+        MillraceError: there is such an operation, and the model is not trusted.
     """
     found = {} if trusted else {node.op: node.name for x in graph_defs for node in _unsafe(x)}
     if found:
@@ -46,7 +46,7 @@ def nodes(graph_def: Any) -> list[Any]:
 
 
 def listed(found: Mapping[str, str]) -> str:
-    """Returns operations as an error lists them; `found` has the name of a node of each."""
+    """Returns operations as text; `found` maps each to the name of one of its nodes."""
     return ", ".join(f"{op} (node {name})" for op, name in sorted(found.items()))
 
 

@@ -1,4 +1,4 @@
-"""Encoded rows with the values of one raw column shuffled, for permutation importance."""
+"""Encodes rows with the values of one raw column shuffled, for permutation importance."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from millrace.features.preprocessing import Preprocessing
 
 
 class PermutedRows:
-    """Rows that are encoded once, after which a permutation costs the features of one column.
+    """Rows that are encoded once; a permutation then recomputes only the features of one column.
 
-    Encoding all raw columns anew for each of them would take time quadratic in their number.
+    Encoding all columns for each permutation would take time quadratic in their number.
     """
 
     def __init__(self, preprocessing: Preprocessing, raw: Raw) -> None:
@@ -39,7 +39,7 @@ class PermutedRows:
                 self._places_of_ids.setdefault(entry.feature, []).append(slice(start, end))
 
     def encode(self, column: str, order: np.ndarray) -> dict[str, tf.Tensor]:
-        """Returns the rows as `Preprocessing.encode` does, with one column's values in an order.
+        """Returns the rows as `Preprocessing.encode` does, with the values of one column permuted.
 
         Args:
             column: a raw column.
@@ -58,7 +58,7 @@ class PermutedRows:
 
 
 def _readers(columns: tuple[FeatureColumn, ...]) -> dict[str, list[FeatureColumn]]:
-    """Returns the feature columns that read each raw column, also those that do so by others."""
+    """Returns the feature columns that read each raw column, directly or through others."""
     read: dict[str, set[str]] = {}
     readers: dict[str, list[FeatureColumn]] = {}
     for column in columns:

@@ -1,4 +1,4 @@
-"""Preprocessing: all feature columns of a job as one graph, from raw rows to encoded examples.
+"""Preprocessing: one graph of all feature columns that encodes raw rows.
 
 In a notebook (millrace.features.dataframe.fit makes one without a job):
 
@@ -41,17 +41,17 @@ from millrace.features.feature_columns.base import nearest
 from millrace.features.raw_row import RawColumn, name_columns, raw_columns
 from millrace.features.tasks import Task
 
-# The smallest float32 that has all its digits.
+# The smallest normal float32.
 SMALLEST_NORMAL = 2.0**-126
 
 
 @dataclass(frozen=True)
 class EncodedSpec:
-    """What an encoded example holds.
+    """The layout of an encoded example.
 
     Attributes:
-        numbers: what each place of the float32 `numbers` is.
-        ids: the categorical features; each takes `length` places of the int32 `ids`.
+        numbers: the columns of the float32 `numbers`.
+        ids: the categorical features; each takes `length` columns of the int32 `ids`.
     """
 
     numbers: tuple[NumberInput, ...]
@@ -59,20 +59,20 @@ class EncodedSpec:
 
     @property
     def ids_width(self) -> int:
-        """The number of places in `ids`."""
+        """The number of columns of `ids`."""
         return sum(entry.length for entry in self.ids)
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What the feature columns learned: enough to encode a raw row anywhere.
+    """The fitted feature columns of a job, which encode raw rows.
 
     Attributes:
         raw: the raw columns that the feature columns read, in the order of the table.
         columns: the feature columns; a cross comes after its keys.
-        spec: what `encode` returns, and how models read it.
-        label_column: the raw column that holds the label.
-        task: what is predicted.
+        spec: the layout of the result of `encode`.
+        label_column: the raw column with the label.
+        task: the task.
         features: the features' settings, as given in the config or proposed.
         left_out: raw columns that no feature reads, with the reason.
     """
@@ -89,8 +89,8 @@ class Preprocessing:
         """Runs the feature columns.
 
         Args:
-            raw: a tensor or array [n, …] for each raw column: float32, NaN for missing; or string,
-                "" for missing; of the column's shape.
+            raw: for each raw column a tensor or array [n, …] of the column's shape: float32 with
+                NaN for missing, or string with "" for missing.
 
         Returns:
             `numbers`, float32 [n, len(spec.numbers)], and `ids`, int32 [n, spec.ids_width]; a part
@@ -115,12 +115,12 @@ class Preprocessing:
 
         Args:
             columns: the feature columns to run; one that reads others comes after them.
-            raw: what `tensors` returns.
+            raw: the result of `tensors`.
             ids: the ids of feature columns that ran before, by name.
 
         Returns:
-            The numbers, float32 [n, …], and the ids, int32 [n, length], of each by its name; `ids`
-            included.
+            The numbers, float32 [n, …], and the ids, int32 [n, length], by feature; the latter
+            include `ids`.
         """
         numbers: dict[str, tf.Tensor] = {}
         ids = dict(ids)
@@ -132,9 +132,9 @@ class Preprocessing:
         return numbers, ids
 
     def transform(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Encodes the rows of a table; as `encode`, with arrays for tensors.
+        """Encodes the rows of a table; as `encode`, but returns arrays.
 
-        Raises MillraceError when the table lacks a column, or a column holds something else.
+        Raises MillraceError when the table lacks a column, or a column has another type.
         """
         for column in self.raw:
             if column.name not in table:
@@ -153,7 +153,7 @@ class Preprocessing:
         return {name: part.numpy() for name, part in self.encode(raw).items()}
 
     def save(self, path: Path) -> None:
-        """Writes preprocessing.json; `load` gives an equal Preprocessing."""
+        """Writes preprocessing.json, from which `load` restores an equal object."""
         Learned(
             list(self.raw),
             [column.to_json() for column in self.columns],
@@ -166,7 +166,7 @@ class Preprocessing:
 
     @classmethod
     def load(cls, path: Path) -> Preprocessing:
-        """Reads what `save` wrote; raises MillraceError when it is missing, or another file."""
+        """Reads preprocessing.json; raises MillraceError if it is missing or not such a file."""
         learned = Learned.load(path)
         try:
             columns = tuple(from_json(column) for column in learned.columns)
@@ -191,7 +191,7 @@ class Preprocessing:
 class Learned(Artifact):
     """preprocessing.json
 
-    Attributes are those of `Preprocessing`; `columns` has what `FeatureColumn.to_json` returns.
+    The attributes are those of `Preprocessing`; `columns` are results of `FeatureColumn.to_json`.
     """
 
     raw: list[RawColumn]
@@ -207,7 +207,7 @@ def _as_tensor(values: Any, column: RawColumn) -> tf.Tensor:
     x = tf.convert_to_tensor(values, column.dtype)
     if column.dtype == tf.string:
         return x
-    # TensorFlow takes what is smaller for zero; TF Lite and TF.js do not, and find other ids.
+    # TensorFlow flushes subnormal numbers to zero. TF Lite and TF.js do not, and get other ids.
     x = tf.where(tf.less(tf.abs(x), SMALLEST_NORMAL), 0.0, x)
     for number in column.missing_numbers:
         x = tf.where(tf.equal(x, number), float("nan"), x)
@@ -219,7 +219,7 @@ def learn(
     schema: Schema,
     statistics: Statistics,
 ) -> Preprocessing:
-    """Lets every feature column learn from the statistics of the training examples.
+    """Fits all feature columns to the statistics of the training examples.
 
     Args:
         features: `features` of a config.
@@ -228,7 +228,7 @@ def learn(
 
     Raises:
         MillraceError: a feature names a column or feature that does not exist, its kind does not
-            fit the column, or `auto` finds no column to make one of.
+            fit the column, or `auto` finds no usable column.
     """
     train = statistics.train
     label, weight = schema.label, schema.weight
@@ -244,7 +244,7 @@ def learn(
         if column.missing_values is not None
     }
     context = Context(available, label, weight=weight, missing=missing)
-    # A cross learns after its keys, wherever the config names it.
+    # A cross is fitted after its keys, whatever the order in the config.
     for name in sorted(features, key=partial(_depth, features=features)):
         if kind := kind_of(features[name]):
             context.learned[name] = kind.learn(name, features[name], context)
@@ -276,9 +276,9 @@ def learn(
 def _proposed(
     available: Mapping[str, ColumnStatistics], schema: Schema, rows: int
 ) -> tuple[dict[str, Feature], dict[str, str]]:
-    """Returns the features that `auto` means, and the columns that it leaves out with the reason.
+    """Returns the features of `auto`, and the columns that it leaves out with the reasons.
 
-    Raises MillraceError when it finds no column to make one of.
+    Raises MillraceError when it finds no usable column.
     """
     roles = {x.name: x.role for x in schema.columns if x.role and x.name in available}
     features, left_out = propose(available, rows, roles)
@@ -292,14 +292,14 @@ def _proposed(
 
 
 def _written(column: SchemaColumn) -> str | None:
-    """Returns how a column's cells are written; see `RawColumn.written`."""
+    """Returns the format of a column's cells; see `RawColumn.written`."""
     if column.decimal is None and column.thousands is None:
         return column.format
     return f"1{column.thousands or ''}000{column.decimal or '.'}5"
 
 
 def _depth(name: str, features: Mapping[str, Feature], above: tuple[str, ...] = ()) -> int:
-    """Returns how many features stand below one, each read by the next; 0 for one of a column."""
+    """Returns the length of the chain of features below one; 0 if it only reads raw columns."""
     kind = kind_of(features[name]) if name in features and name not in above else None
     if kind is None or not kind.reads:
         return 0
@@ -309,7 +309,7 @@ def _depth(name: str, features: Mapping[str, Feature], above: tuple[str, ...] = 
 
 
 def _sequences(columns: tuple[FeatureColumn, ...]) -> dict[str, tuple[int, str]]:
-    """Returns the maximum length and the delimiter of each raw column that is a sequence.
+    """Returns the maximum length and the delimiter of each raw column with a sequence.
 
     Raises MillraceError when two features read such a column in different ways.
     """

@@ -1,4 +1,4 @@
-"""Raw columns: a row of the table as the exported models take it."""
+"""The raw-row contract: how a row of the table is passed to the exported models."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from millrace.tfrecord import examples, framing
 
 CELLS_AT_A_TIME = 8192
 
-# How booleans are written, in any case.
+# The texts of booleans, in any case.
 TRUTH = {"true": 1.0, "false": 0.0}
 
-# Stands for a missing int64 while an example is parsed: int64 has no NaN.
+# The value of a missing int64 while an example is parsed; int64 has no NaN.
 _MISSING_INTEGER = -(2**63)
 
 
 @dataclass(frozen=True)
 class RawColumn:
-    """A column of the table as the models take it.
+    """A column of the table as an input of the models.
 
     Attributes:
         name: the column's name in the table, and its key in a tf.train.Example.
         type: its type in schema.json.
-        key: its name in the exported models' signature, which takes only identifiers.
-        max_length: how many values a cell of a sequence has at most; 0 for any other column.
-        delimiter: what stands between them; "" in a text, whose values are its words.
-        missing: the texts that mean missing in the column's file; None where the
-            column comes from no file, and texts stand for themselves.
-        takes_cells: whether the models take a text verbatim; otherwise
-            without the spaces around it, and "" for `missing`.
-        written: how the file writes its numbers or times, where that is not as programs write them,
-            such as 1.000,5 or %d/%m/%Y: to read them is left to the application.
+        key: its name in the exported models' signature, which must be an identifier.
+        max_length: for a sequence, the most values of a cell; 0 for any other column.
+        delimiter: the separator of these values; "" for a text, whose values are its words.
+        missing: the texts that mean missing in the column's file; None if the column does not come
+            from a file, so that no text is special.
+        takes_cells: whether the models take a text verbatim; otherwise it must be stripped, and ""
+            if it is one of `missing`.
+        written: the format of its numbers or times in the file, if it is not the standard one, such
+            as 1.000,5 or %d/%m/%Y; the application parses them.
     """
 
     name: str
@@ -61,7 +61,7 @@ class RawColumn:
 
     @property
     def markers(self) -> tuple[str, ...]:
-        """The texts that mean missing, without the spaces around them."""
+        """The texts that mean missing, stripped."""
         return tuple(dict.fromkeys(text.strip(SPACES) for text in self.missing or ()))
 
     @property
@@ -74,7 +74,7 @@ class RawColumn:
 
     @property
     def is_number(self) -> bool:
-        """Whether the models take it as float32 (NaN: missing), not as string ("": missing)."""
+        """Whether its input is float32 (NaN: missing) instead of string ("": missing)."""
         return self.type in (*NUMBER_TYPES, "date", "timestamp")
 
     @property
@@ -107,16 +107,16 @@ def name_columns(
     missing: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     take_cells: Collection[str] = (),
 ) -> tuple[RawColumn, ...]:
-    """Gives each column, name and type, a key: its name where that is an identifier, or near it.
+    """Gives each column a key: its name if that is an identifier, or a similar one.
 
-    A signature's keys become parameters of a Python function, so no keyword is one. TensorFlow
-    tells names of nodes apart without regard to case, so no two keys differ in case alone.
+    The keys of a signature become parameters of a Python function, so they cannot be keywords.
+    TensorFlow compares names of nodes case-insensitively, so no two keys differ only in case.
 
     Args:
         types: the type of each column by name.
         sequences: the maximum length and the delimiter of the columns that are sequences.
         missing: the texts that mean missing in a column's file.
-        take_cells: the columns whose cells the models take as they stand.
+        take_cells: the columns whose cells the models take verbatim.
     """
     columns: list[RawColumn] = []
     taken: set[str] = set()
@@ -146,7 +146,7 @@ def name_columns(
 
 
 def parse_examples(serialized: tf.Tensor, raw: tuple[RawColumn, ...]) -> dict[str, tf.Tensor]:
-    """Parses serialized tf.train.Example protos, string [n], into a tensor [n, …] a raw column.
+    """Parses serialized tf.train.Example protos, string [n], into a tensor [n, …] per raw column.
 
     Numbers and dates become float32 with NaN for missing, other types string with "" for missing.
     """
@@ -172,7 +172,7 @@ def _from_example(x: tf.Tensor, column: RawColumn) -> tf.Tensor:
 
 
 def _from_text(text: tf.Tensor, column: RawColumn) -> tf.Tensor:
-    """Returns a string column [n], "" for missing, as the models take it: [n, …]."""
+    """Converts a string column [n], "" for missing, to the input of the models, [n, …]."""
     if column.missing is not None and not column.takes_cells:
         text = tf.strings.regex_replace(text, rf"^[{SPACES}]+|[{SPACES}]+$", "")
         for marker in column.markers:
@@ -186,7 +186,7 @@ def _from_text(text: tf.Tensor, column: RawColumn) -> tf.Tensor:
 
 
 def draw_rows(total: int, rows: int, seed: int) -> np.ndarray:
-    """Returns which of `total` rows are drawn at random, in their order, int64; at most all."""
+    """Draws at most `rows` of `total` rows at random; returns their sorted indices, int64."""
     if rows >= total:
         return np.arange(total)
     return np.sort(np.random.Generator(np.random.Philox(seed)).choice(total, rows, False))
@@ -195,12 +195,12 @@ def draw_rows(total: int, rows: int, seed: int) -> np.ndarray:
 def read_cells(
     shards: list[Path], raw: tuple[RawColumn, ...], drawn: np.ndarray | None = None
 ) -> pd.DataFrame:
-    """Reads raw columns of examples: numbers as they are stored, other cells as text.
+    """Reads raw columns of examples: numbers as stored, other cells as text.
 
     Args:
         shards: the TFRecord files of a split, in order.
         raw: the columns to read.
-        drawn: which rows, int64, in their order; None for all.
+        drawn: the indices of the rows to read, sorted, int64; None for all.
     """
     types = {column.name: column.type for column in raw}
     table = pa.Table.from_batches(examples.read_batches(shards, types, drawn))
@@ -217,18 +217,18 @@ def read_raw(
     Args:
         shards: the TFRecord files of a split, in order.
         raw: the columns to read.
-        rows: how many rows to draw at random, kept in their order; None for all.
-        seed: fixes which rows are drawn.
+        rows: the number of rows to draw at random, kept in order; None for all.
+        seed: the seed of the draw.
     """
     drawn = None if rows is None else draw_rows(framing.count(shards), rows, seed)
     return raw_columns(read_cells(shards, raw, drawn), raw)
 
 
 def raw_columns(table: pd.DataFrame, raw: tuple[RawColumn, ...]) -> dict[str, np.ndarray]:
-    """Returns a table's columns as arrays [n, …] that `Preprocessing.encode` and the models take.
+    """Converts a table to arrays [n, …], the input of `Preprocessing.encode` and the models.
 
     Numbers and dates become float32 with NaN for missing, other types str objects with "" for
-    missing. Numbers and dates may be text, a sequence is delimited text.
+    missing. Numbers and dates may be given as text; a sequence is delimited text.
     """
     return {column.name: _from_pandas(table[column.name], column) for column in raw}
 
@@ -244,7 +244,7 @@ def _from_pandas(values: pd.Series, column: RawColumn) -> np.ndarray:
         texts = values.astype(object).where(values.notna(), "").to_numpy(object)
     if column.takes_cells:
         return np.array([text.strip(SPACES) for text in texts], object)
-    # In parts, or every text would be three times in memory at once.
+    # In parts, because otherwise all texts would be in memory three times.
     parts = [
         _from_text(
             tf.constant(list(texts[start : start + CELLS_AT_A_TIME]), tf.string), column
@@ -258,7 +258,7 @@ def _from_pandas(values: pd.Series, column: RawColumn) -> np.ndarray:
 
 
 def _as_number(cell: Any, column: RawColumn) -> float | None:
-    """Returns the number that a cell of a table says; None for missing."""
+    """Returns a cell as a number; None for missing."""
     if not isinstance(cell, str):
         return None if pd.isna(cell) else float(cell)
     text = cell.strip(SPACES)

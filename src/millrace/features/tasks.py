@@ -13,21 +13,21 @@ from millrace.config.built import Ensemble
 from millrace.config.models import ModelConfig, TrainedConfig
 from millrace.errors import MillraceError
 
-# How many standard deviations from the mean a logarithm is predicted at most: the exponential of
-# more says nothing, and soon is no float32.
+# The limit of predicted logarithms, in standard deviations from the mean: beyond, the exponential
+# is meaningless and soon overflows float32.
 MOST_DEVIATIONS = 8.0
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is predicted.
+    """The task: the kind and scale of the label.
 
     Attributes:
         kind: binary, multiclass or regression.
         classes: the label's values, for binary [negative, positive]; empty for a regression.
-        mean, std: of the training labels of a regression, whose models predict (y - mean) / std.
-        log_mean, log_std: the same of sign(y) log(1 + |y|), for models whose target is `log`.
-        target: what a model of a regression learns: the label, `none`, or that logarithm, `log`.
+        mean, std: for a regression, those of the training labels; models predict (y - mean) / std.
+        log_mean, log_std: the same for sign(y) log(1 + |y|), for models whose target is `log`.
+        target: what a regression model learns: `none` for the label, `log` for that logarithm.
     """
 
     kind: str
@@ -40,12 +40,12 @@ class Task:
 
     @classmethod
     def from_statistics(cls, statistics: Statistics) -> Task:
-        """Takes the task that analyze decided on."""
+        """Returns the task that analyze determined."""
         label = statistics.label
         if label.classes is not None:
             return cls(label.task, tuple(label.classes))
         column = statistics.train.columns[label.name]
-        assert isinstance(column, NumberStatistics), "analyze asks for numbers of a regression"
+        assert isinstance(column, NumberStatistics), "analyze requires numbers for a regression"
         figures = column.figures
         return cls(
             "regression",
@@ -56,13 +56,13 @@ class Task:
         )
 
     def of_model(self, settings: ModelConfig) -> Task:
-        """Returns the task with the target that a model's settings name.
+        """Returns the task with the target from a model's settings.
 
         Args:
-            settings: those of the model; of an ensemble, those of its `members`.
+            settings: the settings of the model; for an ensemble its `members` decide.
 
         Raises:
-            MillraceError: the labels are classes, which have no logarithm.
+            MillraceError: the settings have a target, but the labels are classes.
         """
         own = settings.members[0] if isinstance(settings, Ensemble) else settings
         target = own.target if isinstance(own, TrainedConfig) else "none"
@@ -83,7 +83,7 @@ class Task:
         return Loss(self)
 
     def predictions(self, logits: tf.Tensor) -> tf.Tensor:
-        """Returns what a model predicts, float32: probabilities [n] or [n, classes], values [n].
+        """Converts logits to predictions, float32: probabilities [n] or [n, classes], values [n].
 
         Args:
             logits: [n, outputs], or [n, members, outputs], whose predictions are averaged.
@@ -102,7 +102,7 @@ class Task:
         return tf.sign(logs) * (tf.exp(tf.abs(logs)) - 1.0)
 
     def targets(self, labels: tf.Tensor) -> tf.Tensor:
-        """Returns what the logits are to be, float32, of labels as `encode_labels` returns them."""
+        """Returns the target logits, float32, for labels from `encode_labels`."""
         if self.target == "none":
             return labels
         values = labels * self.std + self.mean
@@ -111,7 +111,7 @@ class Task:
     def encode_labels(self, labels: tf.Tensor) -> tf.Tensor:
         """Returns float32 [n]: 1 for the positive class, the class' index, or (y - mean) / std.
 
-        A label that is none of the classes becomes -1.
+        A label that is not one of the classes becomes -1.
 
         Args:
             labels: the label column as parsed: string [n], or float32 [n].
@@ -124,7 +124,7 @@ class Task:
         return tf.cast(place - 1, tf.float32)
 
     def decode_labels(self, encoded: np.ndarray) -> np.ndarray:
-        """Undoes `encode_labels` for a regression; class indices stay what they are."""
+        """Inverts `encode_labels` for a regression; class indices are unchanged."""
         return encoded * self.std + self.mean if self.kind == "regression" else encoded
 
 
@@ -133,10 +133,10 @@ def _mean_of_members(predictions: tf.Tensor) -> tf.Tensor:
 
 
 class Loss(keras.losses.Loss):
-    """Cross-entropy of a classification, squared error of a regression.
+    """Cross-entropy for classification, squared error for regression.
 
-    Takes encoded labels [n] and logits [n, outputs]; or [n, members, outputs], and then it is the
-    mean of the members' losses, so that each of them learns the task by itself.
+    Takes encoded labels [n] and logits [n, outputs]. For logits [n, members, outputs] it is the
+    mean of the members' losses, so that each member learns the task by itself.
     """
 
     def __init__(self, task: Task) -> None:

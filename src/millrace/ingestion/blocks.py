@@ -178,14 +178,11 @@ def typed(
         block: the rows.
         names: the columns of the block.
         types: the columns to convert, with their types.
-        required: columns whose missing values make a row bad.
-        domains: the allowed values of columns.
-        formats: the formats of columns of numbers or times.
-        finite: columns in which infinity makes a row bad.
+        required, finite: columns in which missing values, or infinite ones, make a row bad.
+        domains, formats: the allowed values, and the formats of numbers or times, by column.
 
     Returns:
-        The good rows with the columns of `types`, which rows these are (bool [rows]), and the bad
-        rows.
+        The good rows, which rows these are (bool [rows]), and the bad rows.
     """
     wrong_count = block.counts != len(names)
     good = ~wrong_count

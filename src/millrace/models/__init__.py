@@ -1,7 +1,7 @@
 """The registry of kinds of models: the code that builds, trains and loads each.
 
-A kind's code is named, not imported: planning asks for kinds without TensorFlow, and what adopts
-models of TensorFlow 1 lies in a room after this one.
+Code is referred to by name and imported on use: planning needs the kinds without TensorFlow, and
+the code that adopts models of TensorFlow 1 is in a package that may not be imported from here.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ ADOPTED_NETWORK = "millrace.tf1.trainers:adopt_network"
 
 @dataclass(frozen=True)
 class Kind:
-    """Where the code of a kind of model is, as `module` or `module:function`.
+    """The code of a kind of model, as `module` or `module:function`.
 
     Attributes:
-        module: has `build`, and where the kind needs them `training_defaults` and `pinned`; "" for
-            a model that Millrace does not build.
-        trainer: trains a run, a `millrace.training.trainers.Trainer`.
-        adopter: the trainer where the settings have `adopt`; "" for a kind that cannot.
-        untrained: returns a `Predictor` before any training, see `untrained`.
-        load: returns the `Predictor` of what the trainer wrote, as `millrace.models.keras_model`.
-        by_batches: whether a loop over batches trains it, which several processes can share.
-        is_foreign: whether its graph is somebody else's work.
+        module: has `build`, and optionally `training_defaults` and `pinned`; "" for a model that
+            Millrace does not build.
+        trainer: a `millrace.training.trainers.Trainer`.
+        adopter: the trainer for settings with `adopt`; "" if the kind does not support it.
+        untrained: returns a `Predictor` before training, see `untrained`.
+        load: returns the `Predictor` for the output of the trainer.
+        by_batches: whether it is trained by batches, which several processes can share.
+        is_foreign: whether its graph is written by others.
     """
 
     module: str = ""
@@ -81,10 +81,10 @@ KINDS = {
     ),
 }
 
-# Compares a model with the old one that it stands for.
+# Compares a model with the old one that it replaces.
 PROOF = "millrace.tf1.proof:prove"
 
-# Gives a new model the weights of an old one that `warm_start` or `adopt` names.
+# Initializes a model with the weights of the old one under `warm_start` or `adopt`.
 WARM_START = "millrace.tf1.adoption:start"
 
 
@@ -95,12 +95,12 @@ def trainer(settings: ModelConfig) -> Any:
 
 
 def is_trained_by_batches(settings: ModelConfig) -> bool:
-    """Whether a loop over batches trains the model, which several processes can share."""
+    """Returns whether the model is trained by batches, which several processes can share."""
     return KINDS[settings.kind].by_batches and not adopted(settings)
 
 
 def is_foreign(settings: ModelConfig) -> bool:
-    """Whether somebody else's code or weights are in the model."""
+    """Returns whether the model contains code or weights written by others."""
     return KINDS[settings.kind].is_foreign or bool(adopted(settings) or warm_start(settings))
 
 
@@ -108,14 +108,14 @@ def build(settings: ModelConfig, spec: EncodedSpec, task: Task) -> keras.Model:
     """Builds an untrained model.
 
     Args:
-        settings: those of a model of the completed config; of trees, of the user's code and of an
-            ensemble those that training found, see `millrace.config.built`.
-        spec: what an encoded example holds.
-        task: what is predicted.
+        settings: the settings of a model in the completed config; for trees, user code and
+            ensembles those found in training, see `millrace.config.built`.
+        spec: the layout of encoded examples.
+        task: the task.
 
     Returns:
         A model from {`numbers`: float32 [n, …], `ids`: int32 [n, …]} to logits [n, task.outputs],
-        or [n, members, task.outputs] of a model with members.
+        or [n, members, task.outputs] for a model with members.
     """
     model: keras.Model = _module(settings).build(settings, spec, task)
     return model
@@ -124,7 +124,7 @@ def build(settings: ModelConfig, spec: EncodedSpec, task: Task) -> keras.Model:
 def start(
     model: keras.Model, settings: ModelConfig, preprocessing: Preprocessing
 ) -> Started | None:
-    """Gives a new model the weights that `warm_start` or `adopt` names; says what was taken."""
+    """Initializes a model by `warm_start` or `adopt`; returns what was used, or None without."""
     if not (warm_start(settings) or adopted(settings)):
         return None
     started: Started = _function(WARM_START)(model, settings, preprocessing)
@@ -132,9 +132,9 @@ def start(
 
 
 def untrained(name: str, settings: ModelConfig, preprocessing: Preprocessing) -> Predictor:
-    """Returns a model behind its feature columns as it is before training.
+    """Returns an untrained model with its feature columns.
 
-    An old model is as it came. What weights a new one has is of no account.
+    An old model has its own weights; those of a new one are arbitrary.
 
     Args:
         name: the model's name in the config.
@@ -156,18 +156,18 @@ def prove(
     predictions: np.ndarray,
     threshold: float | None,
 ) -> tuple[int | None, list[RuntimeParity]]:
-    """Compares a model that is to answer as an old one did with that one.
+    """Compares a model with the old one that it replaces.
 
     Args:
         settings: the model's entry in the config.
         preprocessing: the feature columns.
         raw: real rows.
-        predictions: what the model predicts for them.
+        predictions: the model's predictions for them.
         threshold: see `millrace.export.parity.compare`.
 
     Returns:
-        How many rows hold a text on which the two may differ, None for a model that is no old
-        one's; and the entries for parity.json.
+        The number of rows with a text on which the two may differ, None if the model replaces no
+        old one; and the entries for parity.json.
     """
     found: tuple[int | None, list[RuntimeParity]] = _function(PROOF)(
         settings, preprocessing, raw, predictions, threshold
@@ -176,9 +176,9 @@ def prove(
 
 
 def pinned(settings: ModelConfig) -> BuiltModel:
-    """Returns the settings from which a model that learns by batches is built again.
+    """Returns the settings that rebuild a model that is trained by batches.
 
-    Where its code is not ours, they say which code it is.
+    For user code they include its checksum.
     """
     of_kind: Any = getattr(_module(settings), "pinned", lambda same: same)
     built: BuiltModel = of_kind(settings)
@@ -186,21 +186,21 @@ def pinned(settings: ModelConfig) -> BuiltModel:
 
 
 def training_defaults(settings: ModelConfig, rows: int) -> TrainingConfig:
-    """Returns the settings of `training` that suit a model, for so many examples."""
+    """Returns a model's defaults for `training` with `rows` training examples."""
     of_kind = getattr(_module(settings), "training_defaults", None)
     found: TrainingConfig = of_kind(settings, rows) if of_kind else TrainingConfig()
     return found
 
 
 def load(preprocessing: Path, training: Path) -> Predictor:
-    """Loads a trained model behind its feature columns.
+    """Loads a trained model with its feature columns.
 
     Args:
         preprocessing: preprocessing.json.
         training: the directory that train wrote.
 
     Raises:
-        MillraceError: the model is missing, damaged, or another one than was trained.
+        MillraceError: the model is missing, damaged, or not the one that was trained.
     """
     from millrace.features.preprocessing import Preprocessing
 

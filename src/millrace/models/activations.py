@@ -19,16 +19,16 @@ def activated(
     half_width: float = HALF_WIDTH,
     members: int = 1,
 ) -> keras.KerasTensor:
-    """Returns a hidden layer's outputs behind its activation, and its dropout where it has any.
+    """Applies the activation, and dropout if any, to a hidden layer.
 
-    The networks of TensorFlow 1 had ReLU: so `auto` is that where their weights are taken.
+    `auto` is ReLU for models that start from TensorFlow 1, whose networks used it.
 
     Args:
         x: float32 [members · n, units].
-        settings: of the model.
-        layer: its number, from 0.
-        half_width: of SmeLU's corner.
-        members: how many predictors share the layer.
+        settings: the settings of the model.
+        layer: the number of the layer, from 0.
+        half_width: half the width of SmeLU's corner.
+        members: the number of ensemble members that share the layer.
     """
     kind: str = settings.activation
     if kind == "auto":
@@ -43,7 +43,7 @@ def activated(
 
 @keras.saving.register_keras_serializable("millrace")
 class SmeLU(layers.Layer):
-    """A ReLU whose slope rises steadily from -half_width to half_width; see `smelu`."""
+    """A ReLU whose slope rises linearly from -half_width to half_width; see `smelu`."""
 
     def __init__(self, half_width: float = HALF_WIDTH, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -61,17 +61,17 @@ class SmeLU(layers.Layer):
 def smelu(x: tf.Tensor, training: bool, half_width: float = HALF_WIDTH) -> tf.Tensor:
     """Returns 0 below -w, x above w, and (x + w)² / 4w between them, with w the half width.
 
-    ReLU's slope jumps at zero. Where two trainings differ in the last digit, as they do on another
-    number of replicas, some unit's input is on one side of the jump in one of them and on the other
-    side in the other, and soon they differ in the third digit (Shamir et al., 2020, "Smooth
-    activations and reproducibility in deep networks"). In training the slope is kept for the
-    gradient, which halves what the activation costs.
+    ReLU's slope jumps at zero. If two trainings differ in the last digit, as they do with another
+    number of replicas, some unit's input is on different sides of the jump, and soon they differ in
+    the third digit. In training the slope is kept for the gradient, which halves the cost of the
+    activation. Source: Shamir et al., 2020, "Smooth activations and reproducibility in deep
+    networks".
     """
 
     def value_and_gradient(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
         x = tf.maximum(x, -half_width)
         slope = tf.minimum(x / (2 * half_width) + 0.5, 1.0)
-        # So that what lies outside the corner is exactly 0 or x, in half precision too.
+        # This form is exactly 0 or x outside the corner, in half precision too.
         value = slope * (x + (half_width - half_width * slope))
         return value, lambda upstream: upstream * slope
 

@@ -1,7 +1,7 @@
-"""Gradient boosted trees: trained by YDF, then run with plain gathers.
+"""Gradient boosted trees, trained by YDF and evaluated with plain gathers.
 
-YDF learns from the encoded examples. A missing number is missing to it too, so that each condition
-decides where missing values go; ids are categories, and a sequence of ids is a set of them.
+YDF is trained on encoded examples. Missing numbers are passed as missing, so that each condition
+decides where they go; ids are categories, and a sequence of ids is a categorical set.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from millrace.models.forest import missing_places as find_missing_places
 from millrace.models.input_layers import encoded_inputs
 from millrace.models.keras_predictor import KerasPredictor
 
-# What YDF takes for a category that it has not seen.
+# YDF's index of out-of-vocabulary categories.
 UNSEEN = 0
 
 
@@ -35,7 +35,7 @@ class Fitted:
 
     Attributes:
         model: the Keras model.
-        settings: from which `build` makes it again, without its weights.
+        settings: the settings with which `build` rebuilds it, without weights.
         history: the losses of training and validation examples after each round of trees.
         best: the last round, from 1, whose trees were kept.
     """
@@ -47,16 +47,16 @@ class Fitted:
 
 
 def build(settings: TrainedTrees, spec: EncodedSpec, task: Task) -> keras.Model:
-    """Builds the model without its trees, of the shape `settings.forest` that `fit` found."""
+    """Builds the model without its trees; `settings.forest` is the shape found by `fit`."""
     inputs = encoded_inputs(spec)
     forest = Forest(spec, task.outputs, settings.forest, name="forest")
     return keras.Model(inputs, forest(inputs), name="boosted_trees")
 
 
 def untrained(name: str, settings: BoostedTreesConfig, learned: Preprocessing) -> KerasPredictor:
-    """Builds a forest of one node a tree, with all ops of a trained one.
+    """Builds a forest of one node per tree, with all ops of a trained one.
 
-    See `millrace.models.untrained`. What an old model's trees are is found when they are adopted.
+    See `millrace.models.untrained`. The trees of an old model are only read when it is adopted.
     """
     spec, task = learned.spec, learned.task
     sets = (1,) * len(spec.ids)
@@ -79,12 +79,12 @@ def fit(
 
     Args:
         settings: one entry of the completed config's `models`.
-        spec: what an encoded example holds.
-        task: what is predicted.
+        spec: the layout of encoded examples.
+        task: the task.
         data: training and validation examples.
-        seed: fixes what YDF draws.
-        weights: of the training examples, by class too, float32 [n]; None when all count the
-            same. Those of the validation examples are their own.
+        seed: the random seed of YDF.
+        weights: the weights of the training examples, including class weights, float32 [n]; None
+            if all are equal. Validation examples use their own weights.
     """
     table = Table(spec, data[0])
     trained = train(settings, table, task, data, seed, weights)
@@ -100,7 +100,7 @@ def fit(
 
 
 def _loss(task: Task, evaluation: Any) -> float:
-    """Returns the loss as `Task.loss` has it, from YDF's deviance or root of the squared error."""
+    """Converts YDF's loss, a deviance or root mean squared error, to that of `Task.loss`."""
     loss: float = evaluation.loss
     if task.kind == "regression":
         return loss * loss
@@ -108,11 +108,11 @@ def _loss(task: Task, evaluation: Any) -> float:
 
 
 class Table:
-    """Encoded examples as YDF takes them, by column: `number_<place>` and `ids_<entry>`.
+    """Encoded examples as columns for YDF: `number_<place>` and `ids_<entry>`.
 
     Attributes:
-        spec: what an encoded example holds.
-        known: for each categorical feature, the ids that the training examples have.
+        spec: the layout of encoded examples.
+        known: for each categorical feature, the ids in the training examples.
     """
 
     def __init__(self, spec: EncodedSpec, training: Encoded) -> None:
@@ -145,7 +145,7 @@ class Table:
 
     @property
     def features(self) -> list[ydf.Column]:
-        """How YDF reads the columns."""
+        """The column definitions for YDF."""
         numbers = [
             ydf.Column(f"number_{place}", ydf.Semantic.NUMERICAL)
             for place in range(len(self.spec.numbers))
@@ -177,7 +177,7 @@ def train(
 ) -> Any:
     """Returns YDF's model; the arguments are those of `fit`."""
     regression = task.kind == "regression"
-    # YDF writes all messages to standard error, which is for errors and progress.
+    # YDF writes all its messages to standard error.
     ydf.verbose(0)
     learner = ydf.GradientBoostedTreesLearner(
         label="label",
@@ -190,12 +190,12 @@ def train(
         max_depth=settings.max_depth,
         min_examples=settings.min_examples,
         num_candidate_attributes_ratio=float(settings.columns),
-        # The gain of LightGBM and XGBoost; on small tables it lowered the validation error by 2 %.
-        # YDF cannot seek conditions on sets by it.
+        # The gain of LightGBM and XGBoost; it lowered the validation error on small tables by 2 %.
+        # YDF does not support it for categorical sets.
         use_hessian_gain=all(entry.length == 1 for entry in table.spec.ids),
         l2_regularization=1.0,
         random_seed=seed,
-        # Threads would add floating-point numbers in the order in which they finish.
+        # Several threads would make the order of floating-point sums random.
         num_threads=1,
     )
     parts = []
@@ -211,7 +211,7 @@ def train(
 
 
 def flatten(trained: Any, table: Table, task: Task) -> Nodes:
-    """Returns the nodes of a forest that YDF trained.
+    """Converts a forest trained by YDF to nodes.
 
     Raises:
         MillraceError: a condition is of a type that not every runtime can compute.
@@ -239,7 +239,7 @@ def flatten(trained: Any, table: Table, task: Task) -> Nodes:
 
 @dataclass
 class _Flattener:
-    """Collects the nodes of trees, each with its number, in the order in which it meets them."""
+    """Collects and numbers the nodes of trees in depth-first order."""
 
     trained: Any
     table: Table
@@ -251,14 +251,14 @@ class _Flattener:
 
     def __post_init__(self) -> None:
         self.names = [column.name for column in self.trained.data_spec().columns]
-        # A set is a tuple of booleans, one an id; the dict numbers the different ones.
+        # A set is a tuple of booleans, one per id; the dict numbers the distinct sets.
         self.sets: list[dict[tuple[bool, ...], int]] = [{} for _ in self.table.spec.ids]
 
     def add(self, node: Any, depth: int) -> int:
-        """Adds a node and all below it; returns its number."""
+        """Adds a node and its descendants; returns its number."""
         number = len(self.values)
         self.depth = max(self.depth, depth)
-        # A leaf looks at any column: both of its children are itself.
+        # A leaf may use any column, because both of its children are the leaf itself.
         column, threshold = (NUMBERS, 0), 0.0
         if not node.is_leaf:
             column, threshold = self._condition(node.condition)
@@ -272,7 +272,7 @@ class _Flattener:
         return number
 
     def _condition(self, condition: Any) -> tuple[tuple[int, int], float]:
-        """Returns the column of the row (group, place) and the threshold that say the same."""
+        """Returns the column of the row (group, place) and the threshold of a condition."""
         match condition:
             case ydf.tree.NumericalHigherThanCondition():
                 place = self._place(condition)
@@ -303,15 +303,16 @@ class _Flattener:
         indices = {name: item.index for name, item in items.items()}
         names = self.table.categories(place).astype(str)
         members = np.isin([indices.get(name, UNSEEN) for name in names], condition.mask)
-        # The last id fills sequences up.
+        # The last id is padding.
         members[-1] = False
         return members
 
 
 def _just_below(threshold: float) -> float:
-    """Returns a threshold that no value is at.
+    """Returns a threshold slightly below, at which no value is.
 
-    YDF puts it midway between two values, where a column of rounded numbers may well have another
-    one. The runtimes normalize it to neighbouring float32, which must not lie on both sides.
+    YDF's threshold is midway between two values, where a column of rounded numbers may well have
+    another value. Runtimes may normalize that value to neighboring float32 numbers, which must be
+    on the same side.
     """
     return threshold - max(abs(threshold), 2.0**-10) * 2.0**-20

@@ -1,11 +1,10 @@
-"""A model of your own: a function in a Python file.
+"""Custom models: a function in the user's Python file.
 
     def build(spec: EncodedSpec, task: Task) -> keras.Model
 
-It returns any Keras model, with a `train_step` of its own or not, that maps encoded
-examples to logits [n, task.outputs], or [n, members, task.outputs].
-`millrace.models.input_layers` has the layers with which ours begin. A Sequential model takes one
-tensor, so it gets dense features.
+It returns a Keras model, optionally with its own `train_step`, that maps encoded examples to logits
+[n, task.outputs] or [n, members, task.outputs]. `millrace.models.input_layers` has the input layers
+of the built-in models. A Sequential model takes a single tensor, so it gets dense features.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from millrace.user_code import checksum, failure, function
 
 
 def pinned(settings: CustomConfig) -> PinnedCustom:
-    """Returns the settings with the checksum of the file, which `build` checks from then on."""
+    """Returns the settings with the checksum of the file, which `build` then verifies."""
     return PinnedCustom.extending(settings, sha256=checksum(settings.path, "models"))
 
 
@@ -34,8 +33,8 @@ def build(settings: CustomConfig, spec: EncodedSpec, task: Task) -> keras.Model:
     """Builds the model; see `millrace.models.build`.
 
     Raises:
-        MillraceError: there is no such file or function, the file is another one than that of the
-            training, the function fails, or what it returns is no model that fits the task.
+        MillraceError: there is no such file or function, the file has changed since training, the
+            function fails, or it does not return a model that fits the task.
     """
     path = settings.path
     changed = isinstance(settings, PinnedCustom) and checksum(path, "models") != settings.sha256
@@ -70,7 +69,7 @@ def _call(function: Callable[..., Any], path: str, spec: EncodedSpec, task: Task
 
 
 def _check(model: keras.Model, path: str, spec: EncodedSpec, task: Task) -> None:
-    """Calls the model with two examples, which also gives a subclassed model its weights."""
+    """Calls the model with two examples, which also creates the weights of a subclassed model."""
     examples = {
         "numbers": tf.zeros((2, len(spec.numbers))),
         "ids": tf.zeros((2, spec.ids_width), tf.int32),

@@ -1,7 +1,7 @@
 """Deep & Cross Network v2: a network with learned feature crosses (Wang et al., 2021).
 
-A cross layer computes x0 ⊙ (U Vᵀ x + b) + x, so that l layers hold the products of up to l + 1
-features; U and V, of low rank, keep it small.
+A cross layer computes x0 ⊙ (U Vᵀ x + b) + x, so that l layers compute products of up to l + 1
+features; the low rank of U and V keeps it small.
 """
 
 import keras
@@ -29,6 +29,6 @@ def build(settings: DcnConfig, spec: EncodedSpec, task: Task) -> keras.Model:
 def cross(x0: keras.KerasTensor, x: keras.KerasTensor, rank: int, name: str) -> keras.KerasTensor:
     """Returns x0 ⊙ (U Vᵀ x + b) + x, of the shape of x0 and x, [n, width]."""
     width = x0.shape[-1]
-    # A rank above the width would add weights and nothing else.
+    # A rank above the width would only add redundant weights.
     low = layers.Dense(min(rank, width), use_bias=False, name=f"{name}_v")(x)
     return x0 * layers.Dense(width, name=f"{name}_u")(low) + x

@@ -1,4 +1,4 @@
-"""Dropout that does not depend on the number of replicas, at half the cost of random numbers."""
+"""Dropout that does not depend on the number of replicas, with half as many random bits."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ import keras
 import tensorflow as tf
 
 LEVELS = 1 << 16
-# Philox draws 128 bits at a time.
+# Units per block: Philox draws 128 bits at a time, 16 per unit.
 BLOCK = 8
 
 
 @keras.saving.register_keras_serializable("millrace")
 class Dropout(keras.layers.Dropout):
-    """Keras' Dropout of [members · n, d], with 16 random bits for each unit in place of 32.
+    """Keras' Dropout of [members · n, d], with 16 random bits per unit instead of 32.
 
-    The random numbers are Philox' of the layer's seed, the step, and the example's place in the
-    batch, whichever replica has it (Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2,
-    3"). The share that is left out is right to 1 / 65536.
+    The random numbers depend on the layer's seed, the step, and the example's index in the global
+    batch, whichever replica has it. The rate is accurate to 1 / 65536. Source: Philox in Salmon et
+    al., 2011, "Parallel random numbers: as easy as 1, 2, 3".
     """
 
     def __init__(self, rate: float, members: int = 1, **kwargs: Any) -> None:
@@ -26,7 +26,7 @@ class Dropout(keras.layers.Dropout):
             self.seed_generator.state.same_on_replicas = True
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the inputs; in training without a random share, and the rest scaled up."""
+        """Returns the inputs; in training a random share is zero and the rest scaled up."""
         if not training:
             return inputs
         units = inputs.shape[1]
@@ -35,8 +35,8 @@ class Dropout(keras.layers.Dropout):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         first = tf.cast(replica * examples * blocks, tf.uint64)
         seed, step = tf.unstack(tf.cast(self.seed_generator.next(), tf.uint64))
-        # Not tf.random's functions: they have no place to begin at, and the generator that they
-        # take for XLA on a processor makes a step take twenty times as long.
+        # Not tf.random: it has no counter to start from, and its generator for XLA on CPUs makes a
+        # step take twenty times as long.
         words = tf.raw_ops.StatelessRandomUniformFullIntV2(
             shape=[examples * blocks * BLOCK // 2],
             key=[seed],
@@ -49,7 +49,7 @@ class Dropout(keras.layers.Dropout):
             by_member = tf.reshape(drawn, [examples, self.members, -1])
             drawn = tf.reshape(tf.transpose(by_member, [1, 0, 2]), [self.members * examples, -1])
         uniform = tf.cast(drawn[:, :units], tf.float32) / LEVELS
-        # Rounded down it is 0 or 1, in operations that a processor does several at a time.
+        # floor gives 0 or 1, in vectorized operations.
         kept = tf.floor(uniform + (1 - self.rate))
         return inputs * tf.cast(kept / (1 - self.rate), inputs.dtype)
 

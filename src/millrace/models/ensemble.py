@@ -1,4 +1,4 @@
-"""An ensemble: separately trained models joined into one that averages their predictions."""
+"""Ensembles: join separately trained models into one that averages their predictions."""
 
 import keras
 from keras import layers
@@ -16,15 +16,15 @@ def build(settings: Ensemble, spec: EncodedSpec, task: Task) -> keras.Model:
 
 
 def join(trained: list[keras.Model], spec: EncodedSpec) -> keras.Model:
-    """Returns a model whose logits, [n, members, outputs], are those of all the models.
+    """Returns a model with the logits of all models, [n, members, outputs].
 
-    A task averages the predictions of a model's members. The models must be of one kind, so that
-    each has as many members and counts as much.
+    The task averages the predictions of a model's members. All models must be of one kind, so that
+    they have the same number of members and count equally.
     """
     inputs = encoded_inputs(spec)
     members = []
     for place, model in enumerate(trained):
-        # Models of one kind have one name, and the layers of a model need different ones.
+        # Models of one kind have the same name, but the layers of a model need distinct ones.
         model.name = f"member_{place}"
         logits = model(inputs)
         if len(logits.shape) == 2:

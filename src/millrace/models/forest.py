@@ -1,12 +1,12 @@
-"""A forest of decision trees as arrays of nodes, walked with plain gathers in every runtime.
+"""Evaluates a forest of decision trees, stored as arrays of nodes, with plain gathers.
 
-All conditions are one: is a column of the row at least a threshold? For that, a row becomes
+All conditions have one form: a column of the row is at least a threshold. For that, a row becomes
 
-    numbers | numbers, lowest if missing | numbers, highest if missing | a bit for each set of ids
+    numbers | numbers, lowest if missing | numbers, highest if missing | a bit per set of ids
 
-Only a number that may be missing has the two copies, for conditions that a missing value fails and
-fulfils; "the id is one of these" looks at the set's bit, which is 0 or 1. All trees go down one
-level in one step, and a leaf is its own child.
+Only numbers that may be missing have the two copies, for conditions that are false or true for
+missing values; a condition on a set of ids uses the set's bit, which is 0 or 1. Each step moves one
+level down in all trees, and a leaf is its own child.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from millrace.features.preprocessing import EncodedSpec
 
 HIGHEST = float(np.finfo(np.float32).max)
 
-# TF Lite and protocol buffers hold twice as much at most.
+# TF Lite and protocol buffers are limited to twice this size.
 MOST_BYTES = 2**30
 
-# The groups of a row's columns that are numbers; group SETS + i is the sets of the i-th feature.
+# Groups of a row's columns; group SETS + i has the sets of the i-th categorical feature.
 NUMBERS, LOWEST, SETS = 0, 1, 3
 
 
@@ -39,15 +39,15 @@ class Nodes:
     """The nodes of all trees.
 
     Attributes:
-        columns: the column of the row that a node looks at, int32 [nodes].
-        thresholds: a node goes on to its second child from this value on, float32 [nodes].
-        children: two a node, flat, int32 [2 · nodes]; those of a leaf are itself.
-        values: what a leaf adds to its logit, float32 [nodes].
-        roots: int32 [trees]; the trees belong to the logits in turn.
+        columns: the column of the row that a node compares, int32 [nodes].
+        thresholds: values of at least this go to the second child, float32 [nodes].
+        children: two per node, flat, int32 [2 · nodes]; those of a leaf are the leaf itself.
+        values: the value that a leaf adds to its logit, float32 [nodes].
+        roots: int32 [trees]; consecutive trees belong to the logits in turn.
         initial: the logits before any tree, float32 [outputs].
-        sets: for each categorical feature, whether an id is in each of the sets that conditions
-            name, float32 [cardinality, sets].
-        depth: the longest way from a root to a leaf.
+        sets: for each categorical feature, whether an id is in each set of the conditions,
+            float32 [cardinality, sets].
+        depth: the longest path from a root to a leaf.
     """
 
     columns: np.ndarray
@@ -61,7 +61,7 @@ class Nodes:
 
     @property
     def shape(self) -> ForestShape:
-        """What a `Forest` must know to be built."""
+        """The sizes that `Forest` needs to be built."""
         return ForestShape(
             nodes=len(self.values),
             trees=len(self.roots),
@@ -71,7 +71,7 @@ class Nodes:
 
     @property
     def arrays(self) -> list[np.ndarray]:
-        """The weights of a `Forest`, in its order.
+        """The weights of a `Forest`, in the order of its layer.
 
         Raises MillraceError when they are too large for an exported model.
         """
@@ -90,7 +90,7 @@ class Nodes:
 
 
 def missing_places(spec: EncodedSpec) -> dict[int, int]:
-    """Returns, for the place of each number that may be missing, the place that says so."""
+    """Returns the place of the missing indicator for the place of each number that has one."""
     values = {
         entry.feature: place
         for place, entry in enumerate(spec.numbers)
@@ -111,9 +111,9 @@ def first_columns(spec: EncodedSpec, sets: list[int]) -> list[int]:
 
 @keras.saving.register_keras_serializable("millrace")
 class Forest(layers.Layer):
-    """Walks a row down all trees: encoded examples to logits [n, outputs].
+    """Evaluates all trees: encoded examples to logits [n, outputs].
 
-    Nothing in it learns; its weights are the arrays of `Nodes`.
+    Its weights are the arrays of `Nodes`, and are not trainable.
     """
 
     def __init__(self, spec: EncodedSpec, outputs: int, shape: ForestShape, **kwargs: Any) -> None:
@@ -123,7 +123,7 @@ class Forest(layers.Layer):
         self.width = first_columns(spec, [*shape.sets, 0])[-1]
 
     def build(self, input_shape: Any) -> None:
-        """Makes room for the nodes."""
+        """Creates the weights."""
         nodes, trees = self.shape.nodes, self.shape.trees
         self.columns = self._add("columns", (nodes,), "int32")
         self.thresholds = self._add("thresholds", (nodes,), "float32")
@@ -154,7 +154,7 @@ class Forest(layers.Layer):
         return tf.reduce_sum(leaves, axis=1) + tf.convert_to_tensor(self.initial)
 
     def _walk(self, node: tf.Tensor, rows: tf.Tensor, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns the leaves that the rows end in, int32 [n, trees]."""
+        """Returns the leaf of each row in each tree, int32 [n, trees]."""
         row = tf.concat([*self._numbers(inputs), *self._bits(inputs)], axis=1)
         columns, thresholds, children = (
             tf.convert_to_tensor(x) for x in (self.columns, self.thresholds, self.children)

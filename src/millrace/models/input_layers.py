@@ -1,4 +1,4 @@
-"""The first layers of every model: encoded examples as one dense tensor."""
+"""The input layers of all models: convert encoded examples to a dense tensor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENCODINGS: dict[str, type[Any]] = {"piecewise_linear": PiecewiseLinear, "periodi
 
 
 def encoded_inputs(spec: EncodedSpec) -> dict[str, keras.KerasTensor]:
-    """Returns the Keras inputs of an encoded example; a part of width 0 has none."""
+    """Returns the Keras inputs of an encoded example, without parts of width 0."""
     inputs = {}
     if spec.numbers:
         inputs["numbers"] = keras.Input((len(spec.numbers),), name="numbers", dtype="float32")
@@ -32,8 +32,7 @@ def weighted_ids(
 ) -> Iterator[tuple[CategoricalInput, tf.Tensor, tf.Tensor | None]]:
     """Yields each categorical feature with its ids and their weights, both [n, length].
 
-    The weights, float32, are None where every id counts once. What fills up a sequence counts
-    nothing.
+    The weights, float32, are None if all are 1. Padding of sequences has weight 0.
     """
     places = {x.feature: i for i, x in enumerate(spec.numbers) if x.representation == "weight"}
     start = 0
@@ -51,7 +50,7 @@ def weighted_ids(
 
 
 def _one_hot(ids: tf.Tensor, weights: tf.Tensor | None, cardinality: int) -> tf.Tensor:
-    """Returns float32 [n, cardinality]: the weight, or the number of times, of each id."""
+    """Returns float32 [n, cardinality]: the sum of the weights, or the count, of each id."""
     # A comparison, not OneHot: TF.js' wasm backend computes OneHot wrongly.
     hot = tf.cast(tf.equal(ids[:, :, None], tf.range(cardinality)), tf.float32)
     return tf.reduce_sum(hot if weights is None else hot * weights[:, :, None], axis=1)
@@ -60,7 +59,7 @@ def _one_hot(ids: tf.Tensor, weights: tf.Tensor | None, cardinality: int) -> tf.
 def _embed(
     table: tf.Tensor, ids: tf.Tensor, weights: tf.Tensor | None, entry: CategoricalInput
 ) -> tf.Tensor:
-    """Returns float32 [n, dimension]: the ids' embeddings, combined as TensorFlow combines them."""
+    """Returns float32 [n, dimension]: the ids' embeddings, combined as in TensorFlow."""
     flat = tf.gather(table, tf.reshape(ids, [-1]))
     if weights is None:
         return flat
@@ -77,10 +76,10 @@ def _embed(
 
 @keras.saving.register_keras_serializable("millrace")
 class DenseFeatures(layers.Layer):
-    """Joins an encoded example's numbers, indicators and embeddings, each as its entry says.
+    """Concatenates an encoded example's numbers, indicators and embeddings.
 
-    Input: {`numbers`: float32 [n, …], `ids`: int32 [n, …]}. Output: float32 [n, width], in mixed
-    precision too: a table's numbers need not fit into half of one.
+    Input: {`numbers`: float32 [n, …], `ids`: int32 [n, …]}. Output: float32 [n, width], also in
+    mixed precision, because numbers of a table may not fit into half precision.
     """
 
     def __init__(self, spec: EncodedSpec, **kwargs: Any) -> None:
@@ -91,7 +90,7 @@ class DenseFeatures(layers.Layer):
             for place, entry in enumerate(spec.numbers)
             if entry.representation in ("value", "output", "missing")
         ]
-        # Numbers that are encoded alike share a layer, so that one product serves them all.
+        # Numbers with the same encoding share a layer, and so one matrix product.
         self.encoded: dict[tuple[Any, ...], list[int]] = {}
         for place, entry in enumerate(spec.numbers):
             if entry.representation in ENCODINGS:
@@ -104,7 +103,7 @@ class DenseFeatures(layers.Layer):
         ]
 
     def build(self, input_shape: Any) -> None:
-        """Makes an embedding table for each id that is read by embedding, or shared by several."""
+        """Creates the embedding tables; features may share one."""
         self.tables = {
             entry.table or entry.feature: self.add_weight(
                 shape=(entry.cardinality, entry.dimension),
@@ -140,19 +139,19 @@ class DenseFeatures(layers.Layer):
 
     @property
     def widths(self) -> list[int]:
-        """The width of each number and each categorical feature in the output, in its order."""
+        """The width of each number and categorical feature in the output, in order."""
         encoded = [self.spec.numbers[i].dimension for x in self.encoded.values() for i in x]
         return [1] * len(self.plain) + encoded + [entry.dimension for entry in self.spec.ids]
 
     @property
     def places_of_values(self) -> dict[str, int]:
-        """Where in the output each number is that enters as it is, by its feature."""
+        """The column of the output with each number that is not encoded, by feature."""
         entries = (self.spec.numbers[place] for place in self.plain)
         return {x.feature: i for i, x in enumerate(entries) if x.representation == "value"}
 
     @property
     def places_of_ids(self) -> list[tuple[CategoricalInput, int]]:
-        """Each categorical feature, and where in the output it begins."""
+        """The categorical features, each with its first column in the output."""
         ends = list(accumulate(self.widths, initial=0))
         return list(zip(self.spec.ids, ends[-len(self.spec.ids) - 1 :], strict=False))
 

@@ -1,4 +1,4 @@
-"""A trained Keras model, with its feature columns in front."""
+"""Trained Keras models with their feature columns."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ ROWS_PER_CALL = 8192
 
 
 class KerasPredictor(tf.Module):
-    """A Keras model behind its feature columns: a `Predictor`.
+    """A Keras model with its feature columns: a `Predictor`.
 
     Attributes:
         preprocessing: the feature columns.
         model: the Keras model, from encoded examples to logits.
-        task: what the logits mean.
+        task: the task, which converts logits to predictions.
     """
 
     def __init__(self, preprocessing: Preprocessing, model: keras.Model, task: Task) -> None:
@@ -42,11 +42,11 @@ class KerasPredictor(tf.Module):
         self._call_encoded = tf.function(self.predict_encoded, reduce_retracing=True)
 
     def predict_tensors(self, raw: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Returns predictions, float32 [n] or [n, classes], of raw columns [n]: the whole graph."""
+        """Returns predictions, float32 [n] or [n, classes], for tensors of raw columns [n, …]."""
         return self.predict_encoded(self.preprocessing.encode(raw))
 
     def predict_encoded(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns predictions, float32 [n] or [n, classes], of what `Preprocessing.encode` made."""
+        """Returns predictions, float32 [n] or [n, classes], for encoded examples."""
         return self.task.predictions(self.model(inputs, training=False))
 
     def predict(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -59,19 +59,19 @@ class KerasPredictor(tf.Module):
 
     @property
     def reference(self) -> str:
-        """What `predict` runs, as parity.json names it."""
+        """The name of the reference in parity.json."""
         return "keras"
 
     @property
     def tracked(self) -> list[Any]:
-        """What an export must hold, in one order: the variables, and the look-up tables."""
+        """The variables and look-up tables that an export must track, in a fixed order."""
         tables = [table for column in self.preprocessing.columns for table in column.tables]
         return [*(weight.value for weight in self.model.weights), *tables]
 
     def predict_split(self, encoded_examples: Path, examples: Path, split: str) -> np.ndarray:
         """Returns predictions, float32 [n] or [n, classes], of a split's examples in their order.
 
-        They are read from `encoded_examples`: their feature columns need not run again.
+        Reads them from `encoded_examples`, so that the feature columns need not run again.
         """
         path = encoded_examples / f"{split}.tfrecord"
         inputs = encoded.read(path, self.preprocessing.spec).inputs
@@ -95,10 +95,10 @@ def _in_batches(call: Any, columns: dict[str, tf.Tensor]) -> np.ndarray:
 
 
 def untrained(name: str, settings: ModelConfig, learned: Preprocessing) -> KerasPredictor:
-    """Builds a model that is not trained; see `millrace.models.untrained`."""
+    """Builds an untrained model; see `millrace.models.untrained`."""
     model = models.build(models.pinned(settings), learned.spec, learned.task)
     if not models.start(model, settings, learned):
-        # Kernels that begin as zeros, as those of `linear` do, would predict the same for any row.
+        # Kernels initialized with zeros, as in `linear`, would predict the same for every row.
         rng = np.random.default_rng(0)
         for weight in model.trainable_weights:
             weight.assign(weight + rng.normal(0, 0.1, weight.shape))
@@ -106,7 +106,7 @@ def untrained(name: str, settings: ModelConfig, learned: Preprocessing) -> Keras
 
 
 def load(description: Training, training: Path, learned: Preprocessing) -> KerasPredictor:
-    """Loads a trained model behind its feature columns.
+    """Loads a trained model with its feature columns.
 
     Args:
         description: training.json.

@@ -1,4 +1,4 @@
-"""A linear model: a weight for each number and each id, like LinearClassifier and -Regressor."""
+"""Linear models: a weight for each number and id, like LinearClassifier and LinearRegressor."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from millrace.models.input_layers import DenseFeatures, encoded_inputs, weighted
 
 
 def training_defaults(settings: LinearConfig, rows: int) -> TrainingConfig:
-    """Returns the settings of `training` that suit the model: nothing in it saturates."""
+    """Returns the model's defaults for `training`; a linear model allows a high learning rate."""
     return TrainingConfig(learning_rate=0.01, moving_average=0.99, patience=4)
 
 
@@ -28,8 +28,8 @@ def build(settings: LinearConfig, spec: EncodedSpec, task: Task) -> keras.Model:
 class Linear(layers.Layer):
     """logits = bias + numbers · weights + the sum of the ids' weights.
 
-    A number with an encoding (piecewise linear, periodic) enters through it. In float32, in mixed
-    precision too.
+    Numbers with an encoding (piecewise linear, periodic) are encoded first. Computes in float32
+    also in mixed precision.
     """
 
     def __init__(self, spec: EncodedSpec, outputs: int, **kwargs: Any) -> None:
@@ -38,7 +38,7 @@ class Linear(layers.Layer):
         self.numbers = DenseFeatures(EncodedSpec(spec.numbers, ()), name="numbers")
 
     def build(self, input_shape: Any) -> None:
-        """Makes the weights; those of all ids lie in one table, one column's behind the other's."""
+        """Creates the weights; those of all ids are in one table, feature by feature."""
         self.bias = self.add_weight(shape=(self.outputs,), initializer="zeros", name="bias")
         if self.numbers.widths:
             self.numbers.build(input_shape)

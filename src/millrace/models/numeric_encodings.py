@@ -1,7 +1,7 @@
-"""Encodings of numbers: piecewise linear over bins, and periodic.
+"""Trainable encodings of numbers: piecewise linear and periodic.
 
-Both encodings are those of Gorishniy et al., 2022, "On Embeddings for Numerical Features"; their
-weights belong to the model and learn with it. Theirs have ReLU; see `smelu` for why not here.
+Source: Gorishniy et al., 2022, "On Embeddings for Numerical Features". The weights are part of the
+model and trained with it. The source uses ReLU; see `smelu` for why not here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def multiply_each(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
 
 
 def uniform(limit: float) -> keras.initializers.Initializer:
-    """Returns a new initializer; one that is used twice draws the same values twice."""
+    """Returns a new initializer, because one that is used twice draws the same values twice."""
     return keras.initializers.RandomUniform(-limit, limit)
 
 
@@ -41,9 +41,8 @@ def uniform(limit: float) -> keras.initializers.Initializer:
 class PiecewiseLinear(layers.Layer):
     """Encodes each number as a piecewise-linear function of its value, with a knot at each edge.
 
-    encoding = slope · x + bias + Σ over bins of (share of the bin that x has filled) · weight.
-    The weights of the bins start at zero, so that training begins with a linear function and
-    bends it where the examples say so.
+    encoding = slope · x + bias + Σ over bins of (share of the bin below x) · weight. The weights of
+    the bins start at zero, so that training begins with a linear function.
 
     Input: float32 [n, numbers]. Output: float32 [n, numbers · dimension].
     """
@@ -53,7 +52,7 @@ class PiecewiseLinear(layers.Layer):
         self.entries = entries
         self.dimension = entries[0].dimension
         bins = max(1, *(len(entry.edges) - 1 for entry in entries))
-        # A bin that a number does not have is never filled: its scale is zero.
+        # A bin that a number does not have gets scale zero, so it contributes nothing.
         self.starts = np.zeros((len(entries), bins), np.float32)
         self.scales = np.zeros((len(entries), bins), np.float32)
         for row, entry in enumerate(entries):
@@ -73,7 +72,7 @@ class PiecewiseLinear(layers.Layer):
         self.built = True
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns the encodings, one number's behind the other's."""
+        """Returns the encodings, number by number."""
         x = x[:, :, None]
         filled = tf.minimum(tf.maximum((x - self.starts) * self.scales, 0.0), 1.0)
         bent = multiply_each(filled, tf.convert_to_tensor(self.weights_of_bins))
@@ -96,7 +95,7 @@ class Periodic(layers.Layer):
     def build(self, input_shape: Any) -> None:
         """Makes the weights."""
         numbers, waves = len(self.entries), self.entries[0].frequencies
-        # Normalized numbers rarely move further than a few units: waves beyond 3 sigma are noise.
+        # Truncated, because normalized numbers span a few units, so high frequencies are noise.
         normal = keras.initializers.TruncatedNormal(stddev=self.entries[0].sigma)
         limit = (2 * waves) ** -0.5
         self.frequencies = self.add_weight(
@@ -113,7 +112,7 @@ class Periodic(layers.Layer):
         self.built = True
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the encodings, one number's behind the other's."""
+        """Returns the encodings, number by number."""
         angles = 2 * math.pi * x[:, :, None] * tf.convert_to_tensor(self.frequencies)
         waves = tf.concat([tf.sin(angles), tf.cos(angles)], axis=2)
         encoded = multiply_each(waves, tf.convert_to_tensor(self.weights_of_waves))

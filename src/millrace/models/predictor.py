@@ -11,32 +11,31 @@ import tensorflow as tf
 
 from millrace.features.preprocessing import Preprocessing
 
-# Takes a raw column and an order of its values, int [n]; returns the predictions of the rows in
-# which that column's values have that order.
+# Takes a raw column and a permutation, int [n]; returns predictions with this column permuted.
 PredictPermuted = Callable[[str, np.ndarray], np.ndarray]
 
 
 class Predictor(Protocol):
-    """What evaluation and export need of a trained model, whatever its kind.
+    """A trained model of any kind, for evaluation and export.
 
     Attributes:
-        preprocessing: the job's, with the raw columns that the model takes.
+        preprocessing: the feature columns of the job, with the raw columns that the model takes.
     """
 
     preprocessing: Preprocessing
 
     @property
     def reference(self) -> str:
-        """What `predict` runs, as parity.json names it."""
+        """The name of the reference in parity.json."""
         ...
 
     @property
     def tracked(self) -> list[Any]:
-        """What an export must hold: the variables and the look-up tables."""
+        """The variables and look-up tables that an export must track."""
         ...
 
     def predict_tensors(self, raw: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Returns predictions, float32 [n] or [n, classes], of raw columns [n]: the whole graph."""
+        """Returns predictions, float32 [n] or [n, classes], for tensors of raw columns [n, …]."""
         ...
 
     def predict(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -1,8 +1,8 @@
 """TabM-mini: members that share one network, on piecewise-linear encodings of the numbers.
 
 Each member scales the network's inputs by its own factors and has its own last layer; the rest is
-shared. Every member is trained to predict by itself, and their predictions are averaged: an
-ensemble at little more than the price of one network (Gorishniy et al., 2024, "TabM").
+shared. Every member is trained to predict by itself, and the predictions are averaged: an ensemble
+at little more than the cost of one network. Source: Gorishniy et al., 2024, "TabM".
 """
 
 from dataclasses import replace
@@ -21,19 +21,20 @@ from millrace.models.activations import activated
 from millrace.models.input_layers import DenseFeatures, encoded_inputs
 from millrace.models.numeric_encodings import uniform
 
-# At the rate of its recipe a narrower corner is soon too sharp.
+# With this model's learning rate a narrower corner of SmeLU is too sharp.
 HALF_WIDTH = 0.5
 SMALL_TABLE = 20_000
 WORTH_COMPILING = 25_000
 
 
 def training_defaults(settings: TabmConfig, rows: int) -> TrainingConfig:
-    """Returns the settings of `training` that suit the model, for so many training examples.
+    """Returns the model's defaults for `training` with `rows` training examples.
 
-    A high rate that stays, with the weights averaged: in the first epochs the average already
-    predicts what a falling rate reaches at its end, so that few epochs without progress suffice.
-    A small table's epochs are short and its validation loss is noisy. On a processor XLA takes a
-    third off a step without dropout, and seconds to compile, which a small table has not.
+    The learning rate is high and constant, and the weights are averaged: the average reaches within
+    a few epochs what a decaying rate reaches at its end, so a short patience suffices. The patience
+    is longer for small tables, whose epochs are short and whose validation loss is noisy. On a CPU,
+    XLA makes steps without dropout a third faster but takes seconds to compile, which does not pay
+    off for small tables.
     """
     patience = 12 if rows < SMALL_TABLE else 3
     gpus = tf.config.list_physical_devices("GPU")
@@ -56,7 +57,7 @@ def build(settings: TabmConfig, spec: EncodedSpec, task: Task) -> keras.Model:
 
 
 def with_bins(spec: EncodedSpec, dimension: int) -> EncodedSpec:
-    """Returns the spec with plain numbers read by their piecewise-linear encoding instead."""
+    """Returns the spec with plain numbers in a piecewise-linear encoding."""
     numbers = (
         replace(entry, representation="piecewise_linear", dimension=dimension)
         if entry.representation == "value"
@@ -67,18 +68,17 @@ def with_bins(spec: EncodedSpec, dimension: int) -> EncodedSpec:
 
 
 def kernel() -> keras.initializers.Initializer:
-    """Returns PyTorch's default, with which the published recipe was found."""
+    """Returns PyTorch's default initializer, which the published settings assume."""
     return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
 
 @keras.saving.register_keras_serializable("millrace")
 class MemberDense(layers.Layer):
-    """Scales the features by each member's own factors, for a dense layer that all members share.
+    """A dense layer shared by all members, each of which scales the features by its own factors.
 
-    A member's factor for a feature, which may have several places, is one number. So a feature's
-    product with its part of the kernel is taken once and scaled for each member, instead of scaling
-    first and taking the product for each. The members become rows: [n, d] to [k · n, units], one
-    member's rows behind the other's.
+    A member has one factor per feature, which may span several columns. So a feature's product with
+    its part of the kernel is computed once and scaled for each member, instead of scaling first and
+    multiplying for each. The members become rows: [n, d] to [k · n, units], member by member.
     """
 
     def __init__(self, members: int, widths: list[int], units: int, **kwargs: Any) -> None:
@@ -100,8 +100,8 @@ class MemberDense(layers.Layer):
         """Returns the rows of all members."""
         groups = [(width, 1) for width in self.widths]
         if training:
-            # A wide table has hundreds of features. In an export they stay apart, because its
-            # quantizers reduce the kernel of a plain product alone.
+            # Batched, because a wide table has hundreds of features. Exports keep separate products
+            # because quantizers only reduce the kernel of a plain product.
             groups = [(width, len(list(same))) for width, same in groupby(self.widths)]
         sizes = [width * count for width, count in groups]
         parts = tf.split(x, sizes, axis=1)

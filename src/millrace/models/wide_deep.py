@@ -1,7 +1,7 @@
-"""Wide & Deep: a linear model and a network, trained as one (Cheng et al., 2016).
+"""Wide & Deep: a linear model and a network, trained jointly (Cheng et al., 2016).
 
-The wide part remembers single ids and crosses, the deep part generalizes by embeddings, like
-DNNLinearCombinedClassifier and -Regressor.
+The wide part memorizes single ids and crosses; the deep part generalizes by embeddings, like
+DNNLinearCombinedClassifier and DNNLinearCombinedRegressor.
 """
 
 import keras
@@ -20,6 +20,6 @@ def build(settings: WideDeepConfig, spec: EncodedSpec, task: Task) -> keras.Mode
     inputs = encoded_inputs(spec)
     wide = Linear(spec, task.outputs, name="wide")(inputs)
     x = hidden_layers(DenseFeatures(spec, name="dense_features")(inputs), settings)
-    # The wide part has the bias of both.
+    # The wide part has the only bias.
     deep = layers.Dense(task.outputs, use_bias=False, name="deep")(x)
     return keras.Model(inputs, layers.Add(name="logits")([wide, deep]), name="wide_deep")

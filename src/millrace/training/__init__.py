@@ -1,1 +1,1 @@
-"""One training loop for every model and strategy."""
+"""Training of all kinds of models, with all strategies."""

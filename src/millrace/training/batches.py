@@ -1,7 +1,7 @@
-"""The order of the examples in a training, from memory or from disk.
+"""Batches of training examples in a reproducible order, from memory or from disk.
 
-Everything here depends on the seed, the epoch and the batch size alone, so that a training that
-was interrupted resumes with the next batch.
+The order depends only on the seed, the epoch and the batch size, so that an interrupted training
+resumes with the next batch.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import tensorflow as tf
 
 from millrace.features.encoded import Blocks, Encoded
 
-# Examples by column: inputs, labels and perhaps weights, each [n, …].
+# Examples by column: inputs, labels and optionally weights, each [n, …].
 Columns: TypeAlias = dict[str, np.ndarray]
 
-# Enough for Python's share of the time to vanish, few enough to keep the progress alive.
+# Enough steps to make Python's overhead negligible, but few enough for regular progress.
 STEPS_PER_CALL = 64
 
 
-# Takes the tables of a `Buffer`, and rows of them, int32 [batches, batch size].
+# Takes the tables of a `Buffer` and the rows of batches, int32 [batches, batch size].
 RunSteps = Callable[[dict[str, tf.Tensor], tf.Tensor], None]
 
 
@@ -33,8 +33,8 @@ class Buffer:
     """Examples in memory.
 
     Attributes:
-        tables: the examples' inputs and, under `labels` and perhaps `weights`, float32 [n].
-        order: the order in which they are met, int32 [n].
+        tables: the inputs, and `labels` and optionally `weights`, float32 [n].
+        order: the order of the examples, int32 [n].
     """
 
     tables: dict[str, tf.Tensor]
@@ -47,8 +47,8 @@ class Call:
 
     Attributes:
         tables: as in `Buffer`.
-        rows: which examples each batch takes, int32 [batches, batch size].
-        step: how many batches of the epoch came before.
+        rows: the examples of each batch, int32 [batches, batch size].
+        step: the number of earlier batches in the epoch.
     """
 
     tables: dict[str, tf.Tensor]
@@ -57,28 +57,28 @@ class Call:
 
     @property
     def end(self) -> int:
-        """How many batches of the epoch are done after it."""
+        """The number of batches of the epoch that are done after it."""
         return self.step + len(self.rows)
 
     def after(self, step: int) -> Call:
-        """Returns what is left of it once so many batches of the epoch are done."""
+        """Returns the rest of the call after the first `step` batches of the epoch."""
         done = max(0, step - self.step)
         return replace(self, rows=self.rows[done:], step=self.step + done)
 
 
 class ExampleSource(Protocol):
-    """Where examples come from: in a random order, or with epoch None in their own.
+    """A source of examples, in random order, or in their own order if the epoch is None.
 
     Attributes:
-        rows: how many there are.
-        signature: the tables of a buffer.
+        rows: the number of examples.
+        signature: the types and shapes of a buffer's tables.
     """
 
     rows: int
     signature: dict[str, tf.TensorSpec]
 
     def buffers(self, seed: int, epoch: int | None, batch_size: int) -> Iterator[Buffer]:
-        """Yields the examples once; all buffers but the last hold a whole number of batches."""
+        """Yields all examples; all buffers but the last have a whole number of batches."""
         ...
 
 
@@ -89,7 +89,7 @@ def calls(
     batch_size: int,
     steps: int = STEPS_PER_CALL,
 ) -> Iterator[Call]:
-    """Yields the batches of an epoch, `steps` a call; the last batch is what is left."""
+    """Yields the batches of an epoch, `steps` per call; the last batch may be smaller."""
     step = 0
     for buffer in source.buffers(seed, epoch, batch_size):
         whole = len(buffer.order) // batch_size * batch_size
@@ -106,7 +106,7 @@ def _split(rows: np.ndarray, length: int) -> Iterator[np.ndarray]:
 
 
 def permutation(length: int, *key: int) -> np.ndarray:
-    """Returns a random order of `length` things that depends on the key alone, int32 [length]."""
+    """Returns a random permutation that depends only on `key`, int32 [length]."""
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
     return generator.permutation(length).astype(np.int32)
 
@@ -116,8 +116,8 @@ class InMemory:
 
     Args:
         examples: the examples.
-        class_weights: how much an example of each class counts, float32 [classes], times its own
-            weight; None when all classes count the same.
+        class_weights: a factor for the weight of an example by class, float32 [classes]; None if
+            all are equal.
     """
 
     def __init__(self, examples: Encoded, class_weights: np.ndarray | None = None) -> None:
@@ -132,15 +132,15 @@ class InMemory:
 
 
 class OnDisk:
-    """Examples of which no more than a part is in memory at a time.
+    """Examples of which only a part is in memory at a time.
 
-    An epoch takes the blocks of the file in a random order, fills a buffer with those that come
-    next, and shuffles the rows in it. The next buffer is read while one is trained on.
+    An epoch takes the blocks of the file in random order, fills a buffer with the next ones, and
+    shuffles the rows in it. The next buffer is read during training on the current one.
 
     Args:
         blocks: the encoded examples.
-        buffer_rows: how many rows a buffer has, give or take a block. A buffer of one block mixes
-            nothing, so let it be many.
+        buffer_rows: the number of rows in a buffer, rounded to blocks; it should cover many blocks,
+            because only rows in the same buffer are mixed.
         class_weights: as in `InMemory`.
     """
 
@@ -152,7 +152,7 @@ class OnDisk:
         self.signature = signature(_tables(self._read([0])))
 
     def buffers(self, seed: int, epoch: int | None, batch_size: int) -> Iterator[Buffer]:
-        """Yields the examples a buffer at a time; what fills no batch goes into the next one."""
+        """Yields the buffers; rows that do not fill a batch are carried over to the next one."""
         blocks = len(self._blocks)
         order = np.arange(blocks) if epoch is None else permutation(blocks, seed, epoch)
         groups = self._groups(order)
@@ -172,7 +172,7 @@ class OnDisk:
                 yield Buffer(_tables(columns), places[:whole])
 
     def _groups(self, order: np.ndarray) -> list[np.ndarray]:
-        # Of like size: a last one of a single block would mix nothing.
+        # Of equal size: in a last buffer of a single block, nothing would be mixed.
         count = min(math.ceil(self.rows / self._buffer_rows), len(order))
         return np.array_split(order, count)
 
@@ -183,12 +183,12 @@ class OnDisk:
 def source(
     blocks: Blocks, buffer_rows: int, rows: int | None, class_weights: np.ndarray | None = None
 ) -> ExampleSource:
-    """Returns encoded examples as a source: in memory, where `buffer_rows` allows it.
+    """Returns encoded examples as a source, in memory if `buffer_rows` allows it.
 
     Args:
         blocks: the encoded examples.
-        buffer_rows: how many are in memory at once.
-        rows: take only so many; None for all.
+        buffer_rows: the most examples in memory at once.
+        rows: use only this many examples; None for all.
         class_weights: as in `InMemory`.
     """
     if rows is not None or sum(blocks.rows) <= buffer_rows:
@@ -201,7 +201,7 @@ def _join(parts: list[Columns]) -> Columns:
 
 
 def example_weights(examples: Encoded, class_weights: np.ndarray | None) -> np.ndarray | None:
-    """Returns how much each example counts, float32 [n]; None when all count the same."""
+    """Returns the weight of each example, float32 [n]; None if all are equal."""
     if class_weights is None:
         return examples.weights
     of_class: np.ndarray = class_weights[examples.labels.astype(int)]

@@ -1,8 +1,7 @@
 """Checkpoints: everything that a killed training needs to resume bit for bit.
 
-They are TensorFlow checkpoints, in one directory a model, beside `run.json`, which says what
-training they are of. The next run compares: a checkpoint of other settings, examples or versions
-is never resumed.
+They are TensorFlow checkpoints, in one directory per model, with `run.json`, which identifies the
+training. A checkpoint of other settings, examples or versions is never resumed.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ from millrace.artifacts.training import History
 from millrace.errors import MillraceError
 from millrace.files import json_fields, read_json, write_json
 
-# The last one, and the one before it in case the disk damages the last.
+# The last checkpoint, and the previous one in case the last is damaged.
 KEPT = 2
 
 
 @dataclass
 class Journal(tf.train.experimental.PythonState):
-    """How far a training has come.
+    """The progress of a training.
 
     Attributes:
-        epoch: epochs done.
-        step: steps done in the epoch after those.
+        epoch: the number of finished epochs.
+        step: the number of finished steps in the current epoch.
         loss: the sum of the losses of the examples in these steps.
-        history: the logs of the epochs done.
+        history: the logs of the finished epochs.
         callbacks: the state of each callback that has one.
         finished: whether the training has stopped.
     """
@@ -50,7 +49,7 @@ class Journal(tf.train.experimental.PythonState):
         return json.dumps(asdict(self))
 
     def deserialize(self, string_value: str) -> None:
-        """Takes what `serialize` returned."""
+        """Restores the result of `serialize`."""
         for name, value in json.loads(string_value).items():
             setattr(self, name, value)
 
@@ -59,12 +58,12 @@ class Checkpoints:
     """The checkpoints of one model's training.
 
     Args:
-        directory: where they lie.
-        run: what decides on the training's result, with a JSON form: a resumed run must have the
-            same.
-        minutes: write one so often, beside the one after an epoch.
-        chief: whether this process writes them. In a training of several processes they all have
-            to save at once, and all but one throw away what they wrote.
+        directory: the directory of the checkpoints.
+        run: everything that determines the result of the training, with a JSON form; a resumed run
+            must have the same.
+        minutes: the time between checkpoints within an epoch.
+        chief: whether this process writes them. If several processes train together, all must save
+            at once, and all but the chief discard theirs.
     """
 
     def __init__(self, directory: Path, run: Any, minutes: float, chief: bool = True) -> None:
@@ -73,7 +72,7 @@ class Checkpoints:
         self._written = time.monotonic()
 
     def prepare(self) -> None:
-        """Puts aside what is there of another run, and says what differs; the chief's to do."""
+        """Moves checkpoints of another run aside and prints why; only called by the chief."""
         described = self.directory / "run.json"
         if described.exists():
             differences = list(_differences(read_json(described), self._run))
@@ -91,8 +90,8 @@ class Checkpoints:
         """Restores the last checkpoint into the journal and the parts; returns if there is one.
 
         Args:
-            journal: how far the training has come.
-            parts: lists of variables, which later calls of `save` save.
+            journal: the progress, which is updated.
+            parts: lists of variables to restore, and to save in later calls of `save`.
 
         Raises:
             MillraceError: the checkpoint is damaged, or is of another model.
@@ -100,7 +99,7 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(journal=journal, **parts)
         place = str(self.directory)
         if not self.chief:
-            # Goes with this object, or the process.
+            # Removed with this object.
             self._thrown_away = tempfile.TemporaryDirectory(prefix="millrace-")
             place = self._thrown_away.name
         self._manager = tf.train.CheckpointManager(
@@ -121,18 +120,18 @@ class Checkpoints:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to save one."""
+        """Whether it is time for the next checkpoint."""
         return time.monotonic() - self._written >= self._seconds
 
     def save(self, journal: Journal) -> None:
-        """Writes a checkpoint. Until it is whole, the one before it is the last."""
+        """Writes a checkpoint; until it is complete, the previous one remains the last."""
         self._manager.save()
         if self.chief:
             History(journal.history).save(self.directory / "history.csv")
         self._written = time.monotonic()
 
     def remove(self) -> None:
-        """Removes all checkpoints: the training is over and its result is safe."""
+        """Removes all checkpoints, after the result of the training has been written."""
         for path in (self.directory, self.directory.with_name(f"{self.directory.name}.old")):
             shutil.rmtree(path, ignore_errors=True)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from millrace.errors import MillraceError
 
 KUBERNETES_PORT = 2222
-# SLURM may put two jobs on one machine: each has ports of its own.
+# SLURM may put two jobs on one machine, so each job has its own ports.
 FIRST_SLURM_PORT, SLURM_PORTS_PER_JOB, SLURM_JOBS = 20000, 20, 1000
 
 
@@ -22,9 +22,9 @@ class Cluster:
     """The processes that train together.
 
     Attributes:
-        jobs: the addresses, host:port, of the processes in each job: `worker` and, where they are,
+        jobs: the addresses, host:port, of the processes in each job: `worker` and optionally
             `chief` and `ps`.
-        job, index: which of them this process is.
+        job, index: the job and index of this process.
     """
 
     jobs: Mapping[str, tuple[str, ...]]
@@ -33,12 +33,12 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        """Where this process listens."""
+        """The address of this process."""
         return self.jobs[self.job][self.index]
 
     @property
     def addresses(self) -> list[str]:
-        """Where all of them listen."""
+        """The addresses of all processes."""
         return [address for job in self.jobs.values() for address in job]
 
     @property
@@ -47,15 +47,15 @@ class Cluster:
         return (self.job, self.index) == ("chief" if "chief" in self.jobs else "worker", 0)
 
     def to_tf_config(self) -> str:
-        """Returns it as TensorFlow reads it from the environment variable TF_CONFIG."""
+        """Returns the cluster as the value of the environment variable TF_CONFIG."""
         task = {"type": self.job, "index": self.index}
         return json.dumps({"cluster": dict(self.jobs), "task": task})
 
 
 def find(environment: Mapping[str, str]) -> Cluster | None:
-    """Returns the cluster that this process is in; None when it is alone.
+    """Returns the cluster of this process; None if it is alone.
 
-    TF_CONFIG comes first, then SLURM (one process a task of a step with several tasks), then
+    TF_CONFIG takes precedence over SLURM (one process per task of a step with several tasks) and
     Kubernetes (an indexed job, whose pods have MILLRACE_WORKERS set to its completions).
 
     Raises:
@@ -110,7 +110,7 @@ def from_slurm(environment: Mapping[str, str]) -> Cluster:
 
 
 def _tasks_per_node(text: str) -> list[int]:
-    """Reads SLURM's short form: 2(x3),1 stands for 2, 2, 2, 1."""
+    """Expands SLURM's short form: 2(x3),1 means 2, 2, 2, 1."""
     counts: list[int] = []
     for count, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", text):
         counts += [int(count)] * int(times or 1)
@@ -118,7 +118,7 @@ def _tasks_per_node(text: str) -> list[int]:
 
 
 def _node_address(node: str) -> str:
-    """Returns what SLURM itself reaches a node by: its name need not be in the DNS."""
+    """Returns the address that SLURM uses for a node, whose name may not be in the DNS."""
     described = " ".join(_lines("scontrol", "show", "node", node, "--oneliner"))
     found = re.search(r"\bNodeAddr=(\S+)", described)
     return found.group(1) if found else node
@@ -135,7 +135,7 @@ def _lines(*command: str) -> list[str]:
 
 
 def from_kubernetes(environment: Mapping[str, str], name: str) -> Cluster:
-    """Reads the variables of an indexed job, whose pods are called <job>-<index>.<service>….
+    """Reads the variables of an indexed job, whose pods are named <job>-<index>.<service>….
 
     Args:
         environment: has JOB_COMPLETION_INDEX and MILLRACE_WORKERS.
@@ -155,10 +155,10 @@ def from_kubernetes(environment: Mapping[str, str], name: str) -> Cluster:
 
 
 def await_peers(cluster: Cluster, seconds: float) -> None:
-    """Waits until all other processes of the cluster listen; listens meanwhile.
+    """Waits until all other processes of the cluster listen, while listening itself.
 
     Raises:
-        MillraceError: some did not within the time, or this process' address is taken.
+        MillraceError: some process does not within the time, or this address is in use.
     """
     until = time.monotonic() + seconds
     missing = [address for address in cluster.addresses if address != cluster.address]
@@ -186,7 +186,7 @@ def await_peers(cluster: Cluster, seconds: float) -> None:
 
 
 def listens(address: str) -> bool:
-    """Whether somebody listens at host:port."""
+    """Returns whether a process listens at host:port."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=1).close()
@@ -196,7 +196,7 @@ def listens(address: str) -> bool:
 
 
 def lost(here: Cluster, processes: list[str]) -> MillraceError:
-    """Returns the error that other processes are gone, which `processes` names."""
+    """Returns the error for other processes that have exited."""
     return MillraceError(
         f"{here.job} {here.index}: expected all workers to keep running, lost "
         f"{', '.join(processes) or 'one of them'}.",

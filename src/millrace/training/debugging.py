@@ -14,10 +14,10 @@ import tensorflow as tf
 
 from millrace.errors import MillraceError
 
-# Around what a failed check says, to find it in TensorFlow's message.
+# Delimiters of the text of a failed check in TensorFlow's message.
 OPEN, CLOSE = "<<", ">>"
 
-# What TensorFlow says of an operation that XLA does not have, and of a shape that it cannot know.
+# TensorFlow's messages for an operation that XLA lacks, and for a shape that it cannot infer.
 NOT_FOR_XLA = (
     r"XLA_\w+_JIT: (?P<op>\w+) .*?{{node (?:while/)?(?P<node>\S+?)}}",
     r"to node `(?:while/)?(?P<node>\S+?)` with op (?P<op>\w+) must be a compile-time constant",
@@ -26,12 +26,12 @@ NOT_FOR_XLA = (
 
 @dataclass(frozen=True)
 class Debug:
-    """How a training is watched.
+    """Debugging options of a training.
 
     Attributes:
-        eager: run every step in Python, where breakpoints hold; about a hundred times slower.
-        check_numerics: look for NaN and infinity in each layer's output and in each weight.
-        rows: use so many training and validation examples only; None for all.
+        eager: run every step in Python, so that breakpoints work; about a hundred times slower.
+        check_numerics: check each layer's output and each weight for NaN and infinity.
+        rows: use only this many training and validation examples; None for all.
     """
 
     eager: bool = False
@@ -40,12 +40,12 @@ class Debug:
 
     @property
     def stepwise(self) -> bool:
-        """Whether a call has to be a single step, to tell which it was."""
+        """Whether each call must be a single step, so that a failure can be located."""
         return self.eager or self.check_numerics
 
 
 def watch(model: keras.Model) -> None:
-    """Has every layer of the model check what it returns, from now on."""
+    """Makes every layer of the model check its outputs."""
     for layer in _layers(model):
         layer.call = _checked(layer.call, f"output of layer {layer.name}")
 
@@ -98,16 +98,16 @@ def watched_step(model: keras.Model, step: Callable[[Any], Any]) -> Callable[[An
 def _check(x: Any, place: str) -> None:
     x = tf.convert_to_tensor(x)
     if x.dtype.is_floating:
-        # Not tf.debugging.check_numerics: a graph leaves that out where nothing uses its result.
+        # Not tf.debugging.check_numerics, which a graph prunes if its result is unused.
         finite = tf.reduce_all(tf.math.is_finite(x))
         tf.debugging.Assert(finite, [f"{OPEN}{place}{CLOSE}"])
 
 
 @contextmanager
 def naming_the_layer(place: str) -> Iterator[None]:
-    """Turns what fails in a step into an error that names the layer and the place in the training.
+    """Converts a failure of a step to an error with the layer and the position in the training.
 
-    That is a check for finite numbers, or what XLA cannot compile.
+    Handles failed checks for finite numbers, and operations that XLA cannot compile.
     """
     try:
         yield

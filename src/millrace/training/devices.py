@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-# One file a GPU, locked by the process that has it. The kernel opens the lock when that process
-# ends, however it ends.
+# One file per GPU, locked by the process that uses it. The kernel releases the lock when the
+# process exits for any reason.
 LOCKS = Path(tempfile.gettempdir()) / "millrace-gpus"
 _held: list[int] = []
 
@@ -34,12 +34,12 @@ def visible() -> list[str]:
 
 
 def claim(count: int | None) -> None:
-    """Makes GPUs this process' own, and hides the others from it, before TensorFlow looks for any.
+    """Locks GPUs for this process and hides the others, before TensorFlow is initialized.
 
-    Waits while other trainings have too many of them.
+    Waits while other trainings use too many of them.
 
     Args:
-        count: how many, or as many as there are if those are fewer; None for all.
+        count: the number of GPUs, or all if there are fewer; None for all.
     """
     gpus = visible()
     wanted = len(gpus) if count is None else min(count, len(gpus))
@@ -53,15 +53,15 @@ def claim(count: int | None) -> None:
 
 
 def hide() -> None:
-    """Hides all GPUs from this process: what it does takes less time than moving data there."""
+    """Hides all GPUs from this process, for work that is faster on the CPU."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 
 def _take(gpus: Sequence[str], wanted: int) -> list[str]:
-    """Locks so many GPUs, or none; returns their UUIDs."""
+    """Locks `wanted` GPUs, or none; returns their UUIDs."""
     if not LOCKS.is_dir():
         LOCKS.mkdir(exist_ok=True)
-        LOCKS.chmod(0o777)  # other users' trainings look here, too
+        LOCKS.chmod(0o777)  # trainings of other users lock GPUs here too
     taken: dict[str, int] = {}
     for gpu in gpus:
         lock = os.open(LOCKS / gpu, os.O_RDONLY | os.O_CREAT, 0o644)

@@ -24,18 +24,18 @@ from millrace.training.trainers import Assignment
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What decides on a training's result: a checkpoint of another is not resumed.
+    """Everything that determines the result of a training; see `Checkpoints`.
 
     Attributes:
         model: the run.
         settings: the model's settings.
-        seed: what fixes its random draws.
-        trial: the trial that has these settings.
-        started: which weights came from another model.
-        training: how it is trained.
+        seed: the random seed.
+        trial: the trial with these settings.
+        started: the weights that came from another model.
+        training: the training settings.
         preprocessing: the checksum of preprocessing.json.
         examples: the checksum of the training examples.
-        rows: how many of them are used.
+        rows: the number of training examples that are used.
         callbacks: the checksum of the user's callbacks.
         tensorflow: the version of TensorFlow.
         keras: the version of Keras.
@@ -57,7 +57,7 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointedModel(TrainedModel):
-    """A trained model whose checkpoints are of no more use once it is written."""
+    """A trained model whose checkpoints are removed once it is written."""
 
     checkpoints: Checkpoints | None = None
 
@@ -69,9 +69,9 @@ class CheckpointedModel(TrainedModel):
 
 
 def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedModel | None:
-    """Trains a model of any kind that learns from batches; see `trainers.Trainer`.
+    """Trains a model of any kind that is trained by batches; see `trainers.Trainer`.
 
-    A training that was killed resumes from its last checkpoint.
+    A killed training resumes from its last checkpoint.
     """
     settings = models.pinned(assignment.settled.settings)
     preprocessing, training = assignment.preprocessing, assignment.job.training
@@ -100,7 +100,7 @@ def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedMo
         outcome = loop.train(model, task, used, data, seed, callbacks, checkpoints, debug)
         history, best_epoch = outcome.history, outcome.best_epoch
     except DivergedError as error:
-        # A search may try what does not work: such a trial is the worst.
+        # A search may try settings that diverge; such a trial counts as the worst.
         if assignment.run.rung is None:
             raise
         print(f"trial stopped: {error}")
@@ -133,7 +133,7 @@ def build(
 
 
 def recipe_of(assignment: Assignment) -> Recipe:
-    """Returns how a run is trained: as the config says, and else as suits model and table."""
+    """Returns the training settings of a run: from the config, else defaults of model and table."""
     settings = assignment.settled.settings
     defaults = models.training_defaults(settings, assignment.rows)
     own = settings.training if isinstance(settings, NetworkConfig) else None

@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from millrace.artifacts.hardware import Hardware
 
-# TensorFlow chooses its kernels by these.
+# The instructions by which TensorFlow chooses its kernels.
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
 
 
 def describe(strategy: tf.distribute.Strategy) -> Hardware:
-    """Returns the machine. Of several that train together, each describes itself."""
+    """Returns the machine of this process; with several workers it is the chief's."""
     cpu = _cpu()
     flags = cpu.get("flags", cpu.get("Features", "")).split()
     return Hardware(
@@ -29,13 +29,13 @@ def describe(strategy: tf.distribute.Strategy) -> Hardware:
 
 
 def _cores() -> int | None:
-    """Those that the process may use, where the system says so; a scheduler may give it few."""
+    """Returns the number of cores that the process may use, or None if unknown."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count()
 
 
 def _cpu() -> dict[str, str]:
-    """What Linux says about the first core."""
+    """Returns the entry of the first core in /proc/cpuinfo."""
     try:
         first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The trainer of ensembles, which joins trained models."""
+"""The trainer of ensembles of seeds, which joins trained models."""
 
 from __future__ import annotations
 

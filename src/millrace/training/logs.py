@@ -14,9 +14,9 @@ from millrace.config.training import TrainingConfig
 def callbacks(
     training: TrainingConfig, directory: Path, chief: bool
 ) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks that write the logs which the config's `training` asks for.
+    """Returns the callbacks for the logs that `training` of the config enables.
 
-    Of several processes that train together, only the chief writes any.
+    If several processes train together, only the chief writes logs.
     """
     made: list[keras.callbacks.Callback] = []
     if not chief:
@@ -29,10 +29,10 @@ def callbacks(
 
 
 class DVCLive(keras.callbacks.Callback):
-    """Writes each epoch's logs with DVCLive, the same files whether the training was killed or not.
+    """Writes each epoch's logs with DVCLive; the files are the same if the training was resumed.
 
-    DVCLive's own callback goes on with what is in the folder, where a killed training may have
-    left an epoch that it has to repeat; this one begins again, with the epochs of the history.
+    DVCLive's own callback appends to the folder, where a killed training may have left an epoch
+    that is repeated. This one starts over with the epochs of the history.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -41,9 +41,9 @@ class DVCLive(keras.callbacks.Callback):
         self._live: Any = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Writes the epoch, and first those of the history where a training resumes."""
+        """Writes the epoch; in a resumed training, first those of the history."""
         if self._live is None:
-            # It takes a second to import, and most trainings do without.
+            # Imported on use, because it takes a second and most trainings do not need it.
             from dvclive.live import Live
 
             self._live = Live(str(self._directory), save_dvc_exp=False, dvcyaml=None)

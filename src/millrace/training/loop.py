@@ -1,8 +1,8 @@
 """The training loop: one for every model and strategy, driving the model's own `train_step`.
 
-Many steps run in one call of a `tf.function`, and batches are gathered by index inside the graph:
-between the steps of a small model, Python takes longer than the step. Keras' callbacks, losses,
-metrics and optimizers work as in `fit`.
+Many steps run in one call of a `tf.function`, and batches are gathered by index inside the graph,
+because Python's overhead between the steps of a small model is longer than a step. Keras'
+callbacks, losses, metrics and optimizers work as in `fit`.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ NO_DEBUG = Debug()
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training came to.
+    """The result of a training.
 
     Attributes:
-        epochs: how many it ran.
-        best_epoch: the one, from 1, whose weights the model now has.
-        val_loss: that epoch's loss on the validation examples.
+        epochs: the number of epochs.
+        best_epoch: the epoch, from 1, whose weights the model has.
+        val_loss: its loss on the validation examples.
         history: the logs of each epoch.
     """
 
@@ -61,15 +61,15 @@ def train(
     """Trains until `settings.monitor` stops improving; the model gets its best epoch's weights.
 
     Args:
-        model: takes encoded examples, returns logits; made in the scope of the strategy that
-            will train it. One that is compiled keeps its optimizer, loss and metrics.
-        task: gives the loss.
+        model: takes encoded examples, returns logits; built in the scope of the strategy that
+            will train it. A compiled model keeps its optimizer, loss and metrics.
+        task: the task, which defines the loss.
         settings: batch size, epochs, optimizer.
         data: training and validation examples.
-        seed: with the epoch it fixes the order of the examples.
-        callbacks: Keras callbacks, called as `fit` calls them; those for batches once for several.
-        checkpoints: where to resume from and to save to.
-        debug: how closely to watch it.
+        seed: determines the order of the examples in each epoch.
+        callbacks: Keras callbacks, called as in `fit`, but once for several batches.
+        checkpoints: the checkpoints to resume from and to save to.
+        debug: the debugging options.
 
     Raises:
         MillraceError: the loss is not a number any more, or a checkpoint cannot be restored.
@@ -79,7 +79,7 @@ def train(
 
 
 class _Loop:
-    """One training, from the whole of it down to one call of the compiled steps."""
+    """A training."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class _Loop:
         self._save()
 
     def _train(self, progress: Progress) -> dict[str, float]:
-        """Runs what is left of an epoch; returns the mean loss of its examples."""
+        """Runs the rest of an epoch; returns its metrics with the mean loss of its examples."""
         journal, batch_size = self.journal, self.settings.batch_size
         if journal.step == 0:
             self.model.reset_metrics()
@@ -216,10 +216,10 @@ class _Loop:
     def _run_calls(
         self, run: Callable[..., None], calls: Iterable[Call], begin: Callable[[int], None]
     ) -> Iterator[tuple[Call, float]]:
-        """Runs the calls, and yields after each the sum of the losses of its examples.
+        """Runs the calls, and yields each with the sum of the losses of its examples.
 
-        They are added up in Python: a float32 loses digits over an epoch, and by itself a call's
-        mean is that of its examples, though replicas fill up what is left over.
+        The losses are summed in Python because a float32 sum loses digits over an epoch. The mean
+        of a single call is exact even if replicas pad the last batch.
         """
         for call in calls:
             begin(call.step)
@@ -235,7 +235,7 @@ class _Loop:
         self.average.update(self.model.optimizer.iterations)
 
     def _build_metrics(self) -> None:
-        """Calls the metrics once: Keras makes their variables then, and checkpoints hold them."""
+        """Calls the metrics once, so that their variables exist before a checkpoint is restored."""
         call = next(calls(self.data[1], self.seed, None, EVALUATION_BATCH))
         self.run_validation(call.tables, tf.constant(call.rows[:1, :1]))
         self.model.reset_metrics()
@@ -257,7 +257,7 @@ class _Loop:
         model = self.model
         if self.checkpoints.chief:
             self.checkpoints.prepare()
-        # Waits for the chief, and for nobody when alone.
+        # With several processes, this waits for the chief.
         strategies.any_process(self.strategy, False)
         resumed = self.checkpoints.restore(
             self.journal,
@@ -287,9 +287,9 @@ class _Loop:
 
 
 def states(callbacks: Sequence[keras.callbacks.Callback]) -> list[dict[str, Any]]:
-    """Returns what each callback remembers: its public attributes that are plain values.
+    """Returns the state of each callback: its public attributes with plain values.
 
-    Those that its constructor takes are its settings, which it has anyway.
+    Parameters of the constructor are left out, because they are settings and not state.
     """
     return [
         {
@@ -306,7 +306,7 @@ def states(callbacks: Sequence[keras.callbacks.Callback]) -> list[dict[str, Any]
 def set_states(
     callbacks: Sequence[keras.callbacks.Callback], states: Sequence[dict[str, Any]]
 ) -> None:
-    """Gives back to each callback what `states` returned."""
+    """Restores the result of `states`."""
     for callback, state in zip(callbacks, states, strict=True):
         vars(callback).update(state)
 

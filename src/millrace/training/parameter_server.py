@@ -1,8 +1,8 @@
-"""Training with parameter servers, which hold the variables for the workers.
+"""Training with parameter servers, which store the variables for the workers.
 
 The chief runs the training loop and has the examples. It divides each call of the compiled steps
-among the workers, which update the variables without waiting for each other: one worker computes
-what a single process computes, several depend on who comes first.
+among the workers, which update the variables asynchronously: a single worker gives the same result
+as a single process, but with several the result depends on their order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from millrace.training import cluster
 from millrace.training.batches import RunSteps
 from millrace.training.cluster import Cluster
 
-# So long may a process not answer before it counts as gone.
+# The seconds without an answer after which a process counts as exited.
 SILENCE_SECONDS = 10.0
 SECONDS_BETWEEN_LOOKS = 0.001
 
@@ -36,7 +36,7 @@ def check(here: Cluster | None) -> Cluster:
 
 
 def create(here: Cluster, seconds: float) -> tf.distribute.Strategy:
-    """Returns the chief's strategy, when all others answer; raises MillraceError when not."""
+    """Returns the chief's strategy; raises MillraceError when a process does not answer."""
     cluster.await_peers(here, seconds)
     os.environ["TF_CONFIG"] = here.to_tf_config()
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver(rpc_layer="grpc")
@@ -44,13 +44,13 @@ def create(here: Cluster, seconds: float) -> tf.distribute.Strategy:
 
 
 def serve(here: Cluster, seconds: float) -> None:
-    """Computes for the chief, or keeps its variables, until the chief is gone.
+    """Runs as a worker or parameter server until the chief exits.
 
     Raises:
-        MillraceError: some process of the cluster does not answer within the time.
+        MillraceError: a process of the cluster does not answer in time.
     """
     cluster.await_peers(here, seconds)
-    # Kept in a name: the server stops when nothing refers to it.
+    # The server stops when nothing refers to it.
     server = tf.distribute.Server(dict(here.jobs), job_name=here.job, task_index=here.index)
     print(f"{here.job} {here.index}: serves at {server.target}", flush=True)
     heard = time.monotonic()
@@ -62,14 +62,14 @@ def serve(here: Cluster, seconds: float) -> None:
 
 
 def scheduled(strategy: tf.distribute.Strategy, run: RunSteps) -> RunSteps:
-    """Returns a function that has the workers run a call's batches, each a part, and waits."""
+    """Returns a function that divides a call's batches among the workers, and waits for them."""
     coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
     here = check(cluster.find(os.environ))
 
     def run_on_workers(tables: dict[str, tf.Tensor], batches: tf.Tensor) -> None:
         workers = min(len(here.jobs["worker"]), len(batches))
         for part in np.array_split(batches.numpy(), workers):
-            # Only the rows that the part needs travel.
+            # Only the rows of this part are sent.
             sent = {name: tf.gather(table, part.reshape(-1)) for name, table in tables.items()}
             places = np.arange(part.size, dtype=np.int32).reshape(part.shape)
             coordinator.schedule(run, args=(sent, tf.constant(places)))
@@ -79,7 +79,7 @@ def scheduled(strategy: tf.distribute.Strategy, run: RunSteps) -> RunSteps:
 
 
 def _await(coordinator: tf.distribute.coordinator.ClusterCoordinator, here: Cluster) -> None:
-    """Waits for what is scheduled; TensorFlow alone would wait for a dead worker forever."""
+    """Waits for the scheduled steps; TensorFlow alone would wait for a dead worker forever."""
     looked = time.monotonic()
     while not coordinator.done():
         time.sleep(SECONDS_BETWEEN_LOOKS)

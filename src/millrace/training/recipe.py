@@ -1,4 +1,4 @@
-"""The settings of a training, and the optimizer, weights and averages they define."""
+"""The settings of a training, and the optimizer, class weights and averages they define."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from millrace.features.tasks import Task
 
 LARGE_TABLE = 100_000
 
-# A small table needs many short epochs, whose validation loss is noisy; a large one the opposite.
+# A small table needs many short epochs, and patience because its validation loss is noisy.
 SMALL = {"batch_size": 256, "epochs": 100, "patience": 16}
 LARGE = {"batch_size": 1024, "epochs": 30, "patience": 4}
 DEFAULTS = {
@@ -29,7 +29,7 @@ DEFAULTS = {
     "moving_average": 0.0,
 }
 
-# Names of weights that are no matrix of a linear map, though they may have two dimensions.
+# Names of weights that are not decayed, even if they have two dimensions.
 NOT_DECAYED = ["bias", "embedding", "scale"]
 
 
@@ -38,13 +38,13 @@ def settle(
 ) -> Recipe:
     """Returns the recipe for a model.
 
-    What the config says of this model comes first, then what it says of all, then what suits
-    the kind of model, then what suits a table of that size; `auto` says nothing.
+    The settings of the model take precedence over those for all models, then come the defaults of
+    the kind of model and of the size of the table. `auto` means that a setting is not given.
 
     Args:
         training: `training` of the config.
         own: `training` of the model.
-        defaults: what suits the kind of model.
+        defaults: the defaults of the kind of model.
         rows: the number of training examples.
     """
     chosen = _said(training)
@@ -53,22 +53,22 @@ def settle(
     # YAML's 1 is not a float, which Keras requires.
     numbers = [field.name for field in fields(Recipe) if field.type is float]
     recipe = Recipe(**values | {name: float(values[name]) for name in numbers})
-    # It pays for small steps alone, where the time goes between the products.
+    # XLA only pays off for small batches, where most time is spent between matrix products.
     small = recipe.batch_size <= SMALL["batch_size"]
     return recipe if small or "jit" in chosen else replace(recipe, jit=False)
 
 
 def _said(section: TrainingConfig | TrainingOverrides) -> dict[str, Any]:
-    """Returns what a section says of a recipe."""
+    """Returns the settings that a section gives."""
     names = {field.name for field in fields(Recipe)}
     return {key: x for key, x in section if key in names and x not in ("auto", None)}
 
 
 class AdamW(keras.optimizers.AdamW):
-    """Keras' AdamW, clipping by the norm of the gradient of the whole batch, in fewer operations.
+    """Keras' AdamW with clipping by the norm of the whole batch's gradient, in fewer operations.
 
-    Keras clips what each replica computed, and adds up afterwards; and it counts an id that is
-    twice in a batch as two gradients. Then the weights depend on the number of replicas.
+    Keras clips each replica's gradient before adding them, and treats an id that occurs twice in a
+    batch as two gradients. Both make the weights depend on the number of replicas.
     """
 
     def __init__(self, replicas: int = 1, clip_norm: float = 0.0, **kwargs: Any) -> None:
@@ -76,23 +76,23 @@ class AdamW(keras.optimizers.AdamW):
         self.replicas, self.clip_norm = replicas, clip_norm
 
     def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
-        """Updates the variables; `grads` are a replica's, whose sum over the replicas counts."""
+        """Updates the variables; `grads` are one replica's, and are summed over the replicas."""
         dense = [None if grad is None else tf.convert_to_tensor(grad) for grad in grads]
         if self.replicas > 1:
             known = [grad for grad in dense if grad is not None]
-            # Each replica now holds the mean; Keras adds the replicas up, which gives the sum.
+            # Each replica now has the mean; Keras adds those up, which gives the sum.
             means = iter(tf.distribute.get_replica_context().all_reduce("MEAN", known))
             dense = [None if grad is None else next(means) for grad in dense]
         if self.clip_norm:
             dense, _ = tf.clip_by_global_norm(dense, self.clip_norm / self.replicas)
-        # Once for all variables.
+        # Computed once for all variables.
         first, *_ = trainable_variables or self._trainable_variables
         step = tf.cast(self.iterations + 1, first.dtype)
         self._powers = tuple(tf.pow(beta, step) for beta in (self.beta_1, self.beta_2))
         super().apply(dense, trainable_variables)
 
     def update_step(self, gradient: Any, variable: tf.Variable, learning_rate: Any) -> None:
-        """Updates a variable as Keras does, by TensorFlow's one operation in place of a dozen."""
+        """Updates a variable as Keras does, with one operation of TensorFlow instead of a dozen."""
         place = self._get_variable_index(variable)
         beta_1_power, beta_2_power = self._powers
         tf.raw_ops.ResourceApplyAdam(
@@ -112,13 +112,13 @@ class AdamW(keras.optimizers.AdamW):
 def optimizer(
     settings: Recipe, weights: list[keras.Variable], steps: int, replicas: int
 ) -> keras.optimizers.Optimizer:
-    """Returns AdamW as the settings want it, to be built for the weights.
+    """Returns AdamW with these settings, not yet built.
 
     Args:
         settings: learning rate, schedule, weight decay and clipping.
         weights: the model's trainable weights.
-        steps: in an epoch.
-        replicas: of the strategy, in whose scope this is called.
+        steps: the steps per epoch.
+        replicas: the number of replicas of the strategy, in whose scope this must be called.
     """
     rate: Any = settings.learning_rate
     if settings.schedule == "cosine":
@@ -136,7 +136,7 @@ def optimizer(
 
 @contextmanager
 def precision(policy: str) -> Iterator[None]:
-    """Has the layers that are made meanwhile compute by a Keras dtype policy."""
+    """Sets the Keras dtype policy for layers created inside the context."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -146,14 +146,14 @@ def precision(policy: str) -> Iterator[None]:
 
 
 class OfPredictions(keras.metrics.Metric):
-    """A Keras metric of what the task predicts, updated with encoded labels and logits."""
+    """A Keras metric of the task's predictions, updated with encoded labels and logits."""
 
     def __init__(self, metric: keras.metrics.Metric, task: Task) -> None:
         super().__init__(name=metric.name)
         self.metric, self.task = metric, task
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Takes a batch: labels [n], logits as models return them, weights [n]."""
+        """Adds a batch: labels [n], logits as models return them, weights [n]."""
         labels = self.task.decode_labels(y_true)
         self.metric.update_state(labels, self.task.predictions(y_pred), sample_weight)
 
@@ -162,12 +162,12 @@ class OfPredictions(keras.metrics.Metric):
         return self.metric.result()
 
     def reset_state(self) -> None:
-        """Forgets all batches."""
+        """Resets the metric."""
         self.metric.reset_state()
 
 
 def metrics(monitor: str, task: Task) -> list[keras.metrics.Metric]:
-    """Returns the metrics to compute beside the loss, for `training.monitor`.
+    """Returns the metrics to compute besides the loss, for `training.monitor`.
 
     Raises:
         MillraceError: the task has no such metric.
@@ -200,14 +200,14 @@ def direction(monitor: str) -> str:
 
 
 def class_weights(settings: Recipe, task: Task, labels: Iterable[np.ndarray]) -> np.ndarray | None:
-    """Returns how much an example of each class counts, float32 [classes]; None for all the same.
+    """Returns the weight of an example by class, float32 [classes]; None if all are equal.
 
-    `balanced` gives every class the same weight altogether, and the examples 1 on average.
+    `balanced` gives all classes the same total weight, and examples an average weight of 1.
 
     Args:
         settings: has `class_weight`.
-        task: what is predicted.
-        labels: of the training examples, in parts [n]; read for `balanced` alone.
+        task: the task.
+        labels: the labels of the training examples, in parts [n]; only read for `balanced`.
 
     Raises:
         MillraceError: the task has no classes, or a class with a weight is none of them.
@@ -238,10 +238,10 @@ def class_weights(settings: Recipe, task: Task, labels: Iterable[np.ndarray]) ->
 
 
 class MovingAverage:
-    """An exponential moving average of weights, which predicts better than the last weights do.
+    """An exponential moving average of weights, which predicts better than the last weights.
 
     After step t its decay is min(limit, (1 + t) / (10 + t)), so that it forgets the first steps.
-    Make it in the strategy's scope.
+    Must be created in the strategy's scope.
     """
 
     def __init__(self, weights: list[keras.Variable], limit: float) -> None:
@@ -250,7 +250,7 @@ class MovingAverage:
         self.values = [tf.Variable(x.numpy(), trainable=False) for x in self.weights]
 
     def update(self, step: tf.Tensor) -> None:
-        """Takes the weights after a step, counted from 1, into the average; runs in a replica."""
+        """Updates the average after a step, counted from 1; runs in a replica."""
         t = tf.cast(step, tf.float32)
         rest = 1 - tf.minimum(self.limit, (1 + t) / (10 + t))
         for value, weight in zip(self.values, self.weights, strict=True):
@@ -258,7 +258,7 @@ class MovingAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Puts the average in the weights' place for a while."""
+        """Replaces the weights by their average inside the context."""
         weights = [weight.numpy() for weight in self.weights]
         self._assign([value.numpy() for value in self.values])
         yield

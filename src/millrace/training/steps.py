@@ -11,7 +11,7 @@ import tensorflow as tf
 from millrace.training import parameter_server
 from millrace.training.batches import RunSteps
 
-# More than a training has steps, since a step changes the other half of a seed.
+# The distance between the seeds of replicas; the step is in the other half of a seed.
 SEEDS_APART = 1_000_003
 
 
@@ -22,20 +22,20 @@ def compiled(
     eager: bool = False,
     jit: int = 0,
 ) -> RunSteps:
-    """Returns a function that runs `step` on one batch after the other.
+    """Returns a function that runs `step` on each batch in turn.
 
     Args:
-        model: made in the scope of its strategy, each of whose replicas takes its part of a batch.
-        step: takes (inputs, labels) or (inputs, labels, weights), as Keras' `train_step` does.
-        tables: what the examples are made of.
-        eager: whether to run in Python after all, for breakpoints.
-        jit: how many steps XLA compiles as one, the largest call's; 0 for none. Other strategies
-            than the default one do without it.
+        model: built in the scope of its strategy, whose replicas each take a part of a batch.
+        step: takes (inputs, labels) or (inputs, labels, weights), like Keras' `train_step`.
+        tables: the types and shapes of the examples.
+        eager: whether to run in Python, for breakpoints.
+        jit: the number of steps that XLA compiles together, that of the largest call; 0 for none.
+            Only used with the default strategy.
     """
     strategy = model.distribute_strategy
     if eager or tf.distribute.has_strategy() or strategy is not tf.distribute.get_strategy():
         jit = 0
-    # In a loop XLA draws random numbers on one core, so those models' steps are compiled singly.
+    # In a loop XLA draws random numbers on one core, so steps with dropout are compiled singly.
     whole = jit > 1 and not _seeds(model)
     if jit and not whole:
         step = tf.function(step, jit_compile=True)
@@ -69,10 +69,10 @@ def _as_one(
     signature: list[Any],
     steps: int,
 ) -> RunSteps:
-    """Returns a function for which XLA compiles all steps of a call as one.
+    """Returns a function that XLA compiles with all steps of a call.
 
-    XLA compiles for one shape. So batches are filled up to the number of steps, and a single one is
-    left to `run_single`, without XLA: what remains at the end of an epoch has a size of its own.
+    XLA compiles for a fixed shape. So calls are padded to the number of steps, and a single batch
+    runs in `run_single` without XLA, because the last batch of an epoch may be smaller.
     """
 
     @tf.function(jit_compile=True)
@@ -95,15 +95,15 @@ def _as_one(
 
 
 def _seeds(model: keras.Model) -> list[keras.Variable]:
-    """Returns the states of what draws random numbers in the model."""
+    """Returns the states of the model's random generators."""
     return [state for state in model.variables if "seed_generator_state" in state.path]
 
 
 def separate_seeds(model: keras.Model) -> None:
-    """Gives every replica random numbers of its own; the first keeps what a single one has.
+    """Gives every replica its own random numbers; the first has those of a single replica.
 
-    Not those of our own dropout, which tells the replicas apart by itself. Call it once, when the
-    model is new or restored: then all replicas have the same.
+    Skips `Dropout`, which distinguishes replicas itself. Call it once, when the model is new or
+    restored, so that all replicas still have the same state.
     """
     states = [x for x in _seeds(model) if not getattr(x, "same_on_replicas", False)]
     strategy = model.distribute_strategy
@@ -118,11 +118,11 @@ def separate_seeds(model: keras.Model) -> None:
 
 
 def replica_share(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Returns this replica's part of a batch, int32 [n], and the weight of each, float32 [n].
+    """Returns this replica's part of a batch, int32 [n], and the weight of each row, float32 [n].
 
-    All replicas get equally many, because Keras averages over them. What has to be filled up for
-    that weighs nothing, and the rest so much more that the mean of all is the batch's mean. A
-    single replica takes the batch as it is, with weights None.
+    All replicas get the same number of rows, because Keras averages over them. Padding has weight 0
+    and other rows have weights above 1, such that the overall mean is the batch's mean. A single
+    replica gets the whole batch, with weights None.
     """
     context = tf.distribute.get_replica_context()
     replicas = context.num_replicas_in_sync

@@ -1,4 +1,4 @@
-"""Distribution strategies: devices and machines, set in the config."""
+"""Distribution strategies: the devices and machines of a training, by the config."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from millrace.training.cluster import Cluster
 
 
 def create(settings: TrainingConfig) -> tf.distribute.Strategy:
-    """Returns the strategy that the config's `training` asks for, before TensorFlow does anything.
+    """Returns the strategy set under `training`; call it before TensorFlow is initialized.
 
     Raises:
         MillraceError: the machine does not have what the strategy needs, or the other processes
             do not answer.
     """
-    # A strategy for one device would leave the others idle, and theirs all the same.
+    # A strategy for one device must not lock the others.
     one = settings.strategy == "default"
     devices.claim(1 if one else None if settings.replicas == "auto" else settings.replicas)
     if tf.config.list_physical_devices("GPU"):
-        # On a processor they are the same every time anyway.
+        # On CPUs operations are deterministic anyway.
         tf.config.experimental.enable_op_determinism()
     name: str = settings.strategy
     here = cluster.find(os.environ)
@@ -53,9 +53,9 @@ def create(settings: TrainingConfig) -> tf.distribute.Strategy:
 
 
 def serve(settings: TrainingConfig) -> bool:
-    """Whether this process only serves others: then it has, and they are done.
+    """Serves the chief if this process is a worker or parameter server; returns whether it was.
 
-    With the strategy parameter_server all processes but the chief do.
+    With the strategy parameter_server these are all processes but the chief.
 
     Raises:
         MillraceError: the cluster lacks what the strategy needs, or does not answer.
@@ -111,7 +111,7 @@ def _multi_worker(here: Cluster | None, seconds: float) -> tf.distribute.Strateg
         f"{here.job} {here.index} of {len(here.addresses)}: {machine}, {here.address}", flush=True
     )
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    # TensorFlow takes it as a notice and trains on, while a cluster that sends it takes the node.
+    # TensorFlow handles SIGTERM as a notice and trains on, but a cluster then kills the node.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return strategy
 
@@ -128,19 +128,19 @@ def _tpu() -> tf.distribute.Strategy:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes the artifacts; of several that train together, only one does."""
+    """Returns whether this process writes the artifacts; only one does."""
     return cluster_of(strategy) is None or bool(cluster_of(strategy).is_chief)
 
 
 def cluster_of(strategy: tf.distribute.Strategy) -> Any:
-    """Returns the cluster of a strategy of several processes, None of one in a single process."""
+    """Returns the cluster of a strategy with several processes, None for a single process."""
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return cluster.find(os.environ)
     return None
 
 
 def any_process(strategy: tf.distribute.Strategy, flag: bool) -> bool:
-    """Returns whether the flag is set in any of the processes; all have to ask at once."""
+    """Returns whether the flag is set in any of the processes; all must call it at once."""
     if cluster_of(strategy) is None:
         return flag
 
@@ -153,7 +153,7 @@ def any_process(strategy: tf.distribute.Strategy, flag: bool) -> bool:
 
 @contextmanager
 def naming_the_dead() -> Iterator[None]:
-    """Turns what TensorFlow says when another process is gone into an error that names it.
+    """Converts TensorFlow's errors about a process that has exited to one that names it.
 
     TensorFlow notices a closed connection at once, and silence after ten seconds.
     """

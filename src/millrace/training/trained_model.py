@@ -16,16 +16,16 @@ from millrace.training.trainers import Assignment
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedModel:
-    """A trained Keras model, and what is known of its training.
+    """A trained Keras model with the record of its training.
 
     Attributes:
         model: the model, with the weights to keep.
         assignment: the run.
-        settings: those that `models.build` takes.
-        started: which weights came from another model.
-        recipe: how it was trained, by gradient descent.
-        history: the logs of each epoch; for trees, of each round of them.
-        best_epoch: the one, from 1, that the weights are of; 0 when there was none.
+        settings: the settings for `models.build`.
+        started: the weights that came from another model.
+        recipe: the settings of gradient descent; None for other trainers.
+        history: the logs of each epoch, or of each round of trees.
+        best_epoch: the epoch, from 1, whose weights were kept; 0 if there was none.
     """
 
     model: keras.Model

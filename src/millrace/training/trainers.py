@@ -25,7 +25,7 @@ from millrace.training.debugging import Debug
 
 @dataclass(frozen=True)
 class Assignment:
-    """A run to train, and where its inputs and its output are.
+    """A run to train, with the paths of its inputs and output.
 
     Attributes:
         job: the config.
@@ -52,7 +52,7 @@ class Assignment:
 
     @property
     def debug(self) -> Debug:
-        """How the training is watched."""
+        """The debugging options."""
         return Debug(**plain_form(self.job.training.debug))
 
     @cached_property
@@ -77,19 +77,19 @@ class Assignment:
 
 
 class Trained(Protocol):
-    """What a trainer made."""
+    """The result of a trainer."""
 
     def write(self, output: Path) -> None:
         """Writes it into a new directory, with training.json and history.csv."""
         ...
 
 
-# Trains a run. Returns None in a process whose work another one writes.
+# Trains a run. Returns None in a process that does not write the result.
 Trainer = Callable[[Assignment, tf.distribute.Strategy], Trained | None]
 
 
 def train(assignment: Assignment, hardware_path: Path) -> None:
-    """Trains a run and writes it, and on what machine; in several processes where that is asked.
+    """Trains a run, in several processes if configured, and writes the model and the hardware.
 
     Args:
         assignment: the run.

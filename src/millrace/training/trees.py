@@ -1,4 +1,4 @@
-"""The trainer of boosted trees, which take all examples at once."""
+"""The trainer of boosted trees, which are fitted to all examples at once."""
 
 from __future__ import annotations
 

@@ -16,23 +16,23 @@ from millrace.config.models import ModelConfig
 from millrace.errors import MillraceError
 from millrace.training import devices
 
-# The environment variable in which a worker on this machine finds who started it.
+# The environment variable with the process ID that started a worker on this machine.
 STARTER = "MILLRACE_STARTER"
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
 
 
 def needed(job: JobConfig, settings: ModelConfig) -> int:
-    """Returns how many processes train a model of these settings."""
+    """Returns the number of processes that train a model of these settings."""
     return job.training.workers if models.is_trained_by_batches(settings) else 1
 
 
 def start(count: int) -> None:
     """Runs this process' command once for each worker, and waits for them.
 
-    In a SLURM job they are on one node each, elsewhere all on this machine.
+    In a SLURM job each is on its own node; elsewhere all are on this machine.
 
     Raises:
-        MillraceError: one of them failed; what it had to say is on the screen.
+        MillraceError: one of them failed; its output is on the screen.
     """
     command = [sys.executable, *sys.argv]
     failed = _on_nodes(count, command) if "SLURM_JOB_ID" in os.environ else _here(count, command)
@@ -44,9 +44,9 @@ def start(count: int) -> None:
 
 
 def end_with_starter() -> None:
-    """Has the kernel kill this process when the one whose `start` made it is gone, killed or not.
+    """Makes the kernel kill this process when the process that started it exits for any reason.
 
-    Otherwise its workers would train on, beside those of the next run. Does nothing elsewhere.
+    Otherwise workers would train on beside those of the next run. Does nothing for other processes.
     """
     starter = os.environ.get(STARTER)
     if starter is None:
@@ -78,7 +78,7 @@ def _here(count: int, command: list[str]) -> str | None:
         if gpus:
             told["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[index::count])
         processes.append(subprocess.Popen(command, env=os.environ | told))
-    # The others end by themselves when one is gone.
+    # When one exits, the others exit by themselves.
     ended = [process.wait() for process in processes]
     failed = [
         f"worker {index} with status {status}" for index, status in enumerate(ended) if status

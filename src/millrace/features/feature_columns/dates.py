@@ -1,8 +1,8 @@
 """Dates and times: parts, cycles and elapsed days, exact in every runtime.
 
-A date enters a model as float32 [n], days since 1970-01-01, and a timestamp as float32 [n, 2],
-those days and the seconds of the day, in UTC: no runtime but TensorFlow can read a date's text,
-and no float32 can count the seconds since 1970. NaN means missing.
+A date is passed to a model as float32 [n], days since 1970-01-01, and a timestamp as float32
+[n, 2], days and seconds of the day in UTC, because only TensorFlow can parse the text of a date,
+and float32 cannot represent seconds since 1970. NaN means missing.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from millrace.statistics.number_statistics import describe_numbers
 
 EPOCH = datetime.date(1970, 1, 1)
 SECONDS_PER_DAY = 86_400
-# 0001-01-01 and 9999-12-31: a day beyond is taken for the nearest of them.
+# 0001-01-01 and 9999-12-31; days beyond are clipped.
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896
-# The parts of a date, and how many values each has.
+# The parts of a date, with the number of values of each.
 PARTS = {"month": 12, "day": 31, "weekday": 7, "hour": 24}
 
 
 @dataclass(frozen=True)
 class Clock:
-    """When a timestamp is, by the clocks of a time zone.
+    """Converts a column of dates or timestamps to the local time of a time zone.
 
     Attributes:
         column: the raw column.
         is_timestamp: whether it has seconds.
-        offset: the zone's seconds ahead of UTC before the first change.
-        changes: days, seconds (both UTC) and by how many seconds the clocks are then put forward.
+        offset: the zone's offset from UTC in seconds before the first change.
+        changes: day and second (both UTC) of each change, and the seconds that it adds.
     """
 
     column: str
@@ -78,7 +78,7 @@ class Clock:
         return cls(column, True, *_changes(f"features.{name}.timezone", zone))
 
     def read(self, raw: Raw) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns local days and seconds of the day, float32 [n, 1], and where they are missing."""
+        """Returns local days and seconds of the day, float32 [n, 1], and which are missing."""
         x = tf.reshape(raw[self.column], [-1, 2 if self.is_timestamp else 1])
         days = x[:, :1]
         seconds = x[:, 1:] if self.is_timestamp else tf.zeros_like(days)
@@ -103,7 +103,7 @@ class Clock:
 
 
 def _changes(where: str, zone: str) -> tuple[int, tuple[tuple[int, int, int], ...]]:
-    """Returns a zone's offset in 1970 and its changes until 2037, which is as far as zones go."""
+    """Returns a zone's offset in 1970 and its changes until 2037, where zone files end."""
     try:
         clock = zoneinfo.ZoneInfo(zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
@@ -131,9 +131,9 @@ def _changes(where: str, zone: str) -> tuple[int, tuple[tuple[int, int, int], ..
 
 
 def civil(days: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Returns the date of days since 1970-01-01, all int32; the day of the year counts from 0.
+    """Returns the date of days since 1970-01-01, all int32; the day of the year is from 0.
 
-    The algorithm of Howard Hinnant's "chrono-compatible low-level date algorithms".
+    Source: civil_from_days in Howard Hinnant, chrono-Compatible Low-Level Date Algorithms.
     """
     shifted = tf.cast(tf.floor(days), tf.int32) + 719_468
     era = shifted // 146_097
@@ -155,7 +155,7 @@ def civil(days: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def days_since_1970(year: tf.Tensor, month: tf.Tensor, day: tf.Tensor) -> tf.Tensor:
-    """Returns the days since 1970-01-01 of dates, int32; the inverse of `civil`, by its source."""
+    """Returns the days since 1970-01-01 of dates, int32; the inverse of `civil`, same source."""
     year -= tf.cast(month <= 2, tf.int32)
     era = year // 400
     of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
@@ -165,10 +165,10 @@ def days_since_1970(year: tf.Tensor, month: tf.Tensor, day: tf.Tensor) -> tf.Ten
 
 
 def parse_time(text: tf.Tensor, type_: str) -> tf.Tensor:
-    """Reads dates or timestamps in ISO 8601 and UTC, string [n], "" for missing.
+    """Parses dates or timestamps in ISO 8601 and UTC, string [n], "" for missing.
 
-    Returns the days since 1970-01-01, float32 [n], or of a timestamp those and the seconds of the
-    day, [n, 2].
+    Returns the days since 1970-01-01, float32 [n]; for a timestamp, days and seconds of the day,
+    [n, 2].
     """
     missing = tf.equal(text, "")
     text = tf.where(missing, "1970-01-01T00:00:00Z", text)
@@ -179,7 +179,7 @@ def parse_time(text: tf.Tensor, type_: str) -> tf.Tensor:
     days = tf.cast(days_since_1970(number(0, 4), number(5, 2), number(8, 2)), tf.float32)
     if type_ == "date":
         return tf.where(missing, float("nan"), days)
-    # What follows the minutes: seconds, perhaps with a fraction, and the Z of UTC.
+    # After the minutes: seconds, optionally with a fraction, and the Z of UTC.
     rest = tf.strings.regex_replace(tf.strings.substr(text, 17, -1), "Z", "")
     whole = tf.cast(3600 * number(11, 2) + 60 * number(14, 2), tf.float32)
     both = tf.stack([days, whole + tf.strings.to_number(rest)], axis=1)
@@ -192,7 +192,7 @@ def _divides(divisor: int, x: tf.Tensor) -> tf.Tensor:
 
 def _days(statistics: ColumnStatistics) -> tuple[np.ndarray, np.ndarray]:
     """Returns the training examples' times, sorted, in days since 1970, and their counts."""
-    assert isinstance(statistics, TextStatistics), "`Clock.learn` asks for dates"
+    assert isinstance(statistics, TextStatistics), "`Clock.learn` requires dates"
     texts = [value.removesuffix("Z") for value, _ in statistics.values]
     times = np.array(texts, "datetime64[us]").astype(np.int64) / (SECONDS_PER_DAY * 1e6)
     order = np.argsort(times)
@@ -204,7 +204,7 @@ def _days(statistics: ColumnStatistics) -> tuple[np.ndarray, np.ndarray]:
 class DatePart(Categorical):
     """A part of a date as an id: year, month, day, weekday (Monday first) or hour.
 
-    The years are those of the training examples; another is out of range, the id before the last.
+    Years outside those of the training examples get the id before the last.
     """
 
     clock: Clock
@@ -257,7 +257,7 @@ class DatePart(Categorical):
 
 @dataclass(frozen=True)
 class Cyclic(FeatureColumn):
-    """Where in a day, week or year a time lies, as sine and cosine; both 0 when it is missing."""
+    """The phase of a time in a day, week or year, as sine and cosine; both 0 if missing."""
 
     clock: Clock
     period: str
@@ -300,7 +300,7 @@ class Cyclic(FeatureColumn):
 
 @dataclass(frozen=True)
 class Elapsed(Numeric):
-    """The days since a day, normalized like any number."""
+    """The days since a given day, normalized like any number."""
 
     clock: Clock = field(default_factory=lambda: Clock("", False))
     since: int = 0

@@ -14,26 +14,26 @@ from millrace.features.feature_columns.base import (
 )
 from millrace.features.feature_columns.sequence import Weighted
 
-# Up to so many ids a categorical feature enters a model one-hot, above as an embedding.
+# A categorical feature with at most this many ids is one-hot by default, else an embedding.
 LARGEST_INDICATOR = 64
 DEFAULT_EMBEDDING_DIMENSION = 16
 
 
 def number_inputs(context: Context) -> tuple[NumberInput, ...]:
-    """Returns what each place of an encoded example's `numbers` holds."""
+    """Returns the columns of an encoded example's `numbers`."""
     return tuple(number for column in context.learned.values() for number in column.inputs)
 
 
 def categorical_inputs(
     features: Mapping[str, Feature], context: Context
 ) -> tuple[CategoricalInput, ...]:
-    """Returns how models read each categorical feature.
+    """Returns how models represent each categorical feature.
 
-    A feature that an embedding or indicator column wraps enters through it; any other enters by
-    its size.
+    A feature that is wrapped by an embedding or indicator column is represented by it; the
+    representation of any other depends on its size.
 
     Raises:
-        MillraceError: an embedding or indicator is of a feature that has no ids.
+        MillraceError: an embedding or indicator wraps a feature without ids.
     """
     inputs: list[CategoricalInput] = []
     for name, settings in features.items():
@@ -61,7 +61,7 @@ def _input(of: Categorical, representation: str, dimension: int, **more: str) ->
 
 
 def _embeddings(name: str, settings: EmbeddingConfig, context: Context) -> list[CategoricalInput]:
-    """An embedding of several features shares one table, so their ids must mean the same."""
+    """Returns the inputs of an embedding; several features share a table and need equal ids."""
     names = [settings.of] if isinstance(settings.of, str) else settings.of
     columns = [context.categorical(f"features.{name}.of", of) for of in names]
     dimension = settings.dimension

@@ -16,27 +16,27 @@ from millrace.config.features import HashedConfig
 from millrace.errors import MillraceError
 from millrace.features.feature_columns.base import CategoricalOfColumn, Context, Raw
 
-# So many different numbers can be looked up: the graph compares with each of them.
+# The most distinct numbers to look up, because the graph compares with each of them.
 MOST_NUMBERS = 1024
 
-# What ingestion strips from the cells of a table.
+# The characters that ingestion strips from cells.
 SPACES = " \t"
 
 
 @dataclass(frozen=True)
 class Lookup(CategoricalOfColumn):
-    """A category whose known values have ids in a table; the others are out-of-vocabulary.
+    """A category whose known values have ids in a table; other values are out-of-vocabulary.
 
-    The last id means missing. Strings are found in a string -> int64 table, because TF Lite has
-    builtin ops for that one alone; numbers by comparison with each value.
+    The last id means missing. Strings use a string -> int64 table, the only kind for which TF Lite
+    has builtin ops; numbers are compared with each value.
 
     Attributes:
-        values: what the feature learned, or was given.
-        unseen: what becomes of a value that is not in the table: `bucket`, it is
-            out-of-vocabulary, the same in every runtime; or `hash`, TensorFlow hashes it, and the
-            model cannot become TF Lite.
-        missing: the texts that mean missing in the column's file; None where texts do
-            not come from a file, and stand for themselves.
+        values: the values that the feature learned or was given.
+        unseen: how to treat a value that is not in the table. `bucket`: as out-of-vocabulary, the
+            same in every runtime. `hash`: TensorFlow hashes it, so the model cannot be converted to
+            TF Lite.
+        missing: the texts that mean missing in the column's file; None if texts do not come from a
+            file, so that none of them is special.
     """
 
     values: tuple[str, ...] | tuple[float, ...]
@@ -45,7 +45,7 @@ class Lookup(CategoricalOfColumn):
 
     @property
     def takes_cells(self) -> bool:
-        # A text that is hashed is hashed with the spaces around it.
+        # Hashing would include the spaces around a text.
         return self.missing is not None and self.unseen == "bucket"
 
     @property
@@ -68,7 +68,7 @@ class Lookup(CategoricalOfColumn):
         raise NotImplementedError
 
     def hash(self, texts: Any) -> tf.Tensor:
-        """Returns the ids that values have by their hash alone, int64."""
+        """Returns the ids of values by their hash, int64."""
         raise NotImplementedError
 
     def _hash_known(self, values: Sequence[str] | Sequence[float]) -> np.ndarray:
@@ -80,10 +80,10 @@ class Lookup(CategoricalOfColumn):
 
     @cached_property
     def table(self) -> tf.lookup.StaticHashTable | None:
-        """The look-up table from string to id, which an export must hold; None for numbers."""
+        """The look-up table from string to id, which an export must track; None for numbers."""
         if not isinstance(self.values[0], str):
             return None
-        # Outside of whatever graph asks for it first, so that every graph shares one table.
+        # Outside the current graph, so that all graphs share one table.
         with tf.init_scope():
             entries = self._entries()
             initializer = tf.lookup.KeyValueTensorInitializer(
@@ -92,16 +92,16 @@ class Lookup(CategoricalOfColumn):
             return tf.lookup.StaticHashTable(initializer, default_value=self.oov_id)
 
     def _entries(self) -> dict[str, int]:
-        """Returns the keys of the table and their ids; missing is one, so that one look-up serves.
+        """Returns the keys of the table and their ids, including the texts that mean missing.
 
-        No runtime but TensorFlow can strip a text, so each text that a file may hold is there with
-        a space before it, behind it, and both.
+        Only TensorFlow can strip text, so the table contains each text also with a space before it,
+        after it, and both.
         """
         missing_id = self.cardinality - 1
         known: dict[Any, int] = dict(zip(self.known, self.known_ids.tolist(), strict=True))
         if not self.takes_cells:
             return {**known, **dict.fromkeys((self.missing or ()), missing_id), "": missing_id}
-        # What has spaces around it, or means missing, is never found in a file.
+        # Texts with surrounding spaces, or that mean missing, cannot come from a file.
         entries = {text: id_ for text, id_ in known.items() if text == text.strip(SPACES)}
         markers = {text.strip(SPACES) for text in self.missing or ()}
         entries |= dict.fromkeys(("", *sorted(markers)), missing_id)
@@ -117,17 +117,17 @@ class Lookup(CategoricalOfColumn):
 
     def encode(self, raw: Raw, ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
         x = tf.reshape(raw[self.column], [-1])
-        # TF.js' look-up returns rank 1 whatever it is given.
+        # The look-up of TF.js always returns rank 1.
         found = self._find(x) if self.table is None else self.table.lookup(x)
         if self.unseen == "hash":
-            # What the table holds under this id has it by its hash, or is not there at all.
+            # A value with this id is either not in the table, or hashes to it anyway.
             found = tf.where(tf.equal(found, self.oov_id), self.hash(x), found)
         return tf.cast(tf.reshape(found, [-1, self.length]), tf.int32)
 
     def _find(self, x: tf.Tensor) -> tf.Tensor:
         known = tf.constant([self.known], tf.float32)
         is_value = tf.cast(tf.equal(tf.reshape(x, [-1, 1]), known), tf.int32)
-        # At most one comparison holds: the sum is its id, counted from 1, or 0.
+        # At most one comparison is true: the sum is its id + 1, or 0.
         ids = tf.constant(self.known_ids[None, :] + 1, tf.int32)
         found = tf.reduce_sum(is_value * ids, axis=1)
         found = tf.where(tf.equal(found, 0), self.oov_id, found - 1)
@@ -137,10 +137,10 @@ class Lookup(CategoricalOfColumn):
 def counted_values(
     feature: str, settings: LookupConfig | HashedConfig, context: Context
 ) -> tuple[str, list[tuple[Any, int]]]:
-    """Returns a column and its values, float or str, with their counts, most frequent first.
+    """Returns the column of a feature and its values, float or str, with counts, by falling count.
 
-    Raises MillraceError when the values cannot be looked up one by one, or not be hashed though
-    the settings ask for it.
+    Raises MillraceError when there are too many values to look up, or the settings require hashing
+    of values that cannot be hashed.
     """
     column, statistics = context.column(feature, settings.column)
     if not isinstance(statistics, NumberStatistics):
@@ -161,7 +161,7 @@ def counted_values(
 
 
 def require_whole(feature: str, column: str, values: Iterable[Any]) -> None:
-    """Raises MillraceError when a number has a fraction: its digits are not those of an integer."""
+    """Raises MillraceError when a number has a fraction, because only integers can be hashed."""
     broken = [x for x in values if isinstance(x, float) and not x.is_integer()]
     if broken:
         raise MillraceError(
@@ -174,10 +174,10 @@ def require_whole(feature: str, column: str, values: Iterable[Any]) -> None:
 
 @dataclass(frozen=True)
 class Hashed(Lookup):
-    """A value's hash, Fingerprint64 mod `buckets`, as `categorical_column_with_hash_bucket`.
+    """A value's hash, Fingerprint64 mod `buckets`, as in `categorical_column_with_hash_bucket`.
 
-    TF Lite cannot hash, so the training values' hashes are a table and any other value is
-    out-of-vocabulary, the same in every runtime, unless `unseen` is hash.
+    TF Lite cannot hash, so the hashes of the training values are stored in a table. Other values
+    are out-of-vocabulary in every runtime, unless `unseen` is hash.
     """
 
     buckets: int

@@ -1,4 +1,4 @@
-"""Numbers: normalized, with a default for the missing ones."""
+"""Normalized numbers, with a default for missing values."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from millrace.config.feature_bases import NumberConfig
 from millrace.config.features import NumericConfig
 from millrace.features.feature_columns.base import Context, FeatureColumn, NumberInput, Raw
 
-# Normalized values are cut here, so that an absurd input cannot push a model to infinity.
+# Normalized values are clipped here, so that an extreme input cannot overflow in a model.
 LARGEST_NORMALIZED = 10.0
 LARGEST_UNNORMALIZED = 1e18
 
 LARGEST_LOGARITHM_OF = 1e38
 
-# So many quantiles describe a distribution to the quantile normalizer.
+# The number of quantiles that the quantile normalizer interpolates.
 QUANTILE_KNOTS = 65
 
 
@@ -27,11 +27,11 @@ QUANTILE_KNOTS = 65
 class Numeric(FeatureColumn):
     """A number, normalized; a missing value becomes `default`.
 
-    normalized = transform((x - center) * scale), cut to ±10, where transform is x / sqrt(1 + x²/9)
-    for the robust normalizer (the robust scaling and smooth clipping of Holzmüller et al., 2024)
-    and the identity otherwise. The log normalizer first takes sign(x) log(1 + |x|). The quantile
-    normalizer instead gives the share of the training examples below the value, from 0 to 1,
-    linear between `knots`.
+    normalized = transform((x - center) * scale), clipped to ±10, where transform is
+    x / sqrt(1 + x²/9) for the robust normalizer (the robust scaling and smooth clipping of
+    Holzmüller et al., 2024) and the identity otherwise. The log normalizer first applies
+    sign(x) log(1 + |x|). The quantile normalizer instead returns the share of training examples
+    below the value, from 0 to 1, interpolated between `knots`.
     """
 
     column: str
@@ -60,7 +60,7 @@ class Numeric(FeatureColumn):
         statistics: NumberStatistics,
         **own: Any,
     ) -> Self:
-        """Learns from the statistics of a number; `own` are the fields of a subclass."""
+        """Fits the column to statistics; `own` are the fields of a subclass."""
         normalizer = settings.normalizer
         center, scale = _center_and_scale(normalizer, statistics)
         if isinstance(settings, NumericConfig):
@@ -103,7 +103,7 @@ class Numeric(FeatureColumn):
         return tf.reshape(raw[self.column], [-1, 1])
 
     def encode_numbers(self, raw: Raw) -> tf.Tensor:
-        """Returns float32 [n, 1], or [n, 2] with the missing indicator in the second place."""
+        """Returns float32 [n, 1], or [n, 2] with the missing indicator in the second column."""
         x = self._number(raw)
         missing = tf.not_equal(x, x)
         encoded = self._normalize(tf.where(missing, tf.constant(self.default, tf.float32), x))
@@ -114,13 +114,12 @@ class Numeric(FeatureColumn):
     def _normalize(self, x: tf.Tensor) -> tf.Tensor:
         if self.normalizer == "none":
             x = x if (self.center, self.scale) == (0.0, 1.0) else (x - self.center) * self.scale
-            # A square of it is still a number: beyond, runtimes disagree on what infinity less
-            # infinity is.
+            # Its square must not overflow: runtimes disagree about infinity minus infinity.
             return tf.minimum(tf.maximum(x, -LARGEST_UNNORMALIZED), LARGEST_UNNORMALIZED)
         if self.normalizer == "quantile":
             return self._share_below(x)
         if self.normalizer == "log":
-            # TF Lite's logarithm is infinite from about 2.4e38.
+            # The logarithm of TF Lite is infinite from about 2.4e38 on.
             x = tf.sign(x) * tf.math.log(1.0 + tf.minimum(tf.abs(x), LARGEST_LOGARITHM_OF))
         x = (x - self.center) * self.scale
         x = tf.minimum(tf.maximum(x, -LARGEST_NORMALIZED), LARGEST_NORMALIZED)
@@ -129,7 +128,7 @@ class Numeric(FeatureColumn):
     def _share_below(self, x: tf.Tensor) -> tf.Tensor:
         knots = np.array(self.knots, np.float32)
         widths, weights = np.diff(knots), np.diff(np.array(self.shares, np.float32))
-        # Cut before the division: an infinite x would make infinity over infinity elsewhere.
+        # Clipped before the division: an infinite x would give infinity / infinity.
         inside = tf.minimum(tf.maximum(x[..., None], knots[:-1]), knots[1:])
         filled = (inside - knots[:-1]) * (1.0 / widths)
         return self.shares[0] + tf.reduce_sum(filled * weights, axis=-1)
@@ -137,10 +136,11 @@ class Numeric(FeatureColumn):
 
 @dataclass(frozen=True)
 class PiecewiseLinear(Numeric):
-    """A number whose place among bins a model reads (Gorishniy et al., 2022, "On Embeddings").
+    """A number in a piecewise-linear encoding (Gorishniy et al., 2022, "On Embeddings for
+    Numerical Features").
 
-    The bins' edges are quantiles of the training examples, and any value that holds at least
-    1/bins of them has an edge of its own.
+    The edges of the bins are quantiles of the training examples; a value that at least 1/bins of
+    them have is also an edge.
     """
 
     dimension: int = 16
@@ -158,7 +158,7 @@ class PiecewiseLinear(Numeric):
 
 @dataclass(frozen=True)
 class Periodic(Numeric):
-    """A number that a model reads through sines and cosines of trained frequencies (ibid.)."""
+    """A number encoded as sines and cosines of trained frequencies (the same source)."""
 
     dimension: int = 16
     frequencies: int = 32
@@ -184,8 +184,8 @@ class Periodic(Numeric):
 def bin_edges(statistics: NumberStatistics, bins: int) -> np.ndarray:
     """Returns rising bin edges of a column's values, float32 [at most about bins + 1].
 
-    With few different values each is an edge. Otherwise a value that holds at least 1/bins of the
-    rows is an edge, and the quantiles of the other rows make the rest.
+    With at most `bins` distinct values each is an edge. Otherwise values with at least 1/bins of
+    the rows are edges, and the other edges are quantiles of the other rows.
     """
     values = [value for value, _ in statistics.values]
     if len(values) == statistics.distinct <= bins:
@@ -203,10 +203,10 @@ def bin_edges(statistics: NumberStatistics, bins: int) -> np.ndarray:
 
 
 def _knots(statistics: NumberStatistics) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Returns the different quantiles, and for each the share of the examples below it.
+    """Returns the distinct quantiles, and the share of examples below each.
 
-    A quantile that stands for several shares (a value that many rows have) gets their mean, as
-    scikit-learn's QuantileTransformer gives it.
+    A value that is the quantile of several shares (many rows have it) gets their mean, as in
+    scikit-learn's QuantileTransformer.
     """
     table = np.array(statistics.quantiles, np.float64).astype(np.float32)
     levels = np.linspace(0, 1, len(table))
@@ -234,7 +234,7 @@ def _center_and_scale(normalizer: str, statistics: NumberStatistics) -> tuple[fl
             quantiles = statistics.quantiles
             last = len(quantiles) - 1
             interquartile_range = quantiles[last * 3 // 4] - quantiles[last // 4]
-            # A column that is mostly one value has no such range: its whole range serves.
+            # A column that is mostly one value has no interquartile range: use its whole range.
             return figures.median, _inverse(interquartile_range or (high - low) / 2)
         case _:
             return 0.0, 1.0

@@ -1,7 +1,7 @@
 """A pretrained layer as a feature: a SavedModel on disk, such as a module of TF Hub.
 
-Its weights stay as they are, and its graph becomes part of the exported model. How far that gets
-depends on its operations: text is as a rule computed on by ones that TensorFlow alone has.
+Its weights are not trained, and its graph becomes part of the exported model. Which formats that
+allows depends on its operations: those on text usually exist only in TensorFlow.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ CELLS_AT_A_TIME = 1024
 
 @dataclass(frozen=True)
 class SavedModel(FeatureColumn):
-    """The outputs of a SavedModel for a cell of text or a number, over their root mean square.
+    """The outputs of a SavedModel for a text or a number, divided by their root mean square.
 
-    A missing cell has zeros. A number beyond those of the training examples counts as the nearest
-    of them, and what is made of an output is cut to ±10.
+    A missing cell gives zeros. Numbers are clipped to the range of the training examples, and
+    scaled outputs to ±10.
 
     Attributes:
         column: the raw column.
-        path: the folder that holds saved_model.pb.
-        checksum: of all its files.
+        path: the folder with saved_model.pb.
+        checksum: the checksum of all its files.
         limits: the smallest and the largest training value of a number; empty for text.
-        axes: of what the SavedModel takes: 1 for [n], 2 for [n, 1].
-        scale: the root mean square of the outputs for the cells that training has.
-        outputs: how many there are.
+        axes: the rank of the SavedModel's input: 1 for [n], 2 for [n, 1].
+        scale: the root mean square of the outputs for the training cells.
+        outputs: the number of outputs.
     """
 
     column: str
@@ -119,7 +119,7 @@ class SavedModel(FeatureColumn):
             missing = tf.equal(x, "")
         outputs = _caller(self._loaded)(x) * (1 / self.scale)
         outputs = tf.minimum(tf.maximum(outputs, -LARGEST_NORMALIZED), LARGEST_NORMALIZED)
-        # The module may not say how wide its outputs are.
+        # The SavedModel may not declare the width of its outputs.
         outputs = tf.reshape(outputs, [-1, self.outputs])
         return tf.where(tf.reshape(missing, [-1, 1]), 0.0, outputs)
 
@@ -163,7 +163,7 @@ def _load(path: str, checksum: str) -> Any:
 
 
 def _caller(loaded: Any) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns what computes the outputs: the object itself, or the one signature for serving."""
+    """Returns a function that computes the outputs: the object itself, or its serving signature."""
     if callable(loaded):
         return lambda x: tf.cast(loaded(x), tf.float32)
     for name in ("serving_default", "default"):
@@ -176,7 +176,7 @@ def _caller(loaded: Any) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def _try(loaded: Any, cells: np.ndarray, where: str) -> tuple[int, np.ndarray]:
-    """Returns how many axes the SavedModel wants, and its outputs [n, outputs] for the cells."""
+    """Returns the rank of the SavedModel's input, and its outputs [n, outputs] for the cells."""
     failures: list[Exception] = []
     for axes in (1, 2):
         shape = [-1, 1][:axes]

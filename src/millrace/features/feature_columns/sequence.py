@@ -19,10 +19,10 @@ from millrace.features.feature_columns.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Sequence(Vocabulary):
-    """A cell of delimited values, each looked up in one vocabulary; values beyond are cut off.
+    """A cell of delimited values, looked up in one vocabulary; values beyond max_length are cut.
 
-    The raw column is a string tensor [n, max_length], filled up with "": no runtime but TensorFlow
-    can split a string. What fills up a cell has the missing id.
+    The raw column is a string tensor [n, max_length], padded with "", because only TensorFlow can
+    split strings. Padding gets the missing id.
     """
 
     delimiter: str
@@ -46,7 +46,7 @@ class Sequence(Vocabulary):
         for values, count in zip(cls._values(cells, settings), times, strict=True):
             for value in values:
                 counts[value] += count
-        # By falling count and then by value, as vocabularies are.
+        # By falling count and then by value, like vocabularies.
         return column, sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
     @classmethod
@@ -57,7 +57,7 @@ class Sequence(Vocabulary):
 
     @classmethod
     def _missing(cls, column: str, context: Context) -> None:
-        # A marker is a whole cell, never one of its values.
+        # A missing-value text is a whole cell, never one of its values.
         return None
 
     @classmethod
@@ -70,17 +70,16 @@ class Sequence(Vocabulary):
 
 
 def split(text: tf.Tensor, delimiter: str) -> tf.RaggedTensor:
-    """Returns the values of cells, string [n] to [n, values]: cut at the delimiter, without the
-    spaces around them or empty ones."""
+    """Splits cells, string [n], into values, [n, values]: stripped, without empty ones."""
     parts = tf.strings.strip(tf.strings.split(text, delimiter))
     return tf.ragged.boolean_mask(parts, tf.not_equal(parts, ""))
 
 
 @dataclass(frozen=True)
 class Weighted(Categorical):
-    """A categorical feature whose ids count as often as a column says.
+    """A categorical feature whose ids are weighted by a column.
 
-    As `weighted_categorical_column`; a missing weight counts once.
+    As `weighted_categorical_column`; a missing weight is 1.
     """
 
     of: str

@@ -1,8 +1,8 @@
-"""Free text: its words, each looked up in one vocabulary, as a bag for an embedding or indicator.
+"""Free text, as a bag of words from one vocabulary for an embedding or indicator.
 
-Only TensorFlow has operations on strings that find words, so the models take a text as its words,
-string [n, max_length], in every runtime; `serving_examples` of the SavedModel takes the text itself
-and finds them in its graph.
+Only TensorFlow has string operations that find words, so in every runtime the models take a text as
+its words, string [n, max_length]. `serving_examples` of the SavedModel takes the text itself and
+finds the words in its graph.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ import tensorflow as tf
 
 from millrace.features.feature_columns.sequence import Sequence
 
-# What stands between words has no text of its own; no other sequence may have it.
+# The delimiter that marks a text; sequences cannot have an empty one.
 WORDS = ""
 
 CELLS_AT_A_TIME = 8192
 
 
 def words(text: tf.Tensor) -> tf.RaggedTensor:
-    """Returns the words of texts, string [n] to [n, words]: lower case, letters and digits alone.
+    """Splits texts, string [n], into words, [n, words]: lower case, only letters and digits.
 
     web/page/answer.js does the same.
     """
-    # Marks too: in many scripts vowels are marks on the letters. Before TensorFlow makes letters
-    # small, for it drops what is behind a NUL.
+    # Marks are included because in many scripts vowels are marks on letters. Before lower-casing,
+    # because TensorFlow's lower drops everything after a NUL.
     apart = tf.strings.regex_replace(text, r"[^\p{L}\p{M}\p{N}]+", " ")
     return tf.strings.split(tf.strings.lower(apart, encoding="utf-8"))
 
 
 def words_of(cells: Cells[str], max_length: int) -> np.ndarray:
-    """Returns the first words of each cell, str [n, max_length], filled up with ""."""
+    """Returns the first words of each cell, str [n, max_length], padded with ""."""
     found = np.full((len(cells), max_length), "", object)
     for start in range(0, len(cells), CELLS_AT_A_TIME):
         part = tf.constant(list(cells[start : start + CELLS_AT_A_TIME]), tf.string)
@@ -49,7 +49,7 @@ def words_of(cells: Cells[str], max_length: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Text(Sequence):
-    """The first words of a text, by their places in a vocabulary of the frequent ones."""
+    """The first words of a text, looked up in a vocabulary of frequent words."""
 
     kind: ClassVar[str] = "text"
 

@@ -1,4 +1,4 @@
-"""Vocabularies: learned from the training examples, or given."""
+"""Vocabularies, learned from the training examples or given."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from millrace.files import lines
 
 @dataclass(frozen=True)
 class Vocabulary(Lookup):
-    """A value's place in a vocabulary, as `categorical_column_with_vocabulary_list` gives it.
+    """A value's index in a vocabulary, as in `categorical_column_with_vocabulary_list`.
 
-    A value out of the vocabulary has the next id, or `default_value`, or with `num_oov_buckets`
-    one of so many next ids, by its hash. No other runtime can hash as TensorFlow does, so the
-    hashes of the training values are in the table; one never seen has the first of these ids.
+    An out-of-vocabulary value has the next id, or `default_value`, or with `num_oov_buckets` one of
+    that many next ids, by its hash. Only TensorFlow can compute the hash, so the table contains the
+    hashes of the training values; values not seen in training get the first of these ids.
 
     Attributes:
-        rare: with several buckets, the training values out of the vocabulary.
-        num_oov_buckets: the number of buckets; 0 where the config names none.
-        default_value: the id of a value out of the vocabulary, where the config names it.
+        rare: with several buckets, the out-of-vocabulary training values.
+        num_oov_buckets: the number of buckets; 0 if not given in the config.
+        default_value: the id of out-of-vocabulary values; None if not given in the config.
     """
 
     rare: tuple[str, ...] | tuple[float, ...] = field(default=(), kw_only=True)
@@ -42,9 +42,9 @@ class Vocabulary(Lookup):
 
     @classmethod
     def learn(cls, name: str, settings: Any, context: Context) -> Self:
-        """Takes the values given, those in a file, or those seen at least `min_count` times."""
+        """Uses the given values, those in a file, or those seen at least `min_count` times."""
         column, counted = cls._counted(name, settings, context)
-        # The words of a text are looked up as they are learned.
+        # A text has no settings for a given vocabulary.
         given = settings if isinstance(settings, LookupConfig) else LookupConfig(kind=cls.kind)
         if given.values is not None or given.file is not None:
             numbers = isinstance(context.statistics[column], NumberStatistics)
@@ -102,12 +102,12 @@ class Vocabulary(Lookup):
 
     @classmethod
     def _maker(cls, settings: Any) -> Callable[..., Self]:
-        """Returns the constructor, with the fields that only a subclass has."""
+        """Returns the constructor, with the fields of a subclass bound."""
         return cls
 
     @property
     def oov_buckets(self) -> int:
-        """The number of ids for values out of the vocabulary."""
+        """The number of ids for out-of-vocabulary values."""
         return 0 if self.default_value is not None else max(self.num_oov_buckets, 1)
 
     @property
@@ -132,11 +132,11 @@ class Vocabulary(Lookup):
 
 
 def given_values(feature: str, settings: LookupConfig, numbers: bool) -> list[Any]:
-    """Returns the vocabulary that the config lists, or that stands in a file, one value a line."""
+    """Returns the vocabulary listed in the config, or in a file with one value per line."""
     where = f"features.{feature}.values"
     given: Sequence[Any] | None = settings.values
     if given is None:
-        assert settings.file, "the caller has looked"
+        assert settings.file, "the caller has checked"
         path = Path(settings.file)
         where = f"features.{feature}.file: {path}"
         try:
@@ -165,7 +165,7 @@ def given_values(feature: str, settings: LookupConfig, numbers: bool) -> list[An
 
 
 def _as_float32(where: str, given: Iterable[Any]) -> list[float]:
-    """Returns numbers as the models take them; raises MillraceError for what they cannot take."""
+    """Returns values as float32 numbers; raises MillraceError for those it cannot represent."""
     values: list[float] = []
     for text in given:
         try:
@@ -176,7 +176,7 @@ def _as_float32(where: str, given: Iterable[Any]) -> list[float]:
                 note="correct the vocabulary, or read the column as text under data.types.",
             ) from None
         fits = abs(number) <= FLOAT32_MAX
-        # A fraction is rounded, as it is in the table; a whole number may be an id.
+        # Fractions are rounded, as they are in examples; a whole number may be an id.
         if not fits or (number.is_integer() and number != float(np.float32(number))):
             raise MillraceError(
                 f"{where}: expected numbers that float32 can hold, found {text}.",
