@@ -32,7 +32,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run score costs reproduce upgrade slurm test test-unit test-fast test-slurm to-dvc to-snakemake format lint docs site dvc lock clean
+.PHONY: help install run score bless push rollback costs reproduce upgrade slurm test test-unit test-fast test-slurm to-dvc to-snakemake format lint docs site dvc lock clean
 
 help: ## List the targets and the variables
 	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
@@ -50,6 +50,15 @@ run: $(INSTALLED) ## Run the job in CONFIG, from the table to the models, the re
 
 score: $(INSTALLED) ## Score new rows with the exported model: make score ROWS=new.csv OUT=scored.parquet
 	@python scripts/score.py --config "$$JOB_CONFIG" --rows "$$JOB_ROWS" --output "$$JOB_SCORED"
+
+bless: $(INSTALLED) ## Decide whether the champion of CONFIG may replace the model in use
+	@python scripts/bless.py --config "$$JOB_CONFIG"
+
+push: $(INSTALLED) ## Put the blessed champion under serving/, as TensorFlow Serving polls it
+	@python scripts/push.py --config "$$JOB_CONFIG"
+
+rollback: $(INSTALLED) ## Serve the version before the one in use again
+	@python scripts/push.py --config "$$JOB_CONFIG" --rollback
 
 costs: $(INSTALLED) ## Say what each model of the job in CONFIG costs to train, to ship and to ask for a row
 	@python -m millrace.console.costs --config "$$JOB_CONFIG"

@@ -124,6 +124,24 @@ class ScoredFile:
         return self.predictions.with_suffix(".score.json")
 
 
+class ServedVersion(Folder):
+    """What push makes: one version of a model under `serving/<name>`."""
+
+    manifest = Entry("assets.extra/millrace/manifest.json")
+    signature = Entry("assets.extra/millrace/signature.json")
+    tflite = Entry("assets.extra/millrace/tflite")
+    tfjs = Entry("assets.extra/millrace/tfjs")
+    parity = Entry("assets.extra/millrace/parity.json")
+    blessing = Entry("assets.extra/millrace/blessing.json")
+    clients = Entry("assets.extra/millrace/clients")
+    warm_up = Entry("assets.extra/tf_serving_warmup_requests")
+
+    @property
+    def saved_model(self) -> Path:
+        """The SavedModel: the folder itself."""
+        return self.folder
+
+
 # Stands for all models of Millrace's own kinds. Model names cannot contain a hyphen.
 BUILT_IN = "built-in"
 
@@ -180,6 +198,9 @@ class Results(Folder):
     )
 
     scored = Entry("scored")
+    warm_up = Entry("warm_up.tfrecord")
+    blessing = Entry("blessing.json")
+    pushed = Entry("pushed.json")
 
     @classmethod
     def of(cls, job: str) -> Self:

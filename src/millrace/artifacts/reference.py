@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from millrace.artifacts.account import Account
 from millrace.artifacts.anomalies import Anomalies
+from millrace.artifacts.blessing import Blessing
 from millrace.artifacts.champion import Champion
 from millrace.artifacts.conversion import Conversion
 from millrace.artifacts.curves import CurvePoint
@@ -30,11 +31,19 @@ from millrace.artifacts.rejected import Rejected
 from millrace.artifacts.schema import Schema
 from millrace.artifacts.scores import Scores
 from millrace.artifacts.scoring import Scoring
+from millrace.artifacts.served import Pushed, ServedManifest
 from millrace.artifacts.signature import Signature
 from millrace.artifacts.statistics import Statistics
 from millrace.artifacts.training import History, Training
 from millrace.config.models import ModelConfig
-from millrace.results import ConvertedFolder, RawFolder, Results, RunFolder, TrainingFolder
+from millrace.results import (
+    ConvertedFolder,
+    RawFolder,
+    Results,
+    RunFolder,
+    ServedVersion,
+    TrainingFolder,
+)
 
 PAGE = Path("docs/reference/artifacts.md")
 
@@ -62,6 +71,9 @@ CLASSES: dict[str, type] = {
     Results.parity.path: Parity,
     Results.provenance.path: Provenance,
     f"{Results.scored.path}/<file>.score.json": Scoring,
+    Results.blessing.path: Blessing,
+    Results.pushed.path: Pushed,
+    ServedVersion.manifest.path: ServedManifest,
 }
 
 NAMES: dict[Any, str] = {

@@ -1,4 +1,4 @@
-"""`evaluation`, `selection`, `export`, `parity`, `report` and `score`."""
+"""`evaluation`, `selection`, `export`, `parity` and `report`."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -13,7 +13,6 @@ from millrace.config.values import (
     Items,
     Number,
     Section,
-    Text,
 )
 
 
@@ -138,23 +137,4 @@ class ReportConfig(Section):
         default=False,
         description="Whether the page that predicts contains whole test rows with their labels. "
         "By default its example rows are synthetic.",
-    )
-
-
-class ScoreConfig(Section):
-    """`score`."""
-
-    files: Items[Text] = Field(
-        default=(),
-        description="Files of new rows for `snakemake scores`, each scored by its own job into "
-        "results/<name>/scored: paths, folders or globs.",
-    )
-    model: Literal["float32", "float16", "dynamic_range", "int8", "saved_model"] = Field(
-        default="float32",
-        description="The exported model that scores new rows: the TF Lite model of this precision, "
-        "which needs no TensorFlow, or the SavedModel.",
-    )
-    format: Literal["parquet", "csv", "jsonl"] = Field(
-        default="parquet",
-        description="What `snakemake scores` writes: Parquet, CSV or JSON lines.",
     )

@@ -10,12 +10,12 @@ from millrace.config.assessment import (
     ExportConfig,
     ParityConfig,
     ReportConfig,
-    ScoreConfig,
     SelectionConfig,
 )
 from millrace.config.data import DataConfig
 from millrace.config.features import Feature
 from millrace.config.models import DEFAULT_KINDS, Models
+from millrace.config.operation import BlessConfig, PushConfig, ScoreConfig
 from millrace.config.training import TrainingConfig
 from millrace.config.values import LONGEST_JOB_NAME, Section, Text
 
@@ -69,9 +69,14 @@ class JobConfig(Section):
     report: ReportConfig = Field(
         default=ReportConfig(),
     )
-
     score: ScoreConfig = Field(
         default=ScoreConfig(),
+    )
+    bless: BlessConfig = Field(
+        default=BlessConfig(),
+    )
+    push: PushConfig = Field(
+        default=PushConfig(),
     )
 
     @property

@@ -70,9 +70,10 @@ def _touch() -> None:
 
 
 def _targets() -> list[str]:
-    """Returns what dvc.yaml has stages for: the job, and the files of new rows that it scores."""
-    scored = new_rows.by_name(config.load(CONFIG).score.files)
-    return ["all", "scores"] if scored else ["all"]
+    """Returns what dvc.yaml has stages for: the job, the files of new rows, an automatic push."""
+    job = config.load(CONFIG)
+    others = {"scores": new_rows.by_name(job.score.files), "push": job.push.automatic}
+    return ["all", *(target for target, is_there in others.items() if is_there)]
 
 
 def _table(plan: str) -> str:

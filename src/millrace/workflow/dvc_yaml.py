@@ -96,7 +96,7 @@ def generated() -> str:
 
 
 def planned() -> list[Job]:
-    """Returns the jobs of a run from nothing, and the scorings, in the order of the rules."""
+    """Returns the jobs that DVC has stages for, from nothing, in the order of the rules."""
     from snakemake.api import SnakemakeApi
     from snakemake.settings.types import (
         ConfigSettings,
@@ -115,7 +115,8 @@ def planned() -> list[Job]:
             snakefile=Path("Snakefile").absolute(),
             workdir=Path.cwd(),
         )
-        targets = {"all", "scores"}
+        automatic = load(Path(CONFIG)).push.automatic
+        targets = {"all", "scores"} | ({"push"} if automatic else set())
         dag = workflow.dag(dag_settings=DAGSettings(targets=targets, forceall=True))
         dag.printrulegraph()  # the shortest way to have the DAG built
         rules = [rule.name for rule in workflow._workflow.rules]

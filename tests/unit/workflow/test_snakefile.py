@@ -36,7 +36,7 @@ STAGES = {
     "provenance",
 }
 # Stages that are no part of `all`.
-BESIDE = {"score"}
+BESIDE = {"score", "bless", "push"}
 # Scripts that are no stages.
 TOOLS = {"upgrade"}
 

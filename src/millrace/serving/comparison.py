@@ -1,0 +1,224 @@
+"""The new model and the model in use on the same test rows, measured in pairs."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from millrace.artifacts.blessing import ComparedRows
+from millrace.artifacts.metrics import Interval
+from millrace.artifacts.records import Value
+from millrace.artifacts.schema import Schema
+from millrace.artifacts.signature import Signature
+from millrace.config.job import JobConfig
+from millrace.errors import MillraceError
+from millrace.evaluation import bootstrap, metrics
+from millrace.evaluation.diagnostics import SLICE_VALUES
+from millrace.export import certificate, runtimes
+from millrace.features.raw_row import RawColumn, draw_rows
+from millrace.tfrecord import examples, framing
+
+# Metrics without a scale of their own: their margins are relative.
+RELATIVE = ("rmse", "mae", "log_loss")
+
+
+class Model(NamedTuple):
+    """An exported model, and what it takes."""
+
+    saved_model: Path
+    signature: Path
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Test rows.
+
+    Attributes:
+        cells: the raw cells [n] by column, as an application sends them.
+        types: the type of each of these columns in schema.json.
+        labels: [n], as `metrics` takes them.
+        weights: [n]; None when all are 1.
+        slices: the columns to slice by, [n] each.
+    """
+
+    cells: dict[str, np.ndarray]
+    types: dict[str, str]
+    labels: np.ndarray
+    weights: np.ndarray | None
+    slices: dict[str, pa.Array]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def read_rows(
+    job: JobConfig, folder: Path, schema: Schema, models: Sequence[Model]
+) -> LabelledRows:
+    """Reads test rows with the cells of the raw files.
+
+    Args:
+        job: the completed config.
+        folder: the examples that gather wrote.
+        schema: schema.json.
+        models: those that will predict the rows.
+    """
+    shards = examples.shard_paths(folder, "test")
+    drawn = draw_rows(framing.count(shards), job.bless.rows, job.seed)
+    signatures = [Signature.load(model.signature) for model in models]
+    # Of two descriptions of a column the new model's counts, which is the first.
+    wanted = {column.name: column for column in _columns(signatures[::-1])}
+    there = tuple(x for x in wanted.values() if schema.types.get(x.name) == x.type)
+    cells = certificate.read_rows(folder, job, there, drawn).cells
+    beside = [signatures[0].label, *job.evaluation.slices]
+    beside += [job.data.weight] if job.data.weight else []
+    types = {name: schema.types[name] for name in dict.fromkeys(beside)}
+    table = pa.Table.from_batches(examples.read_batches(shards, types, drawn)).combine_chunks()
+    return LabelledRows(
+        cells,
+        {column.name: column.type for column in there},
+        encode_labels(signatures[0], table[signatures[0].label].to_pylist()),
+        table[job.data.weight].to_numpy() if job.data.weight else None,
+        {name: table[name] for name in job.evaluation.slices},
+    )
+
+
+def _columns(signatures: Sequence[Signature]) -> Iterator[RawColumn]:
+    for each in (each for signature in signatures for each in signature.inputs):
+        yield RawColumn(
+            each.name,
+            each.column_type,
+            each.key,
+            each.max_length,
+            each.delimiter,
+            None if each.missing is None else tuple(each.missing),
+            each.takes_cells,
+            each.written,
+        )
+
+
+def encode_labels(signature: Signature, labels: Sequence[Value]) -> np.ndarray:
+    """Returns labels as `metrics` takes them: a class' index, or the number; [n]."""
+    if signature.task == "regression":
+        return np.array(labels, np.float64)
+    index = {value: place for place, value in enumerate(signature.classes)}
+    if unknown := next((x for x in labels if x not in index), None):
+        raise MillraceError(
+            f"{signature.label}: expected a class out of {signature.classes}, found {unknown!r}.",
+            note="run the job again: its examples and its model are of different runs.",
+        )
+    return np.array([index[value] for value in labels], np.int64)
+
+
+def predict(model: Model, rows: LabelledRows) -> np.ndarray:
+    """Returns what a SavedModel predicts for raw rows in a process of its own, [n, …].
+
+    A column that the rows do not have, or have as another type, is missing in all of them.
+    """
+    cells = {
+        each.name: rows.cells[each.name]
+        if rows.types.get(each.name) == each.column_type
+        else np.full(len(rows), None)
+        for each in Signature.load(model.signature).inputs
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        request = runtimes.Request(Path(folder) / "rows.json", model.signature)
+        runtimes.write_rows(request.rows, cells)
+        return runtimes.run_saved_model(model.saved_model, "serving_default", request)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two models' predictions for the same rows.
+
+    Attributes:
+        job: the completed config.
+        signature: of the new model.
+        rows: the rows.
+        new: what the new model predicts, [n, …].
+        in_use: what the model in use predicts.
+        old_threshold: the threshold of the model in use.
+    """
+
+    job: JobConfig
+    signature: Signature
+    rows: LabelledRows
+    new: np.ndarray
+    in_use: np.ndarray
+    old_threshold: float | None
+
+    @property
+    def metric(self) -> str:
+        """The selection metric."""
+        return metrics.selection_metric(self.job.selection.metric, self.signature.task)
+
+    def overall(self) -> ComparedRows:
+        """Compares all rows: worse by the margin must be ruled out by the interval."""
+        found = self._compare(np.arange(len(self.rows)), self.job.bless.margin)
+        difference = found.difference
+        low = difference.low if difference else None
+        return replace(found, passed=low is not None and low >= -found.margin)
+
+    def slices(self) -> Iterator[ComparedRows]:
+        """Compares the rows with each frequent value of the columns to slice by."""
+        for name, column in self.rows.slices.items():
+            values = np.array([repr(value) for value in column.to_pylist()])
+            _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+            for place in np.argsort(-counts, kind="stable")[:SLICE_VALUES]:
+                rows = np.flatnonzero(places == place)
+                value = column[int(rows[0])].as_py()
+                plain = value if isinstance(value, bool | int | float | None) else str(value)
+                yield self._slice(name, plain, rows)
+
+    def _slice(self, column: str, value: Value | None, rows: np.ndarray) -> ComparedRows:
+        found = self._compare(rows, self.job.bless.slice_margin, column, value)
+        difference = found.difference
+        if difference is None or difference.high is None:
+            return found
+        return replace(found, passed=difference.value >= -found.margin or difference.high >= 0)
+
+    def _compare(
+        self,
+        rows: np.ndarray,
+        margin: float,
+        column: str | None = None,
+        value: Value | None = None,
+    ) -> ComparedRows:
+        labels, metric = self.rows.labels[rows], self.metric
+        weights = None if self.rows.weights is None else self.rows.weights[rows]
+        measures = [
+            metrics.measure(self.signature.task, labels, predictions[rows], threshold or 0.5)
+            for predictions, threshold in (
+                (self.new, self.signature.threshold),
+                (self.in_use, self.old_threshold),
+            )
+        ]
+        one, other = (x(metrics.or_ones(weights, len(rows)))[metric] for x in measures)
+        difference = None
+        if not math.isnan(one) and not math.isnan(other):
+            by = metrics.improvement(metric, one, other)
+            difference = Interval(by, None, None)
+            if not bootstrap.too_small(self.signature.task, labels):
+                samples, seed = self.job.evaluation.bootstrap, self.job.seed
+                a, b = (
+                    bootstrap.resample(x, len(rows), samples, seed, weights)[metric]
+                    for x in measures
+                )
+                difference = bootstrap.interval(by, metrics.improvement(metric, a, b)) or difference
+        scale = abs(other) if metric in RELATIVE and not math.isnan(other) else 1.0
+        return ComparedRows(
+            column=column,
+            value=value,
+            rows=len(rows),
+            new=None if math.isnan(one) else one,
+            in_use=None if math.isnan(other) else other,
+            difference=difference,
+            margin=margin * scale,
+            passed=None,
+        )
