@@ -4,6 +4,9 @@
 
 rule bless:
     input:
+        # As in verify: the rows are read from the raw files.
+        job.local_files,
+        job.raw.folder,
         examples=R.examples,
         schema=R.schema,
         statistics=R.statistics,
