@@ -1,7 +1,7 @@
 // Runs a TF.js model on raw rows, an example for your own server:
 // node predict.mjs --model DIR --signature FILE --rows FILE --output FILE --backend cpu
 //
-// signature:   signature.json, which says what an application makes of a cell
+// signature:   signature.json, which says what an application makes of a cell; cells.cjs does it
 // rows:        {column: [cell, …]}: a cell as it stands in the table, a number, or null for missing
 // predictions: {"shape": [n] or [n, c], "predictions": [numbers, row by row]}, NaN and the
 //              infinities as strings, since JSON has no such numbers
@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 const require = createRequire(import.meta.url);
+const { CellError, modelValue } = require("./cells.cjs");
 const BACKENDS = ["cpu", "wasm"];
 // Keeps the memory flat: a one-hot crossed column takes thousands of floats per row.
 const BATCH_SIZE = 1024;
@@ -72,53 +73,6 @@ function readSignature(path) {
   const { inputs } = readJson(path);
   if (!Array.isArray(inputs)) throw new InputError(`${path}: expected the key inputs, found none.`);
   return inputs;
-}
-
-const SPACES = /^[ \t]+|[ \t]+$/g;
-// What stands around the values of a delimited cell.
-const WIDE_SPACES = /^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g;
-
-/** Returns a cell as the model takes it; `about` is the column's entry in the signature. */
-function modelValue(about, cell) {
-  const text = typeof cell === "string" ? cell.replace(SPACES, "") : cell;
-  const isMissing = text === null || text === "" || (about.missing ?? []).includes(text);
-  if (about.column_type === "date" || about.column_type === "timestamp") {
-    const [days, seconds] = isMissing ? [NaN, NaN] : daysAndSeconds(text);
-    return about.column_type === "date" ? days : [days, seconds];
-  }
-  // A number that means missing, such as -1, the model knows itself.
-  if (about.type === "float32") return isMissing ? NaN : asNumber(text);
-  if (about.max_length) {
-    const found = isMissing ? [] : parts(text, about.delimiter).slice(0, about.max_length);
-    return [...found, ...Array(about.max_length - found.length).fill("")];
-  }
-  if (about.missing === null) return cell ?? "";
-  // The model knows a text with one space before or behind it.
-  if (about.takes_cells && cell !== null && cell.replace(/^ /, "").replace(/ $/, "") === text) return cell;
-  return isMissing ? "" : text;
-}
-
-function asNumber(cell) {
-  if (typeof cell === "number") return cell;
-  const truth = { true: 1, false: 0 }[String(cell).toLowerCase()];
-  return truth ?? Number(cell);
-}
-
-/** Returns the days since 1970 and the seconds of the day, in UTC, of ISO 8601. */
-function daysAndSeconds(text) {
-  // Without a zone JavaScript would take a time for that of this machine.
-  const whole = text.replace(" ", "T").replace(/(T[^Z+-]*)$/, "$1Z").replace(/([+-]\d\d)(\d\d)$/, "$1:$2");
-  // And it counts in milliseconds.
-  const fraction = /\.\d+/.exec(whole)?.[0] ?? "";
-  const seconds = Date.parse(whole.replace(fraction, "")) / 1000;
-  const days = Math.floor(seconds / 86400);
-  return [days, seconds - 86400 * days + Number(`0${fraction}`)];
-}
-
-/** Returns the values of a delimited cell, or with no delimiter the words of a text. */
-function parts(text, delimiter) {
-  if (delimiter === "") return text.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
-  return text.split(delimiter).map((part) => part.replace(WIDE_SPACES, "")).filter((part) => part !== "");
 }
 
 async function startBackend(name) {
@@ -214,7 +168,7 @@ try {
   await main();
 } catch (error) {
   // What the system refuses, such as a full disk, is told as briefly as bad input.
-  if (!(error instanceof InputError || error.syscall)) throw error;
+  if (!(error instanceof InputError || error instanceof CellError || error.syscall)) throw error;
   console.error(`error: ${error.message}`);
   process.exitCode = 1;
 }

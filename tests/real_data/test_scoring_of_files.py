@@ -1,7 +1,11 @@
-"""New rows are read as training rows were: the same files, scored, give what the examples hold."""
+"""New rows are read as training rows were: the same files, scored, give what the examples hold.
+
+So do their raw cells, sent through the clients as an application would.
+"""
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from millrace.artifacts.manifest import RawFile
 from millrace.artifacts.schema import Schema
 from millrace.artifacts.signature import Signature
 from millrace.config.data import DataConfig
+from millrace.export import raw_cells
 from millrace.export.signature import describe_input
 from millrace.features.raw_row import RawColumn, name_columns, raw_columns, read_cells
 from millrace.ingestion import origins, splits
@@ -21,12 +26,16 @@ from millrace.ingestion.ingest import ingest
 from millrace.serving.model_inputs import tensors
 from millrace.serving.new_rows import Contract, NewFile
 from millrace.tfrecord.examples import shard_paths
+from tests.helpers.runner_requests import CLIENTS, model_values
 
 CASES = Path(__file__).parents[3] / "shared" / "cases"
 NAMES = [
     *("abalone", "adult", "ames", "bike_sharing", "california_housing", "german_credit"),
     *("mushrooms", "penguins", "petfinder_mini", "telco_churn", "titanic"),
 ]
+# So many rows of a file go through the clients.
+CLIENT_ROWS = 3000
+
 Values = dict[tuple[str, int], list[Any]]
 
 
@@ -37,7 +46,16 @@ def check(files: list[str], **data: Any) -> int:
     folder = Path("part")
     schema, _ = ingest(entries, 1, job.data, 0, folder)
     types = {name: type_ for name, type_ in schema.types.items() if name != schema.label}
-    columns = name_columns(types, missing=dict.fromkeys(types, job.data.markers))
+    described = {column.name: column for column in schema.columns}
+    columns = tuple(
+        replace(
+            column,
+            decimal=described[column.name].decimal,
+            thousands=described[column.name].thousands,
+            format=described[column.name].format,
+        )
+        for column in name_columns(types, missing=dict.fromkeys(types, job.data.markers))
+    )
     before = dict(from_examples(folder, columns))
     after = dict(scored(files, schema, columns, job.data))
     assert len(before) > 0
@@ -45,7 +63,32 @@ def check(files: list[str], **data: Any) -> int:
     for row, cells in before.items():
         for column, old, new in zip(columns, cells, after[row], strict=True):
             assert np.array_equal(old, new, equal_nan=column.is_number), (row, column, old, new)
+    for file in files:
+        check_clients(file, columns, job.data, before)
     return len(before)
+
+
+def check_clients(
+    file: str, columns: tuple[RawColumn, ...], data: DataConfig, before: Values
+) -> None:
+    """Compares what the clients make of a raw file's cells with what the examples hold."""
+    rows = [
+        (cells, before[file, number])
+        for number, cells in raw_cells.read_rows(Path(file), data, range(1, CLIENT_ROWS + 1))
+        if (file, number) in before
+    ]
+    assert rows
+    sent = {x.name: [raw_cells.as_sent(cells[x.name], x) for cells, _ in rows] for x in columns}
+    for client in CLIENTS:
+        found = model_values(client, sent, [describe_input(column) for column in columns])
+        for place, column in enumerate(columns):
+            old = [stored[place] for _, stored in rows]
+            if column.is_number:
+                # JSON has null for NaN. Seconds of a day are rounded once here, twice in examples.
+                new = np.array(found[column.name], np.float32)
+                np.testing.assert_allclose(new, np.array(old), rtol=1e-6, err_msg=column.name)
+            else:
+                assert found[column.name] == old, (client, column)
 
 
 def from_examples(

@@ -300,7 +300,7 @@ def _write_export(results: Results, task: str) -> None:
     Signature(
         model="dnn",
         inputs=[
-            Input(name, name, type_, type_, 0, "", [""], type_ == "string", None)
+            Input(name, name, type_, type_, 0, "", [""], type_ == "string", None, None, None)
             for name, type_ in INPUT_TYPES.items()
         ],
         output="predictions",

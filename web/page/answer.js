@@ -17,38 +17,12 @@ async function loadModel() {
   return tf.loadGraphModel(tf.io.fromMemory(artifacts));
 }
 
-// What tf.strings.strip takes for spaces; trim() takes more.
-const SPACES = /^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g;
-
-/** Returns the values of a delimited cell, or with no delimiter the words of a text. */
-function parts(cell, delimiter) {
-  if (delimiter === "") return cell.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
-  const values = cell.split(delimiter).map((part) => part.replace(SPACES, ""));
-  return values.filter((part) => part !== "");
-}
-
-/** Returns a cell of the form, null for missing, as the model takes it. */
-function modelValue(column, value) {
-  const isMissing = typeof value === "string" && (column.missing ?? []).includes(value.replace(/^[ \t]+|[ \t]+$/g, ""));
-  if (isMissing) value = null;
-  if (column.type === "date" || column.type === "timestamp") {
-    const seconds = value === null ? NaN : Date.parse(value) / 1000;
-    const days = Math.floor(seconds / 86400);
-    return column.type === "date" ? days : [days, seconds - 86400 * days];
-  }
-  if (column.max_length) {
-    const found = parts(value ?? "", column.delimiter).slice(0, column.max_length);
-    return [...found, ...Array(column.max_length - found.length).fill("")];
-  }
-  return value ?? (column.tensor === "string" ? "" : NaN);
-}
-
 /** Predicts many rows at once; returns one array of outputs per row. */
 async function predict(rows) {
   const tensors = job.columns.map((column) => {
     const cells = rows.map((row) => modelValue(column, row[column.name]));
     const shape = Array.isArray(cells[0]) ? [rows.length, cells[0].length] : [rows.length];
-    return [column.key, tf.tensor(cells.flat(), shape, column.tensor)];
+    return [column.key, tf.tensor(cells.flat(), shape, column.type)];
   });
   // A copy, because executeAsync adds the model's lookup tables to the object that it is given.
   const output = await (await model).executeAsync(Object.fromEntries(tensors), "predictions");
@@ -141,11 +115,26 @@ let sample = null;
 async function update() {
   const request = ++requested;
   const row = readRow();
-  const [values] = await predict([row]);
+  let values;
+  try {
+    [values] = await predict([row]);
+  } catch (error) {
+    if (!(error instanceof CellError)) throw error;
+    refuse(error);
+    return;
+  }
   // Only the newest answer is shown: an older one may arrive late.
   if (request !== requested) return;
   show(row, values);
   await drawWhatIf(row, values);
+}
+
+/** Shows why there is no answer, as while a time is being typed. */
+function refuse({ message }) {
+  $("answer").textContent = "–";
+  $("answer-caption").textContent = message;
+  $("answer-detail").replaceChildren();
+  $("decision").textContent = "";
 }
 
 function show(row, values) {
@@ -176,7 +165,7 @@ function compare(row, values) {
 /** The row as tf.train.Example, since saved_model_cli takes literals alone and NaN is none. */
 function command(row) {
   const cells = job.columns.filter(({ name }) => row[name] !== null);
-  const features = cells.map(({ name, type }) => `${literal(name)}: [${literal(row[name], type)}]`);
+  const features = cells.map(({ name, column_type }) => `${literal(name)}: [${literal(row[name], column_type)}]`);
   const examples = `examples=[{${features.join(", ")}}]`.replaceAll("'", "'\\''");
   return (
     "saved_model_cli run --dir export/saved_model/1 --tag_set serve \\\n" +

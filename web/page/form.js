@@ -1,5 +1,3 @@
-"use strict";
-
 const job = JSON.parse(document.getElementById("job").textContent);
 const $ = (id) => document.getElementById(id);
 const OTHER = "\u0000other";

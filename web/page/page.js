@@ -31,7 +31,7 @@ function candidates(column) {
   if (column.input !== "number") return column.values.slice(0, 24).map(([value, text]) => ({ value, text }));
   const width = column.high - column.low;
   // Between two whole numbers lies nothing that the model has learned.
-  const isWhole = column.type === "int64";
+  const isWhole = column.column_type === "int64";
   const steps = isWhole ? Math.min(width, 60) : 60;
   const at = (index) => column.low + (width * index) / steps;
   return Array.from({ length: steps + 1 }, (_, index) => ({ value: isWhole ? Math.round(at(index)) : at(index) }));
@@ -69,7 +69,7 @@ function curve(column, points, row) {
   }
   const path = points.map(({ value, outcome }) => `${x(value).toFixed(1)},${y(outcome).toFixed(1)}`);
   chart.append(svg("polyline", { points: path.join(" "), class: "line" }));
-  if (column.type === "int64" && points.length <= 31) {
+  if (column.column_type === "int64" && points.length <= 31) {
     chart.append(...points.map(({ value, outcome }) => svg("circle", { cx: x(value), cy: y(outcome), r: 6, class: "dot" })));
   }
   const current = row[column.name];

@@ -19,8 +19,11 @@ class Input(Record):
         missing: the cell texts that mean missing; null if the model was fitted on a table in
             memory.
         takes_cells: whether the model takes text cells verbatim.
-        written: the format of numbers or times in the file, if it is not the standard one; the
-            application parses them.
+        decimal: the decimal separator of numbers, if the file does not write them as programs do;
+            the application parses them.
+        thousands: their thousands separator, "" for none.
+        format: the format of dates or times, for strptime, if the file does not write them in
+            ISO 8601; the application parses them.
     """
 
     name: str
@@ -31,7 +34,9 @@ class Input(Record):
     delimiter: str
     missing: list[str] | None
     takes_cells: bool
-    written: str | None
+    decimal: str | None
+    thousands: str | None
+    format: str | None
 
 
 @dataclass(frozen=True)

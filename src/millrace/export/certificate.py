@@ -62,12 +62,12 @@ class Rows(NamedTuple):
 
     def read_otherwise(self, row: int, columns: tuple[RawColumn, ...]) -> list[str]:
         """Returns the columns whose cell in the raw file is not what ingest stored."""
-        one, other = (
-            raw_columns(
-                pd.DataFrame({name: x[row : row + 1] for name, x in cells.items()}), columns
-            )
-            for cells in (self.cells, self.stored)
+        cells, stored = (
+            {name: x[row : row + 1] for name, x in table.items()}
+            for table in (self.cells, self.stored)
         )
+        one = raw_cells.as_columns(cells, columns)
+        other = raw_columns(pd.DataFrame(stored), columns)
         return [
             column.name
             for column in columns
@@ -109,7 +109,7 @@ def read_rows(
 
 
 def _by_column(table: pd.DataFrame, columns: tuple[RawColumn, ...]) -> parity.Columns:
-    return {column.name: parity.as_cells(table[column.name]) for column in columns}
+    return {column.name: raw_cells.as_cells(table[column.name]) for column in columns}
 
 
 def certify(
@@ -131,7 +131,7 @@ def certify(
     threshold = Signature.load(exported.signature).threshold
 
     def predict(cells: parity.Columns) -> np.ndarray:
-        return predictor.predict(raw_columns(pd.DataFrame(cells), columns))
+        return predictor.predict(raw_cells.as_columns(cells, columns))
 
     made = parity.synthetic_rows(rows.cells, columns)
     cells = parity.join(rows.cells, parity.answered(made, predict))

@@ -7,17 +7,20 @@ label, or relative to the prediction if that is larger, because of the precision
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from millrace.artifacts.parity import RuntimeParity, WorstRow
 from millrace.errors import MillraceError
+from millrace.export.raw_cells import as_cells
 from millrace.export.runtimes import Request
 from millrace.features.raw_row import RawColumn
 from millrace.features.tasks import Task
+from millrace.ingestion import formats
 
 Columns = dict[str, np.ndarray]
 
@@ -26,7 +29,7 @@ EXTREME_FLOATS = (3.4028235e38, -3.4028235e38, 1e-40, -1.0, 0.0, 1e9)
 # Powers of two: the same number as int64 and as float32.
 EXTREME_INTEGERS = (2.0**62, -(2.0**62), -1.0, 0.0, 2.0**24)
 # The epoch, a leap day, and the first and last supported dates.
-ODD_DATES = (None, "1970-01-01", "2000-02-29", "0001-01-01", "9999-12-31")
+ODD_DATES = ("1970-01-01", "2000-02-29", "0001-01-01", "9999-12-31")
 ODD_TIMES = ("T00:00:00Z", "T23:59:59", " 12:00:00.5Z", "T00:00:01.000000")
 ODD_STRINGS = (
     None,
@@ -201,21 +204,19 @@ def synthetic_rows(real: Columns, columns: tuple[RawColumn, ...]) -> Columns:
     return {name: as_cells([row[name] for row in rows]) for name in base}
 
 
-def as_cells(values: Iterable[Any]) -> np.ndarray:
-    """Returns cells of any kind as an array of objects."""
-    cells = list(values)
-    array = np.empty(len(cells), object)
-    array[:] = cells
-    return array
-
-
 def _odd_cells(column: RawColumn) -> list[Any]:
     """Returns edge cases for a cell, with the missing one first."""
-    if column.type == "date":
-        return list(ODD_DATES)
-    if column.type == "timestamp":
-        return [None, *(f"{a}{b}" for a, b in zip(ODD_DATES[1:], ODD_TIMES, strict=True))]
-    numbers = list(column.missing_numbers)
+    way = formats.of_column(column)
+    if column.type in ("date", "timestamp"):
+        times = list(ODD_DATES)
+        if column.type == "timestamp":
+            times = [f"{a}{b}" for a, b in zip(times, ODD_TIMES, strict=True)]
+        if isinstance(way, formats.TimeFormat):
+            times = [way.write(datetime.fromisoformat(x).replace(tzinfo=None)) for x in times]
+        return [None, *times]
+    numbers: list[Any] = list(column.missing_numbers)
+    if isinstance(way, formats.NumberFormat):
+        numbers += [f"$1{way.thousands}234", "(300)", "12 %", " 300- "]
     if column.type in ("int64", "bool"):
         return [None, *EXTREME_INTEGERS, *numbers]
     if column.is_number:

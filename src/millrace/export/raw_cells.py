@@ -10,7 +10,7 @@ import csv
 import datetime
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +21,15 @@ import pyarrow.parquet as pq
 
 from millrace.config.data import DataConfig
 from millrace.features.feature_columns.lookup import SPACES
-from millrace.features.raw_row import RawColumn
-from millrace.ingestion import compression, dialects, hive_partitions, origins, tables
+from millrace.features.raw_row import RawColumn, raw_columns
+from millrace.ingestion import (
+    compression,
+    dialects,
+    formats,
+    hive_partitions,
+    origins,
+    tables,
+)
 from millrace.ingestion.delimited import DelimitedTable
 from millrace.ingestion.json_lines import JsonLinesTable
 
@@ -30,6 +37,8 @@ CHUNK_BYTES = 1 << 20
 
 # Rows further down are not read again: Python's csv module reads a million cells a second.
 LAST_ROW = 200_000
+
+TIMES = ("date", "timestamp")
 
 Row = dict[str, Any]
 
@@ -51,8 +60,8 @@ def replace_cells(
 ) -> tuple[pd.DataFrame, list[Place | None]]:
     """Puts the cells of the raw files in the place of those that ingest stored.
 
-    A cell that is not written as programs write it, see `RawColumn.written`, or that only Parquet
-    or JSON can hold, such as a list, stays as it was stored: to read it is left to the application.
+    A cell that only Parquet or JSON can hold, such as a list, stays as it was stored: to read it is
+    left to the application. A stored time is written in the column's format.
 
     Args:
         drawn: examples of the test split, as `read_cells` returns them.
@@ -74,13 +83,13 @@ def replace_cells(
         for file, numbers in wanted.items()
         for number, row in read_rows(Path(file), data, numbers)
     }
-    cells = {column.name: list(drawn[column.name]) for column in columns}
+    cells = {column.name: _as_written(drawn[column.name], column) for column in columns}
     taken = np.array([(place["file"], place["row"]) in found for place in places], bool)
     for index in np.flatnonzero(taken).tolist():
         row = found[places[index]["file"], places[index]["row"]]
         for column in columns:
             cell = row.get(column.name)
-            if column.written is None and _is_plain(cell, column):
+            if _is_plain(cell, column):
                 cells[column.name][index] = as_sent(cell, column)
     table = pd.DataFrame({name: pd.Series(x, dtype=object) for name, x in cells.items()})
     return table, [
@@ -162,27 +171,85 @@ def _lines(path: Path, dialect: dialects.Dialect) -> Iterator[str]:
 
 def as_sent(cell: Any, column: RawColumn) -> Any:
     """Returns a raw cell as an application sends it: a number as Python reads it, or text."""
-    if cell is None or (isinstance(cell, str) and not column.is_number):
+    way = formats.of_column(column)
+    if isinstance(cell, datetime.date):
+        return _write(cell, way)
+    if cell is None or column.type in TIMES or (isinstance(cell, str) and way):
         return cell
-    if column.type in ("date", "timestamp"):
-        return cell if isinstance(cell, str) else cell.isoformat()
+    if not column.is_number:
+        return cell
     try:
         return float(cell)
     except ValueError:
         return cell
 
 
+def _as_written(stored: pd.Series, column: RawColumn) -> list[Any]:
+    """Returns stored cells as an application sends them: times in the column's format."""
+    way = formats.of_column(column)
+    if not isinstance(way, formats.TimeFormat):
+        return list(stored)
+    return [
+        _write(datetime.datetime.fromisoformat(x), way) if isinstance(x, str) else x for x in stored
+    ]
+
+
+def _write(time: datetime.date, way: formats.Format | None) -> str:
+    if not isinstance(way, formats.TimeFormat):
+        return time.isoformat()
+    if not isinstance(time, datetime.datetime):
+        time = datetime.datetime(time.year, time.month, time.day)
+    elif time.tzinfo:
+        time = time.astimezone(datetime.UTC).replace(tzinfo=None)
+    return way.write(time)
+
+
 def _is_plain(cell: Any, column: RawColumn) -> bool:
     """Says whether a cell is a text, or a number or time in a column of those."""
     if cell is None or isinstance(cell, str):
         return True
-    kinds = datetime.date if column.type in ("date", "timestamp") else (int, float, Decimal)
+    # Seconds since 1970 are numbers to JSON.
+    numbers = (int, float, Decimal) if column.type not in TIMES or column.format else ()
+    kinds = (datetime.date, *numbers) if column.type in TIMES else numbers
     return column.is_number and isinstance(cell, kinds)
+
+
+def as_columns(
+    cells: Mapping[str, np.ndarray], columns: tuple[RawColumn, ...]
+) -> dict[str, np.ndarray]:
+    """Returns raw cells [n] by column as the models take them, see `raw_row.raw_columns`.
+
+    Numbers and times in a format of their own are parsed as ingest parses them.
+    """
+    parsed = {column.name: _parsed(cells[column.name], column) for column in columns}
+    return raw_columns(pd.DataFrame(parsed), columns)
+
+
+def _parsed(cells: np.ndarray, column: RawColumn) -> np.ndarray:
+    way = formats.of_column(column)
+    if way is None:
+        return cells
+    found, texts = cells.copy(), {}
+    for index, cell in enumerate(cells.tolist()):
+        is_text = isinstance(cell, str) or (column.type in TIMES and cell is not None)
+        text = str(cell).strip(SPACES) if is_text else ""
+        if text and text not in column.markers:
+            texts[index] = text.encode()
+    found[list(texts)] = as_cells(formats.read_texts(list(texts.values()), way))
+    return found
+
+
+def as_cells(values: Iterable[Any]) -> np.ndarray:
+    """Returns cells of any kind as an array of objects."""
+    cells = list(values)
+    array = np.empty(len(cells), object)
+    array[:] = cells
+    return array
 
 
 def is_helped(cell: Any, column: RawColumn) -> bool:
     """Says whether a cell is more to an application than a text or a number to pass on."""
-    if column.written is not None or column.type in ("date", "timestamp") or column.max_length:
+    if column.type in TIMES or column.max_length:
         return cell is not None
     if column.is_number:
         return isinstance(cell, str)

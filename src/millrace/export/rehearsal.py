@@ -24,8 +24,17 @@ from millrace.artifacts.rehearsal import Rehearsal, Rehearsed
 from millrace.config import runs
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
-from millrace.export import certificate, conversion, parity, runtimes, serving, signature
+from millrace.export import (
+    certificate,
+    conversion,
+    parity,
+    raw_cells,
+    runtimes,
+    serving,
+    signature,
+)
 from millrace.export.runtimes import saved_model, tflite
+from millrace.export.runtimes.cells import tensors
 from millrace.features.preprocessing import Preprocessing
 from millrace.features.raw_row import raw_columns
 from millrace.models.keras_predictor import KerasPredictor
@@ -69,12 +78,11 @@ class UntrainedModels:
         ]
         return tf.concat([x if x.shape.rank == 2 else x[:, None] for x in outputs], axis=1)
 
-    def predict(self, cells: parity.Columns) -> np.ndarray:
-        """Returns predictions, float32 [n, outputs of all models], of cells [n] by column."""
+    def predict(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns predictions, float32 [n, outputs of all models], of raw columns [n, …]."""
         columns = self.preprocessing.raw
-        raw = raw_columns(pd.DataFrame(cells), columns)
-        tensors = {column.name: tf.constant(raw[column.name], column.dtype) for column in columns}
-        predictions: np.ndarray = self.predict_tensors(tensors).numpy()
+        fed = {column.name: tf.constant(raw[column.name], column.dtype) for column in columns}
+        predictions: np.ndarray = self.predict_tensors(fed).numpy()
         return predictions
 
 
@@ -149,7 +157,9 @@ def _require_stored(untrained: UntrainedModels, rows: certificate.Rows, job: Job
     """Raises MillraceError where ingest has read a cell as something else than the models do."""
     columns, task = untrained.preprocessing.raw, untrained.preprocessing.task
     found = parity.differences(
-        untrained.predict(rows.cells), untrained.predict(rows.stored), task
+        untrained.predict(raw_cells.as_columns(rows.cells, columns)),
+        untrained.predict(raw_columns(pd.DataFrame(rows.stored), columns)),
+        task,
     ).max(axis=1)
     worst = int(found.argmax())
     if not found[worst] <= job.parity.tolerance:
@@ -185,7 +195,8 @@ def _forms(
 def _ask(predict: Callable[..., np.ndarray], request: runtimes.Request) -> np.ndarray:
     """Returns the predictions of a client that runs in this process."""
     rows, described = (json.loads(path.read_text(encoding="utf-8")) for path in request)
-    return predict(rows, described["inputs"])
+    inputs = described["inputs"]
+    return predict(tensors(rows, inputs), inputs)
 
 
 def _compare(
@@ -200,7 +211,7 @@ def _compare(
 
     def differ(cells: parity.Columns) -> np.ndarray:
         runtimes.write_rows(request.rows, cells)
-        expected = untrained.predict(cells)
+        expected = untrained.predict(raw_cells.as_columns(cells, untrained.preprocessing.raw))
         return parity.differences(expected, predict(request), untrained.preprocessing.task)
 
     found = differ(cells)

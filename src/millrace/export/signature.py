@@ -5,6 +5,7 @@ from __future__ import annotations
 from millrace.artifacts.signature import Input, Signature
 from millrace.features.preprocessing import Preprocessing
 from millrace.features.raw_row import RawColumn
+from millrace.ingestion import formats
 
 
 def describe(model: str, preprocessing: Preprocessing, threshold: float | None) -> Signature:
@@ -31,6 +32,8 @@ def describe(model: str, preprocessing: Preprocessing, threshold: float | None) 
 
 def describe_input(column: RawColumn) -> Input:
     """Returns what an application has to know of one raw column; docs/serving.md explains it."""
+    written = formats.of_column(column)
+    number = written if isinstance(written, formats.NumberFormat) else None
     return Input(
         name=column.name,
         key=column.key,
@@ -40,5 +43,7 @@ def describe_input(column: RawColumn) -> Input:
         delimiter=column.delimiter,
         missing=None if column.missing is None else list(column.markers),
         takes_cells=column.takes_cells,
-        written=column.written,
+        decimal=number.decimal if number else None,
+        thousands=number.thousands if number else None,
+        format=column.format,
     )

@@ -19,7 +19,7 @@ import pandas as pd
 import tensorflow as tf
 
 from millrace.artifacts.records import MAKE_AGAIN, Artifact
-from millrace.artifacts.schema import Schema, SchemaColumn
+from millrace.artifacts.schema import Schema
 from millrace.artifacts.statistics import ColumnStatistics, Statistics
 from millrace.config.features import Feature
 from millrace.errors import MillraceError
@@ -249,14 +249,19 @@ def learn(
         if kind := kind_of(features[name]):
             context.learned[name] = kind.learn(name, features[name], context)
 
-    written = {column.name: _written(column) for column in schema.columns}
+    described = {x.name: x for x in schema.columns}
     columns = tuple(context.learned.values())
     used = {name for column in columns for name in column.raw_columns}
     types = schema.types
     unnamed = {name: "no feature names it" for name in available if name not in used}
     return Preprocessing(
         raw=tuple(
-            replace(column, written=written.get(column.name))
+            replace(
+                column,
+                decimal=described[column.name].decimal,
+                thousands=described[column.name].thousands,
+                format=described[column.name].format,
+            )
             for column in name_columns(
                 {name: type_ for name, type_ in types.items() if name in used},
                 _sequences(columns),
@@ -289,13 +294,6 @@ def _proposed(
             note="declare features in the config, where you know better.",
         )
     return features, left_out
-
-
-def _written(column: SchemaColumn) -> str | None:
-    """Returns the format of a column's cells; see `RawColumn.written`."""
-    if column.decimal is None and column.thousands is None:
-        return column.format
-    return f"1{column.thousands or ''}000{column.decimal or '.'}5"
 
 
 def _depth(name: str, features: Mapping[str, Feature], above: tuple[str, ...] = ()) -> int:

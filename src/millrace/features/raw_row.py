@@ -46,8 +46,10 @@ class RawColumn:
             from a file, so that no text is special.
         takes_cells: whether the models take a text verbatim; otherwise it must be stripped, and ""
             if it is one of `missing`.
-        written: the format of its numbers or times in the file, if it is not the standard one, such
-            as 1.000,5 or %d/%m/%Y; the application parses them.
+        decimal: the decimal separator of numbers that the file does not write as programs do.
+        thousands: their thousands separator.
+        format: the format of dates or times that the file does not write in ISO 8601.
+            Formatted cells are parsed before they come here, by ingest or the application.
     """
 
     name: str
@@ -57,7 +59,9 @@ class RawColumn:
     delimiter: str = ""
     missing: tuple[str, ...] | None = None
     takes_cells: bool = False
-    written: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    format: str | None = None
 
     @property
     def markers(self) -> tuple[str, ...]:

@@ -9,13 +9,13 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from millrace.artifacts.schema import SchemaColumn
-from millrace.config.data import TypeConfig
 from millrace.errors import MillraceError
 from millrace.ingestion import cells, number_kernels, time_kernels
 
@@ -130,6 +130,13 @@ class TimeFormat:
         time_kernels.read_times(data, spans, self.ops, kind, found, values)
         return found, values
 
+    def write(self, time: datetime) -> str:
+        """Returns a time, in UTC and without a zone, in this format."""
+        return "".join(
+            _directive(letter, time) if directive else letter
+            for directive, letter in _parts(self.pattern)
+        )
+
     def __str__(self) -> str:
         return self.pattern
 
@@ -138,11 +145,37 @@ class TimeFormat:
         return replace(column, format=self.pattern)
 
 
+def _directive(letter: str, time: datetime) -> str:
+    if letter in "sQ":
+        micros = (time - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+        whole, rest = divmod(abs(micros), 1_000_000 if letter == "s" else 1000)
+        return f"{'-' if micros < 0 else ''}{whole}.{rest:0{6 if letter == 's' else 3}}"
+    # strftime does not fill up years, and knows a zone only where the time has one.
+    own = {"Y": f"{time.year:04}", "z": "+0000", "Z": "UTC"}
+    return own.get(letter) or time.strftime(f"%{letter}")
+
+
 Format = NumberFormat | TimeFormat
 
 
-def of_column(column: TypeConfig | SchemaColumn) -> Format | None:
-    """Returns the format of an entry of `data.types` or a column of schema.json, or None."""
+class Written(Protocol):
+    """What says how a column's cells are written: an entry of `data.types`, a schema's column."""
+
+    @property
+    def decimal(self) -> str | None:
+        """The decimal separator."""
+
+    @property
+    def thousands(self) -> str | None:
+        """The thousands separator."""
+
+    @property
+    def format(self) -> str | None:
+        """The format of times."""
+
+
+def of_column(column: Written) -> Format | None:
+    """Returns the format of a column, or None."""
     if column.format is not None:
         return TimeFormat(column.format)
     if column.decimal is not None or column.thousands is not None:
@@ -249,20 +282,9 @@ class Evidence:
         self.number_counts[:, number_kernels.WHOLE] += whole
         self.number_counts[:, number_kernels.DECIMAL] += fractions * with_point
 
-    def values(self, way: NumberFormat | TimeFormat) -> list[Any]:
-        """Returns the values of the samples in a format; None for a sample that does not fit."""
-        texts = list(self.samples)
-        data, spans = _joined(texts)
-        classes, values = way.read(data, spans, np.full(len(texts), cells.TEXT, np.uint8))
-        return [
-            {
-                cells.INT: lambda value=value: int(value),
-                cells.FLOAT: lambda value=value: float(value.view(np.float64)),
-                cells.DATE: lambda value=value: str(value.astype("datetime64[D]")),
-                cells.TIMESTAMP: lambda value=value: str(value.astype("datetime64[us]")),
-            }.get(int(kind), lambda: None)()
-            for kind, value in zip(classes, values, strict=True)
-        ]
+    def values(self, way: Format) -> list[Any]:
+        """Returns the values of the samples in a format; see `read_texts`."""
+        return read_texts(list(self.samples), way)
 
     def _sample(self, data: Array, spans: Array, texts: Array) -> None:
         if len(self.samples) < SAMPLES:
@@ -290,6 +312,21 @@ class Evidence:
                 if time_kernels.count_times(data, spans, wanted, way.ops) >= least
             ]
         self.time_counts = [0] * len(self.times)
+
+
+def read_texts(texts: Sequence[bytes], way: Format) -> list[Any]:
+    """Returns the values of texts in a format: int, float or ISO 8601; None if one does not fit."""
+    data, spans = _joined(texts)
+    classes, values = way.read(data, spans, np.full(len(texts), cells.TEXT, np.uint8))
+    return [
+        {
+            cells.INT: lambda value=value: int(value),
+            cells.FLOAT: lambda value=value: float(value.view(np.float64)),
+            cells.DATE: lambda value=value: str(value.astype("datetime64[D]")),
+            cells.TIMESTAMP: lambda value=value: str(value.astype("datetime64[us]")),
+        }.get(int(kind), lambda: None)()
+        for kind, value in zip(classes, values, strict=True)
+    ]
 
 
 def _joined(texts: Sequence[bytes]) -> tuple[Array, Array]:

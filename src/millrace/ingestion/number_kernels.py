@@ -1,7 +1,7 @@
 """Compiled kernels that parse formatted numbers.
 
-Examples: `$1,234.50`, `12,5 %`, `(300)`, `300-`, `1 234 567`. The caller says which separators a
-column uses; millrace.ingestion.formats finds them.
+Examples: `$1,234.50`, `12,5 %`, `(300)`, `$(300)`, `300-`, `1 234 567`. The caller says which
+separators a column uses; millrace.ingestion.formats finds them.
 """
 
 # numba gives the integers here their widths; mypy sees none of that.
@@ -162,6 +162,8 @@ def read_number(
         position = _spaces(data, position, end)
         if sign == 0:
             sign, position = _sign(data, position, end)
+        if position < end and data[position] == 40 and data[end - 1] == 41 and not brackets:
+            brackets, position, end, sides = True, position + 1, end - 1, 1
     sides += 1 if sign != 0 else 0
     mantissa, digits, position, grouped, lost = _whole(data, position, end, thousands)
     fraction = 0
@@ -180,10 +182,10 @@ def read_number(
         return none
     exponent = 0
     if position < end and not grouped and (data[position] == 101 or data[position] == 69):
-        position, exponent = cells._exponent(data, position + 1, end)
-        if position < 0:
-            return none
-        point = True
+        behind, power = cells._exponent(data, position + 1, end)
+        # No digits behind the E: it may begin EUR.
+        if behind >= 0:
+            position, exponent, point = behind, power, True
     position = _spaces(data, position, end)
     if position < end and data[position] == 37:
         traits |= 1 << PERCENT

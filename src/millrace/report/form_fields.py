@@ -45,15 +45,8 @@ class Field:
     def as_json(self) -> dict[str, object]:
         """Returns the field as the page's script takes it."""
         item = self.item
-        common = {
-            "name": item.name,
-            "key": item.key,
-            "tensor": item.type,
-            "type": item.column_type,
-            "max_length": item.max_length,
-            "delimiter": item.delimiter,
-            "missing": item.missing,
-        }
+        # The form takes numbers, and times in ISO 8601, however the table writes them.
+        common = {**vars(item), "decimal": None, "thousands": None, "format": None}
         if self.slider:
             return {**common, "input": "number", **vars(self.slider)}
         is_bool = item.column_type == "bool"

@@ -20,7 +20,7 @@ from millrace.report.privacy import Privacy
 from millrace.results import ConvertedFolder, Results
 
 LIBRARIES = ["tfjs-core", "tfjs-converter", "tfjs-backend-cpu"]
-SCRIPTS = ["form.js", "answer.js", "page.js"]
+SCRIPTS = ["../cells.cjs", "form.js", "answer.js", "page.js"]
 
 QUESTIONS = {
     "binary": "How likely is {label} = {positive}?",

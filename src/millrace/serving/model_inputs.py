@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from millrace.artifacts.signature import Input
-from millrace.export.runtimes.tflite import values
+from millrace.export.runtimes.cells import values
 from millrace.tfrecord.examples import ARROW_TYPES, stored
 
 SECONDS_PER_DAY = 86_400

@@ -23,8 +23,8 @@ PROJECT = PACKAGE.parents[1]
 
 # What modules run or copy without importing it: glob patterns from the project's folder.
 READ = {
-    "millrace.export.runtimes": ["src/millrace/export/runtimes/*.py", "web/predict.mjs"],
-    "millrace.report.inline_html": ["web/page/*", "web/report/*"],
+    "millrace.export.runtimes": ["src/millrace/export/runtimes/*.py", "web/*.[cm]js"],
+    "millrace.report.inline_html": ["web/page/*", "web/report/*", "web/cells.cjs"],
     "millrace.report.provenance": ["web/package.json"],
 }
 

@@ -34,7 +34,10 @@ METRICS = [Results.scores.path]
 PLOTS = {Results.curves.path: {"template": "curves", "x": "x", "y": "y"}}
 
 # What decides on the lists of code: see millrace.workflow.code.
-CODE = ["src/millrace", "web/page", "web/report", "web/predict.mjs", "web/package.json"]
+CODE = [
+    *("src/millrace", "web/page", "web/report"),
+    *("web/cells.cjs", "web/predict.mjs", "web/package.json"),
+]
 
 
 # A stage as YAML has it, or stages by name.

@@ -79,12 +79,33 @@ def test_a_cell_is_sent_as_an_application_would(cell, type_, sent):
     assert raw_cells.as_sent(cell, RawColumn("a", type_, "a", missing=MISSING)) == sent
 
 
+MOMENT = datetime.datetime(2013, 1, 5, 15, 7, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
+
+
+@pytest.mark.parametrize(
+    ("cell", "column", "sent"),
+    [
+        ("1.234", {"type": "float64", "thousands": "."}, "1.234"),
+        (1234.0, {"type": "float64", "thousands": "."}, 1234.0),
+        ("5/1/2013", {"type": "date", "format": "%d/%m/%Y"}, "5/1/2013"),
+        (MOMENT.date(), {"type": "date", "format": "%d/%m/%Y"}, "05/01/2013"),
+        (MOMENT, {"type": "timestamp", "format": "%m/%d/%y %I:%M %p"}, "01/05/13 02:07 PM"),
+        (MOMENT, {"type": "timestamp", "format": "%s"}, "1357394820.000000"),
+        (1357394820, {"type": "timestamp", "format": "%s"}, 1357394820),
+    ],
+)
+def test_a_cell_in_a_format_is_sent_in_it(cell, column, sent):
+    assert raw_cells.as_sent(cell, RawColumn("a", key="a", **column)) == sent
+
+
 @pytest.mark.parametrize(
     ("cell", "column", "helped"),
     [
         (1.5, {"type": "float32"}, False),
         ("NA", {"type": "float32"}, True),
-        (1.5, {"type": "float32", "written": "1.000,5"}, True),
+        ("1,5", {"type": "float32", "decimal": ","}, True),
+        (1.5, {"type": "float32", "decimal": ","}, False),
+        ("31/01/2013", {"type": "date", "format": "%d/%m/%Y"}, True),
         ("2013-01-31", {"type": "date"}, True),
         (" NA", {"type": "string", "takes_cells": True}, False),
         ("  NA", {"type": "string", "takes_cells": True}, True),
@@ -111,10 +132,33 @@ def test_examples_get_the_cells_of_their_rows(tmp_path, monkeypatch):
     columns = (
         RawColumn("n", "float32", "n", missing=("?",)),
         RawColumn("s", "string", "s", missing=("?",)),
-        RawColumn("d", "float32", "d", missing=("?",), written="1000,5"),
+        RawColumn("d", "float32", "d", missing=("?",), decimal=","),
     )
     stored = pd.DataFrame({"n": [None, 4.0, 1.0], "s": ["b", "d", "a"], "d": [2.0, 4.0, 1.5]})
     drawn = np.array([0, 1, 2])
     cells, places = raw_cells.replace_cells(stored, drawn, 3, tmp_path, data_of(), columns)
     assert places == [("a.csv", 2), ("b.jsonl", 1), ("a.csv", 1)]
-    assert cells.to_dict("list") == {"n": ["?", 4.0, 1.0], "s": ["b", "d ", " a"], "d": [2, 4, 1.5]}
+    assert cells.to_dict("list") == {
+        "n": ["?", 4.0, 1.0],
+        "s": ["b", "d ", " a"],
+        "d": ["2", 4, "1,5"],
+    }
+    parsed = raw_cells.as_columns({name: cells[name].to_numpy() for name in cells}, columns)
+    np.testing.assert_array_equal(parsed["d"], np.array(stored["d"], np.float32))
+
+
+def test_stored_times_are_sent_in_the_format_of_their_column(tmp_path):
+    writer = origins.OriginWriter(tmp_path, "test", [])
+    path = tmp_path / "a.csv"
+    path.write_text("t,y\n01.02.2013 08:30,1\n")
+    file = pa.DictionaryArray.from_arrays([0, 0], [str(path)])
+    far = raw_cells.LAST_ROW + 1
+    writer.write(pa.Table.from_arrays([file, pa.array([far, far])], schema=origins.fields([])))
+    writer.close()
+    column = RawColumn("t", "timestamp", "t", format="%d.%m.%Y %H:%M")
+    stored = pd.DataFrame({"t": ["2013-01-31T08:30:00.000000Z", None]})
+    drawn = np.arange(2)
+    cells, places = raw_cells.replace_cells(stored, drawn, 2, tmp_path, data_of(), (column,))
+    assert places == [None, None]
+    assert cells["t"].to_list()[0] == "31.01.2013 08:30"
+    assert pd.isna(cells["t"].to_list()[1])

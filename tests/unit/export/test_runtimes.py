@@ -1,20 +1,19 @@
 """The runners, each in its own process."""
 
 import json
-import runpy
 import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from millrace.errors import MillraceError
 from millrace.export import runtimes
-from millrace.export.parity import as_cells
+from millrace.export.raw_cells import as_cells, as_columns
 from millrace.export.signature import describe_input
-from millrace.features.raw_row import RawColumn, raw_columns
-from tests.helpers.artifacts import as_json
+from millrace.features.raw_row import RawColumn
+from millrace.ingestion import formats
+from tests.helpers.runner_requests import CLIENTS, model_values
 
 
 def test_rows_keep_every_digit_and_mark_the_missing(tmp_path):
@@ -41,6 +40,19 @@ COLUMNS = (
     RawColumn("text", "string", "text", 3, "", MARKERS),
     RawColumn("d", "date", "d", missing=MARKERS),
     RawColumn("t", "timestamp", "t", missing=MARKERS),
+    RawColumn("money", "float64", "money", missing=MARKERS, decimal=".", thousands=","),
+    RawColumn("preis", "float64", "preis", missing=MARKERS, decimal=",", thousands="."),
+    RawColumn("gap", "int64", "gap", missing=MARKERS, decimal=".", thousands=" "),
+    RawColumn("franken", "float64", "franken", missing=MARKERS, thousands="'"),
+    RawColumn("share", "float64", "share", missing=MARKERS, decimal=",", thousands=""),
+    RawColumn("day", "date", "day", missing=MARKERS, format="%d/%m/%Y"),
+    RawColumn("us", "timestamp", "us", missing=MARKERS, format="%m/%d/%Y %I:%M %p"),
+    RawColumn("utc", "timestamp", "utc", missing=MARKERS, format="%Y-%m-%d %H:%M:%S %Z"),
+    RawColumn("month", "date", "month", missing=MARKERS, format="%b-%Y"),
+    RawColumn("short", "date", "short", missing=MARKERS, format="%d.%m.%y"),
+    RawColumn("mail", "timestamp", "mail", format="%a, %d %b %Y %H:%M:%S %z"),
+    RawColumn("seconds", "timestamp", "seconds", missing=MARKERS, format="%s"),
+    RawColumn("millis", "timestamp", "millis", missing=MARKERS, format="%Q"),
 )
 # A cell, and what the models get for it.
 SENT = {
@@ -81,34 +93,82 @@ SENT = {
         ("NA", [None, None]),
         ("1969-12-31T23:59:59.000001", [-1.0, 86_399.000001]),
     ],
+    "money": [
+        ("$1,234.50", 1234.5),
+        ("12.5%", 12.5),
+        ("(300)", -300.0),
+        ("($1,000)", -1000.0),
+        ("$(1,234.50)", -1234.5),
+        ("$ (5)", -5.0),
+        ("-$5", -5.0),
+        ("$-5", -5.0),
+        ("300-", -300.0),
+        ("\u22127", -7.0),
+        (" US$ 12,34,567.25 ", 1_234_567.25),
+        ("99 kr", 99.0),
+        ("5EUR", 5.0),
+        ("1,234EUR", 1234.0),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        (1234.5, 1234.5),
+        ("NA", None),
+        ("-1", None),
+        (None, None),
+    ],
+    "preis": [("1.234,50 €", 1234.5), ("12,5 %", 12.5), ("1.234", 1234.0), ("\t7 ", 7.0)],
+    "gap": [("1 234 567", 1_234_567.0), ("1\u00a0234", 1234.0), ("1\u202f234", 1234.0), (7, 7.0)],
+    "franken": [("CHF 1'234.5", 1234.5), ("1’234", 1234.0)],
+    "share": [("0,25", 0.25), ("12,5 %", 12.5)],
+    "day": [
+        ("31/12/2021", 18_992.0),
+        (" 1/3/1970", 59.0),
+        ("29/02/2000", 11_016.0),
+        ("01/01/0001", -719_162.0),
+        ("NA", None),
+        (None, None),
+    ],
+    "us": [
+        ("1/5/2021 3:07 PM", [18_632.0, 54_420.0]),
+        ("01/05/2021 12:00 am", [18_632.0, 0.0]),
+        ("01/05/2021  12:30 PM", [18_632.0, 45_000.0]),
+        ("", [None, None]),
+    ],
+    "utc": [("2021-05-07 19:52:06 UTC", [18_754.0, 71_526.0]), ("NA", [None, None])],
+    "month": [("Dec-2015", 16_770.0), ("sept-1970", 243.0), ("MAY-1970", 120.0)],
+    "short": [("31.12.69", -1.0), ("1.1.68", 35_794.0)],
+    "mail": [("Thu, 01 Jan 1970 00:30:00 +0100", [-1.0, 84_600.0])],
+    "seconds": [("86401", [1.0, 1.0]), (86_401, [1.0, 1.0]), ("-1.5", [-1.0, 86_398.5])],
+    "millis": [("86401500", [1.0, 1.5])],
+}
+NUMBERS = [column.name for column in COLUMNS if column.is_number]
+# Cells that a column does not take. A client must not make another value of them, or none.
+REFUSED = {
+    "n": ["1,5", "1_000", "0x10", "abc", "1 000", "$5"],
+    "d": ["31/12/2021", "12/11/2021", "2021-02-29", "May 7 2021", "20210507"],
+    "t": ["1/5/2021 3:07 PM", "2021-05-07 24:00", "yesterday"],
+    "money": [
+        *("1.234,5", "1,23", "12,3456", "1,2345", "5 USD $", "(-5)", "-5-", "$", "1,000e3", "007"),
+        *("($(5))", "$(5", "($5", "-$(5)", "5E", "5 E", "5e1 e"),
+    ],
+    "preis": ["1.5", "1,234.5", "12.34"],
+    "gap": ["1 23", "1,234", "1  234"],
+    "day": ["12/31/2021", "29/02/2021", "2021-12-31", "31/12/21", "0/1/2021"],
+    "us": ["1/5/2021 13:07 PM", "1/5/2021 0:07 AM", "1/5/2021 3:61 PM", "1/5/2021 3:07"],
+    "month": ["Dezember-2015", "De-2015"],
+    "seconds": ["1e9", "now", "--1"],
 }
 
 
-def client_of(name: str) -> dict[str, list[object]]:
-    """What a client makes of the cells, by the client's own code."""
-    cells = {column: [cell for cell, _ in pairs] for column, pairs in SENT.items()}
-    inputs = as_json([describe_input(column) for column in COLUMNS])
-    if name == "predict.mjs":
-        source = runtimes._TFJS_RUNNER.read_text().split("try {\n  await main();")[0]
-        script = f"{source};\nconst [inputs, cells] = {json.dumps([inputs, cells])};" + (
-            "const made = inputs.map((x) => [x.key, cells[x.name].map((y) => modelValue(x, y))]);"
-            "console.log(JSON.stringify(Object.fromEntries(made)));"
-        )
-        command = [str(runtimes.NODE), "--input-type=module", "--eval", script]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, cwd=runtimes._TFJS_RUNNER.parent
-        )
-        made: dict[str, list[object]] = json.loads(done.stdout)
-        return made
-    return runpy.run_path(str(runtimes._HERE / name))["tensors"](cells, inputs)
+INPUTS = [describe_input(column) for column in COLUMNS]
 
 
-@pytest.mark.parametrize("client", ["saved_model.py", "tflite.py", "predict.mjs"])
+@pytest.mark.parametrize("client", CLIENTS)
 def test_clients_make_of_a_cell_what_the_signature_says(client):
-    found = client_of(client)
+    sent = {name: [cell for cell, _ in pairs] for name, pairs in SENT.items()}
+    found = model_values(client, sent, INPUTS)
     for name, pairs in SENT.items():
         expected = [wanted for _, wanted in pairs]
-        if name in ("n", "yes", "d", "t"):
+        if name in NUMBERS:
             # JSON has null for NaN.
             numbers = [np.array(x, np.float64) for x in (found[name], expected)]
             np.testing.assert_allclose(*numbers, atol=1e-9, err_msg=name)
@@ -116,14 +176,33 @@ def test_clients_make_of_a_cell_what_the_signature_says(client):
             assert found[name] == expected, name
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+def test_clients_refuse_what_ingest_refuses(client):
+    found = model_values(client, REFUSED, INPUTS)
+    for name, cells in REFUSED.items():
+        for cell, said in zip(cells, found[name], strict=True):
+            assert str(said).startswith(f"column '{name}': expected a "), (name, cell, said)
+
+
+def test_ingest_reads_formatted_cells_as_the_clients_do():
+    for column in COLUMNS:
+        way = formats.of_column(column)
+        if way is None:
+            continue
+        refused = [cell.encode() for cell in REFUSED.get(column.name, [])]
+        assert formats.read_texts(refused, way) == [None] * len(refused), column.name
+
+
 def test_the_reference_makes_the_same_of_a_cell():
-    table = pd.DataFrame({name: as_cells(x for x, _ in pairs) for name, pairs in SENT.items()})
-    found = raw_columns(table, COLUMNS)
-    for name in ("n", "yes", "d", "t"):
-        expected = np.array([wanted for _, wanted in SENT[name]], np.float32)
-        np.testing.assert_array_equal(found[name], expected, err_msg=name)
-    for name in ("old", "plain", "list", "text"):
-        assert found[name].tolist() == [wanted for _, wanted in SENT[name]], name
+    cells = {name: as_cells(x for x, _ in pairs) for name, pairs in SENT.items()}
+    for column in COLUMNS:
+        found = as_columns({column.name: cells[column.name]}, (column,))[column.name]
+        expected = [wanted for _, wanted in SENT[column.name]]
+        if column.name in NUMBERS:
+            wanted = np.array(expected, np.float32)
+            np.testing.assert_array_equal(found, wanted, err_msg=column.name)
+        elif not column.takes_cells:
+            assert found.tolist() == expected, column.name
 
 
 @pytest.mark.slow
@@ -131,7 +210,7 @@ def test_the_reference_makes_the_same_of_a_cell():
 def test_runners_import_nothing_of_millrace(runner):
     path = runtimes._HERE / f"{runner}.py"
     program = (
-        f"import sys, runpy; sys.argv = ['x', '--help']\n"
+        f"import sys, runpy; sys.argv = ['x', '--help']; sys.path.insert(0, {str(path.parent)!r})\n"
         f"try: runpy.run_path({str(path)!r}, run_name='__main__')\n"
         "except SystemExit: pass\n"
         "print(any(name.startswith('millrace') for name in sys.modules))"

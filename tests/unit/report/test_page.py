@@ -112,7 +112,7 @@ def test_rare_dates_are_offered_as_months_or_years() -> None:
         for day in range(40)
     ]
     column = column_statistics(type="date", rows=80, distinct=80, values=days)
-    item = Input("day", "day", "float32", "date", 0, "", None, False, None)
+    item = Input("day", "day", "float32", "date", 0, "", None, False, None, None, None)
     months = [f"200{year}-{month:02}-01" for year in (1, 2) for month in range(1, 13)]
     for min_count, offered in ((3, months), (30, ["2001-01-01", "2002-01-01"]), (50, [])):
         field = form_fields.of_input(item, [column], Privacy(min_count, {"day": column}, ()))

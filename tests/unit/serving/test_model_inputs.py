@@ -88,7 +88,9 @@ def contract() -> Contract:
             delimiter=column.delimiter,
             missing=["", "NA", "-1"],
             takes_cells=False,
-            written=None,
+            decimal=None,
+            thousands=None,
+            format=None,
         )
         for column in COLUMNS
     ]

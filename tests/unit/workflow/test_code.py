@@ -165,7 +165,7 @@ def test_the_code_of_a_stage_reads_the_same_in_every_process() -> None:
         for seed in range(8)
     }
     assert len(found) == 1
-    assert "millrace.export.runtimes.tflite " in found.pop()
+    assert "millrace.export.runtimes.cells " in found.pop()
 
 
 @pytest.mark.slow

@@ -1,8 +1,9 @@
 """The runtimes that a model ships to, each run in its own process as a user would.
 
 A runner is a small program that reads raw rows and writes predictions, and an example of a client:
-what an application does to a cell it reads in signature.json. `saved_model.py` imports TensorFlow
-alone, `tflite.py` LiteRT alone, `web/predict.mjs` runs in Node: none knows Millrace.
+what an application does to a cell it reads in signature.json (`cells.py`, `web/cells.cjs`).
+`saved_model.py` imports TensorFlow alone, `tflite.py` LiteRT alone, `web/predict.mjs` runs in Node:
+none knows Millrace.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ CELLS_AT_A_TIME = 8192
 def words(text: tf.Tensor) -> tf.RaggedTensor:
     """Splits texts, string [n], into words, [n, words]: lower case, only letters and digits.
 
-    web/page/answer.js does the same.
+    web/cells.cjs does the same.
     """
     # Marks are included because in many scripts vowels are marks on letters. Before lower-casing,
     # because TensorFlow's lower drops everything after a NUL.

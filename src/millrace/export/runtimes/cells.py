@@ -1,0 +1,229 @@
+"""What an application does to the cells of a table before a model takes them, by signature.json.
+
+Needs Python alone; the clients beside this file import it. `web/cells.cjs` does the same in
+JavaScript.
+"""
+
+import re
+import unicodedata
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+# A column's entry under `inputs` in signature.json.
+Input = dict[str, Any]
+
+TRUTH = {"true": 1.0, "false": 0.0}
+NUMBER = re.compile(
+    r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE
+)
+
+# Spaces within numbers: plain, no-break, narrow no-break, thin.
+GAP = "[ \u00a0\u202f\u2009]"
+SIGN = "[-+−]"
+CURRENCIES = (
+    *("US$", "R$", "A$", "C$", "$", "£", "€", "¥", "₹", "₽", "₺", "₩", "₪", "₫", "₴", "฿"),
+    *("USD", "EUR", "GBP", "JPY", "CHF", "CAD", "AUD", "NZD", "CNY", "INR", "SEK", "NOK", "DKK"),
+    *("PLN", "CZK", "HUF", "BRL", "MXN", "ZAR", "TRY", "SGD", "HKD", "KRW", "RUB"),
+    *("kr.", "kr", "zł", "Kč", "Ft", "Rs.", "Rs"),
+)
+
+ISO = re.compile(
+    r"(?P<Y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})"
+    r"(?:[T ](?P<H>[0-9]{2}):(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2})(?:\.(?P<f>[0-9]{1,9}))?)?"
+    r"(?P<z>Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+# What stands for each directive of a format; %s and %Q are seconds and milliseconds since 1970.
+DIRECTIVES = {
+    "Y": "[0-9]{4}",
+    "y": "[0-9]{2}",
+    **dict.fromkeys("mdHIMS", "[0-9]{1,2}"),
+    "f": "[0-9]+",
+    "p": "[AaPp][Mm]",
+    **dict.fromkeys("bBaA", "[A-Za-z]+"),
+    "z": "Z|[+-][0-9]{2}:?[0-9]{2}",
+    "Z": "Z|UTC|GMT",
+    **dict.fromkeys("sQ", r"-?[0-9]+(?:\.[0-9]*)?"),
+    "%": "%",
+}
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
+    *("october", "november", "december"),
+)
+
+
+def tensors(rows: dict[str, list[Any]], inputs: list[Input]) -> dict[str, list[Any]]:
+    """Returns a model's inputs by key.
+
+    Args:
+        rows: cells by column: verbatim text, a number, or None for missing.
+        inputs: those of signature.json.
+
+    Raises:
+        ValueError: a cell is no number or time that the column takes.
+    """
+    found = {}
+    for about in inputs:
+        try:
+            found[about["key"]] = [as_input(cell, about) for cell in rows[about["name"]]]
+        except ValueError as error:
+            raise ValueError(f"column {about['name']!r}: {error}") from None
+    return found
+
+
+def as_input(cell: Any, about: Input) -> Any:
+    """Returns a cell as the models take it."""
+    text = cell.strip(" \t") if isinstance(cell, str) else cell
+    is_missing = text is None or text == "" or text in (about["missing"] or [])
+    if about["column_type"] in ("date", "timestamp"):
+        days, seconds = (float("nan"),) * 2 if is_missing else days_and_seconds(text, about)
+        return days if about["column_type"] == "date" else [days, seconds]
+    if about["type"] == "float32":
+        # A number that means missing, such as -1, the models know themselves.
+        return float("nan") if is_missing else as_number(text, about)
+    if about["max_length"]:
+        found = [] if is_missing else values(text, about["delimiter"])[: about["max_length"]]
+        return found + [""] * (about["max_length"] - len(found))
+    if about["missing"] is None:
+        return cell or ""
+    # The models know a text with one space before and one behind it.
+    if (
+        about["takes_cells"]
+        and cell is not None
+        and cell.removeprefix(" ").removesuffix(" ") == text
+    ):
+        return cell
+    return "" if is_missing else text
+
+
+def as_number(cell: Any, about: Input) -> float:
+    """Returns the number that a cell says, or 1 and 0 for true and false."""
+    if not isinstance(cell, str):
+        return float(cell)
+    if cell.lower() in TRUTH:
+        return TRUTH[cell.lower()]
+    if about["decimal"] is not None:
+        return formatted_number(cell, about["decimal"], about["thousands"])
+    if not NUMBER.fullmatch(cell):
+        raise ValueError(f"expected a number such as 1234.5, found {cell!r}")
+    return float(cell)
+
+
+def formatted_number(text: str, decimal: str, thousands: str) -> float:
+    """Returns the number that a text such as `$1,234.50`, `12,5 %` or `(300)` says.
+
+    A percent sign does not divide: `12.5%` is 12.5.
+    """
+    found = _number_pattern(decimal, thousands).fullmatch(text)
+    if found:
+        negative = bool(found["open"] or found["inner"])
+        signs = [sign for sign in found.group("first", "second", "last") if sign]
+        paired = negative == bool(found["close"]) and not (found["open"] and found["inner"])
+        one_currency = not (found["before"] and found["behind"])
+        digits = re.sub(_separator(thousands), "", found["number"]).replace(decimal, ".")
+        if paired and one_currency and len(signs) + negative <= 1 and re.search("[0-9]", digits):
+            return -float(digits) if negative or {*signs} & {"-", "−"} else float(digits)
+    raise ValueError(f"expected a number written as 1{thousands}000{decimal}5, found {text!r}")
+
+
+def _separator(thousands: str) -> str:
+    return {"": "(?!)", " ": GAP, "'": "['’]"}.get(thousands) or re.escape(thousands)
+
+
+@cache
+def _number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
+    apart, point = _separator(thousands), rf"{re.escape(decimal)}[0-9]*"
+    # Groups of three digits, or of two before the last, as in India.
+    groups = f"[1-9][0-9]{{0,2}}(?:(?:{apart}[0-9]{{3}})+|(?:{apart}[0-9]{{2}})+{apart}[0-9]{{3}})"
+    plain = f"(?:0|[1-9][0-9]*)?(?:{point})?(?:[eE][+-]?[0-9]+)?"
+    money = "|".join(map(re.escape, CURRENCIES))
+    return re.compile(
+        rf"(?P<open>\()?(?P<first>{SIGN})?{GAP}*(?P<before>{money})?{GAP}*(?P<second>{SIGN})?(?P<inner>\()?"
+        rf"(?P<number>{groups}(?:{point})?|{plain})"
+        rf"{GAP}*(?:%|(?P<behind>{money}){GAP}*)?(?P<last>{SIGN})?(?P<close>\))?"
+    )
+
+
+def days_and_seconds(cell: Any, about: Input) -> tuple[float, float]:
+    """Returns the days since 1970 and the seconds of the day, in UTC, of a time.
+
+    The time is written as the column's `format` says, or as ISO 8601 where there is none.
+    """
+    form, text = about["format"], str(cell)
+    if form is None:
+        matched = ISO.fullmatch(text)
+        found = matched and {name: part for name, part in matched.groupdict().items() if part}
+    else:
+        found = _scan(text, form)
+    try:
+        since = _since_1970(found) if found else None
+    except (ValueError, OverflowError):
+        since = None
+    if since is None:
+        wanted = "as ISO 8601, such as 2013-01-31T08:30:00Z" if form is None else f"as {form}"
+        raise ValueError(f"expected a time written {wanted}, found {text!r}")
+    return float(since.days), since.seconds + since.microseconds / 1e6
+
+
+def _scan(text: str, form: str) -> dict[str, str] | None:
+    """Returns what stands for each directive of a format; None if the text is written otherwise."""
+    found, position = {}, 0
+    for directive, literal in re.findall("%(.)|(.)", form, re.DOTALL):
+        literal = " +" if literal == " " else re.escape(literal)
+        matched = re.compile(DIRECTIVES.get(directive, literal)).match(text, position)
+        if not matched:
+            return None
+        if directive:
+            found[directive] = matched[0]
+        position = matched.end()
+    return found if position == len(text) else None
+
+
+def _since_1970(found: dict[str, str]) -> timedelta:
+    """Returns a time by what stands for its directives; ValueError if there is no such time."""
+    for directive, unit in (("s", 1_000_000), ("Q", 1000)):
+        if directive in found:
+            return timedelta(microseconds=int(Decimal(found[directive]) * unit))
+    year = int(found.get("Y") or found["y"])
+    if "Y" not in found:
+        year += 1900 if year >= 69 else 2000
+    hour = int(found.get("H", 0))
+    if "I" in found:
+        if not 1 <= int(found["I"]) <= 12 or "p" not in found:
+            raise ValueError("a clock of 12 hours has no such hour")
+        hour = int(found["I"]) % 12 + 12 * (found["p"].lower() == "pm")
+    time = datetime(
+        year,
+        _month(found),
+        int(found.get("d", 1)),
+        hour,
+        int(found.get("M", 0)),
+        int(found.get("S", 0)),
+        int(found.get("f", "0")[:6].ljust(6, "0")),
+    )
+    return time - datetime(1970, 1, 1) - _offset(found.get("z", "Z"))
+
+
+def _month(found: dict[str, str]) -> int:
+    name = (found.get("b") or found.get("B") or "").lower()
+    if not name:
+        return int(found.get("m", 1))
+    name = "sep" if name == "sept" else name
+    return next((i for i, month in enumerate(MONTHS, 1) if name in (month, month[:3])), 0)
+
+
+def _offset(zone: str) -> timedelta:
+    if zone == "Z":
+        return timedelta()
+    ahead = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
+    return -ahead if zone[0] == "-" else ahead
+
+
+def values(text: str, delimiter: str) -> list[str]:
+    """Returns the values of a delimited cell, or with no delimiter the words of a text."""
+    if delimiter:
+        parts = [part.strip(" \t\n\v\f\r") for part in text.split(delimiter)]
+        return [part for part in parts if part]
+    letters = [x if unicodedata.category(x)[0] in "LMN" else " " for x in text.lower()]
+    return "".join(letters).split()
