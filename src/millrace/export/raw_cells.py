@@ -221,8 +221,12 @@ def as_columns(
 
     Numbers and times in a format of their own are parsed as ingest parses them.
     """
-    parsed = {column.name: _parsed(cells[column.name], column) for column in columns}
-    return raw_columns(pd.DataFrame(parsed), columns)
+    return raw_columns(pd.DataFrame(parse(cells, columns)), columns)
+
+
+def parse(cells: Mapping[str, np.ndarray], columns: Iterable[RawColumn]) -> dict[str, np.ndarray]:
+    """Returns raw cells [n] by column, those in a format of their own as numbers and ISO 8601."""
+    return {column.name: _parsed(cells[column.name], column) for column in columns}
 
 
 def _parsed(cells: np.ndarray, column: RawColumn) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from millrace.artifacts.statistics import Statistics
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.evaluation import metrics
-from millrace.export.runtimes import tflite
+from millrace.export.runtimes import cells as client_cells
 from millrace.files import replacing, sha256
 from millrace.results import Results
 from millrace.serving import comparison, warm_up
@@ -108,7 +108,9 @@ def _files(results: Results, certificate: Parity, found: dict[str, str]) -> Bles
 def _write_requests(job: JobConfig, results: Results, signature: Signature) -> None:
     train = Statistics.load(results.statistics).train.columns
     cells = warm_up.rows(signature, train, job.report.min_count)
-    fed = tflite.tensors(dict(cells), [asdict(each) for each in signature.inputs])
+    # The statistics have numbers, and times in ISO 8601, however the table writes them.
+    inputs = [asdict(replace(each, format=None)) for each in signature.inputs]
+    fed = client_cells.tensors(dict(cells), inputs)
     tensors = {each.key: _as_array(fed[each.key], each) for each in signature.inputs}
     with replacing(results.warm_up) as temporary:
         warm_up.write(temporary, job.name, tensors)

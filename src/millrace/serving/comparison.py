@@ -21,7 +21,7 @@ from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.evaluation import bootstrap, metrics
 from millrace.evaluation.diagnostics import SLICE_VALUES
-from millrace.export import certificate, runtimes
+from millrace.export import certificate, raw_cells, runtimes
 from millrace.features.raw_row import RawColumn, draw_rows
 from millrace.tfrecord import examples, framing
 
@@ -41,7 +41,8 @@ class LabelledRows:
     """Test rows.
 
     Attributes:
-        cells: the raw cells [n] by column, as an application sends them.
+        cells: the raw cells [n] by column, as an application sends them; numbers and times as
+            programs write them, since the models may know other formats.
         types: the type of each of these columns in schema.json.
         labels: [n], as `metrics` takes them.
         weights: [n]; None when all are 1.
@@ -74,8 +75,18 @@ def read_rows(
     signatures = [Signature.load(model.signature) for model in models]
     # Of two descriptions of a column the new model's counts, which is the first.
     wanted = {column.name: column for column in _columns(signatures[::-1])}
-    there = tuple(x for x in wanted.values() if schema.types.get(x.name) == x.type)
-    cells = certificate.read_rows(folder, job, there, drawn).cells
+    described = {column.name: column for column in schema.columns}
+    there = tuple(
+        replace(
+            x,
+            decimal=described[x.name].decimal,
+            thousands=described[x.name].thousands,
+            format=described[x.name].format,
+        )
+        for x in wanted.values()
+        if schema.types.get(x.name) == x.type
+    )
+    cells = raw_cells.parse(certificate.read_rows(folder, job, there, drawn).cells, there)
     beside = [signatures[0].label, *job.evaluation.slices]
     beside += [job.data.weight] if job.data.weight else []
     types = {name: schema.types[name] for name in dict.fromkeys(beside)}
@@ -99,7 +110,6 @@ def _columns(signatures: Sequence[Signature]) -> Iterator[RawColumn]:
             each.delimiter,
             None if each.missing is None else tuple(each.missing),
             each.takes_cells,
-            each.written,
         )
 
 
@@ -121,14 +131,17 @@ def predict(model: Model, rows: LabelledRows) -> np.ndarray:
 
     A column that the rows do not have, or have as another type, is missing in all of them.
     """
+    signature = Signature.load(model.signature)
     cells = {
         each.name: rows.cells[each.name]
         if rows.types.get(each.name) == each.column_type
         else np.full(len(rows), None)
-        for each in Signature.load(model.signature).inputs
+        for each in signature.inputs
     }
+    plain = [replace(x, decimal=None, thousands=None, format=None) for x in signature.inputs]
     with tempfile.TemporaryDirectory() as folder:
-        request = runtimes.Request(Path(folder) / "rows.json", model.signature)
+        request = runtimes.Request(Path(folder) / "rows.json", Path(folder) / "signature.json")
+        replace(signature, inputs=plain).save(request.signature)
         runtimes.write_rows(request.rows, cells)
         return runtimes.run_saved_model(model.saved_model, "serving_default", request)
 
