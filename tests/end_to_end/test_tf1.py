@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from millrace.results import Results
+from tests.helpers.runner_requests import round_trip
+
 # One folder serves all tests, so that the table is read once.
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
@@ -102,6 +105,8 @@ def test_adopted_boosted_trees_are_the_old_ones_in_every_runtime(folder: Path) -
     ]
     said = 1 / (1 + np.exp(-np.array(logits)[:, 0]))
     np.testing.assert_allclose(found.sort_by("row")["prediction"], said, atol=1e-6)
+    sent = round_trip(folder, Results(results(folder)), folder)
+    assert len(sent) == 4 and max(sent.values()) <= 1e-6, sent
 
 
 def test_a_runtime_that_lacks_an_op_is_left_out_with_the_reason(folder: Path) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from millrace.results import Results
+from tests.helpers.runner_requests import round_trip
 from tests.helpers.synthetic_jobs import (
     CONFIG_FILE,
     ROOT,
@@ -95,6 +97,16 @@ class TestEveryTask:
         )
         assert done.stdout.startswith("Champion: ")
         assert "Parity: passed" in done.stdout
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_text_cells_of_the_test_rows_get_the_predictions_of_the_evaluation(
+    finished: Callable[[str], Path], tmp_path: Path, task: str
+) -> None:
+    results = Results(finished(task) / "results" / "made")
+    bound = json.loads(results.parity.read_text())["tolerance"]
+    found = round_trip(finished(task), results, tmp_path)
+    assert len(found) == 4 and max(found.values()) <= bound, found
 
 
 def test_raw_files_scored_as_new_rows_get_the_predictions_of_the_evaluation(

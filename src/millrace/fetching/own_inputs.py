@@ -83,7 +83,7 @@ def _takes_in(path: Path, written: Path) -> bool:
 def _inputs(job: JobConfig) -> Iterator[tuple[str, str]]:
     """Yields (key, path) for each path in the config."""
     data = job.data
-    for name in [*sources.written(data.files), *(x.name for x in sources.named(data.files))]:
+    for name in [*sources.written(data.files), *sources.present(data.files)]:
         if not source_names.is_elsewhere(name):
             yield "data.files", name
     if data.database and not data.database.files():

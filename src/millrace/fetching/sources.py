@@ -3,6 +3,7 @@
 import difflib
 import glob
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
@@ -32,6 +33,13 @@ def named(files: Files, key: str = "data.files") -> Iterator[RawSource]:
     """
     for split, name in _by_split(files):
         yield from (RawSource(match, split) for match in _expand(name, key))
+
+
+def present(files: Files) -> Iterator[str]:
+    """Yields the sources as `named` does, without the globs and folders that have no file."""
+    for name in written(files):
+        with suppress(MillraceError):
+            yield from _expand(name, "")
 
 
 def written(files: Files) -> list[str]:

@@ -90,3 +90,10 @@ def test_directories_of_somebody_else_are_not_replaced(folder: Path) -> None:
     (folder / "results/made/models/m/seeds/1/training/notes.txt").touch()
     with pytest.raises(MillraceError, match=r"training: expected .*, found notes\.txt in it"):
         own_inputs.refuse_foreign(Results.of("made"))
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_pattern_without_files_hides_no_input_behind_it() -> None:
+    refuse(["none/*.csv", "data/t.csv"])
+    with pytest.raises(MillraceError, match="expected a path apart from results/made"):
+        refuse(["none/*.csv", "results/*/raw/*.csv"])

@@ -263,6 +263,12 @@ def test_no_pattern_of_the_config_takes_in_what_is_written(scored, table, tmp_pa
     assert len(scored.run(path, "data/scored.jsonl", files="data/*.txt")) == len(table)
 
 
+def test_the_files_of_the_training_need_not_be_there(scored, table, tmp_path):
+    path = write_csv(table, tmp_path / "n.csv")
+    for number, gone in enumerate((["gone/*.csv", "gone/t.csv"], str(tmp_path / "gone"))):
+        assert len(scored.run(path, f"{number}.csv", files=gone)) == len(table)
+
+
 def test_a_folder_is_many_files(scored, table, tmp_path):
     folder = tmp_path / "new"
     folder.mkdir()
