@@ -6,6 +6,7 @@ column's range unless they are such a value. docs/privacy.md says it for people.
 """
 
 import math
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -16,6 +17,7 @@ from millrace.artifacts.diagnostics import Diagnostics, Predicted
 from millrace.artifacts.parity import Cell, Parity, RuntimeParity, Scalar
 from millrace.artifacts.records import Value
 from millrace.artifacts.statistics import ColumnStatistics, NumberStatistics
+from millrace.export.runtimes import cells
 
 # What stands in place of a value that is suppressed.
 SUPPRESSED = "…"
@@ -56,7 +58,7 @@ class Privacy:
         found = []
         for feature in columns:
             for column, held in _held(feature):
-                rows = dict(self.train[column].values)
+                rows = self._rows_with(column, feature.get("delimiter"))
                 texts = [x for x in held if isinstance(x, str)]
                 count = sum(0 < rows.get(text, 0) < self.min_count for text in texts)
                 if count:
@@ -68,6 +70,19 @@ class Privacy:
                     )
                     found.append(Anomaly("warning", "rare_values", column, "train", message, count))
         return found
+
+    def _rows_with(self, column: str, delimiter: str | None) -> Mapping[Value, int]:
+        """Returns how many training rows have each value of a column.
+
+        If a cell has several values, each of them counts: items of a sequence, or words of a text.
+        """
+        values = self.train[column].values
+        if delimiter is None:
+            return dict(values)
+        rows = Counter[Value]()
+        for cell, count in values:
+            rows.update(dict.fromkeys(cells.values(str(cell), delimiter), count))
+        return rows
 
     def has_figures(self, name: str, column: ColumnStatistics) -> bool:
         """Returns whether enough rows lie behind the figures of a column in one split."""

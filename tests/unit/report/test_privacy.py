@@ -146,6 +146,20 @@ def test_rare_values_inside_the_model_are_a_warning_without_them(results: Result
         assert b"web/ and export/ contain" not in files["report.html"]
 
 
+@pytest.mark.parametrize(
+    ("delimiter", "cells", "held", "rare"),
+    [
+        ("|", [("a|b", 9), ("a| c", 1), ("b", 1)], ["a", "b", "c", "never seen"], 1),
+        ("", [("Ann's car, car", 9), ("A CAR", 1), ("ann", 1)], ["ann", "car", "s"], 1),
+    ],
+)
+def test_items_and_words_inside_the_model_are_counted_by_rows(delimiter, cells, held, rare):
+    column = column_statistics(type="string", rows=11, distinct=len(cells), values=cells)
+    feature = {"kind": "sequence", "name": "x", "column": "c", "values": held}
+    (found,) = Privacy(10, {"c": column}, ()).rare_in_model([feature | {"delimiter": delimiter}])
+    assert f"holds {rare} values of 'c'" in found.message
+
+
 def test_no_published_file_holds_a_rare_value(results: Results) -> None:
     files = published(results, job())
     for value in [*RARE_NAMES, *RARE_AGES, *IDS, *NUMBERS]:
