@@ -1,4 +1,4 @@
-"""Computes the statistics of the examples, looks for anomalies in them and suggests a schema."""
+"""Computes the statistics of the examples, finds anomalies and suggests a schema."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Converts the SavedModel into a TF.js graph model."""
+"""Converts the SavedModel to a TF.js graph model."""
 
 import argparse
 from functools import partial

@@ -1,4 +1,4 @@
-"""Converts the SavedModel into TF Lite models, and ships the reduced ones that are good enough."""
+"""Converts the SavedModel to TF Lite, and ships reduced models that are accurate enough."""
 
 import argparse
 from functools import partial
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _write(compared: reduction.Comparison, directory: Path) -> list[Converted]:
-    """Writes the models that are good enough; returns what conversion.json says of them all."""
+    """Writes the models that are accurate enough; returns the entries of all models."""
     models = [compared.full]
     for reduced in compared.reduced():
         entry = reduced.entry

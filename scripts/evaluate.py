@@ -1,4 +1,4 @@
-"""Evaluates one run of a model on the test examples, or on the fold that it was trained without."""
+"""Evaluates a run of a model on the test examples, or on the fold that it was trained without."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Exports the champion, behind its feature columns, as a SavedModel that takes raw rows."""
+"""Exports the champion with its feature columns as a SavedModel that takes raw rows."""
 
 import argparse
 from pathlib import Path

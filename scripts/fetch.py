@@ -1,4 +1,4 @@
-"""Brings the raw data within reach and writes down what it is: paths, checksums, splits."""
+"""Fetches the raw data, and records its paths, checksums and splits."""
 
 import argparse
 from pathlib import Path

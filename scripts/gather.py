@@ -1,6 +1,6 @@
-"""Joins the parts that ingest has written into one table, and checks its account.
+"""Joins the parts that ingest wrote into one table, and checks the row counts.
 
-The result is that of one job for all files, byte for byte.
+The result is the same as with a single part, byte for byte.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""Turns raw tables into TFRecord shards of tf.train.Example, and accounts for every row.
+"""Converts raw tables to TFRecord shards of tf.train.Example, and accounts for every row.
 
-It writes one part of the table, the rows of its share of the files; `gather` joins the parts.
+It writes one part of the table, its share of the files; `gather` joins the parts.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Lets the feature columns learn from the statistics, and encodes every example once."""
+"""Fits the feature columns to the statistics, and encodes every example once."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ from millrace.training import devices
 
 
 def main() -> None:
-    """Reads examples, schema and statistics; writes what was learned and encoded/."""
+    """Reads examples, schema and statistics; writes preprocessing.json and encoded/."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("config", "examples", "schema", "statistics"):
         parser.add_argument(f"--{name}", type=Path, required=True)

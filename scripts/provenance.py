@@ -1,4 +1,4 @@
-"""Writes down what made the results: code, config, data, packages, machines, with all checksums."""
+"""Records what produced the results: code, config, data, packages, machines, with checksums."""
 
 import argparse
 from pathlib import Path

@@ -11,7 +11,7 @@ from millrace.training import devices
 
 
 def main() -> None:
-    """Reads preprocessing.json, examples and raw files; writes what came of it."""
+    """Reads preprocessing.json, examples and raw files; writes the result of the rehearsal."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rehearsed", required=True, help="a model, or built-in")
     for name in ("config", "preprocessing", "examples", "output"):

@@ -11,7 +11,7 @@ from millrace.results import RawFolder, Results
 
 
 def main() -> None:
-    """Reads what --results holds; writes three files."""
+    """Reads the artifacts in --results; writes three files."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("config", "results", "report", "model-card", "page"):
         parser.add_argument(f"--{name}", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""Ranks the models on validation rows or folds; puts the best one, the champion, to the gate."""
+"""Ranks the models on validation rows or folds, and checks the gate of the best, the champion."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ from millrace.results import RunFolder
 
 
 def main() -> None:
-    """Reads what evaluate wrote of every model; writes two tables, the scores, the champion."""
+    """Reads the metrics of every model; writes leaderboard, curves, scores and champion."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--models", type=Path, required=True, help="directory with a folder each")

@@ -1,6 +1,6 @@
-"""Trains one run of a model on the encoded examples and keeps the weights of its best epoch.
+"""Trains a run of a model on the encoded examples and keeps the weights of the best epoch.
 
-A run that was killed resumes from its last checkpoint, which is beside --output.
+A killed run resumes from its last checkpoint, which is beside --output.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from millrace.training import trainers
 
 
 def main() -> None:
-    """Reads preprocessing.json, encoded/ and earlier runs; writes a folder, and what machine."""
+    """Reads preprocessing.json, encoded/ and earlier runs; writes a folder and the hardware."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="a run, such as tabm or tabm/seeds/1")
     for name in ("config", "preprocessing", "encoded", "models", "output", "hardware"):

@@ -1,4 +1,4 @@
-"""Upgrades a copy of an old code base to TensorFlow 2 and reports the manual changes left."""
+"""Upgrades a copy of TensorFlow 1 code to TensorFlow 2, and reports the manual changes left."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Sends the same raw rows through every runtime and fails where a prediction differs."""
+"""Sends the same raw rows through every runtime, and fails if a prediction differs."""
 
 import argparse
 from pathlib import Path

@@ -1,8 +1,7 @@
 """The costs of each model of a job: training, size, and time per row.
 
-Run as `python -m millrace.console.costs --config FILE` once the job is done. What differs from run
-to run is in no artifact, so the table is written beside the logs, `logs/<name>/costs.csv`: the
-leaderboard with more columns.
+Run as `python -m millrace.console.costs --config FILE` after the job. Costs differ between runs, so
+the table, the leaderboard with more columns, is written to the logs: `logs/<name>/costs.csv`.
 """
 
 from __future__ import annotations
@@ -28,29 +27,29 @@ from millrace.tfrecord.examples import shard_paths
 
 ROWS = 1000
 
-# Stands before the JSON of `spent` in a log; srun puts the number of a task before that.
+# Precedes the JSON of `spent` in a log; srun puts the number of a task before it.
 MARK = "costs: "
 
 
 def spent() -> str:
-    """Returns what this process has taken so far, as a line of a log that `training` reads."""
+    """Returns the resources used by this process so far, as a line of a log for `training`."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds, mebibytes = round(used.ru_utime + used.ru_stime, 1), used.ru_maxrss // 1024
     return MARK + json.dumps({"cpu_seconds": seconds, "peak_mib": mebibytes})
 
 
 def training(logs: Logs, model: str, plan: Iterable[runs.Run]) -> dict[str, float | None]:
-    """Returns what it took to train a model, from the logs of its runs.
+    """Returns the costs of training a model, from the logs of its runs.
 
     Args:
-        logs: the job's logs.
-        model: its name in the config.
+        logs: the logs of the job.
+        model: the model's name in the config.
         plan: all runs of the job.
 
     Returns:
-        `cpu_seconds` of the model as it is compared, the members of an ensemble included;
-        `all_cpu_seconds` with its other seeds, folds and trials; `peak_mib`, of the largest process
-        of them all. None where a log does not tell, as after `dvc repro`.
+        `cpu_seconds` of the model itself, including the members of an ensemble; `all_cpu_seconds`
+        also of its other seeds, folds and trials; `peak_mib` of the largest process. None if the
+        logs are incomplete, as after `dvc repro`.
     """
     own = [one for one in plan if one.model == model]
     told = {one.name: _told(logs.log(f"train/{one.name}")) for one in own}
@@ -69,7 +68,7 @@ def _told(log: Path) -> list[tuple[float, int]]:
     text = log.read_text(encoding="utf-8") if log.is_file() else ""
     found = []
     for line in text.splitlines():
-        # Of two processes that write at once, a line may be torn.
+        # Processes that write at the same time may garble a line.
         with suppress(ValueError, KeyError):
             process = json.loads(line.partition(MARK)[2])
             found.append((process["cpu_seconds"], process["peak_mib"]))
@@ -82,7 +81,7 @@ def _total(found: Iterable[list[tuple[float, int]]]) -> float | None:
 
 
 def told(logs: Logs, job: JobConfig) -> str | None:
-    """Returns in a line what the models of a completed config took to train; None without logs."""
+    """Returns a line with the training costs of the models; None without logs."""
     plan = runs.plan(job).values()
     took = {model: training(logs, model, plan)["cpu_seconds"] for model in job.models}
     known = [f"{model} {seconds:.0f}" for model, seconds in took.items() if seconds is not None]
@@ -90,7 +89,7 @@ def told(logs: Logs, job: JobConfig) -> str | None:
 
 
 def leaderboard(results: Results) -> list[dict[str, str]]:
-    """Returns the rows of leaderboard.csv, best model first; refuses results without one."""
+    """Returns the rows of leaderboard.csv; raises MillraceError if there is none."""
     path = results.leaderboard
     if not path.is_file():
         raise MillraceError(
@@ -103,12 +102,12 @@ def leaderboard(results: Results) -> list[dict[str, str]]:
 def serving(
     results: Results, names: Iterable[str], seed: int
 ) -> Iterator[dict[str, float | str | None]]:
-    """Yields what each model is as a float32 TF Lite model: `tflite_bytes`, `row_microseconds`.
+    """Yields the costs of each model as float32 TF Lite: `tflite_bytes`, `row_microseconds`.
 
-    Both are None of a model that TF Lite cannot run, and `tflite_lacks` says why. The rows are
-    drawn from the test.
+    Both are None for a model that TF Lite cannot run, and `tflite_lacks` says why. Times are
+    measured on test rows.
     """
-    # TensorFlow takes seconds to import, and those who only read logs have no need of it.
+    # Imported on use, because TensorFlow takes seconds to import, and logs do not need it.
     from millrace.export import conversion, serving
     from millrace.features.raw_row import read_raw
 
@@ -128,7 +127,7 @@ def serving(
 
 
 def table(rows: list[dict[str, Any]], metric: str) -> str:
-    """Returns costs as text: a line each model, with its metric and the interval of that."""
+    """Returns costs as text: a line per model, with its metric and interval."""
     titles = ["", "model", metric, "95 % interval", "CPU s", "all runs", "MiB", "parameters"]
     lines = [[*titles, "TF Lite kB", "µs a row"]]
     for row in rows:

@@ -1,8 +1,8 @@
 """Reproduces a job from its provenance.json and a clean clone, and compares the results.
 
-Run as `python -m millrace.console.reproduce --provenance FILE`. The code is that of the commit, the
-config that of the file; raw data and other files come from where the config names them, or from
-this folder, and must have the checksums that were written down.
+Run as `python -m millrace.console.reproduce --provenance FILE`. The code is from the commit and the
+config from the file. Raw data and other files come from their paths in the config, or from this
+folder, and must have the recorded checksums.
 """
 
 import argparse
@@ -26,10 +26,9 @@ SHOWN = 20
 
 
 def reproduce(recorded: Provenance, clone: Path, cores: int) -> Provenance:
-    """Makes the results again in `clone`, a folder that is not there yet; returns its provenance.
+    """Reproduces the results in `clone`, a new folder; returns its provenance.
 
-    Raises MillraceError when the commit, or a file that the job reads, is not to be had, and when
-    the workflow fails.
+    Raises MillraceError when the commit or an input is not available, or the workflow fails.
     """
     _clone(recorded, clone)
     for file, checksum in _files(recorded).items():
@@ -83,13 +82,13 @@ def _clone(recorded: Provenance, clone: Path) -> None:
 
 
 def _files(recorded: Provenance) -> dict[str, str]:
-    """The files on this disk that the job reads, with their checksums; not what fetch makes."""
+    """Returns the local inputs of the job with their checksums, without files from fetch."""
     raw = [file for file in recorded.data if file.path == file.source]
     return {**{file.path: file.sha256 for file in raw}, **recorded.files}
 
 
 def _bring(file: Path, checksum: str, clone: Path) -> None:
-    """Links a file into the clone, unless the commit holds it or the path is absolute."""
+    """Links a file into the clone, unless the commit contains it or the path is absolute."""
     source = clone / file if (clone / file).is_file() else ROOT / file
     found = sha256(source) if source.is_file() else None
     if found != checksum:
@@ -104,7 +103,7 @@ def _bring(file: Path, checksum: str, clone: Path) -> None:
 
 
 def differences(recorded: Provenance, made: Provenance) -> Iterator[str]:
-    """Yields a line for each raw file and artifact that is not as it was."""
+    """Yields a line for each raw file and artifact that differs."""
     data = [{file.source: file.sha256 for file in of.data} for of in (recorded, made)]
     for before, after in (data, (recorded.artifacts, made.artifacts)):
         for path in sorted(before.keys() | after.keys()):
@@ -117,7 +116,7 @@ def differences(recorded: Provenance, made: Provenance) -> Iterator[str]:
 
 
 def circumstances(recorded: Provenance, made: Provenance) -> Iterator[str]:
-    """Yields a line for each version and machine that is not as it was."""
+    """Yields a line for each version and machine that differs."""
     before, after = _circumstances(recorded), _circumstances(made)
     for name in dict.fromkeys([*before, *after]):
         if before.get(name) != after.get(name):
@@ -125,7 +124,7 @@ def circumstances(recorded: Provenance, made: Provenance) -> Iterator[str]:
 
 
 def _circumstances(of: Provenance) -> dict[str, object]:
-    """Returns what may differ without being a fault: it explains why something else does."""
+    """Returns what may differ legitimately, and explain other differences."""
     machines = {
         f"{run} {key}": value
         for run, machine in of.hardware.items()
@@ -141,7 +140,7 @@ def main() -> None:
     arguments = parser.parse_args()
     recorded = Provenance.load(arguments.provenance)
     temporary = Path(tempfile.mkdtemp(prefix="millrace-"))
-    # As deep as this folder, so that a raw file at ../table.csv has its place.
+    # As deep as this folder, so that relative paths such as ../table.csv stay inside.
     clone = temporary / ROOT.relative_to(ROOT.anchor)
     made = reproduce(recorded, clone, arguments.cores)
     for line in circumstances(recorded, made):

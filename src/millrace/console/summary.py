@@ -18,10 +18,10 @@ from millrace.evaluation import choice_in_words
 from millrace.files import read_json
 from millrace.results import Logs, Results
 
-# Anomalies that say how cells were interpreted.
+# Kinds of anomalies about the interpretation of cells.
 OF_CELLS = ("number_format", "time_format", "lines")
 
-# The most lines about the data; the report has all.
+# The most lines about the data; the report has all of them.
 MOST_TAKEN = 20
 
 

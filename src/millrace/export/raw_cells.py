@@ -1,7 +1,7 @@
-"""The cells of a raw file, read again by readers other than ingest's.
+"""Reads the cells of a raw file again, with readers other than ingest's.
 
-Python's csv and json modules and pyarrow cut the file into cells; ingest has its own readers. What
-they agree on is what the certificate starts from.
+These are Python's csv and json modules and pyarrow, while ingest has its own readers. So the
+certificate also checks ingest.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from millrace.ingestion.json_lines import JsonLinesTable
 
 CHUNK_BYTES = 1 << 20
 
-# Rows further down are not read again: Python's csv module reads a million cells a second.
+# Later rows are not read again, because Python's csv module only reads a million cells a second.
 LAST_ROW = 200_000
 
 TIMES = ("date", "timestamp")
@@ -44,7 +44,7 @@ Row = dict[str, Any]
 
 
 class Place(NamedTuple):
-    """A row of a raw file, by its number from 1, the header left out."""
+    """A row of a raw file, by its number from 1 without the header."""
 
     file: str
     row: int
@@ -58,21 +58,21 @@ def replace_cells(
     data: DataConfig,
     columns: Sequence[RawColumn],
 ) -> tuple[pd.DataFrame, list[Place | None]]:
-    """Puts the cells of the raw files in the place of those that ingest stored.
+    """Replaces the cells that ingest stored by those of the raw files.
 
-    A cell that only Parquet or JSON can hold, such as a list, stays as it was stored: to read it is
-    left to the application. A stored time is written in the column's format.
+    A cell that only Parquet or JSON can hold, such as a list, is kept as stored: the application
+    parses it. A stored time is written in the column's format.
 
     Args:
-        drawn: examples of the test split, as `read_cells` returns them.
-        rows: which of the split's examples they are, int64 [n].
-        split_rows: how many examples the split has.
+        drawn: examples of the test split, from `read_cells`.
+        rows: their indices in the split, int64 [n].
+        split_rows: the number of examples in the split.
         examples: the directory that gather wrote.
         data: the `data` section of the config.
         columns: the raw columns that the model takes.
 
     Returns:
-        The cells, and of each row where it was found; None for one that was not.
+        The cells, and the position of each row; None if it was not read again.
     """
     places = origins.read(examples, "test", split_rows).take(rows).to_pylist()
     wanted: dict[str, set[int]] = defaultdict(set)
@@ -99,10 +99,10 @@ def replace_cells(
 
 
 def read_rows(path: Path, data: DataConfig, wanted: Collection[int]) -> Iterator[tuple[int, Row]]:
-    """Yields rows of a raw file by their numbers, from 1, the header left out.
+    """Yields rows of a raw file with their numbers, from 1 without the header.
 
-    It ends at the first row that has not as many cells as columns, or that the readers here read in
-    another way: how many rows the lines behind it make is for ingest alone to say.
+    Stops at the first row that has another number of cells than columns, or that the readers here
+    parse differently, because the numbers of later rows would then depend on ingest's rules.
     """
     keys = hive_partitions.keys(path)
     last = max((number for number in wanted if number <= LAST_ROW), default=0)
@@ -149,7 +149,7 @@ def _csv_rows(table: DelimitedTable, has_header: bool) -> Iterator[Row | None]:
         if has_header:
             next(rows, None)
         for row in rows:
-            # The csv module takes a quote behind a space for text.
+            # The csv module treats a quote after a space as text.
             quote = dialect.quote
             is_odd = quote and any(x[:1] == " " and x.lstrip(" ")[:1] == quote for x in row)
             is_whole = len(row) == len(table.names) and not is_odd
@@ -170,7 +170,7 @@ def _lines(path: Path, dialect: dialects.Dialect) -> Iterator[str]:
 
 
 def as_sent(cell: Any, column: RawColumn) -> Any:
-    """Returns a raw cell as an application sends it: a number as Python reads it, or text."""
+    """Returns a raw cell as an application sends it: a number parsed by Python, or text."""
     way = formats.of_column(column)
     if isinstance(cell, datetime.date):
         return _write(cell, way)
@@ -205,7 +205,7 @@ def _write(time: datetime.date, way: formats.Format | None) -> str:
 
 
 def _is_plain(cell: Any, column: RawColumn) -> bool:
-    """Says whether a cell is a text, or a number or time in a column of those."""
+    """Returns whether a cell is text, or a number or time in a column of those."""
     if cell is None or isinstance(cell, str):
         return True
     # Seconds since 1970 are numbers to JSON.
@@ -252,7 +252,7 @@ def as_cells(values: Iterable[Any]) -> np.ndarray:
 
 
 def is_helped(cell: Any, column: RawColumn) -> bool:
-    """Says whether a cell is more to an application than a text or a number to pass on."""
+    """Returns whether an application has to convert a cell before passing it on."""
     if column.type in TIMES or column.max_length:
         return cell is not None
     if column.is_number:

@@ -1,4 +1,4 @@
-"""Reduced-precision TF Lite models: converted, compared, and shipped if accurate enough."""
+"""Reduces the precision of TF Lite models, and decides which are accurate enough to ship."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from millrace.features.preprocessing import Preprocessing
 from millrace.features.raw_row import read_raw
 from millrace.tfrecord.examples import shard_paths
 
-# Enough for a stable metric, few enough to be done in seconds.
+# Enough for a stable metric within seconds.
 ROWS_TO_COMPARE = 20_000
 ROWS_TO_CALIBRATE = 1_000
 
 
 @dataclass(frozen=True)
 class Reduced:
-    """A TF Lite model, and what conversion.json says of it.
+    """A TF Lite model with its entry in conversion.json.
 
     Attributes:
-        model: the model, None where it is not shipped.
-        entry: what is said of it.
+        model: the model; None if it is not shipped.
+        entry: its entry.
     """
 
     model: bytes | None
@@ -38,10 +38,10 @@ class Reduced:
 
 
 class Comparison:
-    """The full model on test rows, with which its reduced forms are compared.
+    """Compares reduced models with the full one on test rows.
 
     Args:
-        full: the full model, as `conversion.convert_tflite` returned it.
+        full: the full model, from `conversion.convert_tflite`.
         signature: signature.json.
         preprocessing: the feature columns.
         examples: the directory that ingest wrote.
@@ -72,7 +72,7 @@ class Comparison:
 
     @property
     def rows(self) -> int:
-        """How many rows are compared."""
+        """The number of compared rows."""
         return len(self._labels)
 
     @property
@@ -92,7 +92,7 @@ class Comparison:
         return Reduced(self._full, entry)
 
     def reduced(self) -> Iterator[Reduced]:
-        """Yields the model at each precision that `export.reduced` names."""
+        """Yields the model at each precision in `export.reduced`."""
         for precision in self._job.export.reduced:
             model = conversion.reduce_tflite(self._full, precision, self._calibration, self._raw)
             entry = self._judge(precision, model)

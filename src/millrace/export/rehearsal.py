@@ -1,8 +1,8 @@
-"""The rehearsal: untrained models through every exported form, before hours are spent on training.
+"""The rehearsal: exports untrained models to every form, before hours are spent on training.
 
-Names and types that a signature, an op or a converter cannot take are found here. All models of
+It finds names, types and ops that a signature or a converter does not support. All models of
 Millrace's own kinds are exported as one, which takes about as long as one model; only if that fails
-is each of them tried by itself, to say which one it is.
+is each tried by itself, to find the one at fault.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ from millrace.user_code import failure
 
 ROWS = 10
 
-# Returns the predictions of a form, [rows, outputs of all models], for rows that lie in a file.
+# Returns the predictions of a form, [rows, outputs of all models], for the rows of a request.
 Form = Callable[[runtimes.Request], np.ndarray]
 
 
 class UntrainedModels:
-    """Untrained models as one: their predictions side by side.
+    """Untrained models as one model with concatenated predictions.
 
     Attributes:
-        models: each by its name in the config.
-        preprocessing: the job's.
+        models: the models by their names in the config.
+        preprocessing: the feature columns of the job.
     """
 
     def __init__(self, predictors: Mapping[str, Predictor], preprocessing: Preprocessing) -> None:
@@ -61,13 +61,13 @@ class UntrainedModels:
 
     @property
     def tracked(self) -> list[Any]:
-        """The variables and look-up tables of all, each once."""
+        """The distinct variables and look-up tables of all models."""
         tracked = [x for predictor in self.models.values() for x in predictor.tracked]
         return list({id(x): x for x in tracked}.values())
 
     def predict_tensors(self, raw: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Returns predictions, float32 [n, outputs of all models], of raw columns [n]."""
-        # Only where a model reads them: look-up tables that none tracks cannot be exported.
+        """Returns predictions, float32 [n, outputs of all models], for raw columns [n]."""
+        # Only if a model reads them: look-up tables that no model tracks cannot be exported.
         reads_encoded = any(isinstance(x, KerasPredictor) for x in self.models.values())
         encoded = self.preprocessing.encode(raw) if reads_encoded else {}
         outputs = [
@@ -96,8 +96,8 @@ def rehearse(job: JobConfig, rehearsed: str, learned: Preprocessing, examples: P
         examples: the directory that gather wrote.
 
     Raises:
-        MillraceError: a model cannot be built, exported or converted as the config wants it, or a
-            form says something else than Keras.
+        MillraceError: a model cannot be built, exported or converted as configured, or the
+            predictions of a form differ from Keras.
     """
     rows = certificate.read_rows(examples, job, learned.raw, np.arange(ROWS))
     names = [name for name, settings in job.models.items() if not models.is_foreign(settings)]
@@ -109,13 +109,13 @@ def rehearse(job: JobConfig, rehearsed: str, learned: Preprocessing, examples: P
             forms, left_out = _try(UntrainedModels(untrained, learned), rows, job)
             if not any(job.export.child(runtime) for runtime in left_out):
                 return Rehearsal([Rehearsed(name, forms, left_out) for name in untrained])
-        except Exception as error:  # Whatever it is, it is that of one of them.
+        except Exception as error:  # trying each model alone finds the one at fault
             print(f"the models as one: {str(error).splitlines()[0]}")
     return Rehearsal([_try_alone(*model, learned, rows, job) for model in untrained.items()])
 
 
 def _untrained(job: JobConfig, name: str, learned: Preprocessing) -> Predictor:
-    """Returns a model as its first run trains it: of a search, the first trial."""
+    """Returns a model with the settings of its first run, which may be a trial of a search."""
     first = next(x for x in runs.plan(job).values() if x.model == name and x.after is None)
     return models.untrained(name, runs.settle(job, first, Path()).settings, learned)
 
@@ -142,7 +142,7 @@ def _try_alone(
 def _try(
     untrained: UntrainedModels, rows: certificate.Rows, job: JobConfig
 ) -> tuple[list[str], dict[str, str]]:
-    """Exports models; returns which forms agree with Keras, and by runtime why there is none."""
+    """Exports models; returns the forms that agree with Keras, and why runtimes have none."""
     _require_stored(untrained, rows, job)
     with tempfile.TemporaryDirectory() as folder:
         request = runtimes.Request(Path(folder) / "rows.json", Path(folder) / "signature.json")
@@ -154,7 +154,7 @@ def _try(
 
 
 def _require_stored(untrained: UntrainedModels, rows: certificate.Rows, job: JobConfig) -> None:
-    """Raises MillraceError where ingest has read a cell as something else than the models do."""
+    """Raises MillraceError if ingest and the models read a cell differently."""
     columns, task = untrained.preprocessing.raw, untrained.preprocessing.task
     found = parity.differences(
         untrained.predict(raw_cells.as_columns(rows.cells, columns)),
@@ -169,7 +169,7 @@ def _require_stored(untrained: UntrainedModels, rows: certificate.Rows, job: Job
 def _forms(
     untrained: UntrainedModels, folder: Path, job: JobConfig
 ) -> tuple[dict[str, Form], dict[str, str]]:
-    """Makes every exported form; returns how each predicts, and why others are left out."""
+    """Exports every form; returns their prediction functions, and why others are left out."""
     exported, full, tfjs = folder / "saved_model", folder / "float32.tflite", folder / "tfjs"
     serving.export_saved_model(untrained, exported)
     signatures = tf.saved_model.load(str(exported)).signatures
@@ -207,7 +207,7 @@ def _compare(
     request: runtimes.Request,
     job: JobConfig,
 ) -> None:
-    """Raises MillraceError where a form's predictions are not those of Keras."""
+    """Raises MillraceError if a form's predictions differ from Keras."""
 
     def differ(cells: parity.Columns) -> np.ndarray:
         runtimes.write_rows(request.rows, cells)
@@ -219,7 +219,7 @@ def _compare(
     if (found <= bound).all():
         return
     worst = int(found.max(axis=1).argmax())
-    # The row as often as it has columns, without another of them each time.
+    # Copies of the row, each with a different column missing.
     rows = {name: np.repeat(x[worst : worst + 1], len(cells)) for name, x in cells.items()}
     for place, name in enumerate(rows):
         rows[name][place] = None

@@ -14,7 +14,7 @@ from millrace.features.raw_row import parse_examples
 
 
 class Exportable(Protocol):
-    """What an export needs of a `millrace.models.predictor.Predictor`."""
+    """The part of `millrace.models.predictor.Predictor` that an export needs."""
 
     preprocessing: Preprocessing
 
@@ -29,7 +29,7 @@ class Exportable(Protocol):
 
 
 class _Exported(tf.Module):
-    """What the SavedModel holds beside its functions."""
+    """The content of the SavedModel besides its functions."""
 
     def __init__(self, predictor: Exportable) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class _Exported(tf.Module):
 
 
 def export_saved_model(predictor: Exportable, path: Path) -> None:
-    """Writes a SavedModel with two signatures, the same bytes every time.
+    """Writes a SavedModel with two signatures, with reproducible bytes.
 
     `serving_default` takes the raw columns by key, each [n]: float32 with NaN for missing, or
     string with "" for missing. `serving_examples` takes `examples`, string [n], serialized
@@ -72,5 +72,5 @@ def export_saved_model(predictor: Exportable, path: Path) -> None:
         },
         options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
     )
-    # A random id on every export; nothing needs it to load the model.
+    # A random id, which is not needed to load the model.
     os.remove(path / "fingerprint.pb")

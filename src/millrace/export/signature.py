@@ -13,7 +13,7 @@ def describe(model: str, preprocessing: Preprocessing, threshold: float | None) 
 
     Args:
         model: the champion's name.
-        preprocessing: of the champion, with the raw columns that it takes.
+        preprocessing: the champion's feature columns, with the raw columns that it takes.
         threshold: the lowest probability that counts as positive in a binary task.
     """
     label, task = preprocessing.label_column, preprocessing.task
@@ -31,7 +31,7 @@ def describe(model: str, preprocessing: Preprocessing, threshold: float | None) 
 
 
 def describe_input(column: RawColumn) -> Input:
-    """Returns what an application has to know of one raw column; docs/serving.md explains it."""
+    """Returns the entry of a raw column, which docs/serving.md explains."""
     written = formats.of_column(column)
     number = written if isinstance(written, formats.NumberFormat) else None
     return Input(

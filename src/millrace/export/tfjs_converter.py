@@ -1,9 +1,9 @@
 """The converter of tensorflowjs, imported without its dependencies for other kinds of models.
 
-tensorflowjs pins packages that cannot live beside this TensorFlow (tensorflow-decision-forests asks
-for 2.19), and its module for SavedModels imports them at its top. The conversion of a SavedModel
-uses none of them, so empty modules stand in for them while it is imported, and no longer. There is
-no other way but an environment of its own for this one stage, of 2.7 GB.
+tensorflowjs pins packages that conflict with this TensorFlow (tensorflow-decision-forests requires
+2.19), and its module for SavedModels imports them at the top. The conversion of a SavedModel uses
+none of them, so empty modules replace them during the import. The alternative would be a separate
+environment of 2.7 GB for this stage.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from tensorflow.python.grappler import tf_optimizer
 
-# What the converter imports, and the attributes that it reads while it is imported.
+# The modules that the converter imports, and the attributes that it reads during the import.
 STAND_INS: dict[str, dict[str, Any]] = {
     "tensorflow_decision_forests": {},
     "tensorflow_hub": {},
@@ -54,9 +54,9 @@ def _stand_ins() -> Iterator[None]:
 
 
 def _optimize_unfused(config: Any, *graph: Any, **cluster: Any) -> Any:
-    """Optimizes a graph as the converter does, but leaves products and activations apart.
+    """Optimizes a graph as the converter does, but without fusing products and activations.
 
-    TensorFlow fuses those that oneDNN has, and TF.js does not know all of them.
+    TensorFlow fuses those that oneDNN supports, and TF.js does not support all of them.
     """
     optimizers = config.graph_options.rewrite_options.optimizers
     optimizers[:] = [name for name in optimizers if name != "remap"]

@@ -19,7 +19,7 @@ import pandas as pd
 import tensorflow as tf
 
 from millrace.artifacts.records import MAKE_AGAIN, Artifact
-from millrace.artifacts.schema import Schema
+from millrace.artifacts.schema import Schema, SchemaColumn
 from millrace.artifacts.statistics import ColumnStatistics, Statistics
 from millrace.config.features import Feature
 from millrace.errors import MillraceError
@@ -256,12 +256,7 @@ def learn(
     unnamed = {name: "no feature names it" for name in available if name not in used}
     return Preprocessing(
         raw=tuple(
-            replace(
-                column,
-                decimal=described[column.name].decimal,
-                thousands=described[column.name].thousands,
-                format=described[column.name].format,
-            )
+            _in_format_of(described[column.name], column)
             for column in name_columns(
                 {name: type_ for name, type_ in types.items() if name in used},
                 _sequences(columns),
@@ -275,6 +270,16 @@ def learn(
         task=Task.from_statistics(statistics),
         features=features,
         left_out=unnamed | left_out,
+    )
+
+
+def _in_format_of(described: SchemaColumn, column: RawColumn) -> RawColumn:
+    """Returns a raw column whose numbers and times are written as schema.json says."""
+    return replace(
+        column,
+        decimal=described.decimal,
+        thousands=described.thousands,
+        format=described.format,
     )
 
 

@@ -53,8 +53,8 @@ def build(config: JobConfig, results: Results, provenance: Origin) -> str:
 
     Args:
         config: the completed config.
-        results: the job's results, with what the other stages wrote.
-        provenance: what `provenance.collect` returns.
+        results: the results of the job, with the artifacts of all other stages.
+        provenance: the result of `provenance.collect`.
 
     Raises:
         MillraceError: an artifact or a JavaScript library is missing.
@@ -89,7 +89,7 @@ def build_model_card(config: JobConfig, results: Results, provenance: Origin) ->
 
 
 def _facts(config: JobConfig, results: Results) -> dict[str, Any]:
-    """Returns the variables of the templates, most of them artifacts as the stages wrote them."""
+    """Returns the variables of the templates, most of them artifacts."""
     statistics = Statistics.load(results.statistics)
     champion = Champion.load(results.champion)
     question = data_section.question(config, statistics, results)

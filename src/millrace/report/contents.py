@@ -9,12 +9,12 @@ from millrace.results import Entry, Results
 
 @dataclass(frozen=True)
 class Listed:
-    """A file that the job has made.
+    """An artifact of the job.
 
     Attributes:
         path: the link to it, relative to the report.
-        meaning: what it is.
-        bytes: its size; None of what the report's own stage makes.
+        meaning: its description.
+        bytes: its size; None for files that the report stage writes.
     """
 
     path: str
@@ -23,10 +23,10 @@ class Listed:
 
 
 def listing(results: Results) -> list[Listed]:
-    """Returns each artifact that is there.
+    """Returns the existing artifacts, the last ones first, which people want most.
 
-    The last made, which people want first, comes first. What the report's own stage makes is listed
-    without looking: a report must not depend on its own last run.
+    Files that the report stage writes are always listed, because a report must not depend on the
+    output of its previous run.
     """
     return [
         Listed(

@@ -18,7 +18,7 @@ from millrace.report.privacy import Privacy
 from millrace.results import Results
 from millrace.statistics.anomalies import jensen_shannon, l_infinity
 
-# More values of a column than so many do not fit into a chart that is read at a glance.
+# The most values in a chart that is still readable.
 SHOWN_VALUES = 20
 
 ALONE = {"binary": "AUC", "multiclass": "accuracy", "regression": "R²"}
@@ -34,17 +34,17 @@ class ClassShare:
 
 @dataclass(frozen=True)
 class Question:
-    """What was asked.
+    """The task of the job.
 
     Attributes:
         label: the label's column.
         task: binary, multiclass or regression.
         classes: the classes of the label; empty for a regression.
-        split: a sentence on how the rows were divided.
-        inputs: what the exported models take.
-        left_out: raw columns that no feature reads, with the reason.
-        alone: by what measure a column by itself predicts the label.
-        rows: the examples in each split.
+        split: a sentence on how the rows were split.
+        inputs: the inputs of the exported models.
+        left_out: raw columns that no feature reads, with the reasons.
+        alone: the name of the measure of how well a column alone predicts the label.
+        rows: the number of examples in each split.
     """
 
     label: str
@@ -59,7 +59,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Flow:
-    """Where some of the raw rows went, and whether models see them."""
+    """The outcome of some of the raw rows, and whether models see them."""
 
     to: str
     rows: int
@@ -68,7 +68,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Flows:
-    """Where each raw row went; `closes` says whether the account does."""
+    """The outcomes of all raw rows; `closes` says whether the counts add up."""
 
     rows_read: int
     flows: list[Flow]
@@ -79,7 +79,7 @@ class Flows:
 
 @dataclass(frozen=True)
 class Drift:
-    """How far test lies from train, and by which measure."""
+    """The distance between test and train, and its measure."""
 
     value: float
     measure: str
@@ -87,9 +87,9 @@ class Drift:
 
 @dataclass(frozen=True)
 class ShownColumn:
-    """A raw column in one split: its figures, and shares of the rows by value or by bin.
+    """A raw column in one split: its figures, and the shares of the rows by value or bin.
 
-    Figures that may not be shown are None.
+    Figures that must not be shown are None.
     """
 
     rows: int
@@ -111,10 +111,10 @@ class Column:
 
     Attributes:
         alone: how well it predicts the label by itself.
-        drift: how far test lies from train; None of dates.
+        drift: the distance between test and train; None for dates.
         missing: the share of the training rows without a value.
-        spark: the heights of a small bar chart, the highest 1.
-        suppressed: why no value is shown; None where some are.
+        spark: the heights of a small bar chart, relative to the highest.
+        suppressed: why no value is shown; None if some are.
     """
 
     name: str
@@ -131,7 +131,7 @@ class Column:
 
 
 def question(config: JobConfig, statistics: Statistics, results: Results) -> Question:
-    """Returns what was asked."""
+    """Returns the task of the job."""
     label, learned = statistics.label, results.preprocessing
     return Question(
         label=label.name,
@@ -163,7 +163,7 @@ def _classes(statistics: Statistics) -> list[ClassShare]:
 
 
 def split_in_words(config: JobConfig) -> str:
-    """Returns a sentence on how the rows were divided."""
+    """Returns a sentence on how the rows were split."""
     if isinstance(config.data.files, SplitFiles):
         return "The files name the splits."
     split = config.data.split
@@ -187,7 +187,7 @@ def split_in_words(config: JobConfig) -> str:
 
 
 def account(ingest: Account) -> Flows:
-    """Returns where each raw row went, and whether the account closes."""
+    """Returns the outcomes of the raw rows, and whether the counts add up."""
     flows = [
         *(Flow(split, rows, kept=True) for split, rows in ingest.written.items()),
         Flow("unlabelled", ingest.unlabelled, kept=False),
@@ -232,7 +232,7 @@ def columns(statistics: Statistics, privacy: Privacy) -> list[Column]:
 
 def _drift(train: ColumnStatistics, test: ColumnStatistics) -> Drift | None:
     if train.type in ("date", "timestamp"):
-        # A later split has later dates: that says nothing.
+        # Later splits naturally have later dates.
         return None
     if isinstance(train, NumberStatistics) and isinstance(test, NumberStatistics):
         return Drift(jensen_shannon(train, test), "Jensen-Shannon divergence")
@@ -248,10 +248,10 @@ def _suppressed(name: str, train: ShownColumn, privacy: Privacy) -> str | None:
 
 
 def _values(name: str, columns: list[ColumnStatistics], privacy: Privacy) -> list[Value] | None:
-    """Returns the values that a chart draws one by one; None for a number with too many of them.
+    """Returns the values that a chart shows separately; None for a number with too many.
 
-    The most frequent ones of a string; of a number that has few all, in their order. Rare ones are
-    left out.
+    For a string these are the most frequent ones; for a number with few values all, sorted. Rare
+    values are left out.
     """
     train = columns[0]
     frequent = [value for value, _ in privacy.frequent(name)]
@@ -265,14 +265,14 @@ def _values(name: str, columns: list[ColumnStatistics], privacy: Privacy) -> lis
 def _shown(
     name: str, column: ColumnStatistics, values: list[Value] | None, privacy: Privacy
 ) -> ShownColumn:
-    """Returns a column's figures in one split with what its chart draws: shares of the rows."""
+    """Returns a column's figures in one split, with the shares of the rows for its chart."""
     rows = column.rows
     counted = dict(column.values)
     shown = _with_figures(
         ShownColumn(rows, column.missing / rows, column.distinct), name, column, privacy
     )
     if values is None:
-        assert isinstance(column, NumberStatistics), "only numbers have too many values to draw"
+        assert isinstance(column, NumberStatistics), "only numbers have too many values to show"
         if not privacy.has_figures(name, column):
             return shown
         shares = [count / rows for count in column.histogram.counts]
@@ -296,7 +296,7 @@ def _with_figures(
 
 
 def _spark(train: ShownColumn) -> list[float]:
-    """Returns the heights of a small bar chart, the highest 1."""
+    """Returns the heights of a small bar chart, relative to the highest."""
     shares = train.shares or [share for _, share in train.values or []]
     highest = max(shares, default=0)
     return [round(share / highest, 3) for share in shares] if highest else []

@@ -11,16 +11,16 @@ from millrace.artifacts.signature import Input
 from millrace.artifacts.statistics import ColumnStatistics, NumberStatistics
 from millrace.report.privacy import Privacy
 
-# So many values of a text column are offered; any other can be typed.
+# The most values of a text column to choose from; others can be typed.
 LISTED_VALUES = 500
 
-# A date that is too rare is offered as the first day of its month, or else of its year.
+# If all dates are too rare, the first days of months are offered, or else of years.
 COARSER = ((7, "-01"), (4, "-01-01"))
 
 
 @dataclass(frozen=True)
 class Slider:
-    """Where the slider of a number begins and ends, its step, and where it is first."""
+    """The range, step and initial value of a number's slider."""
 
     low: float
     high: float
@@ -34,8 +34,8 @@ class Field:
 
     Attributes:
         item: the model's input.
-        offered: the values to choose from with their training rows; none of a slider.
-        slider: of a number.
+        offered: the values to choose from, with their training rows; empty for a slider.
+        slider: the slider of a number.
     """
 
     item: Input
@@ -43,7 +43,7 @@ class Field:
     slider: Slider | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Returns the field as the page's script takes it."""
+        """Returns the field as the JSON of the page's script."""
         item = self.item
         # The form takes numbers, and times in ISO 8601, however the table writes them.
         common = {**vars(item), "decimal": None, "thousands": None, "format": None}
@@ -68,9 +68,9 @@ def of_input(item: Input, splits: list[ColumnStatistics], privacy: Privacy) -> F
     Args:
         item: the input.
         splits: the column's statistics in each split, train first.
-        privacy: what may be shown.
+        privacy: decides what may be shown.
     """
-    # A date is entered as text, and becomes a number on its way to the model.
+    # A date is entered as text and converted to a number.
     if item.column_type in ("date", "timestamp"):
         offered = privacy.frequent(item.name) or _coarser_dates(splits[0], privacy.min_count)
         return Field(item, offered[:LISTED_VALUES])
@@ -98,10 +98,10 @@ def _coarser_dates(column: ColumnStatistics, min_count: int) -> list[tuple[Value
 
 
 def slider(splits: list[NumberStatistics], whole: bool) -> Slider:
-    """Returns where a slider begins and ends, its step and the default, train's median.
+    """Returns a slider; the default is the median of train.
 
-    From begin to end lie the middle 98 % of the rows of each split. All of them lie on the step's
-    grid, as the browser demands of a slider.
+    The range covers the middle 98 % of the rows of each split. All values are multiples of the
+    step, as browsers require.
     """
     quantiles = [np.asarray(column.quantiles) for column in splits if column.quantiles]
     if not quantiles:
@@ -127,7 +127,7 @@ def step_of(width: float, whole: bool) -> float | int:
 
 
 def rounded_to(value: float, step: float) -> float | int:
-    """Returns a multiple of the step without the noise of binary fractions."""
+    """Rounds a multiple of the step to remove the noise of binary fractions."""
     # 3 * 0.1 is 0.30000000000000004: the digits beyond the step's own are noise.
     digits = max(0, -math.floor(math.log10(step)))
     return round(value, digits) if digits else round(value)

@@ -1,4 +1,4 @@
-"""Self-contained HTML: templates of web/ with style, script and libraries inlined."""
+"""Renders templates of web/ as self-contained HTML, with inlined styles, scripts and libraries."""
 
 import json
 import re
@@ -26,9 +26,9 @@ LIBRARIES = {
 
 
 def library(name: str) -> str:
-    """Returns the source of a JavaScript library that npm has installed under web/.
+    """Returns the source of a JavaScript library that npm installed under web/.
 
-    Raises MillraceError when it is not there.
+    Raises MillraceError when it is not installed.
     """
     path = WEB / "node_modules" / LIBRARIES[name]
     try:
@@ -39,7 +39,7 @@ def library(name: str) -> str:
 
 
 def not_installed(path: Path) -> MillraceError:
-    """Returns the error of a library that is not there."""
+    """Returns the error for a missing library."""
     return MillraceError(
         f"{path}: expected a JavaScript library, found no file.",
         note="install the libraries of the web page with `npm ci --prefix web`.",
@@ -47,7 +47,7 @@ def not_installed(path: Path) -> MillraceError:
 
 
 def _without_source_map(source: str) -> str:
-    # A browser's developer tools would ask for the map, which is not part of the page.
+    # Developer tools of browsers would request the map, which is not part of the page.
     lines = source.splitlines()
     return "\n".join(line for line in lines if not line.startswith("//# sourceMappingURL="))
 
@@ -69,11 +69,10 @@ def embedded_json(value: Any) -> str:
 
 
 def render(name: str, libraries: list[str], scripts: list[str], **values: Any) -> str:
-    """Renders web/<name>/<name>.html with its .css, its scripts and the libraries put inline.
+    """Renders web/<name>/<name>.html with its .css, its scripts and the libraries inlined.
 
-    The scripts, files of web/<name>/, become one, in the order given. Everything in `values` is
-    escaped, apart from what is marked as safe; the template finds the rest as `style`, `script`
-    and `libraries`.
+    The scripts, files of web/<name>/, are concatenated in order. `values` are escaped unless marked
+    as safe; the template gets the other parts as `style`, `script` and `libraries`.
     """
     return template(f"{name}/{name}.html").render(
         style=_source(name, [f"{name}.css"]),
@@ -84,7 +83,7 @@ def render(name: str, libraries: list[str], scripts: list[str], **values: Any) -
 
 
 def template(name: str) -> jinja2.Template:
-    """Returns a template of web/; one whose name ends in .html escapes what is put into it."""
+    """Returns a template of web/; one that ends in .html escapes its variables."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(WEB),
         autoescape=jinja2.select_autoescape(["html"]),
@@ -110,17 +109,17 @@ def _source(name: str, files: list[str]) -> Markup:
     return Markup("\n".join(texts))
 
 
-# What Markdown or HTML in it would take for more than text; an underscore within a word is text.
+# Characters with a meaning in Markdown or HTML; an underscore within a word has none.
 _MARKUP = re.compile(r"[\\`*\[\]<>&|#~$]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def markdown(value: object) -> str:
-    """Returns a text as Markdown that shows it as it is, on one line."""
+    """Escapes a text for Markdown, on one line."""
     return _MARKUP.sub(r"\\\g<0>", " ".join(str(value).split()))
 
 
 def markdown_code(value: object) -> str:
-    """Returns a text as a code span of Markdown, whatever backticks it holds."""
+    """Returns a text as a code span of Markdown; it may contain backticks."""
     text = " ".join(str(value).split())
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     padding = " " if "`" in text else ""
@@ -128,19 +127,19 @@ def markdown_code(value: object) -> str:
 
 
 def count(value: int) -> str:
-    """336776 as 336,776."""
+    """Formats 336776 as 336,776."""
     return f"{value:,}"
 
 
 def share(value: float) -> str:
-    """0.12345 as 12.3%; a share that is not zero never reads as zero."""
+    """Formats 0.12345 as 12.3%; a small share becomes "< 0.1%" instead of zero."""
     if 0 < abs(value) < 0.001:
         return "< 0.1%"
     return f"{100 * value:.1f}%"
 
 
 def figure(value: float | str | bool | None) -> str:
-    """A number with four significant digits, and all digits of its whole part; text as it is."""
+    """Formats a number with four significant digits, or all of its whole part; keeps text."""
     if isinstance(value, float):
         return _float(value)
     if isinstance(value, bool):
@@ -157,12 +156,12 @@ def _float(value: float) -> str:
 
 
 def measured(value: float | None) -> str:
-    """A metric with four decimals, so that a column of them lines up; large ones as a figure."""
+    """Formats a metric with four decimals, so that columns align; large ones like `figure`."""
     return f"{value:.4f}" if value is not None and abs(value) < 100 else figure(value)
 
 
 def size(value: int) -> str:
-    """A number of bytes as 512 B, 12.3 kB or 4.5 MB."""
+    """Formats a number of bytes as 512 B, 12.3 kB or 4.5 MB."""
     if value < 1000:
         return f"{value} B"
     return f"{value / 1e3:.1f} kB" if value < 1e6 else f"{value / 1e6:,.1f} MB"

@@ -11,22 +11,22 @@ from pathlib import Path
 from millrace.errors import MillraceError
 from millrace.report import inline_html
 
-# What packages depend on and their builds for browsers leave out.
+# Dependencies that are not part of builds for browsers.
 LEFT_OUT = re.compile(r"@types/.*|@webgpu/types|commander|iconv-lite|node-fetch|rw")
-# What builds hold beside the dependencies.
+# Packages in builds that are not among the dependencies.
 BUILT_IN = {"@tensorflow/tfjs-core": ["tslib"]}
 
-# How a README ends that holds the licence.
+# The end of a README that contains the licence.
 AT_THE_END = re.compile(r"^LICENSE \(\w+\)\n-+\n.*\Z", re.MULTILINE | re.DOTALL)
 
 
 def text(libraries: Iterable[str]) -> str:
-    """Returns the licences of libraries, keys of `inline_html.LIBRARIES`, and of what is in them.
+    """Returns the licences of libraries, keys of `inline_html.LIBRARIES`, and their dependencies.
 
-    Each text stands once, below the packages that it is of.
+    Each text is included once, below the names of its packages.
 
     Raises:
-        MillraceError: a package or its licence is not there.
+        MillraceError: a package or its licence is missing.
     """
     paths = [inline_html.LIBRARIES[name] for name in libraries]
     names = sorted({name for path in paths for name in _with_dependencies(_package(path))})
@@ -56,12 +56,12 @@ def _folder(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Package:
-    """What a package says of itself.
+    """The package.json of a package.
 
     Attributes:
         name: its name.
         version: its version.
-        dependencies: the names of what it depends on.
+        dependencies: the names of its dependencies.
         license: the name of its licence.
     """
 
@@ -88,7 +88,7 @@ def _licence(package: Package) -> str:
     if readme.is_file() and (found := AT_THE_END.search(readme.read_text(encoding="utf-8"))):
         return found[0].strip()
     if package.license == "Apache-2.0":
-        # The text is the same for all, and Millrace's own.
+        # The text is the same as in Millrace's own LICENSE.
         return (inline_html.WEB.parent / "LICENSE").read_text(encoding="utf-8").strip()
     raise MillraceError(
         f"{folder}: expected a licence, found none.",

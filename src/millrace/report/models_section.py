@@ -29,18 +29,18 @@ METRIC_NAMES = {
 
 @dataclass(frozen=True)
 class Model:
-    """A model, as the charts and the templates take it.
+    """A model, for the charts and the templates.
 
     Attributes:
-        rows: how many rows it was evaluated on.
-        split: the split that they are from.
-        too_small: why they are too few for intervals; None where they suffice.
+        rows: the number of rows that it was evaluated on.
+        split: the split of these rows.
+        too_small: why they are too few for intervals; None if they suffice.
         threshold: the lowest probability that counts as positive.
         metrics: each metric with its interval.
         baseline: each metric of a constant prediction.
         diagnostics: curves, confusion and so on.
-        history: the losses by epoch, the first epoch being 1.
-        fitted: what it was trained with.
+        history: the losses by epoch, from 1.
+        fitted: the settings and the outcome of its training.
     """
 
     rows: int
@@ -56,14 +56,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Board:
-    """The leaderboard, as the charts and the templates take it.
+    """The leaderboard, for the charts and the templates.
 
     Attributes:
-        metrics: the names of the metrics, in their order.
+        metrics: the names of the metrics, in order.
         entries: the models by rank.
-        best: the best value of each metric; None where no model has one.
-        baseline: the value of a constant prediction.
-        lower_is_better: the metrics of which that is so.
+        best: the best value of each metric; None if no model has one.
+        baseline: the metrics of a constant prediction.
+        lower_is_better: the metrics for which lower values are better.
     """
 
     metrics: list[str]
@@ -74,7 +74,7 @@ class Board:
 
 
 def read(results: Results, names: list[str], privacy: Privacy) -> dict[str, Model]:
-    """Returns what is known of each model and may be shown, by its name."""
+    """Returns what may be shown of each model, by name."""
     return {name: _read(results.run(name), privacy) for name in names}
 
 
@@ -101,7 +101,7 @@ def _losses(history: History) -> list[dict[str, float]]:
 
 
 def leaderboard(ranked: Leaderboard, models: dict[str, Model]) -> Board:
-    """Returns the models by rank, beside the best of each metric and a constant prediction."""
+    """Returns the models by rank, with the best of each metric and a constant prediction."""
     first, *_ = ranked.entries
     metrics = list(first.metrics)
     baseline = models[first.model].baseline

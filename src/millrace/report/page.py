@@ -1,4 +1,4 @@
-"""The web page: one HTML file with a TF.js model that predicts a row as it is typed."""
+"""The web page: an HTML file with a TF.js model that predicts a row as it is typed."""
 
 import base64
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ QUESTIONS = {
 def build(config: JobConfig, results: Results) -> str:
     """Returns the page of a job as HTML that needs neither network nor other files.
 
-    Where the model does not reach TF.js, the page says so, and why.
+    If there is no TF.js model, the page says why.
 
     Args:
         config: the completed config.
@@ -88,11 +88,11 @@ def _question(signature: Signature) -> str:
 
 @dataclass(frozen=True)
 class EmbeddedModel:
-    """The TF.js model as the page holds it.
+    """The TF.js model as embedded in the page.
 
     Attributes:
-        topology: its model.json.
-        weights: its weights' bytes, in base64.
+        topology: the content of model.json.
+        weights: the bytes of the weights, in base64.
     """
 
     topology: Any

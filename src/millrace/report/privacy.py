@@ -1,8 +1,8 @@
-"""Which values of the data the report, the model card and the page may show.
+"""Decides which values of the data the report, the model card and the page may show.
 
 A value of a column is published if at least `report.min_count` training rows have it and a feature
-reads the column. Figures of numbers, such as the least value, are rounded to a thousandth of the
-column's range unless they are such a value. docs/privacy.md says it for people.
+reads the column. Figures of numbers, such as the minimum, are rounded to a thousandth of the
+column's range unless they are such a value. See docs/privacy.md.
 """
 
 import math
@@ -19,10 +19,10 @@ from millrace.artifacts.records import Value
 from millrace.artifacts.statistics import ColumnStatistics, NumberStatistics
 from millrace.export.runtimes import cells
 
-# What stands in place of a value that is suppressed.
+# The replacement of a suppressed value.
 SUPPRESSED = "…"
 
-# Figures are rounded to this share of a column's range, points of a scatter plot to a coarser one.
+# Figures are rounded to this share of a column's range; points of a scatter plot more coarsely.
 FIGURES, POINTS = 1 / 1000, 1 / 200
 
 
@@ -31,7 +31,7 @@ class Privacy:
     """Decides what is published.
 
     Attributes:
-        min_count: the training rows that a value needs.
+        min_count: the fewest training rows of a value that is shown.
         train: the statistics of the training rows by column.
         left_out: the columns that no feature reads.
     """
@@ -44,16 +44,16 @@ class Privacy:
         """Returns the values of a column that may be shown, with their training rows."""
         if column in self.left_out:
             return []
-        # They are sorted by falling count.
+        # Values are sorted by falling count.
         return list(takewhile(lambda pair: pair[1] >= self.min_count, self.train[column].values))
 
     def rare_in_model(self, columns: Iterable[Mapping[str, Any]]) -> list[Anomaly]:
-        """Returns a warning for each feature whose table holds texts that are too rare to be shown.
+        """Returns a warning for each feature whose table contains texts too rare to show.
 
-        They are published all the same, inside the model.
+        They are still published inside the model.
 
         Args:
-            columns: the feature columns, as preprocessing.json has them.
+            columns: the feature columns, as in preprocessing.json.
         """
         found = []
         for feature in columns:
@@ -85,11 +85,11 @@ class Privacy:
         return rows
 
     def has_figures(self, name: str, column: ColumnStatistics) -> bool:
-        """Returns whether enough rows lie behind the figures of a column in one split."""
+        """Returns whether the figures of a column in one split are of enough rows."""
         return name not in self.left_out and column.rows - column.missing >= self.min_count
 
     def figure(self, name: str, column: NumberStatistics, value: float | None) -> float | None:
-        """Returns the least, greatest or middle value of a number as it may be shown."""
+        """Returns a minimum, maximum or median, rounded unless it is frequent."""
         if value is None or not self.has_figures(name, column):
             return None
         if isinstance(value, bool) or value in dict(self.frequent(name)):
@@ -98,12 +98,12 @@ class Privacy:
         return rounded(value, max(1, step) if column.type == "int64" else step)
 
     def edges(self, column: NumberStatistics) -> list[float]:
-        """Returns the edges of a histogram, the outer ones of which are the extreme values."""
+        """Returns the rounded edges of a histogram; the outer ones are the extreme values."""
         step = resolution(column, FIGURES)
         return [rounded(edge, step) for edge in column.histogram.edges]
 
     def message(self, anomaly: Anomaly) -> str:
-        """Returns an anomaly's message without cells that are rare."""
+        """Returns an anomaly's message without rare cells."""
         found = anomaly.message
         shown = {repr(value) for value, _ in self._known(anomaly.column)}
         for text in anomaly.cells or []:
@@ -115,7 +115,7 @@ class Privacy:
         return self.frequent(column) if column in self.train else []
 
     def parity(self, parity: Parity) -> Parity:
-        """Returns the certificate with the values of worst rows that may be shown."""
+        """Returns the certificate without rare values in the worst rows."""
         return replace(
             parity,
             runtimes=[self._runtime(runtime) for runtime in parity.runtimes],
@@ -163,18 +163,18 @@ def resolution(column: NumberStatistics, share: float) -> float:
 
 
 def step_of(width: float, share: float) -> float:
-    """Returns a power of ten, at most this share of a width; 1 of no width."""
+    """Returns a power of ten, at most this share of a width; 1 if the width is 0."""
     return 10.0 ** math.floor(math.log10(width * share)) if width > 0 else 1.0
 
 
 def rounded(value: float, step: float) -> float:
-    """Returns the nearest multiple of a power of ten, without the noise of binary fractions."""
+    """Rounds to a multiple of a power of ten, without the noise of binary fractions."""
     digits = -round(math.log10(step))
     return round(value, digits)
 
 
 def _held(feature: Mapping[str, Any]) -> Iterator[tuple[str, set[Value]]]:
-    """Yields each raw column of which a feature column's table holds values, with the values."""
+    """Yields the raw columns whose values are in a feature column's table, with the values."""
     if "column" in feature:
         yield feature["column"], {*feature.get("values", ()), *feature.get("rare", ())}
     elif feature["kind"] == "crossed_tf1":

@@ -1,4 +1,4 @@
-"""The provenance of results: code, config, data, packages, machine; without dates."""
+"""Collects the provenance of results: code, config, data, packages, machine; without dates."""
 
 import platform
 import subprocess
@@ -15,7 +15,7 @@ from millrace.results import Results
 
 ROOT = Path(__file__).parents[3]
 
-# What can change a number, or the bytes of an artifact.
+# The packages that can affect numbers, or the bytes of artifacts.
 PACKAGES = [
     "ai-edge-litert",
     "ai-edge-quantizer",
@@ -33,20 +33,20 @@ PACKAGES = [
     "ydf",
 ]
 
-# The parts of a config that can name files: code, vocabularies, models, a schema, a database.
+# The config keys that can name files: code, vocabularies, models, a schema, a database.
 NAME_FILES = ["data.schema", "data.database", "features", "models", "training"]
 
-# Tracked files that do not count as a change of the code. The first are recorded whole, the data
-# that the second stand for by checksum; DVC writes down in the others what was made, and where.
+# Tracked files that do not count as a change of the code: configs, which are recorded themselves,
+# and files of DVC.
 RECORDED = [":!config/*.yaml", ":!dvc.yaml", ":!*.dvc", ":!dvc.lock", ":!.dvc"]
 
 
 def collect(config: JobConfig, manifest: Path | None = None) -> Origin:
-    """Returns what makes the results of a job.
+    """Returns the provenance of a job.
 
     Args:
         config: the completed config.
-        manifest: the manifest.json of fetch; without it `data` is empty.
+        manifest: the manifest.json of fetch; without one `data` is empty.
     """
     commit, modified = git_state(ROOT)
     return Origin(
@@ -63,11 +63,11 @@ def collect(config: JobConfig, manifest: Path | None = None) -> Origin:
 
 
 def artifacts(results: Results, of_runs: list[Path]) -> dict[str, str]:
-    """Returns the SHA-256 of each file that a job has made, by its path within the results.
+    """Returns the SHA-256 of each artifact file of a job, by its path within the results.
 
     Args:
         results: the job's results.
-        of_runs: what `runs.artifacts` returns.
+        of_runs: the result of `runs.artifacts`.
 
     Raises:
         MillraceError: an artifact is missing.
@@ -91,7 +91,7 @@ def _files(path: Path) -> list[Path]:
 def git_state(root: Path) -> tuple[str | None, bool | None]:
     """Returns the commit of a git working tree, and whether its code was modified since.
 
-    Both are None where there is no commit: no git, an unpacked archive, a new repository.
+    Both are None if there is no commit: no git, an unpacked archive, or a new repository.
     """
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:

@@ -1,4 +1,4 @@
-"""The example rows of the page: synthetic, or test rows if the config says so."""
+"""The example rows of the page: synthetic, or test rows if configured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from millrace.tfrecord import examples
 
 SAMPLES = 40
 
-# A cell as the form holds it.
+# A cell as the value of a form field.
 Entered = float | str | None
 
 
@@ -25,10 +25,10 @@ class Sample:
     """A row that fills the form.
 
     Attributes:
-        index: its place among the test rows; None of a synthetic row, like what follows.
-        row: what the form takes for each input.
+        index: its index among the test rows; None for a synthetic row, like label and prediction.
+        row: the value of each form field.
         label: its label.
-        prediction: what Keras predicted.
+        prediction: the prediction of Keras.
     """
 
     index: int | None = None
@@ -40,10 +40,10 @@ class Sample:
 def synthetic(
     fields: list[Field], train: Mapping[str, ColumnStatistics], seed: int
 ) -> list[Sample]:
-    """Returns rows whose cells are drawn column by column from what the form itself shows.
+    """Returns rows whose cells are drawn independently from the values that the form shows.
 
-    A number comes from the quantiles, rounded to the slider's step; a text from the values offered,
-    by their frequency. A cell is missing as often as in training.
+    Numbers come from the quantiles, rounded to the slider's step; texts from the offered values, by
+    frequency. Cells are missing as often as in training.
     """
     drawn = {
         field.item.name: _drawn(field, train[field.item.name], np.random.default_rng([seed, i]))
@@ -79,9 +79,9 @@ def _offered(field: Field, at: np.ndarray) -> list[Entered]:
 
 
 def from_test(results: Results, signature: Signature, model: str) -> list[Sample]:
-    """Returns test rows, each with its place, its label and what Keras predicted.
+    """Returns test rows, each with its index, label and prediction of Keras.
 
-    They are spread evenly over the test rows. Without examples or predictions there are none.
+    They are evenly spaced over the test rows; empty without examples or predictions.
     """
     predicted = results.run(model).predictions
     if not predicted.exists() or not results.examples.is_dir():
@@ -108,7 +108,7 @@ def _test_rows(
     results: Results, signature: Signature, chosen: np.ndarray
 ) -> list[dict[str, Entered]]:
     wanted = {item.name for item in signature.inputs} | {signature.label}
-    # Dates stay the text that the examples hold, as the model takes them.
+    # Dates stay text, as stored in the examples.
     types = {
         name: "string" if type_ in ("date", "timestamp") else type_
         for name, type_ in Schema.load(results.schema).types.items()
@@ -123,7 +123,7 @@ def _test_rows(
 
 
 def _entered(value: Entered) -> Entered:
-    """Returns a cell as the form holds it: a number, a text or null."""
+    """Returns a cell as the value of a form field: a number, a text or None."""
     if value is None or value == "" or value != value:
         return None
     if isinstance(value, bool):
@@ -132,5 +132,5 @@ def _entered(value: Entered) -> Entered:
 
 
 def _shortest_float32(value: float) -> float:
-    # 0.1 in float32 is 0.10000000149011612 in double: the shortest form gives the same float32.
+    # 0.1 in float32 is 0.10000000149011612 in double; the shortest text gives the same float32.
     return float(str(np.float32(value)))

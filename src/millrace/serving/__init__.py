@@ -1,1 +1,1 @@
-"""A model in use: new rows are scored."""
+"""Serving: scores new rows with an exported model."""

@@ -1,4 +1,4 @@
-"""The exported models, loaded to predict many rows at a time."""
+"""Loads exported models to predict many rows at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from millrace.errors import MillraceError
 from millrace.files import checksums, visible
 from millrace.results import ConvertedFolder, Results
 
-# The form that is no TF Lite model.
+# The only form that is not a TF Lite model.
 SAVED_MODEL = "saved_model"
 
 Tensors = Mapping[str, np.ndarray]
@@ -23,7 +23,7 @@ Predict = Callable[[Tensors], np.ndarray]
 
 
 class Exported(NamedTuple):
-    """A form of the champion that its certificate covers.
+    """A certified form of the champion.
 
     Attributes:
         form: saved_model, or the precision of a TF Lite model.
@@ -40,8 +40,7 @@ def find(results: Results, form: str) -> Exported:
     """Returns an exported form of the champion of a job.
 
     Raises:
-        MillraceError: the form was not exported, or its files are not those that parity.json
-            certifies.
+        MillraceError: the form was not exported, or its files are not those in parity.json.
     """
     if form == SAVED_MODEL:
         folder, kind = results.saved_model, SAVED_MODEL
@@ -82,7 +81,7 @@ def _not_exported(results: Results, form: str) -> MillraceError:
 
 
 class Pool:
-    """Copies of a model, of which each answers one caller at a time."""
+    """Copies of a model, each of which is used by one thread at a time."""
 
     def __init__(self, exported: Exported, copies: int) -> None:
         self._free: SimpleQueue[Predict] = SimpleQueue()
@@ -92,7 +91,7 @@ class Pool:
             self._free.put(_load(exported))
 
     def predict(self, tensors: Tensors) -> np.ndarray:
-        """Returns the predictions, float32 [n] or [n, classes]; any thread may call it."""
+        """Returns the predictions, float32 [n] or [n, classes]; thread-safe."""
         predict = self._free.get()
         try:
             return predict(tensors)
@@ -109,7 +108,7 @@ def _load(exported: Exported) -> Predict:
 
         def run(tensors: Tensors) -> np.ndarray:
             found = serve(**{key: tf.constant(x) for key, x in tensors.items()})
-            # The signature's function does not keep alive what it was loaded with.
+            # The signature's function does not keep the loaded model alive.
             assert loaded is not None
             predictions: np.ndarray = found["predictions"].numpy()
             return predictions

@@ -1,4 +1,4 @@
-"""Typed columns as the tensors that the exported models take, without TensorFlow."""
+"""Converts typed columns to the inputs of exported models, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MICROSECONDS = 1_000_000
 
 
 def tensors(batch: pa.RecordBatch, inputs: Sequence[Input]) -> dict[str, np.ndarray]:
-    """Returns what the models take, by key: float32 or bytes objects, [n, …].
+    """Returns the inputs of the models by key: float32 or bytes objects, [n, …].
 
     A column that the batch lacks is missing in every row.
 
     Args:
-        batch: typed cells as ingest reads them, null for missing.
-        inputs: those of signature.json.
+        batch: typed cells as read by ingest, null for missing.
+        inputs: the inputs in signature.json.
     """
     return {each.key: _tensor(_column(batch, each), each) for each in inputs}
 
@@ -58,7 +58,7 @@ def _days_and_seconds(column: pa.Array) -> np.ndarray:
     times = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     days, rest = np.divmod(times, SECONDS_PER_DAY * MICROSECONDS)
     minutes, seconds = np.divmod(rest, 60 * MICROSECONDS)
-    # As the text of an example is read, so that they are rounded alike.
+    # Summed in the same order as by `parse_time`, so that rounding is the same.
     whole = (60 * minutes).astype(np.float32) + (seconds / MICROSECONDS).astype(np.float32)
     both = np.stack([days.astype(np.float32), whole], axis=1)
     both[missing] = np.nan

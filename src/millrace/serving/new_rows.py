@@ -1,4 +1,4 @@
-"""New rows, read as ingest read the training table: its types, formats and missing values."""
+"""Reads new rows with the types, formats and missing values of the training table."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from millrace.ingestion import blocks, compression, formats, inference, rejects,
 from millrace.ingestion.blocks import Block, Markers, Reject, Table
 from millrace.ingestion.committed_schema import Domain
 
-# What the config may say of a text file, and ingest finds where it does not.
+# The config keys of a text file that are detected if not given.
 DETECTED = ("delimiter", "quote", "escape", "encoding")
 
-# A column is of another type where none of its cells can be read, and so many cannot.
+# A column has another type if no cell can be read, and at least this many cannot.
 MANY = 2
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What a job says about the rows that its model takes.
+    """The format of a job's rows.
 
     Attributes:
-        data: that part of the job's config.
+        data: `data` of the config.
         schema: the columns of the training table.
-        signature: what the model takes.
+        signature: the inputs and outputs of the model.
     """
 
     data: DataConfig
@@ -50,12 +50,12 @@ class Contract:
 
     @property
     def required(self) -> list[str]:
-        """The columns without which no row can be scored: those that always had a value."""
+        """The columns that a file must have: those that always had a value in training."""
         return [column.name for column in self.inputs if column.required is not False]
 
     @property
     def is_committed(self) -> bool:
-        """Whether a person has looked over the schema, so that rows that break it are rejected."""
+        """Whether the schema was reviewed, so that rows that violate it are rejected."""
         return self.data.schema_path is not None
 
 
@@ -63,11 +63,10 @@ class Rows(NamedTuple):
     """Some rows of a file.
 
     Attributes:
-        cells: of the good rows: the columns that the model takes, as far as the file has them,
-            and the ids.
+        cells: the cells of the good rows: the inputs of the model that the file has, and the ids.
         numbers: the good rows' numbers in the file, from 1, int64 [rows].
         rejected: the bad rows.
-        total: how many rows there are, good and bad.
+        total: the number of all rows.
     """
 
     cells: pa.RecordBatch
@@ -80,9 +79,9 @@ class NewFile:
     """A file of new rows.
 
     Attributes:
-        table: the file, opened.
+        table: the opened file.
         taken: how it differs from the training table.
-        total: how many rows have been read.
+        total: the number of rows read so far.
 
     Raises:
         MillraceError: it cannot be read, or lacks a column that always had a value in training.
@@ -99,10 +98,10 @@ class NewFile:
         self._valid: set[str] = set()
 
     def pieces(self) -> Iterator[Rows]:
-        """Yields all rows, some at a time.
+        """Yields all rows in batches.
 
         Raises:
-            MillraceError: at the end, when no cell of a column could be read: it is of another
+            MillraceError: at the end, if no cell of a column could be read, so that it has another
                 type.
         """
         found, names = self._columns, self.table.names
@@ -133,7 +132,7 @@ class NewFile:
                 self._count_unread(block, name)
 
     def _count_unread(self, block: Block, name: str) -> None:
-        """Looks at the cells of a column alone: whether they can be read, in whatever rows."""
+        """Checks whether cells of a column can be read, also in rows that are bad otherwise."""
         found = self._columns
         types = {name: found.types[name]}
         alone, _, unread = blocks.typed(block, self.table.names, types, formats=found.formats)
@@ -166,7 +165,7 @@ class NewFile:
 
 @dataclass(frozen=True)
 class _Columns:
-    """How the cells of a file are read; see `millrace.ingestion.columns.Columns`."""
+    """How to read the cells of a file; see `millrace.ingestion.columns.Columns`."""
 
     types: Mapping[str, str]
     formats: Mapping[str, formats.Format]
@@ -177,9 +176,9 @@ class _Columns:
 
     @classmethod
     def of(cls, table: Table, contract: Contract) -> _Columns:
-        """Returns how the columns of a file are read."""
+        """Returns how to read the columns of a file."""
         data, names = contract.data, table.names
-        # What no model takes is not looked at.
+        # Columns that the model does not take are not classified.
         others = {} if table.has_types else dict.fromkeys(names, "string")
         there = [column for column in contract.inputs if column.name in names]
         ids = [name for name in data.ids if name in names]
@@ -199,9 +198,9 @@ class _Columns:
 
 
 def _open(path: Path, contract: Contract) -> tuple[Table, list[Taken]]:
-    """Opens a file as the config says, or as it looks where that gives none of the columns."""
+    """Opens a file with the config's dialect, or a detected one if columns are missing."""
     data, needed = contract.data, contract.required
-    # Of a column that nobody asks for, Parquet may hold anything.
+    # Parquet columns that are not needed may have any type.
     data = data.changed(exclude=(*data.exclude, *_others(path, contract)))
     try:
         return _as_said(path, data, needed), []
@@ -224,7 +223,7 @@ def _as_said(path: Path, data: DataConfig, needed: Sequence[str]) -> Table:
 
 
 def _others(path: Path, contract: Contract) -> list[str]:
-    """Returns the columns of a Parquet file that neither the model nor the output takes."""
+    """Returns the columns of a Parquet file that neither the model nor the output needs."""
     wanted = {column.name for column in contract.inputs} | {*contract.data.ids}
     with suppress(OSError, pa.ArrowException, UnicodeDecodeError):  # `open_table` explains it
         if compression.container(path) == "parquet":
@@ -244,7 +243,7 @@ def _require(needed: Sequence[str], table: Table) -> None:
 
 
 def _differences(table: Table, contract: Contract) -> Iterator[Taken]:
-    """Yields what a person should know of a file whose columns are not those of training."""
+    """Yields notes on how the columns of a file differ from the training table's."""
     data, names, path = contract.data, table.names, table.path
     if table.guess:
         yield Taken("warning", "quotes", "", f"{path}: {table.guess}")

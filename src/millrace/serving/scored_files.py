@@ -1,4 +1,4 @@
-"""Scored rows on disk: Parquet, CSV or JSON lines, by the file extension."""
+"""Writes scored rows as Parquet, CSV or JSON lines, by the file extension."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from millrace.ingestion.row_groups import RowGroupWriter
 
 
 class Writer(Protocol):
-    """A file that is written in pieces."""
+    """A file that is written in batches."""
 
     def write(self, rows: pa.Table) -> None:
         """Writes the next rows."""
 
     def close(self) -> None:
-        """Ends the file."""
+        """Finishes the file."""
 
 
 def check_ending(path: Path) -> None:
-    """Raises MillraceError when a file's ending says no format."""
+    """Raises MillraceError when a file's ending is not that of a format."""
     if path.suffix not in WRITERS:
         raise MillraceError(
             f"{path}: expected a name that ends with {', '.join(WRITERS)}, found "
@@ -37,12 +37,12 @@ def check_ending(path: Path) -> None:
 
 
 def open_writer(path: Path, ending: str, fields: pa.Schema) -> Writer:
-    """Opens a new file for rows with these columns, in the format that the ending stands for."""
+    """Opens a new file for rows with these columns, in the format of the ending."""
     return WRITERS[ending](path, fields)
 
 
 def fields(signature: Signature, ids: Sequence[str]) -> pa.Schema:
-    """Returns the columns of scored rows: file, row, ids, and what was predicted."""
+    """Returns the columns of scored rows: file, row, ids, and predictions."""
     none = np.zeros((0, len(signature.classes)) if signature.task == "multiclass" else 0)
     columns = {"file": pa.string(), "row": pa.int64(), **dict.fromkeys(ids, pa.string())}
     predicted = predicted_columns(signature, none.astype(np.float32))
@@ -50,10 +50,10 @@ def fields(signature: Signature, ids: Sequence[str]) -> pa.Schema:
 
 
 def predicted_columns(signature: Signature, predictions: np.ndarray) -> dict[str, pa.Array]:
-    """Returns what the columns of predictions.parquet hold, and what is decided by them.
+    """Returns the predictions as in predictions.parquet, and the decisions based on them.
 
     Args:
-        signature: that of the model.
+        signature: the signature of the model.
         predictions: float32 [n], or [n, classes].
     """
     if signature.task == "regression":
@@ -66,7 +66,7 @@ def predicted_columns(signature: Signature, predictions: np.ndarray) -> dict[str
         }
         return columns | {"class": classes.take(pa.array(predictions.argmax(axis=1)))}
     assert signature.threshold is not None, "a binary task has a threshold"
-    # In float64, or the threshold would be rounded to float32 first.
+    # In float64, because otherwise the threshold would be rounded to float32.
     positive = predictions.astype(np.float64) >= signature.threshold
     decided = classes.take(pa.array(positive.astype(np.int64)))
     return {"prediction": pa.array(predictions), "class": decided, "decision": pa.array(positive)}
@@ -74,7 +74,7 @@ def predicted_columns(signature: Signature, predictions: np.ndarray) -> dict[str
 
 class _Parquet(RowGroupWriter):
     def __init__(self, path: Path, fields: pa.Schema) -> None:
-        # A dictionary of values that do not repeat takes more time than the rows' other cells.
+        # Dictionaries only for columns with repeated values, because others would be slow.
         repeated = [name for name in ("file", "class") if name in fields.names]
         super().__init__(path, fields, repeated)
 

@@ -1,4 +1,4 @@
-"""The paths to score and to write to; no file of others is replaced."""
+"""Checks the paths to score and to write, so that no foreign file is replaced."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def check_paths(job: JobConfig, results: Results, rows: str, scored: ScoredFile)
     """Returns the files or tables that `rows` names.
 
     Raises:
-        MillraceError: there are none, or what is to be written is one of them, an input or an
-            artifact of the job, or a file that no earlier scoring wrote.
+        MillraceError: there are none, or an output is one of them, an input or an artifact of the
+            job, or a file that was not written by an earlier scoring.
     """
     check_ending(scored.predictions)
     if not rows:
@@ -43,7 +43,7 @@ def check_paths(job: JobConfig, results: Results, rows: str, scored: ScoredFile)
 
 
 def _refuse_training(job: JobConfig, scored: ScoredFile) -> None:
-    """Refuses what a pattern of the config would take in, once it is there."""
+    """Refuses outputs that a pattern in the config would match once they exist."""
     patterns = {"data.files": sources.written(job.data.files), "score.files": job.score.files}
     for key, names in patterns.items():
         for name in names:
@@ -71,7 +71,7 @@ def _refuse_input(rows: str, found: Sequence[str], scored: ScoredFile) -> None:
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """Says whether a glob would find a path, once it is there."""
+    """Returns whether a glob would match a path that does not exist yet."""
     if "**" in pattern:
         return fnmatch.fnmatchcase(path, pattern)
     parts, wanted = Path(path).parts, Path(pattern).parts

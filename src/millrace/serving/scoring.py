@@ -31,13 +31,13 @@ from millrace.serving.model_inputs import tensors
 from millrace.serving.new_rows import Contract, NewFile, Rows
 from millrace.serving.scored_paths import check_paths
 
-# Larger batches cost the models no less for a row.
+# Larger batches are not faster per row.
 ROWS_PER_BATCH = 4096
 
-# How many differences a person is shown.
+# The most notes to print.
 SHOWN = 10
 
-# So many batches are predicted at once, and so many may wait to be written.
+# The batches that are predicted in parallel, and those that may wait to be written.
 THREADS = 2
 IN_FLIGHT = 6
 
@@ -47,14 +47,14 @@ def score(job: JobConfig, results: Results, rows: str, scored: ScoredFile, form:
 
     Args:
         job: the completed config.
-        results: of the job, whose champion is asked.
+        results: the results of the job, with the exported champion.
         rows: a path, a folder or a glob, an .sql file, or a table of the database.
-        scored: what is written; the ending of its path says in which format.
+        scored: the output files; the ending of the path sets the format.
         form: saved_model, or the precision of a TF Lite model.
 
     Raises:
-        MillraceError: the model is not there, the rows cannot be read, lack a column, or have one
-            of another type, or the files to be written are somebody else's.
+        MillraceError: the model is missing, the rows cannot be read, lack a column or have one of
+            another type, or foreign files would be overwritten.
     """
     found = check_paths(job, results, rows, scored)
     signature = Signature.load(results.signature)
@@ -87,10 +87,10 @@ class _NewRows(NamedTuple):
     """A file of new rows.
 
     Attributes:
-        name: what it is called in the output: a path, or a table's name.
-        path: where it lies.
+        name: its name in the output: a path, or a table's name.
+        path: its path.
         sha256: its checksum.
-        rows: what is in it.
+        rows: its rows.
     """
 
     name: str
@@ -105,10 +105,10 @@ def _open(name: str, folder: Path, contract: Contract) -> _NewRows:
 
 
 class _Pipeline:
-    """Asks the model for several batches at once, and writes the answers in the rows' order.
+    """Predicts several batches in parallel, and writes the predictions in the order of the rows.
 
     Attributes:
-        written: how many rows have been written.
+        written: the number of rows written so far.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class _Pipeline:
         self.written = 0
 
     def add(self, file: str, rows: Rows) -> None:
-        """Takes the good rows of a file's next piece."""
+        """Adds the good rows of a file's next batch."""
         for start in range(0, len(rows.numbers), ROWS_PER_BATCH):
             batch = slice(start, start + ROWS_PER_BATCH)
             cells, numbers = rows.cells.slice(start, ROWS_PER_BATCH), rows.numbers[batch]
@@ -135,7 +135,7 @@ class _Pipeline:
                 self._write_next()
 
     def finish(self) -> None:
-        """Waits for the last answers."""
+        """Waits for the last batches."""
         while self._waiting:
             self._write_next()
 
@@ -195,7 +195,7 @@ def _account(
 
 
 def summary(account: Scoring, scored: ScoredFile) -> str:
-    """Returns what a person is told: how the files differ, warnings first; counts and files."""
+    """Returns the text for the log: notes with warnings first, row counts and files."""
     ordered = sorted(account.taken, key=lambda taken: taken.severity != "warning")
     taken = "".join(f"{taken.severity}: {taken.message}\n" for taken in ordered[:SHOWN])
     if len(ordered) > SHOWN:

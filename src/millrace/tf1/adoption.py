@@ -1,7 +1,7 @@
 """Adopts a canned Estimator: its variables in linear, dnn and wide_deep, found by name.
 
-Where tf.feature_column has no id (a value out of the vocabulary, a missing one), it adds nothing;
-here such values have ids of their own, whose weights become zero.
+Values without an id in tf.feature_column (out-of-vocabulary or missing) contribute nothing there;
+here they have separate ids, whose weights become zero.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ from millrace.tf1.variables import INPUT_LAYER, LINEAR, Variables, name_of
 
 
 def start(model: keras.Model, settings: ModelConfig, learned: Preprocessing) -> Started:
-    """Gives a new model the variables that its settings name, and says which.
+    """Initializes a model with the variables that its settings name; returns which were used.
 
-    `adopt` needs all of them to fit; `warm_start` takes those that do, or with `map` those that it
-    names.
+    `adopt` requires that all variables fit; `warm_start` uses those that do, or those under `map`.
 
     Raises:
-        MillraceError: the old model cannot be read; has, for `adopt`, too many variables, too few,
-            or some of another shape; or has, for `warm_start`, none that fit.
+        MillraceError: the old model cannot be read; for `adopt`, its variables do not all fit; for
+            `warm_start`, none fits.
     """
     old = OldModel.open(settings, learned)
     variables = old.variables
@@ -69,9 +68,9 @@ def _take_by_names_of_estimators(model: keras.Model, kind: str, old: OldModel) -
 
 
 def require_all(variables: Variables, settings: ModelConfig) -> None:
-    """Raises MillraceError when a checkpoint and a model of a kind do not fit in all variables."""
+    """Raises MillraceError unless the variables of a checkpoint are exactly those of the model."""
     kind, adopt = settings.kind, adopted(settings)
-    # A wide & deep model's columns are not all in both parts: what has no weight adds nothing.
+    # Columns of a wide & deep model need not be in both parts; without a weight they add nothing.
     optional = LINEAR if kind == "wide_deep" and adopt and adopt.columns is None else None
     missing = [name for name in variables.missing if not (optional and name.startswith(optional))]
     extra = [name for name in variables.left if name not in variables.misfits]
@@ -128,7 +127,7 @@ def _network(model: keras.Model, old: OldModel) -> None:
         else:
             kernel = variables.take(f"{scope}/kernel", tuple(layer.kernel.shape))
         if kernel is None and not old.strict:
-            continue  # A bias alone is no start.
+            continue  # a bias without its kernel is useless
         bias = variables.take(f"{scope}/bias", tuple(layer.bias.shape))
         if kernel is not None and bias is not None:
             layer.kernel.assign(kernel)
@@ -143,7 +142,7 @@ def _network(model: keras.Model, old: OldModel) -> None:
         return
     last.kernel.assign(old.head(kernel))
     if model.name == "wide_deep":
-        # The wide part has the bias of both.
+        # The wide part has the only bias.
         wide = model.get_layer("wide")
         shifted = f"{LINEAR}/bias_weights" in variables.taken
         wide.bias.assign_add(old.head(bias) - (np.float32(0) if shifted else old.shift))
@@ -152,10 +151,10 @@ def _network(model: keras.Model, old: OldModel) -> None:
 
 
 def _parts(model: keras.Model, old: OldModel) -> list[Part]:
-    """Returns the columns of the network's input in TensorFlow 1's order; fills the embeddings."""
+    """Returns the columns of the network's input in TensorFlow 1's order; sets the embeddings."""
     dense, columns = model.get_layer("dense_features"), old.columns
     named = old.named("deep" if model.name == "wide_deep" else "columns")
-    # Which indicators were in a wide & deep network no variable tells.
+    # The variables do not show which indicators were in the network of a wide & deep model.
     guessed = model.name == "wide_deep" and old.source.deep is None
     parts = [
         Part(name_of(columns[number], columns), 1, place, np.array([0]))

@@ -1,4 +1,4 @@
-"""Raw columns as the inputs of an old model: types, shapes, missing values."""
+"""Converts raw columns to the inputs of an old model: types, shapes, missing values."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from millrace.errors import MillraceError
 from millrace.features.feature_columns import Raw
 from millrace.features.raw_row import RawColumn
 
-# Numbers are cut here. TF.js has no integers beyond int32; and larger floats overflow inside an
-# old graph, where it depends on the order of a sum whether the outcome is infinite or no number.
+# Numbers are clipped here. TF.js has no integers beyond int32; and larger floats overflow inside an
+# old graph, where the order of a sum decides whether the result is infinity or NaN.
 LARGEST_INTEGER = 2147483520.0
 LARGEST_FLOAT = 1e19
 
 
 @dataclass(frozen=True)
 class Feed:
-    """What one input of an old model is fed.
+    """The value of an input of an old model.
 
     Attributes:
-        name: the input, as messages name it.
-        dtype: the type that it takes.
-        columns: the raw columns, more than one where the input is a table.
+        name: the name of the input.
+        dtype: its type.
+        columns: the raw columns, more than one if the input is a matrix.
         rank: 1 or 2.
-        missing: what stands for a missing value, by column.
-        optional: whether a missing value may simply be left out.
+        missing: the replacement of a missing value, by column.
+        optional: whether a missing value may be left out.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Feed:
     optional: bool = False
 
     def tensor(self, raw: Raw) -> tf.Tensor:
-        """Returns the input, [n] or [n, columns], of raw columns [n]."""
+        """Returns the input, [n] or [n, columns], for raw columns [n]."""
         parts = [self._column(raw[name], name) for name in self.columns]
         return tf.stack(parts, axis=1) if self.rank == 2 else parts[0]
 
@@ -86,13 +86,13 @@ def check(model: str, feeds: tuple[Feed, ...], raw: Mapping[str, RawColumn]) -> 
 
 @dataclass(frozen=True)
 class ParsedFeature:
-    """A feature that an old graph parses out of serialized tf.train.Example protos.
+    """A feature that an old graph parses from serialized tf.train.Example protos.
 
     Attributes:
         key: the feature's name in the proto.
-        feed: how it is made of the raw column.
-        outputs: the tensors that parsing gives: values, or indices, values and shape if sparse.
-        shape: of a row's values, empty or (1,).
+        feed: its value, from a raw column.
+        outputs: the tensors that parsing returns: values; or indices, values and shape if sparse.
+        shape: the shape of a row's value, () or (1,).
     """
 
     key: str
@@ -101,7 +101,7 @@ class ParsedFeature:
     shape: tuple[int, ...]
 
     def tensors(self, raw: Raw) -> dict[str, tf.Tensor]:
-        """Returns what parsing would have given for raw columns [n], by tensor name."""
+        """Returns the results of parsing for raw columns [n], by tensor name."""
         column = raw[self.feed.columns[0]]
         if len(self.outputs) == 1:
             x = self.feed.tensor(raw)
@@ -114,9 +114,9 @@ class ParsedFeature:
 
 
 def serialize(features: tuple[ParsedFeature, ...], raw: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Returns raw columns [n] as serialized tf.train.Example protos [n].
+    """Serializes raw columns [n] as tf.train.Example protos [n].
 
-    A missing value for which nothing stands in is left out.
+    Missing values without a replacement are left out.
     """
     fields = {tf.float32: "float_list", tf.int64: "int64_list", tf.string: "bytes_list"}
     columns = []

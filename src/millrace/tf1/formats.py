@@ -1,4 +1,4 @@
-"""Opens old models, in each of their formats, in a tf.compat.v1 session."""
+"""Opens old models of all formats in a tf.compat.v1 session."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from millrace.features import graph_ops
 
 v1 = tf.compat.v1
 
-# By these names canned Estimators and most hand-written exports call their predictions.
+# The names of predictions in canned Estimators and most hand-written exports.
 USUAL_OUTPUTS = ("probabilities", "scores", "predictions", "outputs", "output", "probability")
 FORMS = ("saved_model", "graph_def", "checkpoint", "h5")
 
@@ -33,8 +33,8 @@ class OldSession:
     """An old model's graph, ready to run.
 
     Attributes:
-        session: holds the graph with its variables and tables as they were trained.
-        inputs: the tensors to feed, by the name that the config knows them under.
+        session: the session with the graph and its trained variables and tables.
+        inputs: the tensors to feed, by their names in the config.
         output: the tensor to fetch.
         where: the path, for messages.
     """
@@ -46,7 +46,7 @@ class OldSession:
 
 
 def form_of(source: Tf1Source | AdoptConfig | WarmStartConfig) -> str:
-    """Returns which of FORMS an old model is in; raises MillraceError when it is not one."""
+    """Returns the one of FORMS that is given; raises MillraceError unless it is exactly one."""
     named = [form for form in FORMS if getattr(source, form, None) is not None]
     if len(named) != 1:
         raise MillraceError(
@@ -58,9 +58,9 @@ def form_of(source: Tf1Source | AdoptConfig | WarmStartConfig) -> str:
 
 
 def copy(settings: Tf1Config, directory: Path) -> Tf1Config:
-    """Copies an old model into a directory; returns the settings that name the copy in it.
+    """Copies an old model into a directory; returns settings that refer to the copy.
 
-    Raises MillraceError when the model is not where the settings say.
+    Raises MillraceError when the model does not exist.
     """
     form = form_of(settings)
     path = Path(getattr(settings, form))
@@ -86,7 +86,7 @@ def _not_found(path: Path, form: str, expected: str) -> MillraceError:
 
 
 def open_session(settings: Tf1Source, directory: Path) -> OldSession:
-    """Opens a model that `copy` put into a directory.
+    """Opens a model that `copy` copied to a directory.
 
     Raises MillraceError when a signature, tensor, variable or op that it needs does not exist.
     """
@@ -143,7 +143,7 @@ def _saved_model(session: Any, path: Path, settings: Tf1Source) -> OldSession:
 
 @contextlib.contextmanager
 def reading(path: Path, expected: str) -> Iterator[None]:
-    """Turns what TensorFlow raises of damaged files into a MillraceError."""
+    """Converts TensorFlow's exceptions for damaged files to MillraceError."""
     try:
         yield
     except (tf.errors.OpError, DecodeError, ValueError, RuntimeError) as error:
@@ -154,7 +154,7 @@ def reading(path: Path, expected: str) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """Returns the line of TensorFlow's message that says what went wrong."""
+    """Returns the line of TensorFlow's message with the cause."""
     before_node = re.search(r"(.+)\n\t \[\[", str(error))
     return before_node[1] if before_node else str(error).splitlines()[0]
 
@@ -172,7 +172,7 @@ def _import_frozen(session: Any, path: Path, settings: Tf1Source) -> None:
     _check_ops(graph_def, path, settings)
     with reading(path, "a whole GraphDef"):
         tf.graph_util.import_graph_def(graph_def, name="")
-    # A frozen graph has no list of what fills its tables, but the ops that do are in it.
+    # A frozen graph has no collection of table initializers, but contains these ops.
     operations = session.graph.get_operations()
     with reading(path, "tables that can be filled"):
         session.run([op for op in operations if "InitializeTable" in op.type])
@@ -217,7 +217,7 @@ def _check_ops(graph_def: Any, path: Path, settings: Tf1Source) -> None:
 
 
 def _runs(op: str) -> bool:
-    """Whether TensorFlow has an op, and not only its name."""
+    """Returns whether TensorFlow has a kernel for an op, and not only its definition."""
     return op_def_registry.get(op) is not None and bool(
         kernels.get_registered_kernels_for_op(op).kernel
     )

@@ -1,4 +1,4 @@
-"""An old graph in a session, and converted to a function of TensorFlow 2."""
+"""Runs an old graph in a session, and converts it to a function of TensorFlow 2."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ TABLES = ("HashTable", "HashTableV2")
 
 
 class OldGraph:
-    """An old model in a session, and frozen.
+    """An old model, both in a session and frozen.
 
-    `run` is the reference: the session, with the graph, variables and tables as they were trained.
-    `call` is what an export holds: the frozen graph, fed past its parsing of tf.train.Example.
+    `run` is the reference: the session with the trained variables and tables. `call` is exported:
+    the frozen graph, which bypasses the parsing of tf.train.Example.
 
     Attributes:
         columns: the names of the raw columns that it takes.
-        parameters: how many trained numbers it has.
-        tracked: its look-up tables, which an export must hold.
+        parameters: the number of trained weights.
+        tracked: its look-up tables, which an export must track.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class OldGraph:
         return value
 
     def call(self, raw: Raw) -> tf.Tensor:
-        """Returns the output tensor for raw columns [n], in whatever graph calls it."""
+        """Returns the output tensor for raw columns [n], in the current graph."""
         fed: dict[str, tf.Tensor] = {}
         for feature in self._parsed:
             fed |= feature.tensors(raw)
@@ -86,7 +86,7 @@ class OldGraph:
         return self._function(*(fed[name] for name in self._fed), *handles)
 
     def _freeze(self) -> tuple[Any, int]:
-        """Makes the graph a function of its inputs and the handles of its tables."""
+        """Converts the graph to a function of its inputs and the handles of its tables."""
         source = self._source
         frozen = v1.graph_util.convert_variables_to_constants(
             source.session, source.session.graph.as_graph_def(), [source.output.op.name]
@@ -124,9 +124,9 @@ class OldGraph:
 
 
 def _count(frozen: Any, graph: tf.Graph) -> int:
-    """Returns how many numbers the weights have: the variables, or what a frozen graph made of it.
+    """Returns the number of weights in the variables, or in the constants of a frozen graph.
 
-    In a frozen graph the float constants with at least one axis are taken for weights.
+    In a frozen graph float constants with at least one axis count as weights.
     """
     variables = {op.name for op in graph.get_operations() if op.type in VARIABLES}
     shapes = [
@@ -139,7 +139,7 @@ def _count(frozen: Any, graph: tf.Graph) -> int:
 
 
 def _table(session: Any, name: str) -> Any:
-    """Returns a table with the keys and values of one in a session's graph."""
+    """Returns a copy of a table in a session's graph."""
     operation = session.graph.get_operation_by_name(name)
     with session.graph.as_default():
         key_type, value_type = (operation.get_attr(key) for key in ("key_dtype", "value_dtype"))
@@ -170,7 +170,7 @@ def _feed(
 def _parsed_features(
     source: OldSession, mapped: Mapping[str, Any], missing: Mapping[str, Any]
 ) -> tuple[ParsedFeature, ...]:
-    """Returns what the graph parses out of its one input, or nothing if it does not."""
+    """Returns the features that the graph parses from its single input; empty if it does not."""
     if len(source.inputs) != 1:
         return ()
     (tensor,) = source.inputs.values()

@@ -29,9 +29,9 @@ EXPORT = (
 
 
 class OldKeras:
-    """A Keras 2 model; Keras 3 runs it, so `run` and `call` are the same network.
+    """A Keras 2 model, which Keras 3 runs, so `run` and `call` are the same network.
 
-    Attributes: those of `graphs.OldGraph`.
+    The attributes are those of `graphs.OldGraph`.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class OldKeras:
     def run(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
         """Returns the network's output for raw columns [n].
 
-        Raises MillraceError when it refuses a row, such as an id that its embedding lacks.
+        Raises MillraceError if it refuses a row, such as an id that its embedding lacks.
         """
         columns = {name: tf.constant(raw[name], tf.float32) for name in self.columns}
         try:
@@ -78,8 +78,8 @@ def _feed(tensor: Any, mapped: Mapping[str, Any], missing: Mapping[str, Any]) ->
 def load(path: Path) -> keras.Model:
     """Loads a Keras 2 HDF5 file.
 
-    Raises MillraceError when it is no such file, holds layers or functions that are not Keras' own,
-    or Keras 3 cannot load it.
+    Raises MillraceError when it is not such a file, has custom layers or functions, or Keras 3
+    cannot load it.
     """
     try:
         with h5py.File(path) as file:
@@ -132,9 +132,9 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _modernize(node: dict[str, Any]) -> None:
-    """Removes what Keras 3 does not take: a normalization's list, and what only training needs.
+    """Converts a node to Keras 3: the axis of a normalization is an int, settings of training go.
 
-    Such as an initializer's dtype, or a regularizer that somebody wrote.
+    The latter are initializers, regularizers and constraints, which may be custom.
     """
     config: dict[str, Any] = node.get("config") or {}
     for key in [key for key in config if key.endswith(OF_TRAINING)]:

@@ -19,7 +19,7 @@ from millrace.tf1.old_model import OldModel, Part, first_kernel
 
 # The weight whose rows are the features.
 FIRST = "hidden_0/kernel"
-# What follows our own order of the features, which no old network has.
+# Weights that depend on Millrace's order of the features, which old networks do not have.
 IN_OUR_ORDER = {"dcn": ("cross_", "logits/kernel"), "tabm": ("hidden_0/",)}
 
 
@@ -29,11 +29,11 @@ class Target:
 
     Attributes:
         weight: the Keras variable.
-        begin: the first of the rows.
-        shape: the shape of what is filled.
-        columns: the features whose ids the rows are, where they are ids.
-        logits: whether it scales the logits, so that it depends on the label's scale and order.
-        bias: whether it is their bias.
+        begin: the first row to fill.
+        shape: the shape of the filled part.
+        columns: the features whose ids are the rows; empty if the rows are not ids.
+        logits: whether it affects the logits' scale, and so depends on the label's scale and order.
+        bias: whether it is the bias of the logits.
     """
 
     weight: Any
@@ -51,7 +51,7 @@ class Target:
 
 
 def take(model: keras.Model, old: OldModel, wanted: Mapping[str, str | OldVariable]) -> None:
-    """Fills the weights that `map` names; each variable has to exist and to fit.
+    """Fills the weights under `map`; each variable must exist and fit.
 
     Args:
         model: the new model.
@@ -59,8 +59,8 @@ def take(model: keras.Model, old: OldModel, wanted: Mapping[str, str | OldVariab
         wanted: `warm_start.map`.
 
     Raises:
-        MillraceError: a weight or variable does not exist, has another shape, or it is not known
-            which of its rows is which.
+        MillraceError: a weight or variable does not exist or has another shape, or the order of its
+            rows is unknown.
     """
     targets = dict(_targets(model, old))
     for name, entry in wanted.items():
@@ -105,7 +105,7 @@ def _check_inputs(where: str, given: OldVariable, needed: bool) -> None:
 def _value(
     target: Target, model: keras.Model, given: OldVariable, old: OldModel
 ) -> np.ndarray | None:
-    """Returns what a target is filled with, or None when there is no variable of that shape."""
+    """Returns the value for a target, or None if there is no variable of this shape."""
     variable = given.variable
     if given.inputs is not None:
         parts = [_part(feature, model, old) for feature in given.inputs]
@@ -134,7 +134,7 @@ def _targets(model: keras.Model, old: OldModel) -> Iterator[tuple[str, Target]]:
             yield name, target
     ours = IN_OUR_ORDER.get(model.name, ())
     for weight in model.weights:
-        # A scalar, or what dropout draws by, is no layer's matrix or bias.
+        # Scalars and the states of dropout are not weights.
         if weight.shape and id(weight) not in named and not weight.path.startswith(ours):
             last = weight.path.startswith("deep/" if model.name == "wide_deep" else "logits/")
             shape = tuple(weight.shape)
@@ -149,7 +149,7 @@ def _of_embeddings(layer: DenseFeatures, old: OldModel) -> Iterator[tuple[str, T
 
 
 def _of_linear(layer: Linear, old: OldModel) -> Iterator[tuple[str, Target]]:
-    """Yields the weights of a linear model, or of a wide part: each feature's, and the bias."""
+    """Yields the weights of a linear model or a wide part: those of each feature, and the bias."""
     shape = (layer.outputs,)
     yield f"{layer.name}/bias", Target(layer.bias, 0, shape, logits=True, bias=True)
     for feature, place in layer.numbers.places_of_values.items():
@@ -167,7 +167,7 @@ def _of_linear(layer: Linear, old: OldModel) -> Iterator[tuple[str, Target]]:
 
 
 def _first_reads_features(model: keras.Model) -> bool:
-    """Whether the layer hidden_0 is a dense layer over the model's features, one place a row."""
+    """Returns whether hidden_0 is a dense layer over the features, with a row per column."""
     layers = {layer.name: layer for layer in model.layers}
     first, features = layers.get("hidden_0"), layers.get("dense_features")
     return (
@@ -178,10 +178,10 @@ def _first_reads_features(model: keras.Model) -> bool:
 
 
 def _part(feature: str, model: keras.Model, old: OldModel) -> Part:
-    """Returns a feature's place in the network's input.
+    """Returns the part of the network's input for a feature.
 
-    A feature's own name is that of its ids one by one, where the network has them so, or else of
-    its embedding, which goes by the embedding's name too where no other feature shares it.
+    A feature's own name refers to its indicator if the network has one, else to its embedding. An
+    embedding that is not shared can also be referred to by its own name.
     """
     dense = model.get_layer("dense_features")
     if feature in dense.places_of_values:

@@ -1,7 +1,7 @@
-"""Calls in TensorFlow 1 code that do not run under TensorFlow 2 with Keras 3.
+"""Finds calls in TensorFlow 1 code that do not run under TensorFlow 2 with Keras 3.
 
-Whether a name of TensorFlow exists is asked of the TensorFlow that is installed; `ADVICE` says what
-to write instead, and names the calls that exist and still raise, or that live in TF 1 mode only.
+The installed TensorFlow determines whether a name exists. `ADVICE` has replacements, and lists the
+calls that exist but raise, or only run in TF 1 mode.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ TF1_MODE = "TF 1 mode only"
 
 @dataclass(frozen=True, order=True)
 class OldCall:
-    """A place that still has to change.
+    """A call that has to be changed by hand.
 
     Attributes:
         path: the file.
         line: the line in it, from 1.
-        name: what is called, with `tf` for tensorflow whatever the file calls it.
-        effect: RAISES, or TF1_MODE for what runs in graphs and sessions alone.
-        advice: what to write instead.
+        name: the name, with `tf` for tensorflow whatever its alias in the file.
+        effect: RAISES, or TF1_MODE if it only runs in graphs and sessions.
+        advice: the replacement.
     """
 
     path: str
@@ -53,7 +53,7 @@ _KERAS_FILES = (
     "keras.layers.TFSMLayer(path, call_endpoint=…) or tf.saved_model.load; Millrace: `kind: tf1`",
 )
 
-# By name or the beginning of a name, the longest that fits: what happens, what to write instead.
+# The effect and the replacement, by name or the longest matching prefix of a name.
 ADVICE: dict[str, tuple[str, str]] = {
     "tf.contrib": (RAISES, "tf.contrib is gone: look for the name in tensorflow_addons' sources"),
     "tf.contrib.layers.l1_regularizer": (RAISES, "keras.regularizers.L1(…)"),
@@ -137,7 +137,7 @@ ADVICE: dict[str, tuple[str, str]] = {
     "hub.text_embedding_column": (RAISES, "Millrace: a feature of kind saved_model"),
 }
 
-# Methods that Keras 3's models and layers lack, whatever the variable is called.
+# Methods that models and layers lack in Keras 3.
 METHODS = {
     "fit_generator": "fit(…), which takes generators",
     "evaluate_generator": "evaluate(…), which takes generators",
@@ -153,7 +153,7 @@ _ROOTS = {"tensorflow": "tf", "tensorflow_hub": "hub"}
 
 
 def find(path: str, source: str) -> list[OldCall]:
-    """Returns the places in a Python file that still have to change, in the order of the lines.
+    """Returns the calls in a Python file that have to be changed by hand, by line.
 
     Raises SyntaxError when the source is not Python 3.
     """
@@ -170,7 +170,7 @@ def find(path: str, source: str) -> list[OldCall]:
 
 
 def _advise(name: str) -> tuple[str, str] | None:
-    # tf_upgrade_v2 leaves tf.layers, of which tf.compat.v1 has the same.
+    # tf_upgrade_v2 does not change tf.layers, which equals tf.compat.v1.layers.
     same = name.replace("tf.layers.", "tf.compat.v1.layers.", 1)
     parts = same.split(".") if name.startswith("tf.layers.") else name.split(".")
     for length in range(len(parts), 1, -1):
@@ -182,7 +182,7 @@ def _advise(name: str) -> tuple[str, str] | None:
 
 
 def _exists(parts: list[str]) -> bool:
-    """Whether TensorFlow has the name; what comes after a class or function is not looked at."""
+    """Returns whether TensorFlow has a name, ignoring attributes of classes and functions."""
     value: Any = tf
     for part in parts:
         if isinstance(value, type) or (not hasattr(value, "__path__") and callable(value)):
@@ -195,7 +195,7 @@ def _exists(parts: list[str]) -> bool:
 
 
 def _aliases(tree: ast.Module) -> dict[str, str]:
-    """Returns what the names that a file imports stand for: {"tf": "tf", "slim": "tf.contrib…"}."""
+    """Returns the full names of a file's imported names: {"tf": "tf", "slim": "tf.contrib…"}."""
     aliases = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -222,7 +222,7 @@ def _imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _used(tree: ast.Module, aliases: dict[str, str]) -> Iterator[tuple[int, str]]:
-    """Yields each attribute chain that begins with an imported name, as far as it goes."""
+    """Yields each whole attribute chain that begins with an imported name."""
     inner = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and id(node) not in inner:
@@ -252,7 +252,7 @@ def _optimizer_arguments(
 
 
 def _dotted(node: ast.AST, aliases: dict[str, str]) -> str | None:
-    """Returns the full name of an attribute chain such as tf.layers.dense, None for other code."""
+    """Returns the full name of an attribute chain such as tf.layers.dense; None for other code."""
     if isinstance(node, ast.Name):
         return aliases.get(node.id)
     if isinstance(node, ast.Attribute):

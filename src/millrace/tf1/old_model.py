@@ -1,4 +1,4 @@
-"""An old model whose variables initialize a new one."""
+"""Old models whose variables initialize a new one."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from millrace.tf1.vocabulary_rows import OldRows
 
 @dataclass(frozen=True)
 class Part:
-    """A column's place in the network's input.
+    """A column of the network's input.
 
     Attributes:
-        name: what tf.feature_column calls it; TensorFlow 1 joins the columns in this order.
-        width: how wide it is there.
-        place: where it begins here.
-        rows: which of its places there each of its places here is, -1 for none.
-        column: the column of an indicator, whose ids the places are.
+        name: its name in tf.feature_column; TensorFlow 1 concatenates the columns by name.
+        width: its width in the old network.
+        place: its first row in the new kernel.
+        rows: the old row of each of its new rows, -1 for none.
+        column: the feature column of an indicator, whose ids are the rows.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Part:
 
 @dataclass(frozen=True)
 class OldModel:
-    """An old model, and how a new one takes its variables.
+    """An old model, and how its variables map to a new one.
 
     Attributes:
         variables: its variables.
-        rows: which of their rows belong to which of our ids.
-        source: the settings that name it.
+        rows: the mapping of their rows to ids.
+        source: the settings of the old model.
         learned: the new model's preprocessing.
-        strict: whether all variables have to fit.
+        strict: whether all variables must fit.
     """
 
     variables: Variables
@@ -59,12 +59,12 @@ class OldModel:
 
     @classmethod
     def open(cls, settings: ModelConfig, learned: Preprocessing) -> Self:
-        """Opens the old model that a new model's settings name.
+        """Opens the old model under `adopt` or `warm_start`.
 
         Raises MillraceError when it cannot be read, or its vocabularies do not fit the features.
         """
         source = adopted(settings) or warm_start(settings)
-        assert source, "only a model that names an old one opens it"
+        assert source, "the settings name an old model"
         vocabularies = (source.vocabularies or {}) if isinstance(source, WarmStartConfig) else None
         variables = readers.read(source)
         rows = OldRows(variables, learned, vocabularies)
@@ -82,9 +82,9 @@ class OldModel:
         return column
 
     def named(self, key: Literal["columns", "deep"]) -> set[str]:
-        """Returns the features that a list of an old Estimator names, or all without such a list.
+        """Returns the features in a list of an old Estimator, or all without such a list.
 
-        With an indicator comes its own feature. Raises MillraceError when a feature does not exist.
+        An indicator adds the feature that it wraps. Raises MillraceError when one does not exist.
         """
         features = self.learned.features
         given: Sequence[str] | None = getattr(self.source, key)
@@ -99,13 +99,13 @@ class OldModel:
         return {*names, *(x.of for x in indicators if isinstance(x, IndicatorConfig))}
 
     def head(self, weights: np.ndarray) -> np.ndarray:
-        """Returns the old outputs' weights [..., outputs] as ours.
+        """Converts weights of the old outputs, [..., outputs], to the new ones.
 
         Raises MillraceError when `classes` are not the label's values.
         """
         task = self.learned.task
         if task.kind == "regression":
-            # Here a model predicts (y - mean) / std.
+            # New models predict (y - mean) / std.
             return weights / np.float32(task.std)
         order = self._order_of_classes()
         if task.kind == "binary":
@@ -114,7 +114,7 @@ class OldModel:
 
     @property
     def shift(self) -> np.float32:
-        """What the old outputs exceed ours by, in our units."""
+        """The offset of the old outputs from the new ones, in units of the latter."""
         task = self.learned.task
         return np.float32(task.mean / task.std if task.kind == "regression" else 0.0)
 
@@ -131,9 +131,9 @@ class OldModel:
         return [old.index(value) for value in classes]
 
     def take_rows(self, name: str, columns: Sequence[Categorical], width: int) -> np.ndarray | None:
-        """Returns a variable's row [width] for each id of the columns, zeros where it has none.
+        """Returns a variable's row [width] for each id of the columns; zeros if it has none.
 
-        Raises MillraceError when columns that share the variable have other ids each.
+        Raises MillraceError when columns that share the variable have different ids.
         """
         size, rows = self.rows.of(columns[0])
         for column in columns[1:]:
@@ -152,20 +152,20 @@ class OldModel:
 
 
 def spread(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Returns the rows [n, width] of values, zeros where a row is -1."""
+    """Returns values[rows], [n, width], with zeros for rows of -1."""
     return np.where(rows[:, None] >= 0, values[rows], np.float32(0))
 
 
 def initial(variable: Any, strict: bool) -> np.ndarray:
-    """Returns what a weight has where the old model has nothing: its own values, or zeros."""
+    """Returns the values of a weight that the old model lacks: its own, or zeros if strict."""
     values: np.ndarray = keras.ops.convert_to_numpy(variable)
     return np.zeros_like(values) if strict else values
 
 
 def indicator(column: Categorical, place: int, old: OldModel) -> Part:
-    """Returns a column's indicator, by the name that tf.feature_column gives it.
+    """Returns a column's indicator, with its name in tf.feature_column.
 
-    A bucketized column is one by itself.
+    A bucketized column is its own indicator.
     """
     name = name_of(column, old.columns)
     size, rows = old.rows.of(column)
@@ -174,10 +174,10 @@ def indicator(column: Categorical, place: int, old: OldModel) -> Part:
 
 
 def first_kernel(kernel: Any, name: str, parts: list[Part], old: OldModel) -> np.ndarray | None:
-    """Returns the first layer's kernel with the rows in our order of the columns.
+    """Returns the first layer's kernel with rows in the new model's order of the columns.
 
     Args:
-        kernel: our layer's.
+        kernel: the kernel of the new layer.
         name: the old variable.
         parts: the columns in the old order.
         old: the old model.

@@ -1,4 +1,4 @@
-"""An old model as a predictor: evaluated, exported, converted and compared like any other."""
+"""Old models as predictors, to be evaluated, exported, converted and compared like any other."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ COPY = "old"
 
 
 class OldPredictor:
-    """An old model behind the raw columns that it takes.
+    """An old model with the raw columns that it takes.
 
     Attributes:
-        preprocessing: the job's, with the raw columns that the old model takes.
+        preprocessing: the job's preprocessing, restricted to the raw columns of the old model.
         model: the old model.
     """
 
@@ -46,7 +46,7 @@ class OldPredictor:
             self.model = OldKeras(name, directory / str(settings.h5), settings, raw)
         else:
             self.model = OldGraph(name, formats.open_session(settings, directory), settings, raw)
-        # No table of ours stands before the old model.
+        # There is no look-up table of Millrace in front of the old model.
         kept = tuple(
             replace(column, takes_cells=False)
             for column in learned.raw
@@ -57,16 +57,16 @@ class OldPredictor:
 
     @property
     def reference(self) -> str:
-        """What `predict` runs, as the certificate names it."""
+        """The name of the reference in parity.json."""
         return "keras" if isinstance(self.model, OldKeras) else "tf.compat.v1 session"
 
     @property
     def tracked(self) -> list[Any]:
-        """What an export must hold: variables and look-up tables."""
+        """The variables and look-up tables that an export must track."""
         return self.model.tracked
 
     def predict(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Returns predictions, float32 [n] or [n, classes], of raw columns [n], as the old system.
+        """Returns predictions, float32 [n] or [n, classes], for raw columns [n].
 
         Raises MillraceError when the old model refuses a row, or its output has another shape.
         """
@@ -84,7 +84,7 @@ class OldPredictor:
         return self.predict(read_raw(shard_paths(examples, split), self.preprocessing.raw))
 
     def predict_tensors(self, raw: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Returns predictions, float32 [n] or [n, classes], of raw columns [n]: the whole graph."""
+        """Returns predictions, float32 [n] or [n, classes], for tensors of raw columns [n, …]."""
         return self._predictions(self.model.call(raw))
 
     def permuter(self, raw: Mapping[str, np.ndarray]) -> PredictPermuted:
@@ -114,12 +114,12 @@ class OldPredictor:
         if self._task.kind == "binary" and x.shape.rank == 2 and x.shape[1] == 2:
             return x[:, self._order[1] if self._order else 1]
         x = tf.reshape(x, [-1])
-        # One probability, of the class that the old model calls positive.
+        # A single probability, of the old model's positive class.
         return 1.0 - x if self._order == [1, 0] else x
 
 
 def _order_of_classes(model: str, settings: Tf1Source, classes: tuple[Any, ...]) -> list[int]:
-    """Returns where the old output has each of the task's classes; empty for the same order."""
+    """Returns the index of each class in the old output; empty for the same order."""
     old = settings.classes
     if old is None:
         return []
@@ -133,7 +133,7 @@ def _order_of_classes(model: str, settings: Tf1Source, classes: tuple[Any, ...])
 
 
 def untrained(name: str, settings: Tf1Config, learned: Preprocessing) -> OldPredictor:
-    """Opens an old model where the config says it is; see `millrace.models.untrained`."""
+    """Opens an old model at its path in the config; see `millrace.models.untrained`."""
     return OldPredictor(name, settings, Path(), learned)
 
 
@@ -152,12 +152,12 @@ def load(description: Training, training: Path, learned: Preprocessing) -> OldPr
 
 @dataclass(frozen=True)
 class OldCopy:
-    """An old model to be copied, with how to call it, to where train writes a model.
+    """An old model to copy into the output of train.
 
     Attributes:
         name: the model's name in the config.
-        settings: its entry there.
-        learned: the job's preprocessing, which says what raw columns there are.
+        settings: its settings.
+        learned: the job's preprocessing, with the available raw columns.
     """
 
     name: str
@@ -165,7 +165,7 @@ class OldCopy:
     learned: Preprocessing
 
     def write(self, output: Path) -> None:
-        """Writes the copy and what train writes of a model.
+        """Writes the copy, and the other files that train writes for a model.
 
         Raises:
             MillraceError: the old model is missing, damaged, or does not fit the job's columns.
@@ -173,7 +173,7 @@ class OldCopy:
         with replacing(output) as directory:
             directory.mkdir()
             copied = formats.copy(self.settings, directory / COPY)
-            # Not the copy, whose path would mean nothing in a message.
+            # Not from the copy, whose temporary path would be useless in a message.
             predictor = OldPredictor(self.name, self.settings, Path(), self.learned)
             History([]).save(TrainingFolder(directory).history)  # it was trained elsewhere
             files = sorted(path for path in (directory / COPY).rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""Compares an adopted Estimator with its old graph, on the same rows."""
+"""Compares adopted Estimators with their old graphs on the same rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from millrace.features.preprocessing import Preprocessing
 from millrace.tf1 import formats
 from millrace.tf1.predictor import OldPredictor
 
-# How far an adopted model's predictions may lie from the old one's.
+# The largest allowed difference of predictions between an adopted model and the old one.
 BOUND = 1e-5
 
 
@@ -30,7 +30,7 @@ def prove(
     predictions: np.ndarray,
     threshold: float | None,
 ) -> tuple[int | None, list[RuntimeParity]]:
-    """Compares a model with the old one that it stands for; see `millrace.models.prove`."""
+    """Compares a model with the old one that it replaces; see `millrace.models.prove`."""
     if not asked_for(settings, learned):
         return None, []
     unseen = has_unseen_text(settings, learned, raw)
@@ -49,16 +49,16 @@ def compare(
     unseen: np.ndarray,
     threshold: float | None,
 ) -> RuntimeParity:
-    """Returns the entry in parity.json of the old model, run by a tf.compat.v1 session.
+    """Returns the entry in parity.json for the old model in a tf.compat.v1 session.
 
-    Rows with a text that training never saw are left out.
+    Rows with a text not seen in training are left out.
 
     Args:
-        reference: where the old model is, as `kind: tf1` has it.
+        reference: the old model, as for `kind: tf1`.
         learned: the adopted model's preprocessing.
         raw: real rows.
-        predictions: what the adopted model predicts for them.
-        unseen: which of them hold such a text, bool [rows]; see `has_unseen_text`.
+        predictions: the adopted model's predictions for them.
+        unseen: which of them have such a text, bool [rows]; see `has_unseen_text`.
         threshold: see `parity.compare`.
     """
     old = OldPredictor("reference", reference, Path(), learned)
@@ -77,7 +77,7 @@ def compare(
 
 
 def asked_for(settings: ModelConfig, learned: Preprocessing) -> bool:
-    """Whether a model is to answer as TensorFlow 1 did: by `adopt`, or by a cross with `compat`."""
+    """Returns whether a model must reproduce TensorFlow 1, by `adopt` or a cross with `compat`."""
     crossed = any(isinstance(column, CrossedTf1) for column in learned.columns)
     return settings.kind != "tf1" and (adopted(settings) is not None or crossed)
 
@@ -85,9 +85,9 @@ def asked_for(settings: ModelConfig, learned: Preprocessing) -> bool:
 def has_unseen_text(
     settings: ModelConfig, learned: Preprocessing, raw: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """Returns which rows [n] have a text that TensorFlow 1 hashes and no table here holds, bool.
+    """Returns which rows have a text that TensorFlow 1 hashes but no table contains: bool [n].
 
-    Only features count that the model reads, as its `adopt` says.
+    Only features that the model reads, by its `adopt`, count.
     """
     columns = {column.name: column for column in learned.columns}
     tensors = {column.name: tf.constant(raw[column.name], column.dtype) for column in learned.raw}
@@ -99,14 +99,14 @@ def has_unseen_text(
         if isinstance(column, (Hashed, CrossedTf1)) and column.name in read:
             unseen |= ids[:, place] == column.buckets
         if isinstance(column, Vocabulary) and column.num_oov_buckets > 1 and column.name in read:
-            # Such a text shares its id with others.
+            # An unseen text shares its id with others.
             unseen |= ~np.isin(raw[column.column], [*column.known, ""])
         place += entry.length
     return unseen
 
 
 def _features_read(settings: ModelConfig, features: Mapping[str, Feature]) -> set[str]:
-    """Returns the features that a model reads: all, unless `adopt` names those of an Estimator."""
+    """Returns the features that a model reads: all, unless `adopt` lists those of an Estimator."""
     adopt, named = adopted(settings), set(features)
     if adopt:
         lists = (adopt.columns, adopt.deep) if settings.kind == "wide_deep" else (adopt.columns,)

@@ -1,4 +1,4 @@
-"""Reads the variables of an old model in each of its formats, and its vocabularies."""
+"""Reads the variables and vocabularies of old models of all formats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from millrace.tf1.variables import LEFT_BY_TRAINING, Variables
 
 v1 = tf.compat.v1
 
-# The ops that fill a look-up table; all have the table, its keys and its values as inputs.
+# The ops that fill a look-up table; their inputs are the table, its keys and its values.
 FILLING = (
     "InitializeTable",
     "InitializeTableV2",
@@ -28,7 +28,7 @@ FILLING = (
 
 
 def read(source: AdoptConfig | WarmStartConfig) -> Variables:
-    """Reads the old model that `adopt` or `warm_start` names.
+    """Reads the old model under `adopt` or `warm_start`.
 
     Raises MillraceError when there is no such model, or it cannot be read.
     """
@@ -48,7 +48,7 @@ def _saved_model(path: Path) -> Variables:
     _require(path / "saved_model.pb", "a SavedModel")
     with reading(path, "a SavedModel"):
         graph = read_saved_model(path).meta_graphs[0].graph_def
-    # A table that is filled from a file has it here.
+    # The files of tables that are filled from files.
     files = sorted(path.glob("assets/*"))
     vocabularies = [tuple(_lines(file)) for file in files]
     values = _read_checkpoint(path / "variables" / "variables")
@@ -69,13 +69,13 @@ def _graph_def(path: Path) -> Variables:
 
 
 def _h5(path: Path) -> Variables:
-    """Reads a whole Keras model or its weights alone; a layer's code is not needed."""
+    """Reads a whole Keras model or only its weights, without the code of its layers."""
     _require(path, "a Keras model in HDF5")
     found: dict[str, np.ndarray] = {}
 
     def add(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and "/" in name:
-            # Its own name stands behind that of the layer.
+            # The name of the variable follows that of the layer.
             found[name.split("/", 1)[1].removesuffix(":0")] = item[()]
 
     try:
@@ -122,7 +122,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def _tables(graph: Any) -> Iterator[tuple[str, ...]]:
-    """Yields the keys of each look-up table that constants fill, in the order of its values."""
+    """Yields the keys of each look-up table that is filled by constants, ordered by value."""
     constants = {node.name: node for node in graph.node if node.op == "Const"}
     for node in graph.node:
         names = [name.split(":")[0] for name in node.input]
@@ -130,7 +130,7 @@ def _tables(graph: Any) -> Iterator[tuple[str, ...]]:
             continue
         keys = tf.make_ndarray(constants[names[1]].attr["value"].tensor)
         if names[2] in constants:
-            # Where they are computed, it is by counting the keys.
+            # Values that are not constant are the indices of the keys.
             values = tf.make_ndarray(constants[names[2]].attr["value"].tensor)
             keys = keys[np.argsort(values, kind="stable")]
         yield tuple(str(x.decode() if isinstance(x, bytes) else x) for x in keys.tolist())

@@ -1,4 +1,4 @@
-"""Replaces ops of an old graph that a runtime computes incorrectly."""
+"""Replaces ops of old graphs that a runtime computes incorrectly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def rewrite(graph_def: Any) -> Any:
 
 
 def _comparison(node: Any) -> list[Any]:
-    """Returns the nodes of: on where the index equals its place, else off."""
+    """Returns nodes that compute `on` if the index equals the position, else `off`."""
     indices, depth, on, off = node.input
     name = node.name
     inner = f"{name}/without_one_hot"

@@ -1,4 +1,4 @@
-"""Trainers for old models, which adopt what TensorFlow 1 trained."""
+"""Trainers that adopt or copy models of TensorFlow 1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from millrace.training.trainers import Assignment
 
 
 def adopt_network(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedModel:
-    """Returns one of Millrace's networks with an old one's weights; see `trainers.Trainer`."""
+    """Returns a network of Millrace with an old one's weights; see `trainers.Trainer`."""
     settings = models.pinned(assignment.settled.settings)
     precision = gradient.recipe_of(assignment).precision
     model = gradient.build(assignment, strategy, settings, precision)
@@ -33,7 +33,7 @@ def adopt_trees(assignment: Assignment, strategy: tf.distribute.Strategy) -> Tra
 
 
 def copy(assignment: Assignment, strategy: tf.distribute.Strategy) -> OldCopy:
-    """Returns an old model to be kept as it is; see `trainers.Trainer`."""
+    """Returns an old model to copy unchanged; see `trainers.Trainer`."""
     settings = assignment.settled.settings
     assert isinstance(settings, Tf1Config), "the trainer of this kind"
     return OldCopy(assignment.run.model, settings, assignment.preprocessing)

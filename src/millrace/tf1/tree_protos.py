@@ -1,7 +1,7 @@
 """The protos of BoostedTrees Estimators, which TensorFlow 2 no longer has.
 
-Names and numbers of the fields are those of TensorFlow 1.15's boosted_trees.proto. What a
-prediction does not need is left out, and skipped when a message is read.
+Names and numbers of the fields are those of TensorFlow 1.15's boosted_trees.proto. Fields that
+predictions do not need are left out; parsing skips them.
 """
 
 from typing import Any
@@ -11,10 +11,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 _PACKAGE = "millrace.tf1"
 _FIELD = descriptor_pb2.FieldDescriptorProto
 
-# By message and field: its number and type, a list of the type where it is repeated.
+# The number and type by message and field; a list of the type if it is repeated.
 _MESSAGES: dict[str, dict[str, tuple[int, str | list[str]]]] = {
     "Leaf": {"scalar": (3, "float")},
-    # A bucketized and a categorical split, whose second field is the value, have the same numbers.
+    # For bucketized and categorical splits; the second field of the latter is the value.
     "Split": {
         "feature_id": (1, "int32"),
         "threshold": (2, "int32"),
@@ -33,7 +33,7 @@ _MESSAGES: dict[str, dict[str, tuple[int, str | list[str]]]] = {
 
 
 def parse(serialized: bytes) -> Any:
-    """Returns a serialized TreeEnsemble as a message; raises DecodeError when it is none."""
+    """Parses a serialized TreeEnsemble; raises DecodeError if it is not one."""
     return _MESSAGE.FromString(serialized)
 
 

@@ -1,9 +1,9 @@
-"""Converts a BoostedTreesClassifier or -Regressor of TensorFlow 1 to boosted_trees.
+"""Converts a BoostedTreesClassifier or BoostedTreesRegressor of TensorFlow 1 to boosted_trees.
 
-Its checkpoint knows columns by number alone: sorted by name, a bucketized column is one feature, an
-indicator one for each id, a number one whose buckets are quantiles. So the columns that the config
-declares must be all of them; where the meta graph lies beside the checkpoint, their number and
-the boundaries of the bucketized ones are compared.
+Its checkpoint only numbers the features: sorted by the name of the column, a bucketized column is
+one feature, an indicator one per id, and a number one whose buckets are quantiles. So the config
+must declare all columns. If there is a meta graph beside the checkpoint, the number of features and
+the boundaries of bucketized columns are compared.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ PREDICTS = ("BoostedTreesTrainingPredict", "BoostedTreesPredict")
 
 @dataclass(frozen=True)
 class Feature:
-    """What TensorFlow 1's trees call a feature: a bucket, counted from 0, for each row.
+    """A feature of TensorFlow 1's trees: a bucket, from 0, for each row.
 
     Attributes:
-        column: the column's name there.
-        place: of the number, or of the categorical feature, in an encoded example.
-        buckets: the bucket of each of our ids, int [cardinality]; None for a number.
-        quantiles: of a number: its bucket is the place of the first quantile that is not smaller,
-            or the last place.
+        column: the column's name in TensorFlow 1.
+        place: the index of the number or categorical feature in an encoded example.
+        buckets: the bucket of each id, int [cardinality]; None for a number.
+        quantiles: for a number, the bucket is the index of the first quantile that is not smaller,
+            or the last index.
     """
 
     column: str
@@ -54,11 +54,10 @@ class Feature:
 
 
 def adopt(settings: BoostedTreesConfig, learned: Preprocessing) -> tuple[Fitted, Started]:
-    """Returns the model with a checkpoint's trees, and what was taken of it.
+    """Returns the model with a checkpoint's trees, and which variables were used.
 
     Raises:
-        MillraceError: the checkpoint holds no trees, or they look at other columns than the
-            config's.
+        MillraceError: the checkpoint has no trees, or they use other columns than the config's.
     """
     old = OldModel.open(settings, learned)
     variables = old.variables
@@ -173,7 +172,7 @@ def _unlike(checkpoint: Path, features: list[Feature], found: str) -> MillraceEr
 
 
 class _Flattener:
-    """Turns the trees' nodes into ours, and collects the sets of ids that their splits ask for."""
+    """Converts the trees' nodes, and collects the sets of ids in their splits."""
 
     def __init__(self, checkpoint: Path, features: list[Feature], spec: EncodedSpec) -> None:
         self.checkpoint, self.features, self.spec = checkpoint, features, spec
@@ -181,11 +180,11 @@ class _Flattener:
         self.thresholds: list[float] = []
         self.children: list[tuple[int, int]] = []
         self.values: list[float] = []
-        # A set is a tuple of booleans, one an id; the dict numbers the different ones.
+        # A set is a tuple of booleans, one per id; the dict numbers the distinct sets.
         self.sets: list[dict[tuple[bool, ...], int]] = [{} for _ in spec.ids]
 
     def flatten(self, ensemble: Any, head: Any, initial: float) -> Nodes:
-        """Returns all trees' nodes; `head` turns the old logits' parts [n, 1] into ours."""
+        """Returns all trees' nodes; `head` converts the old logits [n, 1] to the new ones."""
         roots, depth = [], 0
         for tree, weight in zip(ensemble.trees, ensemble.tree_weights, strict=True):
             roots.append(len(self.values))
@@ -212,7 +211,7 @@ class _Flattener:
     def _add(self, node: Any, root: int, weight: float) -> None:
         split = _split(node)
         if split is None:
-            # A leaf looks at any column: both of its children are itself.
+            # A leaf may use any column, because both of its children are the leaf itself.
             number = len(self.values)
             column, threshold, children = (NUMBERS, 0), 0.0, (number, number)
         else:
@@ -224,20 +223,20 @@ class _Flattener:
         self.values.append(weight * node.leaf.scalar)
 
     def _condition(self, split: Any, equality: bool) -> tuple[tuple[int, int], float]:
-        """Returns the column of the row (group, place) and the threshold that say the same.
+        """Returns the column of the row (group, place) and the threshold of a split.
 
-        A row goes left where its bucket is at most the split's, or equal to it.
+        A row goes left if its bucket is at most the split's, or equal to it with `equality`.
         """
         if split.feature_id >= len(self.features):
             raise _unlike(self.checkpoint, self.features, f"a split of feature {split.feature_id}")
         feature, bucket = self.features[split.feature_id], split.threshold
         if feature.quantiles is not None:
             last = len(feature.quantiles) - 1
-            # What is above the last quantile is in its bucket too.
+            # Values above the last quantile are also in its bucket.
             threshold = next_above(feature.quantiles[bucket]) if bucket < last else HIGHEST
             return (NUMBERS, feature.place), threshold
         assert feature.buckets is not None
-        # At the last bucket, which TensorFlow 1 does at times, all rows go left.
+        # TensorFlow 1 may split at the last bucket, where all rows go left.
         if bucket > feature.buckets.max():
             found = f"a split at bucket {bucket} of {feature.column}"
             raise _unlike(self.checkpoint, self.features, found)
@@ -247,14 +246,14 @@ class _Flattener:
 
 
 def next_above(x: np.float32) -> float:
-    """Returns the smallest number above x that all runtimes tell from x."""
+    """Returns the smallest float32 above x that all runtimes distinguish from x."""
     if 0 <= x < SMALLEST_NORMAL:
         return SMALLEST_NORMAL
     return float(np.nextafter(x, np.float32(np.inf)))
 
 
 def _split(node: Any) -> Any:
-    """Returns what a node splits by, None for a leaf."""
+    """Returns the split of a node; None for a leaf."""
     for kind in ("bucketized_split", "categorical_split"):
         if node.HasField(kind):
             return getattr(node, kind)

@@ -23,13 +23,13 @@ from millrace.tf1.old_calls import OldCall
 
 REPORT = "UPGRADE.html"
 
-# How tf_upgrade_v2 logs: line, column, level, what it did or wants a person to do.
+# The log format of tf_upgrade_v2: line, column, level, and text.
 _LOGGED = re.compile(r"(?P<line>\d+):\d+: (?P<level>INFO|WARNING|ERROR): (?P<text>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, order=True)
 class Change:
-    """What `tf_upgrade_v2` did, or warns of, in one place."""
+    """A change or warning of `tf_upgrade_v2`."""
 
     path: str
     line: int
@@ -39,13 +39,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """What became of a tree.
+    """The result of upgrading a tree.
 
     Attributes:
-        files: how many Python files there are.
-        changes: what tf_upgrade_v2 changed, and its warnings.
-        old_calls: what still has to change by hand.
-        unread: files that no tool could read, with the reason.
+        files: the number of Python files.
+        changes: the changes and warnings of tf_upgrade_v2.
+        old_calls: the calls that have to be changed by hand.
+        unread: files that could not be read, with the reason.
     """
 
     files: int
@@ -57,11 +57,11 @@ class Upgrade:
 def upgrade(source: Path, target: Path) -> Upgrade:
     """Copies a tree, runs `tf_upgrade_v2` over the copy, and writes UPGRADE.html into it.
 
-    Raises MillraceError when there is nothing to upgrade, or the copy would lie where files are.
+    Raises MillraceError when there is nothing to upgrade, or the target exists.
     """
     _check(source, target)
     with replacing(target) as copy:
-        # A link stays one: what it points to may be anything, of any size, outside of the tree.
+        # Links are not followed: they may point to anything outside the tree.
         ignored = shutil.ignore_patterns(".git", "__pycache__")
         shutil.copytree(source, copy, symlinks=True, ignore=ignored)
         result = _upgrade_files(copy)
@@ -99,7 +99,7 @@ def _upgrade_files(root: Path) -> Upgrade:
             continue
         try:
             text = path.read_text(encoding="utf-8")
-            # It prints what it logs, without the file's name.
+            # It also prints its log.
             with contextlib.redirect_stdout(io.StringIO()):
                 _, new, logs, errors = upgrader.update_string_pasta(text, name)
             result.old_calls.extend(old_calls.find(name, new or text))
@@ -121,12 +121,12 @@ def _changes(path: str, logs: list[str]) -> list[Change]:
     found = {
         Change(path, int(m["line"]), m["level"], " ".join(m["text"].split())) for m in matches if m
     }
-    # A warning comes twice: as a log and as an error.
+    # Deduplicated: a warning is both logged and returned as an error.
     return sorted(found)
 
 
 def report(result: Upgrade) -> str:
-    """Returns the report as one page of HTML: what is left, by place, and what was changed."""
+    """Returns the report as HTML: the calls left by file and line, and the changes."""
     warnings = [c for c in result.changes if c.level != "INFO" or "manual check" in c.text]
     return inline_html.render(
         "upgrade",
@@ -143,7 +143,7 @@ def report(result: Upgrade) -> str:
 
 
 def _grouped(changes: list[Change]) -> dict[str, list[str]]:
-    """Returns the places of each change, by its text."""
+    """Returns the `path:line` of each change, by its text."""
     places = defaultdict(list)
     for change in changes:
         places[change.text].append(f"{change.path}:{change.line}")

@@ -1,4 +1,4 @@
-"""An old model's variables by name, and the names that canned Estimators use.
+"""The variables of an old model, and the names that canned Estimators use.
 
 The names are those of TensorFlow 1's LinearClassifier, DNNClassifier and
 DNNLinearCombinedClassifier and of their regressors.
@@ -27,7 +27,7 @@ from millrace.features.feature_columns import (
 LINEAR = "linear/linear_model"
 INPUT_LAYER = "dnn/input_from_feature_columns/input_layer"
 
-# What an optimizer and the training loop leave beside the variables.
+# Variables of optimizers and of the training loop.
 LEFT_BY_TRAINING = re.compile(
     r"(^global_step|_stamp|/(are_boundaries_ready|center_bias_needed)|beta[12]_power|/part_\d+/.*|/t_\d+/.*"
     r"|/(Ftrl|Adagrad|Adam|Momentum|RMSProp|ExponentialMovingAverage)(_\d+)?)$"
@@ -35,16 +35,16 @@ LEFT_BY_TRAINING = re.compile(
 
 
 class Variables:
-    """An old model's variables, and which of them have been asked for.
+    """An old model's variables, with a record of which were used.
 
     Attributes:
-        path: where the old model is.
-        all: the variables by name, without what an optimizer and the training loop leave.
-        graph: its GraphDef, where it is at hand.
+        path: the path of the old model.
+        all: the variables by name, without those of optimizers and the training loop.
+        graph: its GraphDef; None if not available.
         tables: the keys of its look-up tables, each in the order of the ids.
-        taken: the names of those that `take` returned.
-        missing: the names of those that it did not find.
-        misfits: of those that have another shape, what was expected and found.
+        taken: the names of the variables that `take` returned.
+        missing: the names that it did not find.
+        misfits: the expected and found shapes of variables that did not fit, by name.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Variables:
         tables: list[tuple[str, ...]] | None = None,
     ) -> None:
         self.path, self.graph, self.tables = path, graph, tables or []
-        # As objects, since NumPy would cut the zeros that a text ends with.
+        # bytes as objects, because NumPy would strip trailing zeros.
         self.all = {
             name: np.asarray(value, object if isinstance(value, bytes) else None)
             for name, value in sorted(values.items())
@@ -65,7 +65,7 @@ class Variables:
         self.misfits: dict[str, str] = {}
 
     def take(self, name: str, shape: tuple[int, ...]) -> np.ndarray | None:
-        """Returns a variable, or None when there is none of that name and shape."""
+        """Returns a variable, or None if there is none of this name and shape."""
         value = self.all.get(name)
         if value is None:
             self.missing.append(name)
@@ -83,12 +83,12 @@ class Variables:
 
     @property
     def left(self) -> list[str]:
-        """The names of those that nobody took."""
+        """The names of unused variables."""
         return [name for name in self.all if name not in self.taken]
 
 
 def name_of(column: FeatureColumn, columns: Mapping[str, FeatureColumn]) -> str:
-    """Returns what tf.feature_column calls a feature's column, by which variables are named."""
+    """Returns the name of a feature's column in tf.feature_column, used in variable names."""
     if isinstance(column, Bucketized):
         return f"{column.column}_bucketized"
     if isinstance(column, CrossedTf1):

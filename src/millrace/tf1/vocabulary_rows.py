@@ -1,7 +1,7 @@
 """Maps the rows of an old variable to the ids of a feature.
 
-An embedding's row belongs to an id, and an id to a value. Hashes, whole numbers and buckets give
-the same ids in the old model and the new; the ids of a vocabulary depend on its order.
+A row of an embedding belongs to an id, and an id to a value. Hashes, whole numbers and buckets have
+the same ids in the old and the new model; the ids of a vocabulary depend on its order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from millrace.features.preprocessing import Preprocessing
 from millrace.files import lines
 from millrace.tf1.variables import Variables
 
-# What says a feature's ids and their order in the config.
+# The settings of a feature that define its ids and their order.
 DECLARED = ("values", "file", "boundaries")
 
 
@@ -37,14 +37,14 @@ class OldRows:
 
     Attributes:
         columns: the new model's feature columns, by name.
-        matched: of each vocabulary that was confirmed, how many values there are, and how many of
-            them the old model has.
+        matched: for each confirmed vocabulary, the number of values, and how many of them the old
+            model has.
     """
 
     def __init__(
         self, variables: Variables, learned: Preprocessing, vocabularies: Mapping[str, Any] | None
     ) -> None:
-        """Takes the old vocabularies by feature, or None where the features are the old ones."""
+        """`vocabularies` has the old ones by feature; None if the features are the old ones."""
         self._variables = variables
         self.columns: dict[str, FeatureColumn] = {column.name: column for column in learned.columns}
         self._declared = {
@@ -59,10 +59,10 @@ class OldRows:
         self.matched: dict[str, dict[str, int]] = {}
 
     def of(self, column: Categorical) -> tuple[int, np.ndarray]:
-        """Returns how many rows the old variable has, and that of each id, int [cardinality].
+        """Returns the number of old rows, and the old row of each id, int [cardinality].
 
-        A row is -1 where the old model has none. A value that is new has the row of the
-        out-of-vocabulary bucket that the old model put it into, where it had any.
+        A row is -1 if the old model has none. New values have the row of the out-of-vocabulary
+        bucket into which the old model hashed them, if it had any.
 
         Raises MillraceError when no old model has ids of the column's kind.
         """
@@ -83,10 +83,10 @@ class OldRows:
         return size, np.where(rows < size, rows, -1)
 
     def confirm(self, column: Categorical) -> None:
-        """Raises MillraceError when nothing says that the rows are in the order that `of` takes.
+        """Raises MillraceError unless the rows are known to be in the order that `of` assumes.
 
-        That is said by the config, or by the old model's own look-up tables and buckets, which it
-        must not contradict.
+        The config, or the old model's look-up tables and buckets, must confirm it, and must not
+        contradict each other.
         """
         if isinstance(column, Vocabulary):
             self._confirm_vocabulary(column)
@@ -113,7 +113,7 @@ class OldRows:
         return self._given.get(column.name, column.values)
 
     def _read(self, feature: str, given: Any) -> tuple[Any, ...]:
-        """Returns an old vocabulary, given as a list or in a file, one value a line."""
+        """Returns an old vocabulary, given as a list or as a file with one value per line."""
         where = f"warm_start.vocabularies.{feature}"
         column = self.columns.get(feature)
         if not isinstance(column, Vocabulary):
@@ -144,7 +144,7 @@ class OldRows:
         tables = [_as_values(table, column) for table in self._variables.tables]
         told = column.name in self._given
         stated = told or (self._as_declared and column.name in self._declared)
-        # A table of the same values in another order is the old vocabulary, and not as stated.
+        # A table with the same values in another order contradicts the stated order.
         turned = [table for table in tables if table != old and set(table) == set(old)]
         if old not in tables and (turned or not stated):
             found = turned or tables
@@ -174,7 +174,7 @@ class OldRows:
             )
 
     def _confirm_key(self, cross: CrossedTf1, key: FeatureColumn) -> None:
-        """A cross hashes the ids of its keys, which must be the old ones."""
+        """Checks a key of a cross: the cross hashes its ids, which must be the old ones."""
         assert isinstance(key, Categorical)
         self.confirm(key)
         if isinstance(key, Vocabulary) and self._order(key) != key.values:
@@ -186,7 +186,7 @@ class OldRows:
 
 
 def _as_values(texts: Any, column: Vocabulary) -> tuple[Any, ...]:
-    """Returns texts as a column's values: numbers where it has numbers, except what is none."""
+    """Converts texts to a column's values: numbers if it has numbers and the text is one."""
     if isinstance(column.values[0], str):
         return tuple(texts)
     return tuple(_number(text) for text in texts)

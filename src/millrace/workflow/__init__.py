@@ -1,1 +1,1 @@
-"""The interface to Snakemake and DVC: the job, its resources, the two drivers."""
+"""The interface to Snakemake and DVC."""

@@ -1,7 +1,7 @@
-"""The code of a stage: its script and every module that it imports, directly or not.
+"""Lists the code of a stage: its script and every module that it imports, directly or not.
 
-Run as `python -m millrace.workflow.code FOLDER SCRIPT…`, as dvc.yaml does: writes a file for each
-script that lists its code, which changes only when that code does.
+Run as `python -m millrace.workflow.code FOLDER SCRIPT…`, as in dvc.yaml: writes a file per script
+that lists its code, and changes only when the code does.
 """
 
 import argparse
@@ -21,25 +21,25 @@ from millrace.files import replacing
 PACKAGE = Path(millrace.__file__).parent
 PROJECT = PACKAGE.parents[1]
 
-# What modules run or copy without importing it: glob patterns from the project's folder.
+# Files that modules run or copy without importing them: glob patterns from the project's folder.
 READ = {
     "millrace.export.runtimes": ["src/millrace/export/runtimes/*.py", "web/*.[cm]js"],
     "millrace.report.inline_html": ["web/page/*", "web/report/*", "web/cells.cjs"],
     "millrace.report.provenance": ["web/package.json"],
 }
 
-# A digest per file content: parsing all modules would make every plan half as slow again.
+# A digest per file content, because parsing all modules would make planning 1.5 times as slow.
 CACHE = Path(".snakemake") / "millrace_code.json"
 LONG = 16
 
 
 class Code:
-    """The project's Python files, each parsed once for each content that it has had."""
+    """The project's Python files, each parsed once per content."""
 
     def __init__(self) -> None:
         self._known: dict[str, list[str]] = {}
         self._read: dict[Path, tuple[str, set[str]]] = {}
-        # Another version of this module may digest another way.
+        # Another version of this module may compute other digests.
         self._version = Path(__file__).read_bytes()
         with suppress(OSError, ValueError):
             self._known = json.loads(CACHE.read_text(encoding="utf-8"))
@@ -47,9 +47,9 @@ class Code:
     def of(self, script: Path) -> list[str]:
         """Returns the code of a script, one line per file: its name and the digest of its content.
 
-        A Python file's digest is that of its syntax tree without docstrings, so comments and layout
-        do not count. Imports are followed without running anything: those inside functions, and
-        modules that a string names (a registry of kinds), count like those at the top.
+        The digest of a Python file is that of its syntax tree without docstrings, so comments and
+        layout do not count. Imports are followed statically; those inside functions, and modules
+        named in strings (a registry of kinds), count like those at the top.
 
         Raises:
             MillraceError: the script is missing.
@@ -65,7 +65,7 @@ class Code:
         while waiting:
             name = waiting.pop()
             path = _path(name)
-            # What is run by its path may be imported, too: then its module is its name.
+            # A file that is run by its path may also be imported; then it has its module's name.
             if lines.get(path) != name:
                 lines[path] = name
                 waiting |= self._file(path)[1]
@@ -88,15 +88,15 @@ class Code:
         return self._read[path]
 
     def _save(self) -> None:
-        # A cache that cannot be written, as in a read-only folder, is made again.
+        # Without a cache, as in a read-only folder, files are parsed again.
         with suppress(OSError), replacing(CACHE) as temporary:
             temporary.write_text(json.dumps(self._known), encoding="utf-8")
 
 
 def _parse(path: Path, content: bytes) -> list[str]:
-    """Returns a file's digest, then each dotted name in it that may be a module of ours."""
+    """Returns a file's digest, followed by the dotted names in it that may be modules."""
     if path.suffix == ".py":
-        # One that does not parse is left to the stage, which fails with the line.
+        # For a syntax error the stage itself fails with the line.
         with suppress(SyntaxError, ValueError):
             tree = ast.parse(content)
             canonical = "".join(_canonical(tree)).encode()
@@ -105,14 +105,14 @@ def _parse(path: Path, content: bytes) -> list[str]:
 
 
 def _canonical(node: object) -> Iterator[str]:
-    """Yields the text of a syntax tree, the same from every version of Python that parses it."""
+    """Yields the text of a syntax tree, which is the same in every version of Python."""
     if isinstance(node, ast.AST):
         yield f"{type(node).__name__}("
         for field in node._fields:
             value = getattr(node, field, None)
             if field == "body" and isinstance(value, list) and _has_docstring(node):
                 value = value[1:]
-            # Newer versions have more fields, which are empty where they are not used.
+            # Newer versions have additional fields, which are empty if unused.
             if value is not None and value != []:
                 yield f"{field}="
                 yield from _canonical(value)
@@ -143,7 +143,7 @@ def _names(tree: ast.AST, path: Path) -> Iterator[str]:
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yields the nodes of a tree but those that only a type checker reads."""
+    """Yields the nodes of a tree except those under TYPE_CHECKING."""
     yield tree
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
@@ -161,7 +161,7 @@ def _absolute(node: ast.ImportFrom, path: Path) -> str:
 
 @cache
 def _modules(name: str) -> list[str]:
-    """Returns the modules that importing a dotted name runs: itself and the packages around it."""
+    """Returns the modules that importing a dotted name runs: itself and its parent packages."""
     parts = name.split(".")
     dotted = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
     return [module for module in dotted if _path(module).is_file()]

@@ -1,8 +1,8 @@
 """Switches between the drivers: records Snakemake's results in DVC, and the reverse.
 
-Run as `python -m millrace.workflow.drivers to-dvc` or `to-snakemake`. Nothing is made again: both
-only write down that the files that lie here are current. `dvc` writes dvc.yaml from the rules. The
-job is the one in config/config.yaml.
+Run as `python -m millrace.workflow.drivers to-dvc` or `to-snakemake`. No stage is rerun: both only
+record that the present files are up to date. `dvc` writes dvc.yaml from the rules. The job is the
+one in config/config.yaml.
 """
 
 import argparse
@@ -26,27 +26,27 @@ SHOWN = 5
 
 
 def to_dvc() -> None:
-    """Makes DVC clean after `snakemake`.
+    """Makes DVC up to date after `snakemake`.
 
-    Raises MillraceError when Snakemake has jobs to run, and when the results are of another config:
-    Snakemake knows that of its own last run alone.
+    Raises MillraceError when Snakemake has jobs to run, or when the results are of another config,
+    because Snakemake only knows the config of its own last run.
     """
     _require_snakemake_done()
     _require_config_as_made()
     dvc_yaml.write()
-    # The one stage that Snakemake does not have: which code there is.
+    # The only stage that Snakemake does not have: the list of code.
     _call("dvc", "repro", "--single-item", "code")
     _call("dvc", "commit", "--force")
-    # DVC has put each file back from its cache, as new.
+    # DVC restored the files from its cache, with new timestamps.
     _touch()
     _require_dvc_done()
 
 
 def to_snakemake() -> None:
-    """Makes Snakemake clean after `dvc repro` or `dvc pull`.
+    """Makes Snakemake up to date after `dvc repro` or `dvc pull`.
 
-    Raises MillraceError when DVC has stages to run, and when a file is not the one that was made:
-    `dvc pull` believes a remote, unless it was told to verify.
+    Raises MillraceError when DVC has stages to run, or when a file differs from provenance.json:
+    `dvc pull` trusts a remote unless configured to verify it.
     """
     _require_dvc_done()
     _require_files_as_made()
@@ -63,21 +63,21 @@ def _require_snakemake_done() -> None:
 
 
 def _touch() -> None:
-    # All of them: without a record of its settings Snakemake would see no change of a job's.
+    # All jobs, because Snakemake needs a record of their settings to detect changes.
     quiet = ("--quiet", "host", "rules", "progress")
     _call("snakemake", *_targets(), *quiet, "--cores", "1", "--touch", "--forceall")
     _require_snakemake_done()
 
 
 def _targets() -> list[str]:
-    """Returns what dvc.yaml has stages for: the job, the files of new rows, an automatic push."""
+    """Returns the targets in dvc.yaml: the job, files of new rows, and an automatic push."""
     job = config.load(CONFIG)
     others = {"scores": new_rows.by_name(job.score.files), "push": job.push.automatic}
     return ["all", *(target for target, is_there in others.items() if is_there)]
 
 
 def _table(plan: str) -> str:
-    """The lines of a dry run that count jobs by rule."""
+    """Returns the lines of a dry run that count jobs by rule."""
     lines = plan.partition("Job stats:\n")[2].partition("\n\n")[0].splitlines()
     return "\n".join(line for line in lines if not line.startswith(("all ", "total ", "---")))
 

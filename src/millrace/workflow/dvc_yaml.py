@@ -1,7 +1,7 @@
 """Writes dvc.yaml from the rules: a stage for each job that Snakemake would run.
 
 The job is the one in config/config.yaml. Its name and its parts stay variables, so that an
-experiment may set them; what the models of a config are is written down.
+experiment can set them; the models are fixed.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ HEADER = f"""\
 # Written by `make dvc` from rules/ and {CONFIG}: change those.
 # Options of an output that are added here, such as `push: false`, are kept.
 """
-# Out of the outputs, what `dvc metrics` and `dvc plots` show.
+# The outputs that `dvc metrics` and `dvc plots` show.
 METRICS = [Results.scores.path]
 PLOTS = {Results.curves.path: {"template": "curves", "x": "x", "y": "y"}}
 
-# What decides on the lists of code: see millrace.workflow.code.
+# The files that determine the lists of code, see millrace.workflow.code.
 CODE = [
     *("src/millrace", "web/page", "web/report"),
     *("web/cells.cjs", "web/predict.mjs", "web/package.json"),
 ]
 
 
-# A stage as YAML has it, or stages by name.
+# A stage as YAML, or stages by name.
 Stage: TypeAlias = dict[str, Any]
 
 
@@ -50,8 +50,8 @@ class Job:
 
     Attributes:
         rule: its rule.
-        wildcards: what tells it from the other jobs of the rule.
-        command: the words of its command line, with `python` as the interpreter, without its log.
+        wildcards: the values of the rule's wildcards.
+        command: the words of its command line, with `python` as the interpreter, without logging.
         inputs: its input files and folders.
         outputs: its output files and folders.
         settings: the dotted keys of the config that it depends on.
@@ -70,16 +70,15 @@ class Job:
 
     @property
     def stage(self) -> str:
-        """Its name in dvc.yaml, where a slash has another meaning."""
+        """Its name in dvc.yaml, where slashes are not allowed."""
         return "-".join([self.rule, *self.wildcards]).replace("/", "-")
 
 
 def write() -> None:
-    """Writes dvc.yaml in the current folder, the project's.
+    """Writes dvc.yaml in the current folder, which must be the project's.
 
     Raises:
-        MillraceError: a raw file that the config names is not there, so that DVC could not follow
-            it.
+        MillraceError: a raw file in the config does not exist, so that DVC cannot track it.
     """
     PATH.write_text(generated(), encoding="utf-8")
 
@@ -99,7 +98,7 @@ def generated() -> str:
 
 
 def planned() -> list[Job]:
-    """Returns the jobs that DVC has stages for, from nothing, in the order of the rules."""
+    """Returns the jobs of a complete run that DVC has stages for, in the order of the rules."""
     from snakemake.api import SnakemakeApi
     from snakemake.settings.types import (
         ConfigSettings,
@@ -110,7 +109,7 @@ def planned() -> list[Job]:
     )
 
     quiet = OutputSettings(quiet={Quietness.ALL})
-    # What it prints is the graph.
+    # It prints the graph.
     with SnakemakeApi(quiet) as api, contextlib.redirect_stdout(io.StringIO()):
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=1),
@@ -121,7 +120,7 @@ def planned() -> list[Job]:
         automatic = load(Path(CONFIG)).push.automatic
         targets = {"all", "scores"} | ({"push"} if automatic else set())
         dag = workflow.dag(dag_settings=DAGSettings(targets=targets, forceall=True))
-        dag.printrulegraph()  # the shortest way to have the DAG built
+        dag.printrulegraph()  # the shortest way to build the DAG
         rules = [rule.name for rule in workflow._workflow.rules]
         jobs = [
             Job(
@@ -155,7 +154,10 @@ class _Template:
         self._code = str(Results.of(self._name).code)
 
     def code_stage(self) -> Stage:
-        """Lists the code of each stage: comments run this again and nothing behind it."""
+        """Returns the stage that lists the code of each script.
+
+        A changed comment reruns it, but no stage after it.
+        """
         command = ["python", "-m", code.__name__, self._code, *self._scripts]
         return {
             "cmd": self._text(shlex.join(command)),
@@ -164,7 +166,7 @@ class _Template:
         }
 
     def stage(self, job: Job) -> Stage:
-        """Returns a job's stage by name; that of the parts stands for all of them."""
+        """Returns a job's stage by name; the first part has a single stage for all parts."""
         if job.rule != "ingest":
             return {job.stage: self._stage(job)}
         if job != self._parts[0]:
@@ -173,13 +175,13 @@ class _Template:
         return {job.rule: {"foreach": each, "do": self._for_each_part()}}
 
     def _for_each_part(self) -> Stage:
-        """Returns the stage of any part, made from the first."""
+        """Returns the template of the stages of all parts, derived from the first."""
         first = yaml.safe_dump(self._stage(self._parts[0]))
         (part,) = self._parts[0].wildcards
         each = re.sub(rf"(?<=[ /]){part}(?![^ /\n])", "${item}", first)
         for job in self._parts:
             again = yaml.safe_load(each.replace("${item}", job.wildcards[0]))
-            assert again == self._stage(job), "a part is told from others by its number alone"
+            assert again == self._stage(job), "parts only differ in their numbers"
         template: Stage = yaml.safe_load(each)
         return template
 
@@ -209,10 +211,10 @@ class _Template:
         return f"{self._code}/{Path(script).stem}"
 
     def _followed(self, keys: Collection[str]) -> list[str] | None:
-        """Returns the keys that DVC is to follow, None for the whole file.
+        """Returns the keys that DVC must track, None for the whole file.
 
-        It follows only keys that the file has: for one that is left at its default it follows the
-        section, or all.
+        DVC can only track keys that the file has, so for a key with its default value it tracks the
+        section, or the whole file.
         """
         if self._config.keys() <= set(keys):
             return None
@@ -233,7 +235,7 @@ class _Template:
         )
 
     def _text(self, text: str) -> str:
-        """Returns a text for dvc.yaml, in which the job's name is a variable."""
+        """Returns a text for dvc.yaml, with the job's name as a variable."""
         plain = text.replace("${", "\\${")
         folder = str(Results.of(self._name).folder)
         templated = folder.removesuffix(self._name) + "${name}"
@@ -256,7 +258,7 @@ def _require_raw_files() -> None:
 
 
 def _keep_options(stages: Stage) -> None:
-    """Puts options of outputs that someone has written into dvc.yaml, such as `push`, back."""
+    """Restores options of outputs that were added to dvc.yaml by hand, such as `push`."""
     if not PATH.is_file():
         return
     before = yaml.safe_load(PATH.read_text(encoding="utf-8")).get("stages") or {}

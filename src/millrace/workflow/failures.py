@@ -10,7 +10,7 @@ def print_last(logs: Path, since: float) -> None:
 
     Args:
         logs: the folder of a job's logs.
-        since: when the run began, in seconds since the epoch; older logs are of other runs.
+        since: the start of the run, in seconds since the epoch; older logs are ignored.
     """
     found = [
         f"{path}:\n{error}"
@@ -22,10 +22,10 @@ def print_last(logs: Path, since: float) -> None:
 
 
 def last_error(log: Path) -> str:
-    """Returns the error that a stage ended with, "" for none.
+    """Returns the error at the end of a stage's log; "" for none.
 
-    A stage that meets bad input ends its log with `error: `, and perhaps a note; one that fails by
-    a fault of the program, with a traceback.
+    For bad input a log ends with `error: ` and optionally a note; for a programming error it ends
+    with a traceback.
     """
     lines = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith("error: ")]

@@ -29,21 +29,21 @@ from millrace.training import workers
 from millrace.workflow import new_rows
 from millrace.workflow.code import Code
 
-# What Snakemake replaces in the name of an input; nothing escapes it.
+# Snakemake's wildcards in file names, which cannot be escaped.
 WILDCARD = re.compile(r"\{\s*\w+\s*(,[^}]*)?\}")
 
-# Of a digest: enough to tell two versions of a text from each other.
+# Enough digits of a digest to distinguish two versions of a text.
 DIGITS = 16
 
 
 @dataclass(frozen=True)
 class Job:
-    """A checked config with its defaults, and where it lies.
+    """A completed config with its paths.
 
     Attributes:
         config: the config.
         path: the file that stages read it from.
-        project: the folder of the Snakefile, absolute; "" when that is the working directory.
+        project: the absolute folder of the Snakefile; "" if it is the working directory.
         python: the interpreter that runs the stages.
     """
 
@@ -58,7 +58,7 @@ class Job:
 
     @cached_property
     def plain(self) -> dict[str, Any]:
-        """The config as JSON has it, for the `params` that Snakemake compares."""
+        """The config as plain JSON, for the `params` that Snakemake compares."""
         return plain_form(self.config)
 
     @property
@@ -75,28 +75,28 @@ class Job:
 
     @cached_property
     def runs(self) -> dict[str, runs.Run]:
-        """The trainings, by name."""
+        """The runs by name."""
         return runs.plan(self.config)
 
     @property
     def trained(self) -> list[Path]:
-        """What train and evaluate make of all runs."""
+        """The outputs of train and evaluate for all runs."""
         return runs.artifacts(self.runs.values(), self.results)
 
     def earlier(self, run: str) -> list[Path]:
-        """What of it has to be there before a run is trained."""
+        """Returns the outputs of the runs that must finish before a run."""
         if not (after := self.runs[run].after):
             return []
         before = [x for x in self.runs.values() if f"{x.name}/".startswith(f"{after}/")]
         return runs.artifacts(before, self.results)
 
     def rehearsed(self, run: str) -> str:
-        """Returns by which name the export of a run's model is rehearsed before it is trained."""
+        """Returns the name of the rehearsal that must finish before a run."""
         model = self.runs[run].model
         return model if models.is_foreign(self.config.models[model]) else BUILT_IN
 
     def files_of(self, rehearsed: str) -> list[str]:
-        """Returns the files on this disk that a rehearsal's model names, as `files_in`."""
+        """Returns the local files in the settings of a rehearsal's model, see `files_in`."""
         return [] if rehearsed == BUILT_IN else self.files_in(f"models.{rehearsed}")
 
     @cached_property
@@ -104,13 +104,13 @@ class Job:
         return Code()
 
     def script(self, name: str, code_of: str = "") -> dict[str, object]:
-        """Returns how a stage is called and which code it runs, as a rule's `params`.
+        """Returns the program and the code of a stage, as a rule's `params`.
 
-        `code_of` names the script whose code counts, where that is another.
-        Snakemake runs a stage again when a parameter has changed, and names the old and the new
-        value: `millrace.features.auto` and the digest of what that module says (see
-        `millrace.workflow.code`). It does not compare a parameter that is a function of `input`:
-        where the code and the config lie is no reason to run anything again, what they say is.
+        `code_of` is the script whose code counts, if it is another.
+        Snakemake reruns a stage when a parameter has changed, and shows the old and the new value,
+        such as `millrace.features.auto` with the digest of its content (see
+        `millrace.workflow.code`). It does not compare parameters that are functions of `input`: the
+        paths of the code and the config are no reason to rerun a stage, only their contents.
         """
         program = [self.python, self._script(name)]
         code = self._code.of(Path(self._script(code_of or name)))
@@ -125,7 +125,7 @@ class Job:
         return os.path.join(self.project, "scripts", f"{name}.py")
 
     def workers(self, run: str) -> int | None:
-        """Returns how many processes do a run together, None for one."""
+        """Returns the number of processes of a run, None for one."""
         one = self.runs[run]
         count = 1 if one.ensemble else workers.needed(self.config, self.config.models[one.model])
         return count if count > 1 else None
@@ -137,10 +137,10 @@ class Job:
 
     @cached_property
     def local_files(self) -> list[str]:
-        """The raw files on this disk. One that is missing is left to `fetch`, which explains it.
+        """The existing raw files on this disk; `fetch` reports missing ones.
 
-        In a module it is named all the same: a rule of the importing workflow may make it, and the
-        module's prefix is for what is made here.
+        In a module, missing files are included, because a rule of the importing workflow may create
+        them. `local` exempts inputs from the module's prefix, which is for outputs.
         """
         named = [source.name for source in sources.named(self.config.data.files)]
         if self.project:
@@ -149,11 +149,11 @@ class Job:
 
     @cached_property
     def scored(self) -> dict[str, str]:
-        """The files of new rows under `score.files`, by what their predictions are called."""
+        """The files of new rows under `score.files`, by the name of their predictions."""
         return new_rows.by_name(self.config.score.files)
 
     def new_rows(self, name: str) -> str:
-        """Returns the file of new rows whose predictions have this name."""
+        """Returns the file of new rows for predictions of this name."""
         if name not in self.scored:
             raise MillraceError(
                 f"score.files: expected a file called {name}, found {', '.join(self.scored)}.",
@@ -162,7 +162,7 @@ class Job:
         return local(self.scored[name]) if self.project else self.scored[name]
 
     def files_in(self, *keys: str) -> list[str]:
-        """The files on this disk that parts of the config name: a schema, a vocabulary, a model."""
+        """Returns the local files in parts of the config: a schema, a vocabulary, a model."""
         named = [path for key in keys for _, path in local_paths(_part(self.config, key))]
         paths = sorted({str(file) for path in named for file in path.files()})
         return [local(path) for path in paths] if self.project else paths
@@ -170,17 +170,17 @@ class Job:
     def depends_on(self, *keys: str) -> dict[str, str]:
         """Returns a digest of the part of the config under each dotted key.
 
-        As a rule's `params` it makes Snakemake run the rule again when that part has changed. It is
-        not the part itself, because Snakemake puts parameters into its metadata and its report:
-        there a text of the config would be read as HTML, and an address be published.
+        As a rule's `params` it makes Snakemake rerun the rule when that part has changed. Digests
+        are used because Snakemake writes parameters to its metadata and its report, where texts of
+        the config would be interpreted as HTML, and addresses published.
         """
         return {key: _digest(_look_up(self.plain, key)) for key in keys}
 
     def run_depends_on(self, run: str, *keys: str) -> dict[str, str]:
-        """Returns what of these parts of the config decides on a run, as `depends_on`.
+        """Returns the parts of the config that affect a run, like `depends_on`.
 
-        Of `models` that is the run's own model. What only says how many other runs there are is
-        left out: with more seeds or folds, those that are trained stay as they are.
+        Of `models` only the run's own model counts. Settings that only change the number of other
+        runs are left out, so that more seeds or folds do not rerun finished ones.
         """
         one, parts = self.runs[run], self.depends_on(*keys)
         del parts["models"]
@@ -190,7 +190,7 @@ class Job:
         return parts
 
     def rehearsal_depends_on(self, rehearsed: str) -> dict[str, str]:
-        """Returns what decides on a rehearsal, as `run_depends_on`."""
+        """Returns the parts of the config that affect a rehearsal, like `run_depends_on`."""
         return {} if rehearsed == BUILT_IN else self._model_depends_on(rehearsed)
 
     def _model_depends_on(self, name: str) -> dict[str, str]:
@@ -200,11 +200,11 @@ class Job:
 
 
 def readable(path: str) -> str:
-    """Returns the path of a config file that Snakemake may read.
+    """Returns the path of a config file after checking that Snakemake can read it.
 
-    Its own reader hangs on aliases that multiply and shows a traceback for other bytes than UTF-8;
-    it is too late for the files of `--configfile`, which are read before the Snakefile is. Ends the
-    process with the error's text.
+    Snakemake's own reader hangs on nested aliases and shows a traceback for bytes other than UTF-8.
+    This does not help for `--configfile`, which is read before the Snakefile. Exits with the text
+    of the error.
     """
     try:
         read(Path(path))
@@ -223,19 +223,19 @@ def prepare(
 ) -> Job:
     """Checks the config that Snakemake merged from its config files and its command line.
 
-    Stages read a file: the one config file where that says it all, else
-    `results/<name>/config.yaml`, written here. Ends the process with the error's text when the
-    config breaks the schema, a glob in it matches nothing, or the job would delete what is not its
-    own: Snakemake empties the directories that a rule writes before any script of ours runs.
+    Stages read the single config file if it is complete, else `results/<name>/config.yaml`, which
+    is written here. Exits with the text of the error when the config is invalid, a glob in it
+    matches nothing, or the job would delete foreign files: Snakemake empties the directories that a
+    rule writes before any script runs.
 
     Args:
         merged: the config.
-        configfiles: where it is from; in a module, where the importing workflow's config is from.
-        folder: the Snakefile's.
-        place: where a path that the job writes comes to lie; a module may have a prefix.
+        configfiles: the files of the config; in a module, those of the importing workflow.
+        folder: the folder of the Snakefile.
+        place: returns the final path of an output; a module may have a prefix.
         python: the interpreter that runs the stages.
-        overrides: what the command line changes in the files, which are then read here again: to
-            Snakemake a key that is there twice is no mistake, and 1e-3 no number. None in a module.
+        overrides: changes by the command line. The files are then read again, because Snakemake
+            accepts duplicate keys and reads 1e-3 as text. None in a module.
     """
     project = "" if os.path.abspath(folder) == os.getcwd() else os.path.abspath(folder)
     try:
@@ -245,7 +245,7 @@ def prepare(
                 update_config(plain, read(Path(configfile)))
             update_config(plain, overrides)
         else:
-            # Snakemake's YAML turns dates into objects, which the config knows as text.
+            # Snakemake's YAML converts dates to objects, which must be text.
             plain = json.loads(json.dumps(merged, default=str))
         config = complete(plain, source=" + ".join(map(_relative, configfiles)) or "config")
         results = Results(Path(place(str(Results.of(config.name).folder))))
@@ -258,7 +258,7 @@ def prepare(
         if len(configfiles) == 1 and _holds(Path(configfiles[0]), config):
             return Job(config, _relative(configfiles[0]), project, python)
     except MillraceError as error:
-        # Snakemake would show any exception with the place in the Snakefile, which is not at fault.
+        # Snakemake would show an exception with a line of the Snakefile, which is not at fault.
         sys.exit(f"error: {error}")
     path = Results.of(config.name).config
     # As JSON, 1e-05 would be read back as a string.
@@ -266,15 +266,15 @@ def prepare(
     return Job(config, str(path), project, python)
 
 
-# What TensorFlow prints at each import, whatever the log level.
+# The messages that TensorFlow prints on import at any log level.
 NOISE = "oneDNN custom operations are on|before absl::InitializeLog"
 
 
 def command(arguments: str) -> str:
     """Returns a rule's `shell`: its `params.program` with these arguments.
 
-    What it prints is shown and logged, without NOISE. Everything that Snakemake fills in has to be
-    quoted, `{input:q}`.
+    The output is shown and logged, without NOISE. Placeholders of Snakemake must be quoted,
+    `{input:q}`.
     """
     return f"{{params.program:q}} {arguments} 2>&1 | sed -uE '/{NOISE}/d' | tee {{log:q}}"
 
@@ -290,10 +290,10 @@ def _require_plain_names(key: str, files: Iterable[str]) -> None:
 
 
 def _holds(path: Path, config: JobConfig) -> bool:
-    """Whether a config file says what the config says."""
+    """Returns whether a config file alone gives this config."""
     try:
         return load(path) == config
-    except MillraceError:  # it is another workflow's, or the command line has mended it
+    except MillraceError:  # another workflow's config, or one completed by the command line
         return False
 
 
@@ -321,7 +321,7 @@ def _digest(value: Any) -> str:
 
 
 def _part(config: JobConfig, key: str) -> Any:
-    """Returns what is under a dotted key, None where it is left out."""
+    """Returns the value under a dotted key; None if it is not set."""
     value: Any = config
     for part in key.split("."):
         value = value.child(part) if isinstance(value, Section) else value.get(part)

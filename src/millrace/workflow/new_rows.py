@@ -7,16 +7,16 @@ from pathlib import Path
 from millrace.errors import MillraceError
 from millrace.fetching import sources
 
-# What a file's name ends with to say its format.
+# The endings of a file's name for its format and compression.
 FORMAT = re.compile(
     r"(\.(csv|tsv|txt|jsonl|ndjson|json|parquet))?(\.(gz|bz2|xz|zst|zip))?$", re.IGNORECASE
 )
 
 
 def by_name(files: Iterable[str]) -> dict[str, str]:
-    """Returns the paths that `score.files` names, by their names without what says the format.
+    """Returns the paths under `score.files`, by their names without the endings of the format.
 
-    A pattern or a folder may hold no file yet. Raises MillraceError when two files have one name.
+    Patterns and folders may be empty. Raises MillraceError when two files have the same name.
     """
     found: dict[str, str] = {}
     for path in dict.fromkeys(match for file in files for match in _matches(file)):

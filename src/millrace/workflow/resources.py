@@ -1,4 +1,4 @@
-"""The memory and the time that a rule asks for."""
+"""The memory and time that a rule requests."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -8,14 +8,14 @@ from snakemake.io import get_flag_value
 
 
 def grows(base: float, per_mb: float = 0) -> Callable[[object, Iterable[str], int], int]:
-    """Returns a rule's resource that grows with the size of its input, and with each retry.
+    """Returns a rule's resource, which grows with the size of its input and with each retry.
 
-    A job that was killed for want of memory or time gets as much again. Snakemake's own size of a
-    folder is that of its list of files.
+    A job that ran out of memory or time gets the same amount on top. The size is computed here
+    because Snakemake's size of a folder does not include its files.
 
     Args:
-        base: for no input at all.
-        per_mb: added for each megabyte of input.
+        base: the amount without input.
+        per_mb: the amount per megabyte of input.
     """
 
     def resource(wildcards: object, input: Iterable[str], attempt: int) -> int:
@@ -26,9 +26,9 @@ def grows(base: float, per_mb: float = 0) -> Callable[[object, Iterable[str], in
 
 
 def _megabytes(path: str) -> float:
-    """Returns the size of a file or a folder; FileNotFoundError tells Snakemake to ask later.
+    """Returns the size of a file or folder; on FileNotFoundError Snakemake calls it again later.
 
-    What is in a storage that is a folder, as the pods of Kubernetes have it, is measured there.
+    For a storage that is a folder, as in pods of Kubernetes, the size is measured there.
     """
     stored = get_flag_value(path, "storage_object")
     place = stored.query if stored else path

@@ -1,9 +1,9 @@
-"""The runtimes that a model ships to, each run in its own process as a user would.
+"""The runtimes of exported models, each run in its own process like by a user.
 
-A runner is a small program that reads raw rows and writes predictions, and an example of a client:
-what an application does to a cell it reads in signature.json (`cells.py`, `web/cells.cjs`).
-`saved_model.py` imports TensorFlow alone, `tflite.py` LiteRT alone, `web/predict.mjs` runs in Node:
-none knows Millrace.
+A runner is a small program that reads raw rows and writes predictions. It is also an example of a
+client: it converts cells as signature.json describes (`cells.py`, `web/cells.cjs`).
+`saved_model.py` imports only TensorFlow, `tflite.py` only LiteRT, and `web/predict.mjs` runs in
+Node; none imports Millrace.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TFJS_RUNNER = Path(__file__).parents[4] / "web" / "predict.mjs"
 
 
 class Request(NamedTuple):
-    """Raw rows in a file, {column: [cell, …]}, and the signature.json by which they are sent."""
+    """The paths of raw rows, {column: [cell, …]}, and of the model's signature.json."""
 
     rows: Path
     signature: Path
@@ -40,7 +40,7 @@ def write_rows(path: Path, cells: Mapping[str, np.ndarray]) -> None:
         path: where to write.
         cells: cells [n] by column name: numbers, text, None for missing.
     """
-    # A float32's value as the double that JSON holds: nothing is rounded.
+    # JSON's doubles represent float32 values exactly.
     columns = {name: [_as_json(cell) for cell in values.tolist()] for name, values in cells.items()}
     path.write_text(json.dumps(columns), encoding="utf-8")
 
@@ -48,7 +48,7 @@ def write_rows(path: Path, cells: Mapping[str, np.ndarray]) -> None:
 def _as_json(cell: Any) -> Any:
     if cell is None or isinstance(cell, str) or math.isfinite(cell):
         return cell
-    # JSON has no such numbers. Python and JavaScript both read this text as the number.
+    # JSON has no infinity; both Python and JavaScript parse this text.
     return None if math.isnan(cell) else "Infinity" if cell > 0 else "-Infinity"
 
 
@@ -72,7 +72,7 @@ def run_tfjs(model: Path, backend: str, request: Request) -> np.ndarray:
         lacking = re.search(r"Kernel '(\w+)' not registered", str(error))
         if lacking is None:
             raise
-        # The converter knows what TF.js has, not which of its backends.
+        # The converter checks the ops of TF.js, but not those of each backend.
         raise MillraceError(
             f"{model}: expected ops that TF.js has on {backend}, found {lacking[1]} (node "
             f"{_first_node(model, lacking[1])}).",
@@ -104,7 +104,7 @@ def _run(command: list[str], request: Request) -> np.ndarray:
         ) from None
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["no message"]
-        # Python's last line says what is wrong, Node's is its version.
+        # The last line of Python's output is the error, that of Node's is its version.
         named = [line for line in lines if re.match(r"[\w.]*Error\b", line)]
         raise MillraceError(
             f"{' '.join(command)}: expected predictions, found: {(named or lines)[-1]}",
