@@ -156,3 +156,28 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     listed = set(re.findall(r'"([a-z0-9/-]+\.md)"', (ROOT / "zensical.toml").read_text()))
     there = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
     assert listed == there
+
+
+def test_the_architecture_names_functions_that_exist() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    named = re.findall(r"`([\w/]+\.py)`: ((?:`[\w.]+`(?:, )?)+)", text)
+    assert len(named) > 15
+    for module, functions in named:
+        tree = ast.parse((ROOT / "src/millrace" / module).read_text("utf-8"))
+        for function in re.findall(r"`([\w.]+)`", functions):
+            node: ast.AST = tree
+            for name in function.split("."):
+                members = {
+                    x.name: x
+                    for x in ast.iter_child_nodes(node)
+                    if isinstance(x, ast.FunctionDef | ast.ClassDef)
+                }
+                assert name in members, f"{module} has no {function}"
+                node = members[name]
+
+
+def test_the_architecture_draws_every_room() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    drawn = re.findall(r"^  (\w+)/ ", text, re.MULTILINE)
+    rooms = [path.parent.name for path in (ROOT / "src/millrace").glob("*/__init__.py")]
+    assert sorted(drawn) == sorted(rooms)
