@@ -1,13 +1,13 @@
-"""By how much the validation figure of a chosen model is better than its figure on new rows.
+"""Measures how much better a chosen model looks on validation rows than on new rows.
 
     python benchmarks/choice.py [--data ../shared/data] [--repeats 6]
 
-Each table is divided into five folds. One in turn is for validation and the next one for the test;
-boosted trees of 16 drawn settings learn from the other three. As in a job with a search, the
-validation rows end each training and choose the best. Trees alone, because they train in a second;
-YDF is what `boosted_trees` learns with. Every fold is validation and test once, so that over the
-five nothing but the choice and the stopping tells the two apart; another division of the rows
-repeats it. Writes benchmarks/choice.json and the table in docs/models.md. Takes four CPU minutes.
+Each table is divided into five folds. Each fold in turn is for validation, the next for the test;
+boosted trees with 16 random settings learn from the other three. As in a job with a search, the
+validation rows stop each training and choose the best. Only trees, because they train in a second;
+`boosted_trees` learns with YDF. Every fold is validation and test once, so over all five folds
+the two differ only by the choice and the stopping; each repeat divides the rows anew.
+Writes benchmarks/choice.json and the table in docs/models.md. Takes four CPU minutes.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import ydf
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "models.md"
 RESULT = Path(__file__).with_suffix(".json")
-# The label, what counts as positive, and columns that no model gets.
+# The label, its positive value, and columns that models must not use.
 TABLES = {
     "german_credit": ("class", 2, []),
     "telco_churn": ("Churn", "Yes", ["customerID"]),
@@ -36,7 +36,7 @@ CHOSEN_FROM = (1, 4, 16)
 
 
 def main() -> None:
-    """Trains all, writes the results, and the table into the page."""
+    """Trains all models, and writes the results and the table in the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--repeats", type=int, default=6)
@@ -86,17 +86,17 @@ def aucs(
 
 
 def summary(name: str, rows: int, measured: np.ndarray, of: int) -> dict[str, str | int | float]:
-    """Returns the means over all divisions when the best of `of` models is chosen.
+    """Returns the means over all divisions if the best of `of` models is chosen.
 
     The standard error is over the repeats.
 
     Args:
         name: the table.
-        rows: how many it has.
+        rows: its number of rows.
         measured: the AUCs, [divisions, 16, 2].
-        of: how many models there are to choose from.
+        of: the number of models to choose from.
     """
-    # Every model is in one choice, so that the settings matter less.
+    # Every model is in exactly one choice, so that the settings matter less.
     choices = measured.reshape(len(measured), -1, of, 2)
     best = choices[..., 0].argmax(axis=2)[..., None, None]
     chosen = np.take_along_axis(choices, best, axis=2).mean(axis=(1, 2))

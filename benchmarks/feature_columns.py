@@ -1,14 +1,14 @@
-"""Feature columns: learning beside Keras' adapt(), encoding by kind, reading what was encoded.
+"""Measures feature columns: learning compared with Keras' adapt(), encoding by kind, and reading.
 
     python benchmarks/feature_columns.py [--rows 1000000]
 
 The table has 15 columns: 6 floats, 3 integers, 6 strings of 4 to 75,000 different values, 2 %
-missing; sequences and times are beside it. Each part runs in its own process; imports and
-compilation are left out of its time and are in its memory. Learning and adapt() take turns, and of
-each the fastest counts, with the files in the system's cache. Takes four minutes on 2 idle cores.
+missing, and additional sequences and times. Each part runs in its own process; imports and
+compilation count towards its memory, not its time. Learning and adapt() alternate, and the
+fastest run of each counts, with the files in the system's cache. Takes 4 minutes on 2 idle cores.
 A run with all million rows writes benchmarks/feature_columns.json, from which
-feature_columns_table.py makes the tables in docs/feature-columns.md; a shorter one only prints what
-it found.
+feature_columns_table.py makes the tables in docs/feature-columns.md; a shorter one only prints its
+results.
 """
 
 import argparse
@@ -29,7 +29,7 @@ RESULT = Path(__file__).with_suffix(".json")
 ROWS = 1_000_000
 ROUNDS = 2
 ROWS_PER_BATCH = 4096
-# What `batch_size: auto` is for a million rows.
+# The value of `batch_size: auto` for a million rows.
 TRAINING_BATCH = 1024
 
 Result = dict[str, Any]
@@ -37,7 +37,7 @@ Result = dict[str, Any]
 
 @contextmanager
 def measured(result: Result, rows: int) -> Iterator[None]:
-    """Adds what the block took: seconds of the CPU and of the clock, and rows a CPU second."""
+    """Adds the block's CPU and wall-clock seconds, and its rows per CPU second."""
     cpu, wall = time.process_time(), time.perf_counter()
     yield
     seconds = time.process_time() - cpu
@@ -47,7 +47,7 @@ def measured(result: Result, rows: int) -> Iterator[None]:
 
 
 def learn(rows: int) -> Result:
-    """Millrace: exact statistics of the training examples, then 15 feature columns."""
+    """Computes statistics of the training examples with Millrace, then fits 15 feature columns."""
     from millrace.config.features import features_of
     from millrace.features import preprocessing
     from millrace.statistics import statistics
@@ -68,7 +68,7 @@ def learn(rows: int) -> Result:
 
 
 def adapt(rows: int) -> Result:
-    """Keras: Normalization of the numbers and a StringLookup for each string, one pass each."""
+    """Adapts a Keras Normalization per number and a StringLookup per string, one pass each."""
     import keras
     import tensorflow as tf
 
@@ -97,7 +97,7 @@ def adapt(rows: int) -> Result:
 
 
 def rate(call: Callable[[Any], Any], batches: list[Any], rows: int, size: int) -> Result:
-    """Calls a function with batches, again and again, until it has had so many rows."""
+    """Calls a function with batches, repeatedly, until it has processed enough rows."""
     call(batches[0])
     result: Result = {}
     count = -(-rows // size)
@@ -108,7 +108,7 @@ def rate(call: Callable[[Any], Any], batches: list[Any], rows: int, size: int) -
 
 
 def batches_of(parts: dict[str, Any], size: int) -> list[dict[str, Any]]:
-    """Returns arrays [n, …] as tensors in batches, without the rows that fill none."""
+    """Returns arrays [n, …] as tensors in full batches; remaining rows are dropped."""
     import tensorflow as tf
 
     rows = len(next(iter(parts.values())))
@@ -119,7 +119,7 @@ def batches_of(parts: dict[str, Any], size: int) -> list[dict[str, Any]]:
 
 
 def encode(rows: int) -> dict[str, Result]:
-    """Each kind by itself and all columns together, from raw columns; then from tf.Example."""
+    """Encodes with each kind and with all columns, from raw columns; then from tf.Example."""
     from millrace.features import dataframe
     from millrace.features.raw_row import parse_examples, raw_columns
 
@@ -149,7 +149,7 @@ def encode(rows: int) -> dict[str, Result]:
 
 
 def train(learned: Any, encoded: dict[str, Any], rows: int) -> Result:
-    """A step of the default dnn."""
+    """Trains a step of the default dnn."""
     from millrace import config, models
 
     import keras
@@ -173,7 +173,7 @@ def train(learned: Any, encoded: dict[str, Any], rows: int) -> Result:
 
 
 def read(learned: Any, inputs: dict[str, Any], rows: int) -> Result:
-    """Reads encoded rows, in blocks as preprocess writes them, back into memory."""
+    """Reads encoded rows back into memory, in blocks as preprocess writes them."""
     from millrace.features import encoded
 
     import numpy as np
@@ -197,14 +197,14 @@ PARTS = {part.__name__: part for part in (learn, adapt, encode)}
 
 
 def run(part: str, rows: int) -> Any:
-    """Returns what a part took in its own process."""
+    """Returns the measurements of a part, run in its own process."""
     command = [sys.executable, __file__, "--part", part, "--rows", str(rows)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
-    """Runs each part in its own process, and keeps what they took."""
+    """Runs each part in its own process, and writes the measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--part", choices=PARTS)

@@ -19,7 +19,7 @@ def main() -> None:
 
 
 def tables() -> str:
-    """Returns what learning, encoding and reading took, as Markdown."""
+    """Returns the costs of learning, encoding and reading, as Markdown."""
     found = json.loads(Path(__file__).with_name("feature_columns.json").read_text())
     learn, adapt, rates = found["learn"], found["adapt"], found["encode"]
     lines = ["", f"| learning from {found['rows']:,} rows | CPU s | s | MiB |", "|---|--:|--:|--:|"]

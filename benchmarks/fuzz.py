@@ -1,10 +1,10 @@
-"""Damages valid files at random and reads them: no traceback, no hang, no row unaccounted for.
+"""Damages valid files at random and checks that reading them never crashes, hangs or loses rows.
 
     python benchmarks/fuzz.py --minutes 60 [--targets csv parquet json_lines config tfrecord]
 
 A case is a seed: each target resumes with the next one where it stopped. The counts are kept in
-benchmarks/fuzz.json, from which docs/testing.md has its table. The status is 1 if a fault is found;
-the file that causes it stays in the folder that is printed.
+benchmarks/fuzz.json; docs/testing.md shows them. The exit status is 1 if a fault is found;
+the file that causes it is kept in a folder whose path is printed.
 """
 
 import argparse
@@ -36,7 +36,7 @@ RESULT = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).parents[1] / "docs" / "testing.md"
 CONFIGS = sorted((Path(__file__).parents[1] / "config").rglob("*.yaml"))
 SECONDS_OF_A_CASE = 60
-# Pieces of syntax that a random byte seldom makes.
+# Pieces of syntax that random bytes seldom produce.
 TOKENS = [
     *(b'"', b'""', b"'", b"\n", b"\r\n", b"\r", b"\0", b"\t", b",", b";", b"|", b"\\", b"#"),
     *(b"\xff\xfe", b"\xef\xbb\xbf", b"\xc3", b"\xed\xa0\x80", b"\xe2\x80\xa8", b"{", b"}", b"["),
@@ -105,7 +105,7 @@ def parquet(chance: random.Random, folder: Path) -> None:
 
 
 def _ingest(folder: Path, name: str, content: bytes) -> None:
-    """Ingests a file; gather itself fails unless the counts of its rows add up."""
+    """Ingests a file; gather fails unless the row counts add up."""
     (folder / name).write_bytes(content)
     error = ingest(folder / "job", folder / name, "label")
     if "Traceback" in error or (error and "error: " not in error):
@@ -122,7 +122,7 @@ def config(chance: random.Random, folder: Path) -> None:
 
 
 def tfrecord(chance: random.Random, folder: Path) -> None:
-    """Reads a damaged shard, whose checksums let no other values through."""
+    """Reads a damaged shard; its checksums must detect every changed value."""
     values = [chance.gauss(0, 1) for _ in range(chance.randint(1, 50))]
     batch = pa.record_batch({"x": pa.array(values, pa.float32()), "s": [str(x) for x in values]})
     content = bytes(examples.serialize(batch))
@@ -148,7 +148,7 @@ def _too_long(*_: object) -> None:
 
 
 def fuzz(name: str, seed: int, minutes: float) -> tuple[int, list[str]]:
-    """Runs a target from a seed on; returns the next seed and what was found."""
+    """Runs a target starting from a seed; returns the next seed and the findings."""
     signal.signal(signal.SIGALRM, _too_long)
     deadline = time.monotonic() + 60 * minutes
     found: list[str] = []
@@ -189,7 +189,7 @@ def main() -> None:
 
 
 def table(kept: dict[str, Any]) -> str:
-    """Returns the figures as docs/testing.md shows them."""
+    """Returns the table for docs/testing.md."""
     rows = [f"| {name} | {of['cases']:,} | {of['minutes']:g} |" for name, of in kept.items()]
     return "\n".join(["| input | damaged files | minutes |", "|---|--:|--:|", *rows, ""])
 

@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def tables() -> str:
-    """Returns the table, as Markdown: a row for each model that was trained on both splits."""
+    """Returns the table as Markdown, with a row for each model that was trained on both splits."""
     found: dict[tuple[str, str], list[float]] = {}
     for entry in json.loads(Path(__file__).with_name("models.json").read_text()):
         if entry["set"] in SETS:

@@ -1,9 +1,9 @@
-"""Rows to TFRecord: CPU seconds per million rows and peak memory, beside the usual ways.
+"""Measures writing rows as TFRecord, in CPU time and memory, and compares it with the usual ways.
 
     python benchmarks/ingestion.py [--rows 1000000] [--tfx-python path/to/python]
 
 The table has 15 columns: 6 floats, 3 integers, 6 strings, 2 % missing. Each contestant runs in its
-own process; imports and compilation are left out of its time and are in its memory. Takes
+own process; imports and compilation count towards its memory, not its time. Takes
 about four minutes on 2 cores. `--tfx-python` names a Python 3.10 with tfx==1.16.* and dill. Writes
 benchmarks/ingestion.json.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 
 OUT = Path(__file__).parent / "out"
 RESULT = Path(__file__).with_suffix(".json")
-LOOP_ROWS = 50_000  # of the ways that are too slow for more
+LOOP_ROWS = 50_000  # for the methods that are too slow for more
 TFX_ROWS = 20_000
 FLOATS = [f"float_{index}" for index in range(6)]
 INTS = [f"int_{index}" for index in range(3)]
@@ -30,7 +30,7 @@ Contestant = Callable[[Path, Callable[[], None]], int]
 
 
 def make(rows: int) -> Path:
-    """Writes the table as CSV and as Parquet, unless it is there; returns its path, no suffix."""
+    """Writes the table as CSV and Parquet unless it exists; returns its path without suffix."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.csv
@@ -55,7 +55,7 @@ def make(rows: int) -> Path:
 
 
 def example_loop(path: Path, start: Callable[[], None]) -> int:
-    """The loop that everyone copies: a tf.train.Example per row, written by TFRecordWriter."""
+    """The loop found in most tutorials: a tf.train.Example per row, written by TFRecordWriter."""
     import pyarrow.parquet
     import tensorflow as tf
 
@@ -83,7 +83,7 @@ def example_loop(path: Path, start: Callable[[], None]) -> int:
 
 
 def encode(path: Path, start: Callable[[], None]) -> int:
-    """Millrace's encoder, from the same rows in memory, with writing."""
+    """Millrace's encoder on the same rows in memory, including writing."""
     from millrace.tfrecord import examples, framing
 
     import pyarrow.parquet
@@ -99,15 +99,15 @@ def encode(path: Path, start: Callable[[], None]) -> int:
 
 
 def ingest(source: Path, job: Path, data: dict[str, object], start: Callable[[], None]) -> int:
-    """The whole ingest stage: types found, rows checked, divided, accounted for and written.
+    """The whole ingest stage: types inferred; rows checked, divided, counted and written.
 
-    `job` is the folder for what it writes, `data` that part of the job's config.
+    `job` is the folder for its outputs, `data` the section of the job's config.
     """
     import runpy
 
     from millrace.artifacts.manifest import Manifest, RawFile
 
-    shutil.rmtree(job, ignore_errors=True)  # what is thrown away is not of this run
+    shutil.rmtree(job, ignore_errors=True)  # garbage from before must not count
     job.mkdir(parents=True)
     entry = RawFile(str(source), None, sha256="0" * 64, bytes=0, source=str(source))
     Manifest([entry]).save(job / "manifest.json")
@@ -130,7 +130,7 @@ def ingest(source: Path, job: Path, data: dict[str, object], start: Callable[[],
 
 
 def _warm_up() -> None:
-    """Loads the compiled kernels, which takes as long as compiling does not."""
+    """Loads the compiled kernels, so that the measurement does not include compiling them."""
     from millrace import config
     from millrace.artifacts.manifest import RawFile
     from millrace.ingestion.ingest import ingest as ingest_files
@@ -156,7 +156,7 @@ def ingest_parquet(path: Path, start: Callable[[], None]) -> int:
 
 
 def tfx_bsl(path: Path, start: Callable[[], None]) -> int:
-    """TFX's C++ encoder, from the same rows in memory, with TFRecordWriter."""
+    """TFX's C++ encoder on the same rows in memory, with TFRecordWriter."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet
@@ -166,7 +166,7 @@ def tfx_bsl(path: Path, start: Callable[[], None]) -> int:
     table = pyarrow.parquet.read_table(path.with_suffix(".parquet"))
 
     def as_lists(column: pa.Array) -> pa.Array:
-        # tfx_bsl takes lists of values, null where there are none.
+        # tfx_bsl takes lists of values, null if missing.
         if pa.types.is_floating(column.type):
             column = column.cast(pa.float32())
         elif pa.types.is_string(column.type):
@@ -190,7 +190,7 @@ def tfx_bsl(path: Path, start: Callable[[], None]) -> int:
 
 
 def csv_example_gen(path: Path, start: Callable[[], None]) -> int:
-    """TFX's CsvExampleGen, from a part of the same CSV, on Beam's own runner."""
+    """TFX's CsvExampleGen on a part of the same CSV, with Beam's DirectRunner."""
     import itertools
 
     from tfx.components.example_gen.csv_example_gen.executor import Executor
@@ -239,7 +239,7 @@ CONTESTANTS: dict[str, Contestant] = {
 
 
 def run_one(name: str, rows: int) -> None:
-    """Runs one contestant in this process and prints what it took, as JSON."""
+    """Runs one contestant in this process and prints its measurements as JSON."""
     begun = [0.0]
 
     def start() -> None:
@@ -255,7 +255,7 @@ def run_one(name: str, rows: int) -> None:
 
 
 def peak_mib() -> float:
-    """Returns the most memory that this process has had; getrusage counts its parent's too."""
+    """Returns this process's peak memory; getrusage would include its parent's."""
     status = Path("/proc/self/status").read_text()
     return int(re.findall(r"VmHWM:\s*(\d+) kB", status)[0]) / 1024
 
@@ -292,7 +292,7 @@ def _run(python: str, name: str, rows: int) -> dict[str, float]:
 
 
 def _ratios(found: dict[str, dict[str, float]]) -> dict[str, float]:
-    """How many times the CPU of ours another way takes."""
+    """Returns the ratios of the other methods' CPU time to ours."""
     cpu = {name: result["cpu_per_million_rows"] for name, result in found.items()}
     ratios = {
         f"{name} / encode": cpu[name] / cpu["encode"]

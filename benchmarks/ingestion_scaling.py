@@ -1,11 +1,11 @@
-"""The ingest stage as a whole: with each way to divide the rows, beside the limit that it is held
-against; with four times the rows; in two processes; and on a real table.
+"""Measures the ingest stage: with each way to divide the rows, against a lower bound; with four
+times the rows; in two processes; and on a real table.
 
     python benchmarks/ingestion_scaling.py [--rows 1000000] [--part configs]
 
-The table is that of ingestion.py with a day and a weight beside. Each measurement is of a process
-of its own, imports and compilation left out of its time and in its memory. Takes about six minutes
-on 2 cores, which should do nothing else. Writes benchmarks/ingestion_scaling.json, or one part.
+The table is that of ingestion.py with a day and a weight added. Each measurement has its own
+process; imports and compilation count towards its memory, not its time. Takes about six minutes
+on 2 otherwise idle cores. Writes benchmarks/ingestion_scaling.json, or one part of it.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from ingestion import OUT
 RESULT = Path(__file__).with_suffix(".json")
 KDD_CUP = Path(__file__).parents[2] / "shared/data/kddcup99_10pct/data.csv.gz"
 
-# What data.split, or another key of data, can ask for.
+# Variants of data.split and of other keys of data.
 CONFIGS: dict[str, dict[str, Any]] = {
     "by row": {},
     "by group": {"split": {"by": "group", "column": "int_2"}},
@@ -40,7 +40,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 
 def make(rows: int) -> Path:
-    """Writes the table as CSV and Parquet, unless it is there; returns its path, no suffix."""
+    """Writes the table as CSV and Parquet unless it exists; returns its path without suffix."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.csv
@@ -59,8 +59,8 @@ def make(rows: int) -> Path:
 
 
 def limit(source: Path, job: Path, start: Callable[[], None]) -> int:
-    """Pyarrow's typed parse of the CSV that `job` has ingested, and a write of as many bytes as
-    that has written, with their checksum."""
+    """Parses the CSV that `job` ingested with PyArrow, and writes as many bytes as it has written,
+    with their checksum."""
     from millrace import files
     from millrace.artifacts.schema import Schema
     from millrace.tfrecord import byte_kernels, examples
@@ -88,7 +88,7 @@ def limit(source: Path, job: Path, start: Callable[[], None]) -> int:
 
 
 def run_one(source: Path, job: Path, config: str | None) -> None:
-    """Measures the stage (no `config`: the limit) in this process and prints it as JSON."""
+    """Measures the stage (without `config`: the lower bound) in this process, and prints JSON."""
     begun = [0.0, 0.0]
 
     def start() -> None:
@@ -131,9 +131,9 @@ def measure(source: Path, job: str, config: str | None) -> dict[str, Any]:
 
 
 def beside_the_limit(source: Path, configs: list[str]) -> dict[str, Any]:
-    """Measures the stage with each config, and how many times the CPU of the limit that is.
+    """Measures the stage with each config, and its CPU time relative to the lower bound.
 
-    The medians of three rounds, since a core is faster at one time than at another.
+    Takes medians of three rounds, since the speed of a core varies.
     """
     ways = [*configs, None]
     rounds = [[measure(source, "scaling", way) for way in ways] for _ in range(3)]
@@ -145,7 +145,7 @@ def beside_the_limit(source: Path, configs: list[str]) -> dict[str, Any]:
 
 
 def median(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the measurement in the middle by its CPU time."""
+    """Returns the measurement with the median CPU time."""
     ordered = sorted(found, key=lambda one: float(one["cpu_per_million_rows"]))
     return ordered[len(ordered) // 2]
 
@@ -160,9 +160,9 @@ def of_four_times_the_rows(rows: int, suffix: str) -> dict[str, float]:
 
 
 def rate_of_two(source: Path) -> float:
-    """Returns how many times as many rows a second two processes take in, on a file each.
+    """Returns the throughput of two processes, with a file each, relative to one.
 
-    The best of three turns, since seconds are also those of whatever else runs.
+    Takes the best of three runs, since wall-clock time depends on whatever else runs.
     """
     again = source.with_stem(f"{source.stem}_again")
     again.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def tables() -> str:
-    """Returns what ingestion took, as Markdown."""
+    """Returns the costs of ingestion, as Markdown."""
     ways = json.loads((HERE / "ingestion.json").read_text())
     scaling = json.loads((HERE / "ingestion_scaling.json").read_text())
     return "\n".join(["", *_ways(ways), "", *_stage(scaling["configs"]), "", _more(scaling), ""])

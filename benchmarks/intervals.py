@@ -1,10 +1,10 @@
-"""How often the 95 % interval of the AUC covers the true AUC, over synthetic tables.
+"""Measures how often the 95 % interval of the AUC covers the true AUC, over synthetic tables.
 
     python benchmarks/intervals.py [--tables 200]
 
 Half of the tables have continuous columns, half three categorical ones with at most 31 distinct
-rows; sizes, shares of positives and strengths differ. Each is divided as ingest divides it, a
-logistic regression learns the training rows, and its true AUC is that of 200,000 rows drawn from
+rows; they vary in size, share of positives and strength of the signal. ingest's split divides each,
+a logistic regression learns the training rows, and its true AUC is that on 200,000 rows drawn from
 the same distribution. Takes about two minutes. Writes benchmarks/intervals.json.
 """
 
@@ -26,7 +26,7 @@ SAMPLES = 200
 
 
 class Table:
-    """A distribution of rows with a label; `few` distinct rows or continuous ones."""
+    """A distribution of labelled rows, either with `few` distinct rows or continuous."""
 
     def __init__(self, seed: int, few: bool) -> None:
         self.rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""The table of benchmarks/feature_columns.py, and the features that are measured."""
+"""The synthetic table of benchmarks/feature_columns.py, and the features that it measures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 OUT = Path(__file__).parent / "out"
 ROWS_PER_SHARD = 100_000
-# So many rows are encoded again and again.
+# The number of rows that are encoded repeatedly.
 KEPT = 100_000
 
 FLOATS = [f"float_{index}" for index in range(6)]
@@ -94,7 +94,7 @@ def table(rows: int) -> pd.DataFrame:
 
 
 def make(rows: int) -> tuple[Schema, list[Path]]:
-    """Writes the 15 columns and the label as examples, if need be; returns schema and shards."""
+    """Writes the columns and the label as examples unless they exist; returns schema and shards."""
     folder = OUT / f"feature_columns_{rows}"
     types = dict.fromkeys(FLOATS, "float32") | dict.fromkeys(INTEGERS, "int64")
     types |= dict.fromkeys(STRINGS, "string") | {"label": "int64"}

@@ -1,14 +1,14 @@
-"""Every model at its defaults beside LightGBM, XGBoost and CatBoost at theirs, on the same rows.
+"""Compares every model with LightGBM, XGBoost and CatBoost, at their defaults, on the same rows.
 
     python benchmarks/models.py --peers path/to/python [--data ../shared/data] [--seeds 3]
         [--sets adult ames …] [--models tabm lightgbm …] [--again]
 
 `--peers` names a Python with envs/benchmarks.lock; without it they are left out. Nothing is tuned
 by data set: features are `auto`, and each contestant has the same training, validation, test rows
-(the split files lie beside the data; the flights come with envs/data.lock). Every training is a
-process of its own; its CPU seconds and peak memory are those of the whole process, imports
-included, of a peer with its predictions for the test rows. One thread for the peers, whatever
-TensorFlow takes for ours. Adds to benchmarks/models.json what is not there yet, and can be stopped
+(the split files are next to the data; the flights come with envs/data.lock). Every training is a
+process of its own; its CPU seconds and peak memory are those of the whole process, including
+imports and, for a peer, the predictions for the test rows. The peers use one thread, our models
+TensorFlow's default. Adds only missing results to benchmarks/models.json, and can be stopped
 at any time; the tables in docs/ are made from it.
 """
 
@@ -34,9 +34,9 @@ RESULT = Path(__file__).with_suffix(".json")
 MODELS = ["linear", "dnn", "wide_deep", "dcn", "tabm", "boosted_trees"]
 PEERS = ["lightgbm", "lightgbm_tuned", "xgboost", "catboost"]
 SPLITS = ("train", "validation", "test")
-# So many rows of the test, those furthest off, are left out of `rmse_but_far`.
+# The number of test rows with the largest errors that `rmse_but_far` leaves out.
 FAR = 2
-# Linux counts to a process what its parent held when it was started: so a small one starts it.
+# Linux counts its parent's memory towards a new process, so a small process starts it.
 MEASURE = """
 import os, sys
 _, status, used = os.wait4(os.spawnv(os.P_NOWAIT, sys.argv[2], sys.argv[2:]), 0)
@@ -46,7 +46,7 @@ sys.exit(status != 0)
 
 
 def main() -> None:
-    """Runs what is asked for and adds it to models.json."""
+    """Runs the requested trainings and adds their results to models.json."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--peers", type=Path)
@@ -67,9 +67,9 @@ def main() -> None:
 
 
 def prepare(name: str, table: Table, data: Path) -> tuple[Path, Path]:
-    """Writes the rows of each split and takes them through the stages before train, once.
+    """Writes the rows of each split and runs the stages before train, once.
 
-    Returns the folder of the rows, where results/ are too, and the config.
+    Returns the folder with the rows and results/, and the config.
     """
     directory = OUT / name
     config = directory / "config.yaml"
@@ -94,7 +94,7 @@ def prepare(name: str, table: Table, data: Path) -> tuple[Path, Path]:
 
 
 def run(command: list[object]) -> dict[str, float]:
-    """Runs a command to its end; returns its CPU seconds and peak memory."""
+    """Runs a command; returns its CPU seconds and peak memory."""
     words = [str(word) for word in command]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     with NamedTemporaryFile("r") as cost:
@@ -134,7 +134,7 @@ def train_ours(directory: Path, config: Path, seed: int, models: list[str]) -> N
 
 
 def train_peers(directory: Path, python: Path, seed: int, peers: list[str]) -> None:
-    """Trains peers on the same rows; each predicts the test rows in the same process."""
+    """Trains peers on the same rows; each predicts the test rows in its process."""
     table = TABLES[directory.name]
     for peer in peers:
         predictions = directory / f"{peer}_{seed}.npy"
@@ -144,7 +144,7 @@ def train_peers(directory: Path, python: Path, seed: int, peers: list[str]) -> N
 
 
 def score(directory: Path, path: Path, table: Table) -> dict[str, float]:
-    """Returns the metrics of predictions for the test rows; of a regression in the table's unit."""
+    """Returns the metrics of predictions for the test rows, regressions in the table's unit."""
     from sklearn.metrics import log_loss, roc_auc_score, root_mean_squared_error
 
     label = pd.read_csv(directory / "test.csv")[table.label]
@@ -153,7 +153,7 @@ def score(directory: Path, path: Path, table: Table) -> dict[str, float]:
     if len(predictions) != len(labels):
         raise SystemExit(f"{path}: expected {len(labels)} predictions, found {len(predictions)}.")
     if table.task == "regression":
-        # One row of hundreds that lies far off may decide on the root of a mean square.
+        # A single outlier among hundreds of rows can dominate the root mean square.
         near = np.argsort(np.abs(labels - predictions))[:-FAR]
         errors = {
             "rmse": root_mean_squared_error(labels, predictions),
@@ -168,7 +168,7 @@ def score(directory: Path, path: Path, table: Table) -> dict[str, float]:
 
 
 def key(entry: dict[str, Any]) -> tuple[str, str, int]:
-    """Returns what tells the entries in models.json apart."""
+    """Returns the key of an entry in models.json."""
     return entry["set"], entry["model"], entry["seed"]
 
 
@@ -178,7 +178,7 @@ def results() -> list[dict[str, Any]]:
 
 
 def keep(directory: Path, model: str, seed: int, predictions: Path, cost: dict[str, float]) -> None:
-    """Adds an entry to models.json, in place of an older one of the same name."""
+    """Adds an entry to models.json, and removes an older one with the same key."""
     metrics = score(directory, predictions, TABLES[directory.name])
     entry = {"set": directory.name, "model": model, "seed": seed, **metrics, **cost}
     kept = [x for x in results() if key(x) != key(entry)] + [entry]

@@ -67,7 +67,7 @@ def tables() -> str:
 
 
 def _bars(sets: list[str], cells: Cells) -> list[str]:
-    """Returns the table of targets, and whether each is met."""
+    """Returns the table of targets, with whether each is met."""
     tabm, trees = (_behind(model, sets, cells) for model in ("tabm", "boosted_trees"))
     far, far_trees = _beyond(tabm, 0.002), _beyond(trees, 0.003)
     better = [name for name, by in tabm.items() if by.get("auc", by.get("rmse", 0.0)) < 0]
@@ -101,7 +101,7 @@ def _bars(sets: list[str], cells: Cells) -> list[str]:
 def _behind(model: str, sets: list[str], cells: Cells) -> dict[str, dict[str, float]]:
     """Returns by how much a model is worse than LightGBM on each set, by metric.
 
-    In AUC, or as a share of LightGBM's RMSE; negative where it is better.
+    In AUC, or as a share of LightGBM's RMSE; negative if it is better.
     """
     found: dict[str, dict[str, float]] = {}
     for name in sets:
@@ -115,7 +115,7 @@ def _behind(model: str, sets: list[str], cells: Cells) -> dict[str, dict[str, fl
 
 
 def _beyond(behind: dict[str, dict[str, float]], auc: float) -> list[str]:
-    """Returns, in words, the sets on which a model is behind by more than that, or by 2 %."""
+    """Returns, in words, the sets on which a model is worse by more than that, or by 2 %."""
     said = []
     for name, by in behind.items():
         if "auc" in by and by["auc"] > auc:

@@ -1,4 +1,4 @@
-"""The parts of the docs' pages that are made from results: each stands between two marks."""
+"""The parts of the docs' pages that are generated from results, each between two markers."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ END = "<!-- end -->\n"
 
 
 def fill(page: Path, maker: str, text: str) -> None:
-    """Puts text between the mark of its maker and the end that follows."""
+    """Writes text between the marker of its generator and the end marker that follows."""
     before, _, after = _parts(page, maker)
     page.write_text(f"{before}{text}{after}", encoding="utf-8")
 
 
 def filled(page: Path, maker: str) -> str:
-    """Returns what stands there."""
+    """Returns the text between those markers."""
     return _parts(page, maker)[1]
 
 

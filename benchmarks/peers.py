@@ -2,9 +2,9 @@
 
     python peers.py DIRECTORY LABEL TASK PEER SEED PREDICTIONS
 
-At library defaults, one thread, on the training rows, the text columns as categories.
-`lightgbm_tuned` has a lower rate, stops early on the validation rows, and takes the best of three
-sizes there. Writes the predictions for the test rows as .npy.
+Uses library defaults, one thread, and the training rows, with text columns as categories.
+`lightgbm_tuned` has a lower learning rate, stops early on the validation rows, and is the best of
+three sizes there. Writes the predictions for the test rows as .npy.
 """
 
 import sys
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def train_lightgbm(binary: bool, seed: int, x: Any, y: Any, text: list[str]) -> Any:
-    """LightGBM at its defaults."""
+    """Trains LightGBM at its defaults."""
     import lightgbm
 
     kind = lightgbm.LGBMClassifier if binary else lightgbm.LGBMRegressor
@@ -52,7 +52,7 @@ def train_lightgbm(binary: bool, seed: int, x: Any, y: Any, text: list[str]) -> 
 
 
 def train_lightgbm_tuned(binary: bool, seed: int, x: Any, y: Any, text: list[str]) -> Any:
-    """The best of three LightGBM models that stop early."""
+    """Trains three LightGBM models that stop early, and takes the best."""
     import lightgbm
 
     kind = lightgbm.LGBMClassifier if binary else lightgbm.LGBMRegressor
@@ -68,7 +68,7 @@ def train_lightgbm_tuned(binary: bool, seed: int, x: Any, y: Any, text: list[str
 
 
 def train_xgboost(binary: bool, seed: int, x: Any, y: Any, text: list[str]) -> Any:
-    """XGBoost at its defaults."""
+    """Trains XGBoost at its defaults."""
     import xgboost
 
     kind = xgboost.XGBClassifier if binary else xgboost.XGBRegressor
@@ -76,7 +76,7 @@ def train_xgboost(binary: bool, seed: int, x: Any, y: Any, text: list[str]) -> A
 
 
 def train_catboost(binary: bool, seed: int, x: Any, y: Any, text: list[str]) -> Any:
-    """CatBoost at its defaults."""
+    """Trains CatBoost at its defaults."""
     import catboost
 
     kind = catboost.CatBoostClassifier if binary else catboost.CatBoostRegressor
@@ -85,7 +85,7 @@ def train_catboost(binary: bool, seed: int, x: Any, y: Any, text: list[str]) -> 
 
 
 def for_catboost(x: pd.DataFrame, text: list[str]) -> pd.DataFrame:
-    """Returns the rows with missing categories as text: CatBoost takes no missing ones."""
+    """Returns the rows with missing categories as text, since CatBoost rejects missing ones."""
     return x.assign(**{name: x[name].astype(object).where(x[name].notna(), "") for name in text})
 
 

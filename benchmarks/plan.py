@@ -1,9 +1,9 @@
-"""How long Snakemake thinks before it does anything: `snakemake -n` on a job of 200 models.
+"""Measures how long Snakemake plans: `snakemake -n` on a job with 200 models.
 
     python benchmarks/plan.py
 
-Writes plan.json beside it: CPU seconds with no results yet, and with all of them there, beside the
-same for one model.
+Writes plan.json next to it: CPU seconds without results and with all of them, and the
+same for a job with one model.
 """
 
 import json
@@ -29,7 +29,7 @@ def make_job(folder: Path, models: int) -> Path:
 
 
 def finish(folder: Path) -> None:
-    """Makes Snakemake believe that all jobs have run, by its own --touch."""
+    """Makes Snakemake believe that all jobs have run, with its --touch."""
     done = subprocess.run(
         [*CALL, "--configfile", "job.yaml", "--dry-run", "--summary"],
         cwd=folder,

@@ -2,7 +2,7 @@
 
     python predict.py DIRECTORY MODEL…
 
-A process of its own: what the benchmark itself holds in memory would count as its children's.
+It has its own process because the benchmark's memory would count towards its children's.
 """
 
 import sys

@@ -1,10 +1,10 @@
-"""Scoring a file: CPU time for a row and peak memory, beside its parts and beside pandas.
+"""Measures scoring a file, per row: CPU time and peak memory, compared with its parts and pandas.
 
     python benchmarks/scoring.py [--config config/config.yaml] [--results results/flights]
         [--rows results/flights/raw/flights.csv]
 
 The job must have run. Each contestant runs in its own process; imports and compilation are
-left out of its time and are in its memory. Takes a minute on 2 cores. Writes
+not in its time, but in its memory. Takes a minute on 2 cores. Writes
 benchmarks/scoring.json, and the table in docs/scoring.md from it.
 """
 
@@ -27,7 +27,7 @@ OUT = Path(__file__).parent / "out"
 RESULT = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).parents[1] / "docs" / "scoring.md"
 COPIES = 4
-RUNS = 3  # of which the fastest counts
+RUNS = 3  # the fastest counts
 
 WAYS = {
     "parse": "reading the cells and their types alone",
@@ -39,7 +39,7 @@ WAYS = {
 
 
 class Task:
-    """What is scored: the job's config, its results, and a CSV of new rows."""
+    """The inputs of scoring: the job's config, its results, and a CSV of new rows."""
 
     def __init__(self, config: str, results: str, rows: str) -> None:
         from millrace import config as configs
@@ -59,7 +59,7 @@ class Task:
 
 
 def parse(task: Task) -> Callable[[], int]:
-    """Reads the cells that the model takes, and throws them away."""
+    """Reads the cells that the model takes, and discards them."""
     from millrace.serving.new_rows import NewFile
 
     def run(path: Path) -> int:
@@ -70,7 +70,7 @@ def parse(task: Task) -> Callable[[], int]:
 
 
 def model(task: Task) -> Callable[[], int]:
-    """Predicts rows that are in memory already, as the model takes them."""
+    """Predicts rows that are already in memory as model inputs."""
     from millrace.serving import exported_models
     from millrace.serving.model_inputs import tensors
     from millrace.serving.new_rows import NewFile
@@ -113,7 +113,7 @@ def score_long(task: Task) -> Callable[[], int]:
 
 
 def pandas(task: Task) -> Callable[[], int]:
-    """The usual way: a table in memory, its columns to tensors, the SavedModel, a file."""
+    """The usual way: pandas table in memory, columns to tensors, SavedModel, output file."""
     import numpy as np
     import pandas as pd
     import tensorflow as tf
@@ -145,7 +145,7 @@ def pandas(task: Task) -> Callable[[], int]:
 
 
 def contestant(name: str, task: Task) -> dict[str, float]:
-    """Runs one of them in this process."""
+    """Runs one contestant in this process."""
     run = globals()[name](task)
     times = []
     for _ in range(RUNS):
@@ -158,7 +158,7 @@ def contestant(name: str, task: Task) -> dict[str, float]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """Returns what scoring took, as Markdown."""
+    """Returns the costs of scoring, as Markdown."""
     lines = ["", "| task | µs per row | peak memory |", "|---|--:|--:|"]
     lines += [
         f"| {way} | {found[name]['us_per_row']:.1f} | {found[name]['peak_mib']} MiB |"

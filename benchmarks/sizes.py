@@ -1,9 +1,9 @@
-"""All six models in all runtimes: how large, how fast for a single row, and how far apart.
+"""Measures all six models in all runtimes: size, latency of a single row, and differences.
 
     python benchmarks/sizes.py
 
-A made table with numbers, categories, crosses and missing values; each model at its defaults, but
-for a few epochs, because how large and how fast it is does not depend on how well it has learned.
+Uses a synthetic table with numbers, categories, crosses and missing values, and each model at its
+defaults, with few epochs because its size and speed do not depend on how well it has learned.
 Writes benchmarks/sizes.json; the table in docs/models.md is made from it.
 """
 
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def make_table(rng: np.random.Generator, rows: int) -> pd.DataFrame:
-    """A table whose label depends on numbers, on categories and on pairs of them."""
+    """Returns a table whose label depends on numbers, on categories and on pairs of them."""
     table = pd.DataFrame({f"number {i}": rng.normal(0, 10, rows).round(2) for i in range(6)})
     for count in LEVELS:
         table[f"category {count}"] = [f"level {i}" for i in rng.integers(0, count, rows)]
@@ -80,7 +80,7 @@ def make_table(rng: np.random.Generator, rows: int) -> pd.DataFrame:
 
 
 def fit(kind: str, preprocessing: Any, data: tuple[Encoded, Encoded]) -> Any:
-    """Returns a model that trained for three epochs; trees are trained to their end."""
+    """Returns a model trained for three epochs, or to the end for trees."""
     job = config.complete(
         {"name": "sizes", "data": {"files": "-", "label": "label"}, "models": [kind]}
     )
@@ -95,7 +95,7 @@ def fit(kind: str, preprocessing: Any, data: tuple[Encoded, Encoded]) -> Any:
 
 
 def measure(predictor: KerasPredictor, cells: parity.Columns, directory: Path) -> dict[str, Any]:
-    """Returns the bytes of each form, the microseconds of a row, the largest difference."""
+    """Returns the bytes of each format, the microseconds per row, and the largest difference."""
     columns, task = predictor.preprocessing.raw, predictor.preprocessing.task
     raw = raw_columns(pd.DataFrame(cells), columns)
     saved_model, tfjs = directory / "1", directory / "tfjs"

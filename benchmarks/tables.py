@@ -1,4 +1,4 @@
-"""The tables of benchmarks/models.py: where they lie, their label, and their split into rows."""
+"""The tables of benchmarks/models.py: their paths, labels and splits."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Table:
         folder: under the data directory; `flights` is that of the default job, by its dates.
         label: the column to predict.
         task: binary or regression.
-        drop: columns that no contestant gets: ids, dates, leaks.
-        make: makes the label, where it is no column.
-        unit: in which the error of a regression is told.
-        by_date: whether the latest flights are the test; else rows drawn at random are.
+        drop: columns that no contestant may use: ids, dates, leaks.
+        make: computes the label, if it is not a column.
+        unit: the unit in which the error of a regression is reported.
+        by_date: whether the test rows are the latest flights; otherwise they are random.
     """
 
     folder: str
@@ -65,7 +65,7 @@ class Table:
 def read_flights() -> pd.DataFrame:
     """Returns the bundled flights that arrived, from the package with the data.
 
-    Raises MillraceError, which says how to install it, when it is absent.
+    Raises MillraceError, which says how to install the package, if it is absent.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "flights.csv"
@@ -75,8 +75,8 @@ def read_flights() -> pd.DataFrame:
 
 
 def divide_flights(dates: pd.Series, by_date: bool) -> tuple[pd.Series, pd.Series]:
-    """Returns which rows are for validation and for test; at random, as many as by date."""
-    # ISO dates compare as texts; config/config.yaml has the same two.
+    """Returns the validation and test rows; a random split has the same sizes as by date."""
+    # ISO dates compare as strings; config/config.yaml uses the same two dates.
     test = dates >= "2013-11-01"
     validation = (dates >= "2013-10-01") & ~test
     if by_date:
@@ -91,11 +91,11 @@ def read_places(data: Path, name: str, split: str) -> list[int]:
 
 
 def big_tipper(table: pd.DataFrame) -> pd.Series:
-    """The label of TFX' taxi example: a tip of more than a fifth of the fare."""
+    """Returns the label of TFX's taxi example: whether the tip is more than a fifth of the fare."""
     return (table["tips"] > 0.2 * table["fare"]).astype(int)
 
 
-# As in config/config.yaml: neither the month nor the type, which the engine implies.
+# As in config/config.yaml: no month, and no type, which the engine implies.
 NOT_OF_FLIGHTS = ("date", "month", "plane_type")
 
 TABLES = {
@@ -113,6 +113,6 @@ TABLES = {
     "ames": Table("ames", "price", "regression", ("Order", "PID")),
     "higgs_7k": Table("higgs_7k", "label", "binary"),
     "flights": Table("flights", "late", "binary", NOT_OF_FLIGHTS),
-    # For docs/honest-auc.md alone.
+    # Only for docs/honest-auc.md.
     "flights_random": Table("flights", "late", "binary", NOT_OF_FLIGHTS, by_date=False),
 }

@@ -1,12 +1,12 @@
-"""The training loop beside Keras' fit, disk beside memory, two workers beside one; all by ratios.
+"""Compares the training loop with Keras' fit, disk with memory, and two workers with one.
 
     python benchmarks/training.py [--parts fit disk workers replicas] [--rounds 3] [--rows 30000]
 
-The part `replicas` takes no time: it says how far two replicas' losses are from one's.
+The part `replicas` measures no time, but how far the losses of two replicas are from one's.
 
-What is compared runs in turns, in one process where it can, so that a busy machine slows both; the
-ratios are of medians. `load` says how busy it was. Writes benchmarks/training.json, keeping the
-parts that are not run, and the tables in docs/training.md.
+The two sides of a comparison alternate, if possible in one process, so that a busy machine slows
+both; ratios are of medians, `load` is the machine's. Writes benchmarks/training.json, keeping the
+parts that were not run, and the tables in docs/training.md.
 """
 
 import argparse
@@ -55,7 +55,7 @@ BUFFER_ROWS, BLOCK_ROWS = 50_000, 4096
 
 
 def main() -> None:
-    """Runs what is asked for and writes it."""
+    """Runs the requested parts and writes their results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--rounds", type=int, default=3)
@@ -84,7 +84,7 @@ def made(rows: int, seed: int = 0) -> Encoded:
 
 
 class Clock(keras.callbacks.Callback):
-    """Takes the time of each epoch, up to the end of its last batch."""
+    """Measures the time of each epoch, up to the end of its last batch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def settings_of(kind: str, rows: int, **changes: Any) -> Recipe:
-    """Returns a model's settings where the config has the changes, and else its defaults."""
+    """Returns a model's settings: its defaults, with the config's changes."""
     defaults = models.training_defaults(SETTINGS[kind], rows)
     return recipe.settle(TrainingConfig(**changes), TrainingOverrides(), defaults, rows)
 
@@ -120,8 +120,8 @@ def ours(
 def compiled(kind: str, rows: int, averaged: bool, **changes: Any) -> tuple[keras.Model, Recipe]:
     """Returns a model for Keras' fit with Keras' AdamW, at the loop's settings.
 
-    Its moving average of the weights, where the settings have one, costs what ours does; but it
-    takes the weights' place whenever fit ends.
+    Its moving average of the weights, if the settings have one, costs the same as ours; but it
+    replaces the weights whenever fit ends.
     """
     keras.utils.set_random_seed(0)
     model = models.build(SETTINGS[kind], SPEC, TASK)
@@ -142,7 +142,7 @@ def fit(kind: str, examples: Encoded, **changes: Any) -> list[float]:
     """Trains with Keras' fit as its users call it; returns examples per second by epoch."""
     model, settings = compiled(kind, len(examples), averaged=True, **changes)
     clock = Clock()
-    # The validation is what ends an epoch's time, as in the loop; it is not in it.
+    # The validation ends an epoch's time, as in the loop, and is not included.
     model.fit(
         *(examples.inputs, examples.labels),
         batch_size=settings.batch_size,
@@ -155,7 +155,7 @@ def fit(kind: str, examples: Encoded, **changes: Any) -> list[float]:
 
 
 def losses_of_fit(kind: str, examples: Encoded, **changes: Any) -> list[float]:
-    """Trains with Keras' fit on the loop's batches, arranged beforehand; returns the losses."""
+    """Trains with Keras' fit on the loop's batches, prepared in advance; returns the losses."""
     model, settings = compiled(kind, len(examples), averaged=False, **changes)
     losses = []
     for epoch in range(settings.epochs):
@@ -199,7 +199,7 @@ def write_file(path: Path, rows: int) -> Blocks:
 
 
 def from_disk(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Compares speed in turns at ten buffers, and takes the peak memory at 1, 4 and 16."""
+    """Compares the speed with ten buffers, alternating, and the peak memory with 1, 4 and 16."""
     with tempfile.TemporaryDirectory() as folder:
         blocks = write_file(Path(folder) / "ten", 10 * BUFFER_ROWS)
         speeds: dict[str, list[float]] = {"memory": [], "disk": []}
@@ -219,13 +219,13 @@ def from_disk(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 def disk_child(path: str, arguments: argparse.Namespace) -> dict[str, Any]:
     ours("dnn", OnDisk(Blocks(Path(path), SPEC), BUFFER_ROWS), batch_size=1024, epochs=1)
-    # Not getrusage's, in which a process begins with the peak of the one that started it.
+    # Not getrusage's, whose peak includes that of the parent process.
     status = Path("/proc/self/status").read_text()
     return {"peak_mb": int(status.partition("VmHWM:")[2].split()[0]) // 1024}
 
 
 def two_workers(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Compares two processes of one core each with one process that has both."""
+    """Compares two processes with one core each with one process with both."""
     speeds: dict[str, list[float]] = {"one": [], "two": []}
     for _ in range(arguments.rounds):
         speeds["one"] += child(["worker", "alone"], arguments)["speeds"]
@@ -257,7 +257,7 @@ def worker_child(which: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def one_and_two_replicas(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Compares the losses of three epochs with one replica and with two: their largest distance."""
+    """Returns the largest difference in loss over three epochs between one replica and two."""
     one, two = (child(["replicas", count], arguments) for count in "12")
     return [
         a | {name: float(np.abs(np.subtract(a[name], b[name])).max()) for name in LOSSES}
@@ -292,7 +292,7 @@ def child(what: list[str], arguments: argparse.Namespace) -> Any:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Returns the results as the docs have them."""
+    """Returns the results as the docs show them."""
     lines = ["| measured | against | ratio of examples/s |", "|---|---|---|"]
     fits = results.get("fit", {"rows": []})["rows"]
     for entry in fits:
@@ -318,7 +318,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def replicas_table(results: dict[str, Any]) -> str:
-    """Returns how far two replicas are from one, as the docs have it."""
+    """Returns how far two replicas are from one, as the docs show it."""
     lines = ["| model | batch | steps | loss | val_loss |", "|---|---|---|---|---|"]
     for entry in results.get("replicas", {"rows": []})["rows"]:
         activation = f", `activation: {entry['activation']}`" if entry["activation"] else ""

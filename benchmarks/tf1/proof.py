@@ -1,4 +1,4 @@
-"""Adult: canned Estimators trained in TensorFlow 1.15, adopted, and compared row by row.
+"""Trains canned Estimators on Adult with TensorFlow 1.15, adopts them, and compares row by row.
 
     python benchmarks/tf1/proof.py [--data ../shared/data/adult] [--python37 PATH]
 
@@ -88,7 +88,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Trains, adopts, compares; exits with 1 when a logit or bucket differs."""
+    """Trains, adopts, compares; exits with status 1 if a logit or bucket differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/adult"))
     parser.add_argument("--python37", default=os.environ.get("PYTHON37", "python3.7"))
@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def write_job(data: Path, models: list[str]) -> Path:
-    """Writes the job with some of the Estimators, adopted."""
+    """Writes a job that adopts some of the Estimators."""
     job = {
         "name": "adult_tf1",
         "data": {
@@ -134,7 +134,7 @@ def write_job(data: Path, models: list[str]) -> Path:
 
 
 def adopt(name: str) -> dict[str, Any]:
-    """Returns how a model takes over an Estimator, whose export is the reference if it runs."""
+    """Returns the settings to adopt an Estimator, whose export is the reference if it runs."""
     settings: dict[str, Any] = {"checkpoint": str(OUT / name / "model.ckpt"), **COLUMNS[name]}
     if name != "boosted_trees":
         settings["reference"] = {
@@ -146,14 +146,14 @@ def adopt(name: str) -> dict[str, Any]:
 
 
 def snakemake(job: Path, *targets: str) -> None:
-    """Makes some of the job's results."""
+    """Runs the workflow for some of the job's results."""
     paths = [f"results/adult_tf1/{target}" for target in targets]
     options = ["--cores", "2", "--quiet", "all", "--configfile", str(job)]
     subprocess.run(["snakemake", *paths, *options], check=True)
 
 
 def compare() -> dict[str, Any]:
-    """Compares logits and buckets of the test rows with what TensorFlow 1.15 said."""
+    """Compares logits and buckets of the test rows with those of TensorFlow 1.15."""
     from millrace import models
     from millrace.features import encoded
     from millrace.features.raw_row import read_raw
@@ -186,7 +186,7 @@ def compare() -> dict[str, Any]:
     places = {entry.feature: place for place, entry in enumerate(learned.spec.ids)}
     for feature, expected in oracle["ids"].items():
         ids = test.inputs["ids"][seen, places[feature]]
-        # Ids beyond the buckets stand for what tf.feature_column gives no id.
+        # Ids beyond the buckets are for values to which tf.feature_column gives no id.
         beyond = learned.spec.ids[places[feature]].cardinality - 2 + (feature == "age_bucket")
         buckets[feature] = int((np.where(ids < beyond, ids, -1) != np.array(expected)[seen]).sum())
     return {"logits": logits, "rows_with_another_bucket": buckets}

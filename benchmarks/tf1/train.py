@@ -5,7 +5,7 @@ Runs under Python 3.7 (see tests/fixtures/make_tf1.py for its environment):
     python3.7 benchmarks/tf1/train.py ../shared/data/adult OUTPUT
 
 Writes OUTPUT/<model>/model.ckpt and OUTPUT/<model>/export, and OUTPUT/oracle.json: what TensorFlow
-1.15 says of all test rows, and each categorical column's bucket of each.
+1.15 predicts for all test rows, and each row's bucket in each categorical column.
 """
 
 import csv
@@ -92,7 +92,7 @@ def input_fn(features, labels, epochs):
 
 
 def bucket_ids(features, categorical):
-    """Returns each column's bucket of each row, -1 where the column gives none."""
+    """Returns each row's bucket in each column, -1 if the column gives none."""
     found = {}
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tensors = {name: tf.constant(x.reshape(-1, 1).tolist()) for name, x in features.items()}
@@ -160,7 +160,7 @@ def main():
                 target = "model.ckpt" + path[len(checkpoint) :]
                 shutil.copy(path, os.path.join(output, name, target))
             if name == "boosted_trees":
-                continue  # No TensorFlow 2 can run its export.
+                continue  # TensorFlow 2 cannot run its export.
             # Fed dense tensors, as in training: a parsed tf.Example orders a cross differently.
             receiver = tf.estimator.export.build_raw_serving_input_receiver_fn(
                 {
