@@ -17,7 +17,7 @@ from millrace.features.raw_row import name_columns, parse_examples, raw_columns
 from tests.helpers.artifacts import column_statistics
 from tests.helpers.columns import learn_column
 
-ANSWER = Path(__file__).parents[3] / "web" / "page" / "answer.js"
+CELLS = Path(__file__).parents[3] / "web" / "cells.cjs"
 
 TEXTS = {
     "": [],
@@ -52,7 +52,7 @@ def test_the_graph_the_table_and_the_page_find_the_same_words() -> None:
     ]
     in_graph = parse_examples(tf.constant(serialized), (column,))["t"].numpy()
     script = (
-        f"const job = {{}}; {ANSWER.read_text()};"
+        f"const {{ modelValue }} = require({json.dumps(str(CELLS))});"
         "const column = {type: 'string', max_length: 6, delimiter: ''};"
         f"console.log(JSON.stringify({json.dumps(list(TEXTS))}.map((x) => modelValue(column, x))))"
     )
