@@ -128,9 +128,9 @@ def test_the_column_that_a_form_reads_otherwise_is_named(made_job, tmp_path, mon
     job = made_job("binary").until("preprocess")
     truth = tflite.predict
 
-    def lie(model, rows, inputs):
-        off = np.array([[0.25 * (cell is not None)] for cell in rows["count"]])
-        return truth(model, rows, inputs) + off
+    def lie(model, columns, inputs):
+        off = np.where(np.isnan(columns["count"]), 0, 0.25)[:, None]
+        return truth(model, columns, inputs) + off
 
     monkeypatch.setattr(tflite, "predict", lie)
     expected = r"models\.plain: tflite float32: .*a difference of 0\.25.*missing: \['count'\]"
@@ -142,9 +142,9 @@ def test_of_several_models_the_one_that_differs_is_named(made_job, tmp_path, mon
     job = made_job("binary").until("preprocess")
     truth = tflite.predict
 
-    def lie(model, rows, inputs):
+    def lie(model, columns, inputs):
         # Of the second model, together with the first or alone.
-        predictions = truth(model, rows, inputs)
+        predictions = truth(model, columns, inputs)
         off = [0, 0.25] if predictions.shape[1] == 2 else [0.25 * is_last.pop(0)]
         return predictions + off
 
