@@ -1,5 +1,7 @@
 """A finished job in a git repository that DVC knows too, made once for all tests of versions."""
 
+import fcntl
+import os
 import shutil
 from pathlib import Path
 
@@ -10,13 +12,28 @@ from tests.helpers.synthetic_jobs import commit, git, make_repository, run, snak
 
 @pytest.fixture(scope="session")
 def finished_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository whose job Snakemake has run and DVC has taken over; tests leave it as it is."""
-    folder = make_repository(tmp_path_factory.mktemp("drivers") / "job")
+    """A repository whose job Snakemake has run and DVC has taken over; tests leave it as it is.
+
+    pytest-xdist's workers share it: the first to need it makes it, the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, finished = shared / "drivers" / "job", shared / "drivers.finished"
+    with (shared / "drivers.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            make_finished(folder)
+            finished.touch()
+    return folder
+
+
+def make_finished(folder: Path) -> None:
+    make_repository(folder)
     snakemake(folder)
     run(folder, "millrace.workflow.drivers", "to-dvc")
     run(folder, "millrace.workflow.dvc_plots")
     commit(folder, "results")
-    return folder
 
 
 @pytest.fixture

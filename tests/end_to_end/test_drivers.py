@@ -13,7 +13,6 @@ from tests.helpers.synthetic_jobs import (
     edit,
     git,
     hashes,
-    make_repository,
     planned,
     run,
     snakemake,
@@ -40,18 +39,10 @@ def refuses(folder: Path, direction: str, message: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def made_by_snakemake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished job in a git repository that DVC knows too."""
-    folder = make_repository(tmp_path_factory.mktemp("drivers") / "job")
-    edit(folder / CONFIG_FILE, "  small: {kind: dnn, hidden_units: [16]}\n", "")
-    snakemake(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def known_to_dvc(made_by_snakemake: Path) -> Path:
-    run(made_by_snakemake, "millrace.workflow.drivers", "to-dvc")
-    return made_by_snakemake
+def known_to_dvc(finished_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished job, which DVC has taken over from Snakemake, for tests to change."""
+    folder = tmp_path_factory.mktemp("drivers") / "job"
+    return shutil.copytree(finished_repository, folder, symlinks=True)
 
 
 def test_both_drivers_score_new_rows(known_to_dvc: Path, tmp_path: Path) -> None:
