@@ -1,6 +1,6 @@
 """Damages valid files at random and checks that reading them never crashes, hangs or loses rows.
 
-    python benchmarks/fuzz.py --minutes 60 [--targets csv parquet json_lines config tfrecord]
+    python benchmarks/fuzz.py --minutes 60 [--targets csv parquet config served]
 
 A case is a seed: each target resumes with the next one where it stopped. The counts are kept in
 benchmarks/fuzz.json; docs/testing.md shows them. The exit status is 1 if a fault is found;
@@ -138,8 +138,19 @@ def tfrecord(chance: random.Random, folder: Path) -> None:
         raise AssertionError(f"read values that were never written: {read}")
 
 
+def served(chance: random.Random, folder: Path) -> None:
+    """Sends raw rows to the clients of LiteRT and TF.js, which must answer alike."""
+    import served_rows  # only this target needs TensorFlow
+
+    content = json.dumps(served_rows.make_rows(chance)).encode()
+    content = damaged(content, chance) if chance.random() < 0.2 else content
+    (folder / "rows.json").write_bytes(content)
+    served_rows.ask(content)
+
+
 TARGETS: dict[str, Callable[[random.Random, Path], None]] = {
-    target.__name__: target for target in (csv, csv_gzip, json_lines, parquet, config, tfrecord)
+    target.__name__: target
+    for target in (csv, csv_gzip, json_lines, parquet, config, tfrecord, served)
 }
 
 

@@ -6,7 +6,7 @@ const SPACES = /^[ \t]+|[ \t]+$/g;
 // What stands around the values of a delimited cell; trim() takes more.
 const WIDE_SPACES = /^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g;
 
-const TRUTH = { true: 1, false: 0 };
+const TRUTH = new Map([["true", 1], ["false", 0]]);
 const NUMBER = /^(?:[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|([+-]?)(inf|infinity|nan))$/i;
 
 // Spaces within numbers: plain, no-break, narrow no-break, thin.
@@ -59,6 +59,7 @@ function asInput(about, cell) {
   }
   // A number that means missing, such as -1, the model knows itself.
   if (about.type === "float32") return isMissing ? NaN : asNumber(text, about);
+  if (cell !== null) checkText(cell);
   if (about.max_length) {
     const found = isMissing ? [] : values(text, about.delimiter).slice(0, about.max_length);
     return [...found, ...Array(about.max_length - found.length).fill("")];
@@ -69,9 +70,17 @@ function asInput(about, cell) {
   return isMissing ? "" : text;
 }
 
+function checkText(cell) {
+  if (typeof cell !== "string") throw new CellError(`expected a text, found ${shown(cell)}`);
+  if (!cell.isWellFormed()) throw new CellError(`expected a text in Unicode, found ${shown(cell)}`);
+}
+
+const shown = (cell) => JSON.stringify(cell).slice(0, 80);
+
 function asNumber(cell, about) {
-  if (typeof cell !== "string") return Number(cell);
-  const truth = TRUTH[cell.toLowerCase()];
+  if (typeof cell === "number" || typeof cell === "boolean") return Number(cell);
+  if (typeof cell !== "string") throw new CellError(`expected a number or its text, found ${shown(cell)}`);
+  const truth = TRUTH.get(cell.toLowerCase());
   if (truth !== undefined) return truth;
   if (about.decimal !== null) return formattedNumber(cell, about.decimal, about.thousands);
   const found = NUMBER.exec(cell);

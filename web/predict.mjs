@@ -38,21 +38,24 @@ function parseArguments() {
 }
 
 function readJson(path) {
-  let text;
+  let bytes;
   try {
-    text = readFileSync(path, "utf8");
+    bytes = readFileSync(path);
   } catch (error) {
     throw new InputError(`${path}: expected a file that can be read, found ${error.code}.`);
   }
   try {
-    return JSON.parse(text);
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch {
-    throw new InputError(`${path}: expected JSON, found something else.`);
+    throw new InputError(`${path}: expected JSON in UTF-8, found something else.`);
   }
 }
 
 function readRows(path, inputs) {
   const columns = readJson(path);
+  if (typeof columns !== "object" || columns === null || !Object.values(columns).every(Array.isArray)) {
+    throw new InputError(`${path}: expected {column: [cell, …]}, found something else.`);
+  }
   const expected = inputs.map(({ name }) => name);
   const missing = expected.filter((name) => !Object.hasOwn(columns, name));
   const unknown = Object.keys(columns).filter((name) => !expected.includes(name));

@@ -209,21 +209,26 @@ def ingest(folder: Path, path: Path, label: str) -> str:
             str(folder / text) if index % 2 and text != "1" else text
             for index, text in enumerate(options)
         ]
-        if error := _run(SCRIPTS / f"{stage}.py", [*config, *placed]):
+        if error := run_script(SCRIPTS / f"{stage}.py", [*config, *placed]):
             return error
     return ""
 
 
-def _run(script: Path, options: list[str]) -> str:
-    before, sys.argv = sys.argv, [str(script), *options]
+def run_script(script: Path, options: list[str]) -> str:
+    """Runs a program in this process; returns what it says if it fails, "" if it does not."""
+    before, path = sys.argv, sys.path
+    # As Python does, which finds modules beside the program.
+    sys.argv, sys.path = [str(script), *options], [str(script.parent), *path]
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
             runpy.run_path(str(script), run_name="__main__")
     except SystemExit as end:
-        return errors.getvalue() if end.code else ""
+        # Python itself would print a text that a program ends with.
+        said = f"{end.code}\n" if isinstance(end.code, str) else ""
+        return errors.getvalue() + said if end.code else ""
     finally:
-        sys.argv = before
+        sys.argv, sys.path = before, path
     return ""
 
 

@@ -1,6 +1,7 @@
 """The runners, each in its own process."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,8 @@ from millrace.export.raw_cells import as_cells, as_columns
 from millrace.export.signature import describe_input
 from millrace.features.raw_row import RawColumn
 from millrace.ingestion import formats
+from tests.helpers.artifacts import as_json
+from tests.helpers.differential import run_script
 from tests.helpers.runner_requests import CLIENTS, model_values
 
 
@@ -143,7 +146,10 @@ SENT = {
 NUMBERS = [column.name for column in COLUMNS if column.is_number]
 # Cells that a column does not take. A client must not make another value of them, or none.
 REFUSED = {
-    "n": ["1,5", "1_000", "0x10", "abc", "1 000", "$5"],
+    "n": ["1,5", "1_000", "0x10", "abc", "1 000", "$5", "\u0663", "constructor", ["1"], {}],
+    "s": [1.5, True, ["a"], {}, "\ud800", "a\udfff"],
+    "list": [1.5, ["a"], "a|\ud800"],
+    "text": [0.0, False],
     "d": ["31/12/2021", "12/11/2021", "2021-02-29", "May 7 2021", "20210507"],
     "t": ["1/5/2021 3:07 PM", "2021-05-07 24:00", "yesterday"],
     "money": [
@@ -182,6 +188,32 @@ def test_clients_refuse_what_ingest_refuses(client):
     for name, cells in REFUSED.items():
         for cell, said in zip(cells, found[name], strict=True):
             assert str(said).startswith(f"column '{name}': expected a "), (name, cell, said)
+
+
+UNFIT_ROWS = {
+    "not JSON": b'{"n": [1]',
+    "not UTF-8": b'{"n": [1], "s": ["\xff"]}',
+    "no JSON number": b'{"n": [NaN], "s": [null]}',
+    "too deep": b"[" * 100_000,
+    "no object": b"[1, 2]",
+    "no list": b'{"n": 1, "s": ["a"]}',
+    "a column too few": b'{"n": [1]}',
+    "a column too many": b'{"n": [1], "s": ["a"], "x\\ud800": [1]}',
+    "two lengths": b'{"n": [1, 2], "s": ["a"]}',
+    "a cell of another type": b'{"n": [1], "s": [1]}',
+}
+
+
+@pytest.mark.parametrize("content", UNFIT_ROWS.values(), ids=UNFIT_ROWS)
+def test_rows_that_do_not_fit_the_signature_are_one_error(tmp_path, content):
+    (tmp_path / "rows.json").write_bytes(content)
+    inputs = as_json([describe_input(x) for x in COLUMNS if x.name in ("n", "s")])
+    (tmp_path / "signature.json").write_text(json.dumps({"inputs": inputs}))
+    options = {"model": "none.tflite", "signature": "signature.json", "rows": "rows.json"}
+    given = [x for name, file in options.items() for x in (f"--{name}", str(tmp_path / file))]
+    said = run_script(runtimes._HERE / "tflite.py", [*given, "--output", str(tmp_path / "out")])
+    assert re.fullmatch(r"error: .*expected .*, found .*\n", said)
+    assert not (tmp_path / "out").exists()
 
 
 def test_ingest_reads_formatted_cells_as_the_clients_do():

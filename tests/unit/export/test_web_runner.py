@@ -80,6 +80,8 @@ def test_numbers_that_json_lacks_become_strings(tmp_path: Path) -> None:
         ({"age": [1.0]}, "expected the columns of the signature, found missing [carrier]"),
         ({"age": [1.0], "carrier": ["UA"], "x": [1]}, "unknown [x]"),
         ({"age": [1.0, 2.0], "carrier": ["UA"]}, "expected columns of one length"),
+        ({"age": 1.0, "carrier": ["UA"]}, "expected {column: [cell, …]}"),
+        ({"age": [1.0], "carrier": [1.0]}, "column 'carrier': expected a text, found 1"),
     ],
 )
 def test_rows_that_do_not_fit_the_model_are_refused(
@@ -115,8 +117,9 @@ def test_files_that_are_missing_or_broken_are_named(tmp_path: Path) -> None:
         run_node(FIXTURE, tmp_path / "no.json", out, "cpu"), "no.json: expected a file"
     )
     assert_one_error(run_node(FIXTURE, FIXTURE, out, "cpu"), "expected a file that can be read")
-    (tmp_path / "text.json").write_text("not JSON")
-    assert_one_error(run_node(FIXTURE, tmp_path / "text.json", out, "cpu"), "expected JSON")
+    for content in (b"not JSON", b'{"age": [1], "carrier": ["\xff"]}'):
+        (tmp_path / "text.json").write_bytes(content)
+        assert_one_error(run_node(FIXTURE, tmp_path / "text.json", out, "cpu"), "expected JSON")
     half = tmp_path / "half"
     half.mkdir()
     (half / "model.json").write_bytes((FIXTURE / "model.json").read_bytes())

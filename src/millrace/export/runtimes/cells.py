@@ -4,11 +4,13 @@ Needs Python alone; the clients beside this file import it. `web/cells.cjs` does
 JavaScript.
 """
 
+import json
 import re
 import unicodedata
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 # A column's entry under `inputs` in signature.json.
@@ -53,6 +55,42 @@ MONTHS = (
 )
 
 
+def read_rows(path: str, inputs: list[Input]) -> dict[str, list[Any]]:
+    """Returns rows from a JSON file, {column: [cell, …]}.
+
+    Raises:
+        ValueError: the file is not JSON in UTF-8, or its columns are not those of the signature.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        # Numbers as JavaScript has them, however many digits they have.
+        rows = json.loads(text, parse_int=float, parse_constant=_refuse)
+    except OSError as error:
+        raise ValueError(
+            f"{path}: expected a file that can be read, found {error.strerror}."
+        ) from None
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path}: expected JSON in UTF-8, found something else.") from None
+    if not isinstance(rows, dict) or not all(isinstance(cells, list) for cells in rows.values()):
+        raise ValueError(f"{path}: expected {{column: [cell, …]}}, found something else.")
+    expected = [about["name"] for about in inputs]
+    missing = [name for name in expected if name not in rows]
+    unknown = [name for name in rows if name not in expected]
+    if missing or unknown:
+        raise ValueError(
+            f"{path}: expected the columns of the signature, found missing {missing!a}, "
+            f"unknown {unknown!a}."
+        )
+    lengths = {len(cells) for cells in rows.values()}
+    if len(lengths) != 1:
+        raise ValueError(f"{path}: expected columns of one length, found lengths {lengths}.")
+    return rows
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"JSON has no {constant}")
+
+
 def tensors(rows: dict[str, list[Any]], inputs: list[Input]) -> dict[str, list[Any]]:
     """Returns a model's inputs by key.
 
@@ -68,7 +106,7 @@ def tensors(rows: dict[str, list[Any]], inputs: list[Input]) -> dict[str, list[A
         try:
             found[about["key"]] = [as_input(cell, about) for cell in rows[about["name"]]]
         except ValueError as error:
-            raise ValueError(f"column {about['name']!r}: {error}") from None
+            raise ValueError(f"column {about['name']!a}: {error}") from None
     return found
 
 
@@ -82,6 +120,8 @@ def as_input(cell: Any, about: Input) -> Any:
     if about["type"] == "float32":
         # A number that means missing, such as -1, the models know themselves.
         return float("nan") if is_missing else as_number(text, about)
+    if cell is not None:
+        _check_text(cell)
     if about["max_length"]:
         found = [] if is_missing else values(text, about["delimiter"])[: about["max_length"]]
         return found + [""] * (about["max_length"] - len(found))
@@ -97,16 +137,27 @@ def as_input(cell: Any, about: Input) -> Any:
     return "" if is_missing else text
 
 
+def _check_text(cell: Any) -> None:
+    if not isinstance(cell, str):
+        raise ValueError(f"expected a text, found {cell!a:.80}")
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"expected a text in Unicode, found {cell!a:.80}") from None
+
+
 def as_number(cell: Any, about: Input) -> float:
     """Returns the number that a cell says, or 1 and 0 for true and false."""
-    if not isinstance(cell, str):
+    if isinstance(cell, bool | int | float):
         return float(cell)
+    if not isinstance(cell, str):
+        raise ValueError(f"expected a number or its text, found {cell!a:.80}")
     if cell.lower() in TRUTH:
         return TRUTH[cell.lower()]
     if about["decimal"] is not None:
         return formatted_number(cell, about["decimal"], about["thousands"])
     if not NUMBER.fullmatch(cell):
-        raise ValueError(f"expected a number such as 1234.5, found {cell!r}")
+        raise ValueError(f"expected a number such as 1234.5, found {cell!a}")
     return float(cell)
 
 
@@ -124,7 +175,7 @@ def formatted_number(text: str, decimal: str, thousands: str) -> float:
         digits = re.sub(_separator(thousands), "", found["number"]).replace(decimal, ".")
         if paired and one_currency and len(signs) + negative <= 1 and re.search("[0-9]", digits):
             return -float(digits) if negative or {*signs} & {"-", "−"} else float(digits)
-    raise ValueError(f"expected a number written as 1{thousands}000{decimal}5, found {text!r}")
+    raise ValueError(f"expected a number written as 1{thousands}000{decimal}5, found {text!a}")
 
 
 def _separator(thousands: str) -> str:
@@ -162,7 +213,7 @@ def days_and_seconds(cell: Any, about: Input) -> tuple[float, float]:
         since = None
     if since is None:
         wanted = "as ISO 8601, such as 2013-01-31T08:30:00Z" if form is None else f"as {form}"
-        raise ValueError(f"expected a time written {wanted}, found {text!r}")
+        raise ValueError(f"expected a time written {wanted}, found {text!a}")
     return float(since.days), since.seconds + since.microseconds / 1e6
 
 

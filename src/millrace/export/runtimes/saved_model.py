@@ -9,6 +9,7 @@ stand beside this file.
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,19 @@ import tensorflow as tf
 def main() -> None:
     """Reads rows, writes predictions."""
     # Found beside this file, when the file is run.
-    from cells import tensors  # type: ignore[import-not-found]
+    from cells import read_rows, tensors  # type: ignore[import-not-found]
 
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("model", "function", "signature", "rows", "output"):
         parser.add_argument(f"--{name}", required=True)
     arguments = parser.parse_args()
     inputs = json.loads(Path(arguments.signature).read_text(encoding="utf-8"))["inputs"]
-    rows = json.loads(Path(arguments.rows).read_text(encoding="utf-8"))
+    try:
+        columns = tensors(read_rows(arguments.rows, inputs), inputs)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
     signatures = tf.saved_model.load(arguments.model).signatures
-    predictions = predict(signatures, arguments.function, tensors(rows, inputs), inputs)
+    predictions = predict(signatures, arguments.function, columns, inputs)
     result = {
         "shape": predictions.shape,
         # Non-finite numbers as text: JSON has none.
