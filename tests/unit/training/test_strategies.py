@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -83,11 +84,33 @@ def losses(output: Path) -> list[list[float]]:
     return [[logs["loss"], logs["val_loss"]] for logs in history]
 
 
+@cache
 def expected_losses() -> list[list[float]]:
     """Returns what a single replica computes."""
     model = trainings.make_model(trainings.PROGRAM["dropout"])
     _, outcome = trainings.run(model, moving_average=0.9, **SMALL)
     return [[logs["loss"], logs["val_loss"]] for logs in outcome.history]
+
+
+@pytest.fixture(scope="module")
+def by_two_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes of one machine have trained."""
+    output = tmp_path_factory.mktemp("by_two") / "workers"
+    for process in workers(output, SMALL):
+        finish(process)
+    return output
+
+
+# Long enough to be killed before it ends.
+LONGER = {"rows": 1500, "epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def left_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one process has trained that nothing disturbed."""
+    output = tmp_path_factory.mktemp("alone") / "whole"
+    finish(program(output, LONGER))
+    return output
 
 
 @pytest.mark.slow
@@ -128,30 +151,27 @@ def test_a_single_replica_of_another_strategy_does_without_xla(tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_two_workers_compute_what_one_does_and_the_chief_writes(tmp_path: Path) -> None:
-    for process in workers(tmp_path, SMALL):
-        finish(process)
-    np.testing.assert_allclose(losses(tmp_path), expected_losses(), rtol=0, atol=1e-6)
-    names = {path.name for path in tmp_path.iterdir()}
+def test_two_workers_compute_what_one_does_and_the_chief_writes(by_two_workers: Path) -> None:
+    np.testing.assert_allclose(losses(by_two_workers), expected_losses(), rtol=0, atol=1e-6)
+    names = {path.name for path in by_two_workers.iterdir()}
     assert names == {"checkpoints", "history.json", "weights.npz"}
 
 
 @pytest.mark.slow
-def test_two_replicas_give_the_same_bits_in_one_process_and_in_two(tmp_path: Path) -> None:
+def test_two_replicas_give_the_same_bits_in_one_process_and_in_two(
+    by_two_workers: Path, tmp_path: Path
+) -> None:
     """The number of replicas belongs to the result, where they run does not."""
-    finish(program(tmp_path / "one", {**SMALL, "strategy": "mirrored", "replicas": 2}))
-    for process in workers(tmp_path / "two", SMALL):
-        finish(process)
+    finish(program(tmp_path, {**SMALL, "strategy": "mirrored", "replicas": 2}))
     for name in ("weights.npz", "history.json"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+        assert (tmp_path / name).read_bytes() == (by_two_workers / name).read_bytes()
 
 
 @pytest.mark.slow
 def test_the_others_name_a_worker_that_died_and_all_can_go_on(tmp_path: Path) -> None:
-    changes = {"rows": 1500, "epochs": 2}
-    for process in workers(tmp_path / "whole", changes):
+    for process in workers(tmp_path / "whole", LONGER):
         finish(process)
-    chief, victim = workers(tmp_path / "killed", {**changes, "wait": 0.1})
+    chief, victim = workers(tmp_path / "killed", {**LONGER, "wait": 0.1})
     await_batches(chief, 8)
     victim.send_signal(signal.SIGKILL)
     victim.communicate()
@@ -159,7 +179,7 @@ def test_the_others_name_a_worker_that_died_and_all_can_go_on(tmp_path: Path) ->
     _, said = chief.communicate(timeout=30)
     assert chief.returncode == 1
     assert "lost worker 1 (127.0.0.1:" in said
-    for process in workers(tmp_path / "killed", changes):
+    for process in workers(tmp_path / "killed", LONGER):
         finish(process)
     for name in ("weights.npz", "history.json"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -168,7 +188,7 @@ def test_the_others_name_a_worker_that_died_and_all_can_go_on(tmp_path: Path) ->
 @pytest.mark.slow
 def test_workers_that_are_told_to_end_leave_their_checkpoints(tmp_path: Path) -> None:
     """As a cluster does before it takes the nodes: they end at once, and do not train on."""
-    told = workers(tmp_path, {"rows": 1500, "epochs": 2, "wait": 0.1})
+    told = workers(tmp_path, {**LONGER, "wait": 0.1})
     await_batches(told[0], 1)
     for process in told:
         process.send_signal(signal.SIGTERM)
@@ -202,10 +222,10 @@ def test_a_worker_computes_on_a_parameter_server_what_one_process_does(tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("role", [1, 2])
-def test_a_dead_worker_or_server_is_named_and_all_can_go_on(tmp_path: Path, role: int) -> None:
-    changes = {"rows": 1500, "epochs": 2}
-    finish(program(tmp_path / "whole", changes))
-    processes = served(tmp_path / "killed", {**changes, "wait": 0.1})
+def test_a_dead_worker_or_server_is_named_and_all_can_go_on(
+    left_alone: Path, tmp_path: Path, role: int
+) -> None:
+    processes = served(tmp_path / "killed", {**LONGER, "wait": 0.1})
     chief = processes[0]
     await_batches(chief, 8)
     processes[role].send_signal(signal.SIGKILL)
@@ -215,9 +235,9 @@ def test_a_dead_worker_or_server_is_named_and_all_can_go_on(tmp_path: Path, role
     assert f"lost {('chief', 'worker', 'ps')[role]} 0 (127.0.0.1:" in said
     for process in processes[1:]:
         process.communicate(timeout=60)
-    for process in served(tmp_path / "killed", changes):
+    for process in served(tmp_path / "killed", LONGER):
         finish(process)
-    weights = [np.load(tmp_path / name / "weights.npz") for name in ("killed", "whole")]
+    weights = [np.load(output / "weights.npz") for output in (tmp_path / "killed", left_alone)]
     for one, other in zip(*(x.values() for x in weights), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
