@@ -23,7 +23,7 @@ from millrace.features.encoded import Encoded
 from millrace.features.raw_row import raw_columns
 from millrace.files import write_json
 from millrace.models import boosted_trees
-from millrace.models.keras_predictor import KerasPredictor
+from millrace.models.keras_predictor import Head, KerasPredictor
 from millrace.training import loop, recipe
 from millrace.training.batches import InMemory
 
@@ -58,7 +58,7 @@ def main() -> None:
     found = {}
     for kind in KINDS:
         predictor = KerasPredictor(
-            preprocessing, fit(kind, preprocessing, data), preprocessing.task
+            preprocessing, fit(kind, preprocessing, data), [Head(preprocessing.task)]
         )
         with tempfile.TemporaryDirectory() as directory:
             found[kind] = measure(predictor, cells, Path(directory))

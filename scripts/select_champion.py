@@ -53,7 +53,7 @@ def read(models: Path, job: JobConfig) -> list[Candidate]:
             seeds=[
                 read[x.name]
                 for x in evaluated
-                if x.name.startswith(f"{model.name}/seeds/") and not model.ensemble
+                if x.name.startswith(f"{model.name}/seeds/") and not model.members
             ],
             folds=[read[x.name] for x in evaluated if x.name.startswith(f"{model.name}/folds/")],
         )

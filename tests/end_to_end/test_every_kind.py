@@ -57,7 +57,9 @@ features:
   city_counts: {kind: indicator, of: city}
 models:
   small: {kind: dnn, hidden_units: [16]}
-training: {epochs: 10, learning_rate: 0.01}
+  trees: {kind: boosted_trees, trees: 20, learning_rate: 0.3}
+  both: {kind: ensemble}
+training: {epochs: 10, learning_rate: 0.01, calibration: auto}
 evaluation: {bootstrap: 20}
 parity: {rows: 200}
 """
@@ -106,6 +108,11 @@ def test_every_kind_in_one_certificate(tmp_path: Path) -> None:
     assert kinds == {*FEATURE_KINDS, "crossed_tf1"} - wrappers
     features = yaml.safe_load(CONFIG)["features"].values()
     assert wrappers <= {x["kind"] for x in features if isinstance(x, dict)}
+
+    told = read(results / "models" / "both" / "training" / "training.json")
+    assert [x["run"] for x in told["weighing"]["members"]] == ["small", "trees"]
+    assert sum(x["weight"] for x in told["weighing"]["members"]) == pytest.approx(1)
+    assert told["calibration"]["rows"] == told["weighing"]["rows"] > 0
 
     certificate = read(results / "parity.json")
     assert certificate["passed"]

@@ -64,6 +64,59 @@ class Recipe(Record):
     jit: bool = False
 
 
+@dataclass(frozen=True)
+class Member(Record):
+    """A run that may be in an ensemble.
+
+    Attributes:
+        run: its name.
+        weight: its weight in the mean; 0 if it was left out.
+        val_loss: its validation loss alone.
+    """
+
+    run: str
+    weight: float
+    val_loss: float
+
+
+@dataclass(frozen=True)
+class Weighing(Record):
+    """How the weights of an ensemble of several models were found.
+
+    The loss is the log loss, or of a regression the squared error of (y - mean) / std.
+
+    Attributes:
+        rows: the number of validation examples that decided.
+        val_loss: the loss of the ensemble on them, which is optimistic for that reason.
+        members: all runs that were tried.
+    """
+
+    rows: int
+    val_loss: float
+    members: list[Member]
+
+
+@dataclass(frozen=True)
+class Calibration(Record):
+    """How probabilities were calibrated: all logits are divided by one number, the temperature.
+
+    It is used only if it helps: a fifth of the validation examples is predicted with the
+    temperature that suits the other four, in turn, and the log loss of all must be lower than
+    before.
+
+    Attributes:
+        temperature: the number; 1 where it would not have helped.
+        rows: the number of validation examples that decided.
+        before: their log loss without it.
+        after: their log loss with the temperatures of the other fifths.
+    """
+
+    temperature: float
+    rows: int
+    before: float
+    after: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Training(Artifact):
     """The settings and the outcome of a run.
@@ -71,12 +124,14 @@ class Training(Artifact):
     Attributes:
         model: the run, such as `tabm/seeds/1`.
         settings: the model's settings in full, from which it is built again; with the size of the
-            trees' `forest`, the `sha256` of the user's code, the settings of an ensemble's
-            `members`.
+            trees' `forest`, the `sha256` of the user's code; of an ensemble the settings of its
+            `members`, their `runs`, `weights` and `temperatures`.
         seed: its random seed; null for an adopted model.
         trial: the settings that the search changed.
         started: the weights that came from an old model.
         training: the resolved training settings: epochs, learning rate and so on.
+        weighing: of an ensemble of several models, how its weights were found.
+        calibration: with `training.calibration`, how the probabilities were calibrated.
         parameters: the number of weights.
         bytes: the size of the weights on disk.
         epochs: the number of epochs, or rounds of trees.
@@ -91,6 +146,8 @@ class Training(Artifact):
     trial: Trial | None = None
     started: Started | None = None
     training: Recipe | None = None
+    weighing: Weighing | None = None
+    calibration: Calibration | None = None
     parameters: int
     bytes: int
     epochs: int

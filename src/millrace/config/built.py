@@ -15,7 +15,7 @@ from millrace.config.models import (
     Tf1Config,
     WideDeepConfig,
 )
-from millrace.config.values import Items, Section
+from millrace.config.values import Items, Section, plain_form
 
 
 class ForestShape(Section):
@@ -47,14 +47,25 @@ class PinnedCustom(CustomConfig):
 
 
 class Ensemble(ModelConfig):
-    """The mean of trained models; `members` is empty until they are trained."""
+    """The weighted mean of trained models; `members` is empty until they are trained.
+
+    Attributes:
+        members: the settings of each member's run.
+        runs: the names of these runs.
+        weights: the weight of each in the mean; they add up to 1.
+        temperatures: what the logits of each are divided by.
+    """
 
     kind: Literal["ensemble"] = "ensemble"
     members: Items["BuiltModel"] = ()
+    runs: Items[str] = ()
+    weights: Items[float] = ()
+    temperatures: Items[float] = ()
 
     def json_form(self) -> Any:
-        """Returns the kind, and the settings of each member's run."""
-        return {"kind": self.kind, "members": [member.json_form() for member in self.members]}
+        """Returns the kind, and what is known of each member."""
+        members = [member.json_form() for member in self.members]
+        return {**plain_form(self), "members": members}
 
 
 BuiltModel: TypeAlias = Annotated[

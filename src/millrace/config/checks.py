@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from millrace.config import addresses, tuning
+from millrace.config import addresses, runs, tuning
 from millrace.config.data import SplitFiles
 from millrace.config.job import LARGEST_SEED, JobConfig
 from millrace.config.messages import explain
 from millrace.config.models import (
+    EnsembleConfig,
     Model,
     NetworkConfig,
     TrainedConfig,
@@ -74,8 +75,40 @@ def _refuse_impossible_runs(job: JobConfig, source: str) -> None:
             f"data.split.by: {by}, which folds of single examples would mix.",
             note="data.split.folds makes one job a fold.",
         )
+    ensembles = {x: y for x, y in job.models.items() if isinstance(y, EnsembleConfig)}
     for name, model in job.models.items():
-        _refuse_impossible_run(model, job, f"{source}: models.{name}")
+        if name not in ensembles:
+            _refuse_impossible_run(model, job, f"{source}: models.{name}")
+    for name, ensemble in ensembles.items():
+        _refuse_impossible_members(name, ensemble, job, f"{source}: models.{name}.of")
+    # Of names that are wrong no runs can be planned.
+    for run in runs.plan(job).values():
+        if run.model in ensembles and len(run.members) < 2:
+            raise MillraceError(
+                f"{source}: models.{run.model}.of: expected at least two runs to average, found "
+                f"{', '.join(run.members) or 'none'}.",
+                note="add another model, or, without selection.folds, seeds to this one.",
+            )
+
+
+def _refuse_impossible_members(
+    name: str, ensemble: EnsembleConfig, job: JobConfig, where: str
+) -> None:
+    possible = runs.possible_members(job)
+    for member in () if isinstance(ensemble.of, str) else ensemble.of:
+        if member in possible:
+            continue
+        found, note = repr(member), "name models of the config; seeds and folds come with them."
+        if member == name:
+            found, note = f"{member!r}, the ensemble itself", "remove it from the list."
+        elif member in job.models:
+            found += f", whose kind is {job.models[member].kind}"
+            note = "remove it: members are models that Millrace trains on its encoded examples."
+        raise MillraceError(
+            f"{where}: expected models of the config that can be members, "
+            f"{', '.join(possible) or 'of which there are none'}; found {found}.",
+            note=note,
+        )
 
 
 def _refuse_impossible_run(model: Model, job: JobConfig, where: str) -> None:

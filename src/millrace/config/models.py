@@ -14,16 +14,18 @@ from millrace.config.values import (
     MOST_RUNS,
     CodePath,
     Count,
+    Distinct,
     Number,
     Section,
     Some,
+    Text,
     plain_form,
 )
 
 # Keys about a model's runs as a whole, not about a single run.
 ABOUT_RUNS = ("seeds", "ensemble")
 
-KINDS = ("linear", "dnn", "wide_deep", "dcn", "tabm", "boosted_trees", "custom", "tf1")
+KINDS = ("linear", "dnn", "wide_deep", "dcn", "tabm", "boosted_trees", "custom", "tf1", "ensemble")
 DEFAULT_KINDS: Any = ["linear", "wide_deep", "boosted_trees", "tabm"]
 
 
@@ -237,6 +239,18 @@ class Tf1Config(ModelConfig, Tf1Source):
     kind: Literal["tf1"]
 
 
+class EnsembleConfig(ModelConfig):
+    """The weighted mean of the predictions of other models."""
+
+    kind: Literal["ensemble"]
+    of: Literal["auto"] | Annotated[Distinct[Text], Field(min_length=1)] = Field(
+        default="auto",
+        description="The models whose runs, one for each seed, may become members: names of the "
+        "config, or `auto` for all that Millrace trains. Greedy selection with replacement "
+        "(Caruana et al., 2004) finds their weights on the validation rows.",
+    )
+
+
 Model: TypeAlias = Annotated[
     LinearConfig
     | DnnConfig
@@ -245,7 +259,8 @@ Model: TypeAlias = Annotated[
     | TabmConfig
     | BoostedTreesConfig
     | CustomConfig
-    | Tf1Config,
+    | Tf1Config
+    | EnsembleConfig,
     Field(discriminator="kind"),
 ]
 ModelName: TypeAlias = Annotated[

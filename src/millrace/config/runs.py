@@ -7,6 +7,8 @@ is compared and exported. The others support it:
     tabm/seeds/1      the same model with another seed
     tabm/folds/2      the same model without a fold of the training examples, evaluated on the fold
     tabm/rungs/0/3    a trial with other settings, trained for a fraction of the time
+
+An ensemble is a run that averages other runs, its members.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import yaml
 from millrace.config import tuning
 from millrace.config.built import Ensemble
 from millrace.config.job import JobConfig
-from millrace.config.models import Model, ModelConfig, TrainedConfig
+from millrace.config.models import EnsembleConfig, ModelConfig, TrainedConfig
 from millrace.config.tuning import Trial
 from millrace.config.values import plain_form
 from millrace.errors import MillraceError
@@ -36,14 +38,14 @@ class Run:
         name: its folder under `models/`.
         model: a name under `models` in the config.
         seed: the random seed of the training.
-        after: the folder of the runs that must finish first: the lower rung of a search, or the
-            members of an ensemble; None if there are none.
+        after: the folder of the lower rung of a search, which must finish first; None if there is
+            none.
         fold: the fold of the training examples that it is evaluated on; None for the test split.
         rung: for a trial, the rung of the search; else None.
         number: for a trial, its number on the rung. Above the lowest rung this is the rank of its
             settings on the rung below.
         share: the fraction of the configured epochs or trees to train.
-        ensemble: whether it is the mean of other runs.
+        members: for an ensemble, the runs that it may average, which must finish first.
     """
 
     name: str
@@ -54,7 +56,7 @@ class Run:
     rung: int | None = None
     number: int = 0
     share: float = 1.0
-    ensemble: bool = False
+    members: tuple[str, ...] = ()
 
     def budget(self, most: int) -> int:
         """Returns the run's share of `most` epochs or trees, at least 1."""
@@ -63,18 +65,20 @@ class Run:
 
 def plan(job: JobConfig) -> dict[str, Run]:
     """Returns the runs of a completed config by name, grouped by model."""
-    found = (
-        run
-        for model, settings in job.models.items()
-        for run in _runs(model, settings, job.seed, job.selection.folds or 0)
-    )
-    return {run.name: run for run in found}
+    return {run.name: run for model in job.models for run in _runs(job, model)}
 
 
-def _runs(model: str, settings: Model, seed: int, folds: int) -> Iterator[Run]:
-    if not isinstance(settings, TrainedConfig):
+def _runs(job: JobConfig, model: str) -> Iterator[Run]:
+    settings, seed = job.models[model], job.seed
+    if isinstance(settings, EnsembleConfig):
+        yield from _ensembles(job, model, settings)
+    elif isinstance(settings, TrainedConfig):
+        yield from _trainings(model, settings, seed, job.selection.folds or 0)
+    else:
         yield Run(model, model, seed)
-        return
+
+
+def _trainings(model: str, settings: TrainedConfig, seed: int, folds: int) -> Iterator[Run]:
     sizes = tuning.rungs(settings.tune.trials) if settings.tune else []
     for rung, size in enumerate(sizes):
         after = f"{model}/rungs/{rung - 1}" if rung else None
@@ -83,13 +87,40 @@ def _runs(model: str, settings: Model, seed: int, folds: int) -> Iterator[Run]:
             name = f"{model}/rungs/{rung}/{number}"
             yield Run(name, model, seed, after, rung=rung, number=number, share=share)
     tuned = f"{model}/rungs/{len(sizes) - 1}" if sizes else None
-    ensemble = settings.ensemble
-    yield Run(model, model, seed, f"{model}/seeds" if ensemble else tuned, ensemble=ensemble)
     # The model itself is the run with the first seed, unless it is an ensemble of all seeds.
-    for offset in range(0 if ensemble else 1, settings.seeds):
-        yield Run(f"{model}/seeds/{offset}", model, seed + offset, tuned)
+    first = 0 if settings.ensemble else 1
+    seeds = [
+        Run(f"{model}/seeds/{offset}", model, seed + offset, tuned)
+        for offset in range(first, settings.seeds)
+    ]
+    if settings.ensemble:
+        yield Run(model, model, seed, members=tuple(run.name for run in seeds))
+    else:
+        yield Run(model, model, seed, tuned)
+    yield from seeds
     for fold in range(folds):
         yield Run(f"{model}/folds/{fold}", model, seed, tuned, fold=fold)
+
+
+def _ensembles(job: JobConfig, model: str, settings: EnsembleConfig) -> Iterator[Run]:
+    """Yields the ensemble, and for each fold that of the models trained without this fold."""
+    of = possible_members(job) if isinstance(settings.of, str) else settings.of
+    runs = [run for member in of for run in _runs(job, member) if run.rung is None]
+    for fold in (None, *range(job.selection.folds or 0)):
+        members = tuple(run.name for run in runs if run.fold == fold and not run.members)
+        name = model if fold is None else f"{model}/folds/{fold}"
+        yield Run(name, model, job.seed, fold=fold, members=members)
+
+
+def possible_members(job: JobConfig) -> list[str]:
+    """Returns the models that an ensemble may be of: those that read the encoded examples."""
+    return [name for name, model in job.models.items() if isinstance(model, TrainedConfig)]
+
+
+def before(plan: dict[str, Run], run: Run) -> list[Run]:
+    """Returns the runs of a plan whose trainings a run reads."""
+    rung = [one for one in plan.values() if run.after and one.name.startswith(f"{run.after}/")]
+    return rung + [plan[name] for name in run.members]
 
 
 def artifacts(runs: Iterable[Run], results: Results) -> list[Path]:
@@ -132,7 +163,7 @@ def settle(job: JobConfig, run: Run, models: Path) -> Settled:
         models: the folder of all runs; those under `run.after` must be finished.
     """
     model = job.models[run.model]
-    if run.ensemble:
+    if run.members:
         return Settled(Ensemble())
     if not (isinstance(model, TrainedConfig) and model.tune):
         return Settled(model)

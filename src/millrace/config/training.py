@@ -129,6 +129,12 @@ class TrainingConfig(Section):
         default="val_loss",
         description="The metric for early stopping and the best epoch, on the validation examples.",
     )
+    calibration: Literal["none", "auto"] = Field(
+        default="none",
+        description="Of a classification, whether to calibrate the probabilities of each model: "
+        "`auto` divides its logits by a temperature that lowers the log loss on the validation "
+        "examples, if it also lowers that of examples to which it was not fitted.",
+    )
     class_weight: (
         Literal["none", "balanced"] | Annotated[Mapping[str, NotNegative], Field(min_length=1)]
     ) = Field(

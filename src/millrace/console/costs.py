@@ -51,10 +51,10 @@ def training(logs: Logs, model: str, plan: Iterable[runs.Run]) -> dict[str, floa
         also of its other seeds, folds and trials; `peak_mib` of the largest process. None if the
         logs are incomplete, as after `dvc repro`.
     """
-    own = [one for one in plan if one.model == model]
-    told = {one.name: _told(logs.log(f"train/{one.name}")) for one in own}
-    (main,) = (one for one in own if one.name == model)
-    needed = [x for x in told if x == model or (main.ensemble and x.startswith(f"{main.after}/"))]
+    by_name = {one.name: one for one in plan}
+    needed = {model, *by_name[model].members}
+    counted = [name for name, one in by_name.items() if one.model == model or name in needed]
+    told = {name: _told(logs.log(f"train/{name}")) for name in counted}
     processes = [process for found in told.values() for process in found]
     return {
         "cpu_seconds": _total(told[name] for name in needed),

@@ -9,7 +9,7 @@ from millrace.artifacts.metrics import Interval
 from millrace.artifacts.scores import Scores
 from millrace.config.assessment import SelectionConfig
 from millrace.config.job import JobConfig
-from millrace.config.models import TrainedConfig, is_trained
+from millrace.config.models import EnsembleConfig, TrainedConfig, is_trained
 from millrace.errors import MillraceError
 from millrace.evaluation import candidates, metrics
 from millrace.evaluation.candidates import Candidate
@@ -161,6 +161,10 @@ def other_uses(job: JobConfig) -> list[str]:
     trained = [model for model in job.models.values() if is_trained(model)]
     uses = {
         "ended the training": bool(trained),
+        "weighted the members of an ensemble": any(
+            isinstance(x, EnsembleConfig) for x in job.models.values()
+        ),
+        "calibrated the probabilities": job.training.calibration == "auto",
         "chose among the trials": any(isinstance(x, TrainedConfig) and x.tune for x in trained),
         "set the decision threshold": job.evaluation.threshold == "max_f1",
     }

@@ -100,7 +100,8 @@ def rehearse(job: JobConfig, rehearsed: str, learned: Preprocessing, examples: P
             predictions of a form differ from Keras.
     """
     rows = certificate.read_rows(examples, job, learned.raw, np.arange(ROWS))
-    names = [name for name, settings in job.models.items() if not models.is_foreign(settings)]
+    # Those of an ensemble across models are rehearsed as themselves.
+    names = [x for x in runs.possible_members(job) if not models.is_foreign(job.models[x])]
     if rehearsed != BUILT_IN:
         names = [rehearsed]
     untrained = {name: _untrained(job, name, learned) for name in names}
@@ -116,7 +117,8 @@ def rehearse(job: JobConfig, rehearsed: str, learned: Preprocessing, examples: P
 
 def _untrained(job: JobConfig, name: str, learned: Preprocessing) -> Predictor:
     """Returns a model with the settings of its first run, which may be a trial of a search."""
-    first = next(x for x in runs.plan(job).values() if x.model == name and x.after is None)
+    own = (run for run in runs.plan(job).values() if run.model == name)
+    first = next(run for run in own if not (run.after or run.members))
     return models.untrained(name, runs.settle(job, first, Path()).settings, learned)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from millrace.artifacts.statistics import NumberStatistics, Statistics
-from millrace.config.built import Ensemble
 from millrace.config.models import ModelConfig, TrainedConfig
 from millrace.errors import MillraceError
 
@@ -28,6 +27,8 @@ class Task:
         mean, std: for a regression, those of the training labels; models predict (y - mean) / std.
         log_mean, log_std: the same for sign(y) log(1 + |y|), for models whose target is `log`.
         target: what a regression model learns: `none` for the label, `log` for that logarithm.
+        temperature: for a classification, the number that logits are divided by to calibrate the
+            probabilities.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Task:
     log_mean: float = 0.0
     log_std: float = 1.0
     target: str = "none"
+    temperature: float = 1.0
 
     @classmethod
     def from_statistics(cls, statistics: Statistics) -> Task:
@@ -59,13 +61,12 @@ class Task:
         """Returns the task with the target from a model's settings.
 
         Args:
-            settings: the settings of the model; for an ensemble its `members` decide.
+            settings: the settings of the model.
 
         Raises:
             MillraceError: the settings have a target, but the labels are classes.
         """
-        own = settings.members[0] if isinstance(settings, Ensemble) else settings
-        target = own.target if isinstance(own, TrainedConfig) else "none"
+        target = settings.target if isinstance(settings, TrainedConfig) else "none"
         if target != "none" and self.kind != "regression":
             raise MillraceError(
                 f"models: target: expected none for a {self.kind} task, found {target}.",
@@ -88,6 +89,8 @@ class Task:
         Args:
             logits: [n, outputs], or [n, members, outputs], whose predictions are averaged.
         """
+        if self.temperature != 1:
+            logits = logits / self.temperature
         if self.kind == "multiclass":
             return _mean_of_members(tf.nn.softmax(logits))
         values = tf.sigmoid(logits) if self.kind == "binary" else self._values(logits)

@@ -70,7 +70,9 @@ KINDS = {
     ),
     "custom": Kind("millrace.models.custom", is_foreign=True),
     "ensemble": Kind(
-        "millrace.models.ensemble", trainer="millrace.training.joined:train", by_batches=False
+        "millrace.models.ensemble",
+        trainer="millrace.training.joined:train",
+        by_batches=False,
     ),
     "tf1": Kind(
         trainer="millrace.tf1.trainers:copy",
@@ -115,7 +117,7 @@ def build(settings: ModelConfig, spec: EncodedSpec, task: Task) -> keras.Model:
 
     Returns:
         A model from {`numbers`: float32 [n, …], `ids`: int32 [n, …]} to logits [n, task.outputs],
-        or [n, members, task.outputs] for a model with members.
+        or [n, members, task.outputs] for a model with members; for an ensemble a list of these.
     """
     model: keras.Model = _module(settings).build(settings, spec, task)
     return model

@@ -23,7 +23,7 @@ from millrace.features.tasks import Task
 from millrace.models.forest import LOWEST, NUMBERS, SETS, Forest, Nodes, first_columns
 from millrace.models.forest import missing_places as find_missing_places
 from millrace.models.input_layers import encoded_inputs
-from millrace.models.keras_predictor import KerasPredictor
+from millrace.models.keras_predictor import KerasPredictor, heads_of
 
 # YDF's index of out-of-vocabulary categories.
 UNSEEN = 0
@@ -62,7 +62,7 @@ def untrained(name: str, settings: BoostedTreesConfig, learned: Preprocessing) -
     sets = (1,) * len(spec.ids)
     shape = ForestShape(nodes=1, trees=task.outputs, depth=1, sets=sets)
     empty = TrainedTrees.extending(settings, forest=shape)
-    return KerasPredictor(learned, build(empty, spec, task), task.of_model(settings))
+    return KerasPredictor(learned, build(empty, spec, task), heads_of(settings, task))
 
 
 def fit(

@@ -1,7 +1,10 @@
 """Ensembles: join separately trained models into one that averages their predictions."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import keras
-from keras import layers
 
 from millrace import models
 from millrace.config.built import Ensemble
@@ -11,23 +14,16 @@ from millrace.models.input_layers import encoded_inputs
 
 
 def build(settings: Ensemble, spec: EncodedSpec, task: Task) -> keras.Model:
-    """Builds the model of untrained members; see `millrace.models.build`."""
+    """Builds the model of untrained members, see `join`."""
     return join([models.build(member, spec, task) for member in settings.members], spec)
 
 
-def join(trained: list[keras.Model], spec: EncodedSpec) -> keras.Model:
-    """Returns a model with the logits of all models, [n, members, outputs].
-
-    The task averages the predictions of a model's members. All models must be of one kind, so that
-    they have the same number of members and count equally.
-    """
+def join(trained: Sequence[keras.Model], spec: EncodedSpec) -> keras.Model:
+    """Returns a model with all the models' outputs, a list of logits."""
     inputs = encoded_inputs(spec)
-    members = []
+    logits = []
     for place, model in enumerate(trained):
         # Models of one kind have the same name, but the layers of a model need distinct ones.
         model.name = f"member_{place}"
-        logits = model(inputs)
-        if len(logits.shape) == 2:
-            logits = layers.Reshape((1, logits.shape[1]), name=f"logits_{place}")(logits)
-        members.append(logits)
-    return keras.Model(inputs, layers.Concatenate(axis=1, name="members")(members), name="ensemble")
+        logits.append(model(inputs))
+    return keras.Model(inputs, logits, name="ensemble")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from millrace import models
 from millrace.artifacts.training import Training
+from millrace.config.built import Ensemble
 from millrace.config.models import ModelConfig
 from millrace.errors import MillraceError
 from millrace.features import encoded
@@ -24,20 +26,52 @@ from millrace.results import TrainingFolder
 ROWS_PER_CALL = 8192
 
 
+class Head(NamedTuple):
+    """What logits mean.
+
+    Attributes:
+        task: how they become predictions.
+        weight: how much these predictions count in the mean.
+    """
+
+    task: Task
+    weight: float = 1.0
+
+
+def heads_of(settings: ModelConfig, task: Task, temperature: float = 1.0) -> list[Head]:
+    """Returns the head of a model, or of an ensemble those of its members.
+
+    Args:
+        settings: those from which the model is built.
+        task: the job's.
+        temperature: see `Task`; of an ensemble, beside those of its members.
+    """
+    if not isinstance(settings, Ensemble):
+        return [Head(replace(task.of_model(settings), temperature=temperature))]
+    members = zip(settings.members, settings.weights, settings.temperatures, strict=True)
+    return [
+        head._replace(weight=weight)
+        for member, weight, own in members
+        for head in heads_of(member, task, own * temperature)
+    ]
+
+
 class KerasPredictor(tf.Module):
     """A Keras model with its feature columns: a `Predictor`.
 
     Attributes:
         preprocessing: the feature columns.
-        model: the Keras model, from encoded examples to logits.
-        task: the task, which converts logits to predictions.
+        model: the Keras model, from encoded examples to logits; for an ensemble, to a list of them.
+        heads: how the logits become predictions, one head for each.
     """
 
-    def __init__(self, preprocessing: Preprocessing, model: keras.Model, task: Task) -> None:
+    def __init__(
+        self, preprocessing: Preprocessing, model: keras.Model, heads: Sequence[Head]
+    ) -> None:
         super().__init__()
         self.preprocessing = preprocessing
         self.model = model
-        self.task = task
+        self.heads = heads
         self._call = tf.function(self.predict_tensors, reduce_retracing=True)
         self._call_encoded = tf.function(self.predict_encoded, reduce_retracing=True)
 
@@ -47,7 +81,12 @@ class KerasPredictor(tf.Module):
 
     def predict_encoded(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns predictions, float32 [n] or [n, classes], for encoded examples."""
-        return self.task.predictions(self.model(inputs, training=False))
+        return mean_prediction(self.heads, self.logits(inputs))
+
+    def logits(self, inputs: dict[str, tf.Tensor]) -> list[tf.Tensor]:
+        """Returns the logits for each head, for encoded examples."""
+        found = self.model(inputs, training=False)
+        return list(found) if isinstance(found, list | tuple) else [found]
 
     def predict(self, raw: Mapping[str, np.ndarray]) -> np.ndarray:
         """Returns predictions, float32 [n] or [n, classes], of raw columns [n]."""
@@ -55,7 +94,8 @@ class KerasPredictor(tf.Module):
             column.name: tf.constant(raw[column.name], column.dtype)
             for column in self.preprocessing.raw
         }
-        return _in_batches(self._call, columns)
+        predictions: np.ndarray = _in_batches(self._call, columns)
+        return predictions
 
     @property
     def reference(self) -> str:
@@ -74,10 +114,21 @@ class KerasPredictor(tf.Module):
         Reads them from `encoded_examples`, so that the feature columns need not run again.
         """
         path = encoded_examples / f"{split}.tfrecord"
-        inputs = encoded.read(path, self.preprocessing.spec).inputs
-        return _in_batches(
-            self._call_encoded, {name: tf.constant(part) for name, part in inputs.items()}
+        return self.predict_examples(encoded.read(path, self.preprocessing.spec).inputs)
+
+    def predict_examples(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns predictions, float32 [n] or [n, classes], of the inputs of encoded examples."""
+        columns = {name: tf.constant(part) for name, part in inputs.items()}
+        predictions: np.ndarray = _in_batches(self._call_encoded, columns)
+        return predictions
+
+    def logits_of_examples(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """Returns the logits for each head, float32 [n, …], of the inputs of encoded examples."""
+        columns = {name: tf.constant(part) for name, part in inputs.items()}
+        logits: list[np.ndarray] = _in_batches(
+            tf.function(self.logits, reduce_retracing=True), columns
         )
+        return logits
 
     def permuter(self, raw: Mapping[str, np.ndarray]) -> PredictPermuted:
         """Returns a function that predicts raw rows [n] with one column permuted."""
@@ -85,13 +136,22 @@ class KerasPredictor(tf.Module):
         return lambda column, order: _in_batches(self._call_encoded, rows.encode(column, order))
 
 
-def _in_batches(call: Any, columns: dict[str, tf.Tensor]) -> np.ndarray:
+def mean_prediction(heads: Sequence[Head], logits: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns the weighted mean of the heads' predictions, float32 [n] or [n, classes]."""
+    found = [head.task.predictions(x) for head, x in zip(heads, logits, strict=True)]
+    if len(found) == 1:
+        return found[0]
+    return tf.add_n([head.weight * x for head, x in zip(heads, found, strict=True)])
+
+
+def _in_batches(call: Any, columns: dict[str, tf.Tensor]) -> Any:
+    """Returns what a call says of columns [n], joined from batches: arrays for its tensors."""
     rows = len(next(iter(columns.values())))
     parts = []
     for start in range(0, max(rows, 1), ROWS_PER_CALL):
         batch = {name: x[start : start + ROWS_PER_CALL] for name, x in columns.items()}
-        parts.append(call(batch).numpy())
-    return np.concatenate(parts)
+        parts.append(tf.nest.map_structure(lambda x: x.numpy(), call(batch)))
+    return tf.nest.map_structure(lambda *x: np.concatenate(x), *parts)
 
 
 def untrained(name: str, settings: ModelConfig, learned: Preprocessing) -> KerasPredictor:
@@ -102,7 +162,7 @@ def untrained(name: str, settings: ModelConfig, learned: Preprocessing) -> Keras
         rng = np.random.default_rng(0)
         for weight in model.trainable_weights:
             weight.assign(weight + rng.normal(0, 0.1, weight.shape))
-    return KerasPredictor(learned, model, learned.task.of_model(settings))
+    return KerasPredictor(learned, model, heads_of(settings, learned.task))
 
 
 def load(description: Training, training: Path, learned: Preprocessing) -> KerasPredictor:
@@ -126,4 +186,6 @@ def load(description: Training, training: Path, learned: Preprocessing) -> Keras
             f"else ({str(error).splitlines()[0]}).",
             note="train the model again.",
         ) from None
-    return KerasPredictor(learned, model, learned.task.of_model(description.settings))
+    temperature = description.calibration.temperature if description.calibration else 1.0
+    heads = heads_of(description.settings, learned.task, temperature)
+    return KerasPredictor(learned, model, heads)

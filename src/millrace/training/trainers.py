@@ -15,11 +15,12 @@ import tensorflow as tf
 from millrace import models
 from millrace.config import runs
 from millrace.config.job import JobConfig
+from millrace.config.models import is_trained
 from millrace.config.values import plain_form
 from millrace.features import encoded
 from millrace.features.encoded import Blocks
 from millrace.features.preprocessing import Preprocessing
-from millrace.training import cluster, hardware, strategies, workers
+from millrace.training import calibration, cluster, hardware, strategies, workers
 from millrace.training.debugging import Debug
 
 
@@ -70,6 +71,12 @@ class Assignment:
         return examples, validation
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether the probabilities are to be calibrated: those of a model that is trained here."""
+        wanted = self.job.training.calibration == "auto" and self.run.rung is None
+        return wanted and is_trained(self.settled.settings)
+
+    @property
     def rows(self) -> int:
         """The number of training examples that are used."""
         rows = sum(self.examples[0].rows)
@@ -105,6 +112,9 @@ def train(assignment: Assignment, hardware_path: Path) -> None:
     strategy = strategies.create(job.training)
     if strategies.is_chief(strategy):
         hardware.describe(strategy).save(hardware_path)
+    if assignment.is_calibrated:  # an error before hours are spent
+        validation = assignment.examples[1].first()
+        calibration.require_classes(assignment.preprocessing.task, validation.labels)
     trained: Trained | None = models.trainer(settings)(assignment, strategy)
     if trained is not None:
         trained.write(assignment.output)

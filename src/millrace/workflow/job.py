@@ -84,11 +84,9 @@ class Job:
         return runs.artifacts(self.runs.values(), self.results)
 
     def earlier(self, run: str) -> list[Path]:
-        """Returns the outputs of the runs that must finish before a run."""
-        if not (after := self.runs[run].after):
-            return []
-        before = [x for x in self.runs.values() if f"{x.name}/".startswith(f"{after}/")]
-        return runs.artifacts(before, self.results)
+        """Returns the trainings that must finish before a run."""
+        before = runs.before(self.runs, self.runs[run])
+        return [self.results.run(one.name).training for one in before]
 
     def rehearsed(self, run: str) -> str:
         """Returns the name of the rehearsal that must finish before a run."""
@@ -127,7 +125,7 @@ class Job:
     def workers(self, run: str) -> int | None:
         """Returns the number of processes of a run, None for one."""
         one = self.runs[run]
-        count = 1 if one.ensemble else workers.needed(self.config, self.config.models[one.model])
+        count = 1 if one.members else workers.needed(self.config, self.config.models[one.model])
         return count if count > 1 else None
 
     @property

@@ -47,8 +47,66 @@ def test_seeds_count_from_that_of_the_config_and_the_first_is_the_model() -> Non
 def test_an_ensemble_comes_after_all_its_seeds() -> None:
     plan = runs.plan(job(seeds=2, ensemble=True))
     assert list(plan) == ["m", "m/seeds/0", "m/seeds/1"]
-    assert (plan["m"].ensemble, plan["m"].after) == (True, "m/seeds")
+    assert plan["m"].members == ("m/seeds/0", "m/seeds/1")
+    assert [run.name for run in runs.before(plan, plan["m"])] == ["m/seeds/0", "m/seeds/1"]
     assert [plan[f"m/seeds/{i}"].seed for i in range(2)] == [5, 6]
+
+
+def across(*of: str, folds: int | None = None) -> JobConfig:
+    """A job with an ensemble of some of its models, of all where none is named."""
+    models: dict[str, Any] = {
+        "one": {"kind": "linear"},
+        "two": {"kind": "dnn", "seeds": 2, "tune": TUNE},
+        "mean": {"kind": "tabm", "seeds": 2, "ensemble": True},
+        "old": {"kind": "tf1", "saved_model": "old", "output": "y"},
+        "both": {"kind": "ensemble", "of": [*of] or "auto"},
+        "other": {"kind": "ensemble", "of": ["mean", "one"]},
+    }
+    if folds:
+        del models["old"]
+    data, selection = {"files": "t.csv", "label": "y"}, {"folds": folds}
+    return complete({"name": "a", "data": data, "models": models, "selection": selection})
+
+
+def test_an_ensemble_across_models_is_of_all_their_seeds_and_of_no_trial() -> None:
+    plan = runs.plan(across())
+    members = ("one", "two", "two/seeds/1", "mean/seeds/0", "mean/seeds/1")
+    assert plan["both"] == runs.Run("both", "both", seed=0, members=members)
+    assert plan["other"].members == ("mean/seeds/0", "mean/seeds/1", "one")
+    assert tuple(run.name for run in runs.before(plan, plan["both"])) == members
+    assert runs.plan(across("two"))["both"].members == ("two", "two/seeds/1")
+
+
+def test_each_fold_has_an_ensemble_of_the_models_without_that_fold() -> None:
+    plan = runs.plan(across(folds=2))
+    for fold in range(2):
+        members = tuple(f"{model}/folds/{fold}" for model in ("one", "two", "mean"))
+        name = f"both/folds/{fold}"
+        assert plan[name] == runs.Run(name, "both", seed=0, fold=fold, members=members)
+
+
+@pytest.mark.parametrize(
+    ("of", "folds", "message"),
+    [
+        (["one"], None, r"both\.of: expected at least two runs to average, found one\.\nNote: add"),
+        (["two"], 2, r"both\.of: expected at least two runs to average, found two/folds/0\."),
+        (["one", "both"], None, r"both\.of: .* one, two, mean; found 'both', the ensemble itself"),
+        (["one", "other"], None, r"both\.of: .* found 'other', whose kind is ensemble"),
+        (["one", "old"], None, r"both\.of: .* found 'old', whose kind is tf1"),
+        (["one", "none"], None, r"both\.of: .* found 'none'\.\nNote: name models of the config"),
+        (["one", "two/folds/1"], 2, r"both\.of: .* found 'two/folds/1'.*; seeds and folds come"),
+        (["one", "one"], None, r"both\.of: expected different items"),
+    ],
+)
+def test_impossible_members_are_refused(of: list[str], folds: int | None, message: str) -> None:
+    with pytest.raises(MillraceError, match=f"(?s){message}"):
+        across(*of, folds=folds)
+
+
+def test_an_ensemble_of_all_models_needs_two() -> None:
+    models = {"one": {"kind": "linear"}, "all": {"kind": "ensemble"}}
+    with pytest.raises(MillraceError, match="expected at least two runs to average, found one"):
+        complete({"name": "a", "data": {"files": "t.csv", "label": "y"}, "models": models})
 
 
 def test_rungs_get_smaller_and_longer_and_the_model_comes_after_the_last() -> None:

@@ -69,6 +69,16 @@ def test_the_members_of_an_ensemble_are_the_model(tmp_path: Path) -> None:
     assert trained(tmp_path, said, seeds=2, ensemble=True) == [23.0, 23.0, 700]
 
 
+def test_the_members_of_an_ensemble_across_models_count_too(tmp_path: Path) -> None:
+    settings = {"m": {"kind": "ensemble"}, "one": {"kind": "linear"}, "two": {"kind": "linear"}}
+    data = {"files": "t.csv", "label": "y"}
+    plan = runs.plan(complete({"name": "a", "data": data, "models": settings}))
+    said = {"m": SAID.format("3.0", 900), "one": SAID.format("10.0", 700)}
+    said["two"] = SAID.format("20.0", 800)
+    found = costs.training(Logs(logs(tmp_path, said)), "m", plan.values())
+    assert found == {"cpu_seconds": 33.0, "all_cpu_seconds": 33.0, "peak_mib": 900}
+
+
 def test_all_processes_of_a_training_count(tmp_path: Path) -> None:
     said = {"m": f"0: {SAID.format('5.0', 600)}1: {SAID.format('6.0', 610)}"}
     assert trained(tmp_path, said) == [11.0, 11.0, 610]

@@ -386,6 +386,14 @@ def test_too_few_rows_to_choose_by_are_a_warning(
             },
             ["ended the training", "chose among the trials", "set the decision threshold"],
         ),
+        (
+            {"models": ["linear", "dnn", "ensemble"], "training": {"calibration": "auto"}},
+            [
+                "ended the training",
+                "weighted the members of an ensemble",
+                "calibrated the probabilities",
+            ],
+        ),
         ({"selection": {"folds": 3}, "evaluation": {"threshold": "max_f1"}}, []),
     ],
 )

@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 from scipy import special
 
-from millrace.config.built import Ensemble
 from millrace.errors import MillraceError
 from millrace.features.tasks import Task
 from tests.helpers.configs import model_settings
@@ -126,9 +125,9 @@ def test_a_logarithm_far_off_stays_a_finite_prediction():
     np.testing.assert_allclose(far, np.sign(limits) * np.expm1(np.abs(limits)), rtol=1e-4)
 
 
-def test_members_of_an_ensemble_have_one_target():
-    members = Ensemble(members=(model_settings("dnn", target="log"),) * 2)
-    assert TASKS["regression"].of_model(members).target == "log"
+def test_a_task_has_the_target_of_the_model():
+    logarithms = model_settings("dnn", target="log")
+    assert TASKS["regression"].of_model(logarithms).target == "log"
     assert TASKS["binary"].of_model(model_settings("dnn")) == TASKS["binary"]
 
 

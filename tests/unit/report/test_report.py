@@ -16,6 +16,7 @@ from millrace.artifacts.metrics import Interval
 from millrace.artifacts.provenance import Origin
 from millrace.artifacts.signature import Signature
 from millrace.artifacts.statistics import Statistics
+from millrace.artifacts.training import Calibration, Member, Training, Weighing
 from millrace.config.job import JobConfig
 from millrace.errors import MillraceError
 from millrace.files import write_json
@@ -248,6 +249,38 @@ def test_a_model_that_was_trained_elsewhere_has_no_losses(
     document = Document(report.build(job(), results, MADE_BY))
     assert "linear0" in re.sub(r"\s", "", document.sections["training"])
     assert "history" in document.charts
+
+
+def test_the_members_of_an_ensemble_and_what_their_weights_are_worth(
+    make_results: Callable[[str], Results],
+) -> None:
+    results = make_results("binary")
+    path = TrainingFolder(results.run("linear").training).description
+    members = [Member("tabm", 0.64, 0.31), Member("trees/seeds/1", 0.36, 0.32)]
+    weighing = Weighing(rows=1234, val_loss=0.3, members=[*members, Member("dnn", 0, 0.5)])
+    replace(Training.load(path), weighing=weighing).save(path)
+    found = Document(report.build(job(), results, MADE_BY)).sections["training"]
+    words = " ".join(found.split())
+    assert "found on the 1,234 validation rows, so the loss of the ensemble there is opt" in words
+    assert "Members of linear" in words and "Members of dnn" not in words
+    assert re.sub(r"\s", "", found).endswith(
+        "tabm0.640.31trees/seeds/10.360.32dnnleftout0.5linear0.3"
+    )
+
+
+def test_calibration_is_told_before_and_after(make_results: Callable[[str], Results]) -> None:
+    results = make_results("binary")
+    found = {
+        "dnn": Calibration(temperature=1.31, rows=1234, before=0.42, after=0.41),
+        "linear": Calibration(temperature=1.0, rows=1234, before=0.52, after=0.53),
+    }
+    for model, calibration in found.items():
+        path = TrainingFolder(results.run(model).training).description
+        replace(Training.load(path), calibration=calibration).save(path)
+    section = Document(report.build(job(), results, MADE_BY)).sections["training"]
+    assert "log losses are those of 1,234 validation rows" in " ".join(section.split())
+    words = re.sub(r"\s", "", section)
+    assert "dnn1.310.420.41" in words and "linearnotused0.520.53" in words
 
 
 def test_stored_rows_are_in_the_certificate_but_not_among_the_runtimes(

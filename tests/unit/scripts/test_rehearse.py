@@ -76,7 +76,9 @@ def test_untrained_models_of_every_kind_agree_in_every_form(made_job, tmp_path, 
         "tune": {"trials": 3, "space": {"training.learning_rate": [0.1, 0.01]}},
     }
     models["several"] = {"kind": "linear", "seeds": 2, "ensemble": True}
-    found = rehearse(made_job(task).until("preprocess"), tmp_path, models=models)
+    # One across models has no training of its own to rehearse.
+    across = {"across": {"kind": "ensemble"}}
+    found = rehearse(made_job(task).until("preprocess"), tmp_path, models=models | across)
     assert found == {name: {"model": name, "forms": EVERYWHERE, "left_out": {}} for name in models}
 
 

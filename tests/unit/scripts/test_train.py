@@ -150,7 +150,9 @@ def test_an_ensemble_predicts_the_mean_of_its_seeds(
         assert member["seed"] == seed
         members.append(member["settings"])
     written = train_run(job, tmp_path, "m", models=tmp_path)
-    assert written["settings"] == {"kind": "ensemble", "members": members}
+    runs_of = {"runs": ["m/seeds/0", "m/seeds/1"], "weights": [0.5] * 2, "temperatures": [1.0] * 2}
+    assert written["settings"] == {"kind": "ensemble", "members": members, **runs_of}
+    assert "weighing" not in written
     said = [
         models.load(job.results / "preprocessing.json", tmp_path / run / "training").predict_split(
             job.results / "encoded", job.results / "examples", "test"
@@ -159,6 +161,42 @@ def test_an_ensemble_predicts_the_mean_of_its_seeds(
     ]
     assert np.abs(said[1] - said[2]).max() > 1e-3
     np.testing.assert_allclose(said[0], (said[1] + said[2]) / 2, atol=1e-6)
+
+
+def test_calibrated_logits_are_divided_by_the_temperature(made_job: Any, tmp_path: Path) -> None:
+    job = made_job("binary").until("preprocess")
+    said = []
+    for calibration in ("none", "auto"):
+        directory = tmp_path / calibration
+        directory.mkdir()
+        # Trained too short, so that it is not sure enough.
+        write_config(job, directory, {}, training={"epochs": 3, "calibration": calibration})
+        written = train_run(job, directory, "m")
+        folder = directory / "m" / "training"
+        predictor = models.load(job.results / "preprocessing.json", folder)
+        said.append(
+            predictor.predict_split(job.results / "encoded", job.results / "examples", "test")
+        )
+    found = written["calibration"]
+    assert (found["rows"], found["temperature"] < 0.95) == (300, True)
+    assert found["after"] < found["before"] == pytest.approx(written["val_loss"], rel=1e-5)
+    logits = np.log(said[0]) - np.log1p(-said[0])
+    expected = 1 / (1 + np.exp(-logits / found["temperature"]))
+    np.testing.assert_allclose(said[1], expected, atol=1e-6)
+
+
+def test_a_search_does_not_calibrate_its_trials(made_job: Any, tmp_path: Path) -> None:
+    job = made_job("binary").until("preprocess")
+    search = {"tune": {"trials": 2, "space": {"dropout": [0, 0.1]}}}
+    write_config(job, tmp_path, search, training={"epochs": 1, "calibration": "auto"})
+    assert "calibration" not in train_run(job, tmp_path, "m/rungs/0/1")
+
+
+def test_values_of_a_regression_cannot_be_calibrated(made_job: Any, tmp_path: Path) -> None:
+    job = made_job("regression").until("preprocess")
+    write_config(job, tmp_path, {}, training={"calibration": "auto"})
+    with pytest.raises(MillraceError, match=r"training\.calibration: expected none for a regress"):
+        train_run(job, tmp_path, "m")
 
 
 def test_a_search_trains_short_trials_and_then_the_best(made_job: Any, tmp_path: Path) -> None:

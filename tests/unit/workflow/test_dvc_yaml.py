@@ -143,7 +143,8 @@ def test_every_training_is_a_stage_with_what_it_reads(project: Path) -> None:
         "  linear: {kind: linear}\n",
         "  linear: {kind: linear, seeds: 2, ensemble: true}\n"
         "  one: {kind: dnn, seeds: 3, tune: {trials: 5, space: {dropout: [0, 0.2]}}}\n"
-        "  mine: {kind: custom, path: 'mine.py:build', seeds: 2}\n",
+        "  mine: {kind: custom, path: 'mine.py:build', seeds: 2}\n"
+        "  both: {kind: ensemble, of: [linear, one]}\n",
     )
     edit(config, "training: {}", "training: {callbacks: 'calls.py:make'}")
     config.write_text(
@@ -153,10 +154,14 @@ def test_every_training_is_a_stage_with_what_it_reads(project: Path) -> None:
     assert with_snakemake() == with_dvc(project)
     written = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
     trainings = {name: set(stage["deps"]) for name, stage in written.items() if "train" in name}
-    # linear and 2 seeds; one, 5 and 2 trials and 2 more seeds; mine and a seed; 3 others.
-    assert len(trainings) == 3 + 10 + 2 + 3
+    # linear and 2 seeds; one, 5 and 2 trials and 2 more seeds; mine and a seed; both; 3 others.
+    assert len(trainings) == 3 + 10 + 2 + 1 + 3
     models = "results/${name}/models"
     assert {f"{models}/linear/seeds/{n}/training" for n in (0, 1)} <= trainings["train-linear"]
+    members = ("linear/seeds/0", "linear/seeds/1", "one", "one/seeds/1", "one/seeds/2")
+    assert {path for path in trainings["train-both"] if path.startswith(models)} == {
+        f"{models}/{run}/training" for run in members
+    }
     assert f"{models}/one/rungs/0/4/training" in trainings["train-one-rungs-1-1"]
     assert not any("rungs" in name for name in trainings["train-one-rungs-0-0"])
     assert {name for name, read in trainings.items() if "mine.py" in read} == {
