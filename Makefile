@@ -32,7 +32,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run score bless push rollback costs reproduce upgrade slurm test test-unit test-fast test-slurm to-dvc to-snakemake format lint docs site dvc lock clean
+.PHONY: help install run score bless push rollback monitor costs reproduce upgrade slurm test test-unit test-fast test-slurm to-dvc to-snakemake format lint docs site dvc lock clean
 
 help: ## List the targets and the variables
 	@echo 'Usage: make TARGET [VARIABLE=VALUE ...]'
@@ -59,6 +59,9 @@ push: $(INSTALLED) ## Put the blessed champion under serving/, as TensorFlow Ser
 
 rollback: $(INSTALLED) ## Serve the version before the one in use again
 	@python scripts/push.py --config "$$JOB_CONFIG" --rollback
+
+monitor: $(INSTALLED) ## Compare new rows with the training examples: make monitor ROWS=new.csv OUT=monitor.json
+	@python scripts/monitor.py --config "$$JOB_CONFIG" --rows "$$JOB_ROWS" --output "$$JOB_SCORED"
 
 costs: $(INSTALLED) ## Say what each model of the job in CONFIG costs to train, to ship and to ask for a row
 	@python -m millrace.console.costs --config "$$JOB_CONFIG"

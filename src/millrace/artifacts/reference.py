@@ -24,6 +24,7 @@ from millrace.artifacts.hardware import Hardware
 from millrace.artifacts.leaderboard import Leaderboard
 from millrace.artifacts.manifest import Manifest
 from millrace.artifacts.metrics import Metrics
+from millrace.artifacts.monitoring import Monitoring
 from millrace.artifacts.parity import Parity
 from millrace.artifacts.provenance import Provenance
 from millrace.artifacts.rehearsal import Rehearsal
@@ -74,6 +75,7 @@ CLASSES: dict[str, type] = {
     Results.blessing.path: Blessing,
     Results.pushed.path: Pushed,
     ServedVersion.manifest.path: ServedManifest,
+    "monitor.json": Monitoring,
 }
 
 NAMES: dict[Any, str] = {
@@ -93,6 +95,7 @@ The JSON and CSV files under `results/<name>`, key by key. Python reads them wit
 ```python
 from pathlib import Path
 from millrace.artifacts.metrics import Metrics
+from millrace.artifacts.monitoring import Monitoring
 
 Metrics.load(Path("results/flights/models/tabm/metrics.json")).metrics["auc"]
 ```

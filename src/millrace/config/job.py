@@ -15,7 +15,7 @@ from millrace.config.assessment import (
 from millrace.config.data import DataConfig
 from millrace.config.features import Feature
 from millrace.config.models import DEFAULT_KINDS, Models
-from millrace.config.operation import BlessConfig, PushConfig, ScoreConfig
+from millrace.config.operation import BlessConfig, MonitorConfig, PushConfig, ScoreConfig
 from millrace.config.training import TrainingConfig
 from millrace.config.values import LONGEST_JOB_NAME, Section, Text
 
@@ -77,6 +77,9 @@ class JobConfig(Section):
     )
     push: PushConfig = Field(
         default=PushConfig(),
+    )
+    monitor: MonitorConfig = Field(
+        default=MonitorConfig(),
     )
 
     @property

@@ -1,4 +1,4 @@
-"""`score`, `bless` and `push`: a model in use."""
+"""`score`, `bless`, `push` and `monitor`: a model in use."""
 
 from typing import Annotated, Literal
 
@@ -65,4 +65,26 @@ class PushConfig(Section):
         default=False,
         description="Whether `make dvc` writes stages for bless and push, so that `dvc repro` "
         "pushes a blessed model. With Snakemake both are always there as targets.",
+    )
+
+
+class MonitorConfig(Section):
+    """`monitor`."""
+
+    time: Text | None = Field(
+        default=None,
+        description="The column of dates or times by which rows are put into windows. Default: "
+        "windows of `rows` rows, in their order.",
+    )
+    every: Literal["day", "week", "month"] = Field(
+        default="week", description="The length of a window of `time`; weeks begin on Monday."
+    )
+    rows: Count = Field(
+        default=5000, description="The number of rows in a window, where there is no `time`."
+    )
+    false_alarm_rate: Annotated[Number, Field(gt=0, lt=1)] = Field(
+        default=0.01,
+        description="How often a window of data without drift may give an alarm, at most. What "
+        "differs by more than the thresholds of `data.anomalies` is an alarm only if chance "
+        "alone gives it less often.",
     )

@@ -18,11 +18,11 @@ from millrace.artifacts.records import Value
 from millrace.artifacts.schema import Schema
 from millrace.artifacts.signature import Signature
 from millrace.config.job import JobConfig
-from millrace.errors import MillraceError
 from millrace.evaluation import bootstrap, metrics
 from millrace.evaluation.diagnostics import SLICE_VALUES
 from millrace.export import certificate, raw_cells, runtimes
 from millrace.features.raw_row import RawColumn, draw_rows
+from millrace.serving.labels import encode_labels
 from millrace.tfrecord import examples, framing
 
 # Metrics without a scale of their own: their margins are relative.
@@ -111,19 +111,6 @@ def _columns(signatures: Sequence[Signature]) -> Iterator[RawColumn]:
             None if each.missing is None else tuple(each.missing),
             each.takes_cells,
         )
-
-
-def encode_labels(signature: Signature, labels: Sequence[Value]) -> np.ndarray:
-    """Returns labels as `metrics` takes them: a class' index, or the number; [n]."""
-    if signature.task == "regression":
-        return np.array(labels, np.float64)
-    index = {value: place for place, value in enumerate(signature.classes)}
-    if unknown := next((x for x in labels if x not in index), None):
-        raise MillraceError(
-            f"{signature.label}: expected a class out of {signature.classes}, found {unknown!r}.",
-            note="run the job again: its examples and its model are of different runs.",
-        )
-    return np.array([index[value] for value in labels], np.int64)
 
 
 def predict(model: Model, rows: LabelledRows) -> np.ndarray:

@@ -36,17 +36,27 @@ class Contract:
         data: `data` of the config.
         schema: the columns of the training table.
         signature: the inputs and outputs of the model.
+        watched: further columns of the schema to read, as far as a file has them.
     """
 
     data: DataConfig
     schema: Schema
     signature: Signature
+    watched: Sequence[str] = ()
 
     @property
     def inputs(self) -> list[SchemaColumn]:
         """The columns that the model takes."""
         described = {column.name: column for column in self.schema.columns}
         return [described[each.name] for each in self.signature.inputs]
+
+    @property
+    def read(self) -> list[SchemaColumn]:
+        """The columns that the model takes, and those to watch beside them."""
+        taken = self.inputs
+        names = {column.name for column in taken}
+        beside = {*self.watched} - names
+        return [*taken, *(column for column in self.schema.columns if column.name in beside)]
 
     @property
     def required(self) -> list[str]:
@@ -180,7 +190,7 @@ class _Columns:
         data, names = contract.data, table.names
         # Columns that the model does not take are not classified.
         others = {} if table.has_types else dict.fromkeys(names, "string")
-        there = [column for column in contract.inputs if column.name in names]
+        there = [column for column in contract.read if column.name in names]
         ids = [name for name in data.ids if name in names]
         written = {column.name: found for column in there if (found := formats.of_column(column))}
         given = inference.Given.of(data).formats
@@ -190,7 +200,7 @@ class _Columns:
         return cls(
             types,
             written,
-            [x.name for x in there if x.required and contract.is_committed],
+            [x.name for x in contract.inputs if x.required and contract.is_committed],
             {x.name: domain for x in there if (domain := Domain.of(x))},
             Markers.of(data.markers, own),
             others | types | dict.fromkeys(written, "string"),
@@ -224,7 +234,7 @@ def _as_said(path: Path, data: DataConfig, needed: Sequence[str]) -> Table:
 
 def _others(path: Path, contract: Contract) -> list[str]:
     """Returns the columns of a Parquet file that neither the model nor the output needs."""
-    wanted = {column.name for column in contract.inputs} | {*contract.data.ids}
+    wanted = {column.name for column in contract.read} | {*contract.data.ids}
     with suppress(OSError, pa.ArrowException, UnicodeDecodeError):  # `open_table` explains it
         if compression.container(path) == "parquet":
             return [name for name in pq.read_schema(path).names if name not in wanted]

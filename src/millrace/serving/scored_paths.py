@@ -23,6 +23,21 @@ def check_paths(job: JobConfig, results: Results, rows: str, scored: ScoredFile)
             job, or a file that was not written by an earlier scoring.
     """
     check_ending(scored.predictions)
+    found = named_rows(rows)
+    own_inputs.refuse_own(job, scored.files)
+    _refuse_training(job, scored)
+    _refuse_input(rows, found, scored)
+    _refuse_artifact(results, scored)
+    _refuse_foreign(scored)
+    return found
+
+
+def named_rows(rows: str) -> list[str]:
+    """Returns the files or tables that `rows` names.
+
+    Raises:
+        MillraceError: there are none, or it is an address.
+    """
     if not rows:
         raise MillraceError(
             "ROWS: expected a file of new rows, found nothing.",
@@ -33,13 +48,7 @@ def check_paths(job: JobConfig, results: Results, rows: str, scored: ScoredFile)
             "ROWS: expected a path, table:name or an .sql file, found an address.",
             note="download the file first.",
         )
-    found = [source.name for source in sources.named(rows, key="ROWS")]
-    own_inputs.refuse_own(job, scored.files)
-    _refuse_training(job, scored)
-    _refuse_input(rows, found, scored)
-    _refuse_artifact(results, scored)
-    _refuse_foreign(scored)
-    return found
+    return [source.name for source in sources.named(rows, key="ROWS")]
 
 
 def _refuse_training(job: JobConfig, scored: ScoredFile) -> None:

@@ -7,7 +7,7 @@ batch by batch.
 import itertools
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -134,7 +134,7 @@ def _describe(tallies: Mapping[str, Tally], schema: Schema, task: str, positive:
     splits: dict[str, SplitStatistics] = {}
     for split, tally in tallies.items():
         train = splits["train"].columns if splits else None
-        splits[split] = SplitStatistics(tally.rows, _columns(split, tally, columns, train))
+        splits[split] = SplitStatistics(tally.rows, describe_columns(split, tally, columns, train))
     return Statistics(splits, LabelStatistics(label, kind, classes))
 
 
@@ -174,12 +174,21 @@ def _value(column: str, type_: pa.DataType) -> str:
     return f"nullif({column}, '') AS {column}" if pa.types.is_string(type_) else column
 
 
-def _columns(
+def describe_columns(
     split: str,
     tally: Tally,
-    columns: list[SchemaColumn],
-    train: dict[str, ColumnStatistics] | None,
+    columns: Sequence[SchemaColumn],
+    train: Mapping[str, ColumnStatistics] | None,
 ) -> dict[str, ColumnStatistics]:
+    """Returns the statistics of columns that were counted.
+
+    Args:
+        split: their split or window, for messages.
+        tally: the counts.
+        columns: the columns to describe.
+        train: those of the training examples, whose histograms' edges are used; None for train.
+    """
+
     def describe_one(column: SchemaColumn) -> ColumnStatistics:
         seen = train[column.name] if train else None
         return _column(split, tally, column, seen)

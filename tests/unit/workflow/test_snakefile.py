@@ -38,7 +38,7 @@ STAGES = {
 # Stages that are no part of `all`.
 BESIDE = {"score", "bless", "push"}
 # Scripts that are no stages.
-TOOLS = {"upgrade"}
+TOOLS = {"upgrade", "monitor"}
 
 
 def run_in(
