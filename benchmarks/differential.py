@@ -21,6 +21,26 @@ from tests.helpers.differential import Findings, compare, make_table
 RESULT = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).parents[1] / "docs" / "testing.md"
 TABLES_AT_ONCE = 100
+# What each rule makes of a cell's text.
+RULES = {
+    "date": "ISO 8601, the same day",
+    "empty": "nothing but spaces, missing",
+    "integer": "the same number",
+    "marker": "a text of `data.missing_values`, missing",
+    "number": "the same number, exactly",
+    "number in float32": "the float32 next to the number",
+    "stripped text": "the text without the spaces around it",
+    "text": "the same text",
+    "time": "ISO 8601, the same time",
+    "truth value": "`true` or `false`, in any case",
+    "written as comma": "`1,25` is 1.25",
+    "written as dayfirst": "`31/12/2021` is 31 December",
+    "written as debt": "`(300.00)` is -300",
+    "written as european": "`1.234,50` is 1234.5",
+    "written as money": "`$1,234.50` is 1234.5",
+    "written as monthfirst": "`12/31/2021` is 31 December",
+    "written as percent": "`12.5%` is 12.5",
+}
 
 
 def main() -> None:
@@ -57,14 +77,14 @@ def _write(done: int, found: Findings) -> None:
 
 def table(kept: dict[str, Any]) -> str:
     """Returns the findings as docs/testing.md shows them."""
-    rules = [f"| {rule} | {cells:,} |" for rule, cells in kept["rules"].items()]
+    rules = [f"| {rule} | {RULES[rule]} | {cells:,} |" for rule, cells in kept["rules"].items()]
     refused = sum(kept["refused"].values())
     unlike = ", ".join(f"{what} in {cells:,}" for what, cells in kept["readers"].items())
     lead = (
         f"{kept['tables']:,} tables, {kept['cells']:,} cells; {len(kept['faults'])} faults, "
         f"{refused} tables refused. Cells in which other readers differ: {unlike}."
     )
-    return "\n".join(["", "| rule | cells |", "|---|--:|", *rules, "", lead, ""])
+    return "\n".join(["", "| rule | value | cells |", "|---|---|--:|", *rules, "", lead, ""])
 
 
 if __name__ == "__main__":
