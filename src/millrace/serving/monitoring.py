@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
-import pyarrow.parquet as pq
 from scipy import stats
 
-from millrace.artifacts.account import Account
 from millrace.artifacts.anomalies import Anomaly
-from millrace.artifacts.diagnostics import Diagnostics
-from millrace.artifacts.metrics import Interval, Metrics
+from millrace.artifacts.metrics import Interval
 from millrace.artifacts.monitoring import (
     ColumnDrift,
     MonitoredSlice,
@@ -27,7 +24,6 @@ from millrace.artifacts.signature import Signature
 from millrace.artifacts.statistics import (
     ColumnStatistics,
     NumberStatistics,
-    Statistics,
     TextStatistics,
 )
 from millrace.config.job import JobConfig
@@ -37,36 +33,16 @@ from millrace.serving import exported_models, windows
 from millrace.serving.exported_models import Pool
 from millrace.serving.labels import encode_labels
 from millrace.serving.new_rows import Contract
+from millrace.serving.reference import Reference, read_reference
 from millrace.serving.windows import Window
 from millrace.statistics import anomalies, drift_test
 from millrace.statistics.anomalies import DATES, JENSEN_SHANNON, L_INFINITY, NEW_CATEGORIES
 from millrace.statistics.statistics import describe_columns
-from millrace.statistics.tallies import Tally
 
 # Half of a 95 % interval of a normal distribution, in standard deviations.
 REACH = 1.959964
 
 PREDICTION = "the prediction"
-
-
-class Reference(NamedTuple):
-    """What new rows are compared with.
-
-    Attributes:
-        columns: the training examples, by column.
-        test: the test examples; they say how many values are unseen without drift.
-        prediction: the champion's predictions for the test examples.
-        promised: the champion's metrics.json.
-        slices: its diagnostics.json.
-        account: ingest.json.
-    """
-
-    columns: dict[str, ColumnStatistics]
-    test: dict[str, ColumnStatistics]
-    prediction: ColumnStatistics
-    promised: Metrics
-    slices: Diagnostics
-    account: Account
 
 
 def monitor(job: JobConfig, results: Results, files: Sequence[str]) -> Monitoring:
@@ -103,30 +79,6 @@ def monitor(job: JobConfig, results: Results, files: Sequence[str]) -> Monitorin
         windows=described,
         slices=slices,
         findings=findings,
-    )
-
-
-def read_reference(results: Results, signature: Signature) -> Reference:
-    """Reads what a job says of its training examples and its champion."""
-    statistics = Statistics.load(results.statistics)
-    run = results.run(signature.model)
-    table = pq.read_table(run.predictions)
-    if signature.task == "multiclass":
-        names = [f"prediction_{name}" for name in signature.classes]
-        predictions = np.stack([table[name].to_numpy() for name in names], axis=1)
-    else:
-        predictions = table["prediction"].to_numpy()
-    column = windows.predicted_column(signature)
-    tally = Tally([column])
-    for _ in tally.watch([windows.as_column(signature, predictions)]):
-        pass
-    return Reference(
-        statistics.train.columns,
-        statistics.splits["test"].columns,
-        describe_columns("test", tally, [column], None)[column.name],
-        Metrics.load(run.metrics),
-        Diagnostics.load(run.diagnostics),
-        Account.load(results.account),
     )
 
 

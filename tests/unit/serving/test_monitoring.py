@@ -19,7 +19,9 @@ from millrace.results import Results
 from millrace.serving import monitor_page, monitoring, windows
 from millrace.serving.monitoring import Judge
 from millrace.serving.new_rows import Contract
+from millrace.serving.reference import read_reference
 from millrace.serving.windows import Window
+from millrace.statistics.statistics import describe_columns
 from millrace.statistics.tallies import Tally
 from tests.conftest import MadeJob, make_table
 from tests.helpers.monitored import Monitored
@@ -164,15 +166,13 @@ def test_without_drift_alarms_are_as_rare_as_the_config_says(
     job = job.changed(evaluation=job.evaluation.changed(bootstrap=50))
     signature = Signature.load(monitored.results.signature)
     contract = Contract(job.data, Schema.load(monitored.results.schema), signature, ["label"])
-    reference = monitoring.read_reference(monitored.results, signature)
+    reference = read_reference(monitored.results, signature)
     rng = np.random.default_rng(0)
     plain = Judge(job, contract, reference)
     test = of_table(plain, contract, rng, 5000)
     column = windows.predicted_column(signature)
     reference = reference._replace(
-        prediction=monitoring.describe_columns("test", test.predictions, [column], None)[
-            column.name
-        ],
+        prediction=describe_columns("test", test.predictions, [column], None)[column.name],
         promised=replace(reference.promised, metrics=plain._measure([test])),
     )
     judge = Judge(job, contract, reference)

@@ -129,6 +129,19 @@ def test_files_of_new_rows_are_stages_where_the_config_lists_them(project: Path)
     assert "results/${name}/scored/january.csv" in scored["score-january"]["outs"]
 
 
+def test_bless_and_push_are_stages_where_the_config_says_so(project: Path) -> None:
+    config = project / "config" / "config.yaml"
+    config.write_text(config.read_text() + "push: {automatic: true}\n")
+    dvc_yaml.write()
+    found = with_dvc(project)
+    assert with_snakemake() == found
+    written = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
+    before = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert written.keys() - before.keys() == {"bless", "push"}
+    assert written["push"]["outs"] == ["results/${name}/pushed.json"]
+    assert drivers._targets() == ["all", "push"]
+
+
 def test_every_training_is_a_stage_with_what_it_reads(project: Path) -> None:
     """Seeds, folds, trials and the user's own files, each at the stages that read it alone."""
     config = project / "config" / "config.yaml"
