@@ -1,4 +1,4 @@
-"""A small made job, taken through the stages that a test needs, in this process."""
+"""A small synthetic job whose stages run in this process, as far as a test needs them."""
 
 import contextlib
 import importlib.util
@@ -84,7 +84,7 @@ def write_examples(path: Path, table: pd.DataFrame, types: dict[str, str]) -> No
 
 
 def write_origins(examples: Path, split: str, rows: int) -> None:
-    """Writes that the examples of a split are the rows of a file of its own."""
+    """Writes the origins of a split's examples: the rows of one file per split."""
     from millrace.ingestion import origins
 
     file = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), [f"{split}.csv"])
@@ -102,7 +102,7 @@ def write_file(path: Path, table: pd.DataFrame) -> None:
 
 
 class MadeJob:
-    """The artifacts of a made job under `results`, each stage run when it is first asked for."""
+    """The artifacts of a synthetic job under `results`; each stage runs when it is first needed."""
 
     def __init__(self, directory: Path, task: str) -> None:
         from millrace.tfrecord import examples
@@ -163,12 +163,12 @@ class MadeJob:
             " tfjs parity",
         }
         merged = {name: paths[name] for name in uses[stage].split()} | arguments
-        # Raw files are named as they are seen from the folder of a job.
+        # Paths of raw files are relative to the folder of the job.
         with contextlib.chdir(self.results):
             call_script(stage, merged)
 
     def until(self, stage: str, model: str = "dnn") -> "MadeJob":
-        """Runs the stages up to the one named, those not yet run."""
+        """Runs the stages up to the one named that have not run yet."""
         r = self.results
         steps: dict[str, Callable[[], None]] = {
             "preprocess": lambda: self.run("preprocess"),
@@ -195,7 +195,7 @@ class MadeJob:
 
 
 def call_script(stage: str, arguments: dict[str, object]) -> None:
-    """Calls the `main` of scripts/<stage>.py with named arguments; errors come out as raised."""
+    """Calls the `main` of scripts/<stage>.py with named arguments; errors propagate."""
     path = ROOT / "scripts" / f"{stage}.py"
     spec = importlib.util.spec_from_file_location(f"script_{stage}", path)
     assert spec and spec.loader
@@ -213,7 +213,7 @@ def call_script(stage: str, arguments: dict[str, object]) -> None:
 
 @pytest.fixture(scope="session")
 def made_job(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], MadeJob]:
-    """Returns a function from a task to its made job, which tests share and do not change."""
+    """Returns a function from a task to its synthetic job, which tests share and do not change."""
     jobs: dict[str, MadeJob] = {}
 
     def get(task: str) -> MadeJob:

@@ -1,4 +1,4 @@
-"""Writes an API page for each room, and the import graph in docs/architecture.md.
+"""Writes an API page for each room, and the import graph of docs/architecture.md.
 
 Run as `python -m tools.reference_pages`; `make docs` does. A test compares each page with this.
 """
@@ -34,7 +34,7 @@ def _in(room: str) -> list[Path]:
 
 
 def graph() -> str:
-    """Returns each room with the rooms that it imports, in the order of the layers."""
+    """Returns each room and the rooms that it imports, in the order of the layers."""
     order = _layers()
     lines = []
     for room in order:

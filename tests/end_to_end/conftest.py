@@ -1,4 +1,4 @@
-"""A finished job in a git repository that DVC knows too, made once for all tests of versions."""
+"""A finished job in a repository of git and DVC, made once for all tests of versions."""
 
 import fcntl
 import os
@@ -38,14 +38,14 @@ def make_finished(folder: Path) -> None:
 
 @pytest.fixture
 def repository(finished_repository: Path, tmp_path: Path) -> Path:
-    """A copy of it, for a test to change."""
+    """A copy of the repository, which a test may change."""
     shutil.copytree(finished_repository, tmp_path / "job", symlinks=True)
     return tmp_path / "job"
 
 
 @pytest.fixture
 def clone(finished_repository: Path, tmp_path: Path) -> Path:
-    """A clone of it, with the raw table, and nothing of what the job made."""
+    """A clone of the repository, with the raw table but without results."""
     folder = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", str(finished_repository), str(folder))
     (folder / "web" / "node_modules").symlink_to(finished_repository / "web" / "node_modules")

@@ -1,7 +1,7 @@
 """Runs a small job through profiles/slurm, on two nodes, and compares it with a local run.
 
-`make test-slurm`. The network trains on two workers, which SLURM puts on two nodes, and that job is
-killed midway. Where SLURM cannot be installed or does not start, it says why and counts as skipped;
+`make test-slurm`. The network trains on two workers, on one node each, and that job is
+killed midway. If SLURM cannot be installed or does not start, it says why and counts as skipped;
 a workflow that fails, or does not end, is an error.
 """
 
@@ -24,26 +24,26 @@ LOGS = ROOT / "logs" / "slurm"
 CLUSTER = Path(__file__).with_suffix(".sh")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch")
 PACKAGES = ("slurm-wlm", "munge")
-# A mirror that does not answer, or another apt-get, is waited for, but not for long.
+# Seconds to wait for an unresponsive mirror or another apt-get.
 APT = ("apt-get", "-qq", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20")
 APT += ("-o", "DPkg::Lock::Timeout=60")
-# Four times as long as it takes on 2 cores.
+# Four times what it takes on 2 cores.
 SECONDS = 1200
-# So much of a log is shown.
+# How much of a log is shown.
 LINES = 20
-# One network, which trains long enough to be killed in between.
+# One network that trains long enough to be killed midway.
 CHANGES = {
     "  linear: {kind: linear}\n": "",
     "hidden_units: [16]}": "hidden_units: [16], training: {epochs: 40, patience: 40}}",
     "\ntraining: {": "\ntraining: {workers: 2, ",
 }
-# There is no database of accounts in this SLURM, and its jobs are short.
+# This SLURM has no accounting database, and its jobs are short.
 OPTIONS = ("--profile", "profiles/slurm", "--slurm-no-account", "--slurm-status-command", "squeue")
 OPTIONS += ("--slurm-init-seconds-before-status-checks", "1")
 
 
 class Unable(Exception):
-    """This machine cannot have a SLURM."""
+    """SLURM cannot run on this machine."""
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def phase(name: str) -> Iterator[None]:
 
 
 def fail(message: str) -> NoReturn:
-    """Ends the process with the last words of both runs, and an error."""
+    """Ends the process with the ends of both logs and an error."""
     for log in sorted(LOGS.glob("*.log")):
         print(f"--- {log}\n{''.join(log.read_text().splitlines(keepends=True)[-4 * LINES :])}")
     subprocess.run(["squeue"], check=False)
@@ -63,7 +63,7 @@ def fail(message: str) -> NoReturn:
 
 
 def install() -> None:
-    """Installs SLURM. Raises Unable where that does not go."""
+    """Installs SLURM. Raises Unable if that fails."""
     if os.geteuid() or not Path("/etc/debian_version").exists():
         raise Unable("needs root on Debian, to install SLURM and start its daemons.")
     if all(map(shutil.which, PROGRAMS)):
@@ -73,14 +73,14 @@ def install() -> None:
         subprocess.run([*APT, "update"], env=quiet, check=False)
         packages = ["install", "-y", "--no-install-recommends", *PACKAGES]
         subprocess.run([*APT, *packages], env=quiet, stdout=subprocess.DEVNULL, check=False)
-    # Not by apt-get's status: that a daemon was not started is of no account.
+    # Ignores apt-get's status: it does not matter if a daemon was not started.
     if not all(map(shutil.which, PROGRAMS)):
         raise Unable(f"apt-get could not install {' and '.join(PACKAGES)}; see above.")
 
 
 @contextmanager
 def two_nodes(folder: Path) -> Iterator[None]:
-    """A SLURM, while it lasts. Raises Unable where it does not start."""
+    """Runs SLURM within the block. Raises Unable if it does not start."""
     try:
         with phase("start two nodes"):
             if subprocess.run(["sh", CLUSTER, "start", folder], check=False).returncode:
@@ -103,7 +103,7 @@ def make_job(folder: Path) -> Path:
 
 @contextmanager
 def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Snakemake in a folder; what it has started ends with this block."""
+    """Runs Snakemake in a folder; the processes it started end with the block."""
     with (LOGS / f"snakemake.{folder.name}.log").open("w") as log:
         process = start(folder, *arguments, stdout=log)
     try:
@@ -132,7 +132,7 @@ def answer(*command: str) -> str:
 
 
 def check(local: Path, cluster: Path) -> None:
-    """Ends the process with an error where the two runs differ or a node had no part."""
+    """Ends the process with an error if the two runs differ or a node was not used."""
     expected, found = hashes(local), hashes(cluster)
     different = sorted(name for name in expected | found if expected.get(name) != found.get(name))
     if different:
@@ -152,7 +152,7 @@ def check(local: Path, cluster: Path) -> None:
 
 
 def compare(folder: Path) -> None:
-    """Runs the job on SLURM and, while that waits, here."""
+    """Runs the job on SLURM and, meanwhile, locally."""
     local, cluster = make_job(folder / "local"), make_job(folder / "cluster")
     signal.signal(signal.SIGALRM, lambda *_: fail(f"expected an end within {SECONDS} s."))
     signal.alarm(SECONDS)
@@ -167,7 +167,7 @@ def compare(folder: Path) -> None:
 
 
 def main() -> None:
-    # So that what is begun below is ended, too.
+    # So that the processes started below are ended, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: was told to end."))
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     shutil.rmtree(LOGS, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What one driver has made, the other takes over without running anything."""
+"""Each driver takes over the results of the other without running anything."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def stale_in_dvc(folder: Path) -> set[str]:
 
 
 def change(folder: Path, old: int, new: int) -> None:
-    """Changes a setting that all of evaluate, and nothing before it, depends on."""
+    """Changes a setting that every evaluate job depends on, and no stage before it."""
     edit(folder / CONFIG_FILE, f"bootstrap: {old}", f"bootstrap: {new}")
 
 
@@ -80,7 +80,7 @@ def test_neither_takes_over_what_is_stale(known_to_dvc: Path) -> None:
 
 
 def test_after_snakemake_of_a_change_dvc_has_nothing_to_do(known_to_dvc: Path) -> None:
-    """The change is that of the test before."""
+    """Uses the change that the previous test made."""
     snakemake(known_to_dvc)
     assert "evaluate-linear" in stale_in_dvc(known_to_dvc)
     run(known_to_dvc, "millrace.workflow.drivers", "to-dvc")
@@ -90,7 +90,7 @@ def test_after_snakemake_of_a_change_dvc_has_nothing_to_do(known_to_dvc: Path) -
 
 @pytest.fixture(scope="module")
 def pulled(known_to_dvc: Path) -> Path:
-    """A clone of the job, with its data from a remote."""
+    """A clone of the job, with its data pulled from a remote."""
     clone = known_to_dvc.parent / "clone"
     run(known_to_dvc, "dvc", "remote", "add", "--default", "store", "../store")
     run(known_to_dvc, "dvc", "push")
@@ -110,7 +110,7 @@ def test_after_a_clone_and_a_pull_both_have_nothing_to_do(known_to_dvc: Path, pu
 
 
 def test_a_change_after_a_pull_is_seen_by_both(pulled: Path) -> None:
-    """Snakemake has run nothing there, and still knows the settings of what was pulled."""
+    """Snakemake has run nothing there, yet knows the settings of the pulled results."""
     change(pulled, 21, 22)
     assert "evaluate" in planned(pulled)
     refuses(pulled, "to-dvc", "error: snakemake: expected nothing to do, found jobs:\n")
@@ -118,7 +118,7 @@ def test_a_change_after_a_pull_is_seen_by_both(pulled: Path) -> None:
 
 
 def test_after_dvc_repro_of_a_change_snakemake_has_nothing_to_do(pulled: Path) -> None:
-    """The change is that of the test before."""
+    """Uses the change that the previous test made."""
     output = run(pulled, "dvc", "repro")
     assert "Running stage 'evaluate-linear'" in output
     assert "Running stage 'train-linear'" not in output
@@ -128,7 +128,7 @@ def test_after_dvc_repro_of_a_change_snakemake_has_nothing_to_do(pulled: Path) -
 
 
 def test_dvc_takes_over_no_results_of_another_config(pulled: Path) -> None:
-    """Also where Snakemake sees no difference, because it has no record of what was."""
+    """Also if Snakemake has no record of the earlier run, and so sees no difference."""
     change(pulled, 22, 23)
     shutil.rmtree(pulled / ".snakemake" / "metadata")
     assert not planned(pulled)

@@ -66,7 +66,7 @@ parity: {rows: 200}
 
 
 def write_table(path: Path) -> None:
-    """A table whose label depends on a number, a category and the time of day."""
+    """Returns a table whose label depends on a number, a category and the time of day."""
     rng = np.random.default_rng(3)
     seen = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(
         rng.integers(0, 3 * 365 * 86_400, ROWS), unit="s"
@@ -75,7 +75,7 @@ def write_table(path: Path) -> None:
         {
             "price": rng.normal(100, 25, ROWS).round(2),
             "area": rng.uniform(0.5, 3, ROWS).round(3),
-            # Nullable, or pandas would write 3.0 where a value is missing.
+            # Nullable: otherwise pandas writes 3.0 if the column has missing values.
             "rooms": pd.array(rng.integers(0, 6, ROWS), "Int64"),
             "city": rng.choice(["Aarhus", "Zürich", "São Paulo", "東京, 日本"], ROWS),
             "code": [f"{number:05}" for number in rng.integers(0, 400, ROWS)],

@@ -1,4 +1,4 @@
-"""What a stage reads: the inputs that its rule declares and nothing else, and its code."""
+"""Each stage reads only the inputs that its rule declares, and its code."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 
 def run_alone(job: PlannedJob, project: Path, folder: Path) -> dict[str, str]:
-    """Runs a job with the inputs of its rule alone; returns the hashes of what it made."""
+    """Runs a job with only its rule's inputs; returns the hashes of its outputs."""
     (folder / "config").mkdir(parents=True)
     shutil.copy(project / CONFIG_FILE, folder / CONFIG_FILE)
     (folder / "scripts").symlink_to(project / "scripts")
@@ -63,7 +63,7 @@ def test_no_stage_reads_what_its_rule_does_not_declare(repository: Path, tmp_pat
 
 
 def test_dvc_runs_what_imports_an_edited_module(repository: Path) -> None:
-    """As Snakemake does; a comment runs nothing but the stage that lists the code."""
+    """As with Snakemake, a comment reruns only the stage that lists the code."""
 
     def stale_after(line: str) -> set[str]:
         path = repository / "src" / "millrace" / "evaluation" / "metrics.py"

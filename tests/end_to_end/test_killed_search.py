@@ -1,4 +1,4 @@
-"""A search for settings, killed between its trials: it goes on where it was, to the same model."""
+"""A search for settings that is killed between trials resumes there and finds the same model."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def weights(folder: Path) -> dict[str, bytes]:
-    """What is kept of each training, without Snakemake's own timestamps."""
+    """The files kept of each training, without Snakemake's timestamps."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted((folder / MODEL).rglob("training/*"))
@@ -45,7 +45,7 @@ def weights(folder: Path) -> dict[str, bytes]:
 
 
 def finished_trials(folder: Path) -> dict[str, int]:
-    """When each trial that is done was written, in nanoseconds."""
+    """The time, in nanoseconds, at which each finished trial was written."""
     found = sorted((folder / MODEL / "rungs").glob("*/*/training/training.json"))
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in found}
 
@@ -56,7 +56,7 @@ def test_a_killed_search_goes_on_with_the_trials_that_are_left(
     whole = shutil.copytree(encoded, tmp_path / "whole", symlinks=True)
     snakemake(whole, TRAINING)
     process = start(encoded, TRAINING)
-    # The second trial has begun: Snakemake has noted that the first is done.
+    # The second trial has started, so Snakemake has recorded the first one as done.
     while len(list((encoded / LOGS).glob("*.log"))) < 2:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)

@@ -1,7 +1,7 @@
-"""The main job's training, killed at random moments: its weights are those of one left alone.
+"""The main job's training, killed at random moments, ends with the weights of an undisturbed one.
 
 The config is the main job's, its dnn with four epochs on all examples; with two workers, two epochs
-on the first 60,000. It checkpoints after every call of the compiled steps, where the main job does
+on the first 60,000. It checkpoints after every call of the compiled steps, not, as in the main job,
 every five minutes.
 """
 
@@ -39,14 +39,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def chance() -> random.Random:
-    """New choices each time; the seed is among what pytest shows of a test that fails."""
+    """A new random generator for each run; pytest shows its seed if the test fails."""
     seed = int.from_bytes(os.urandom(2))
     print(f"seed {seed}")
     return random.Random(seed)
 
 
 def train(folder: Path, output: str) -> subprocess.Popen[str]:
-    """Starts the training of the dnn with the rule's command."""
+    """Starts the training of the dnn with its rule's command."""
     command = [sys.executable, "scripts/train.py", "--config", CONFIG_FILE, "--model", "dnn"]
     for name in ("preprocessing.json", "encoded"):
         command += [f"--{name.removesuffix('.json')}", f"{RESULTS}/{name}"]
@@ -69,7 +69,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 
 def await_checkpoints(process: subprocess.Popen[str], output: Path, count: int) -> None:
-    """Waits until the training has written so many."""
+    """Waits until the training has written that many checkpoints."""
     record = output / "checkpoints" / "checkpoint"
     wanted = _last(record) + count
     while _last(record) < wanted:
@@ -78,7 +78,7 @@ def await_checkpoints(process: subprocess.Popen[str], output: Path, count: int) 
 
 
 def _last(record: Path) -> int:
-    """The number of the last checkpoint, as TensorFlow writes it down."""
+    """The number of the last checkpoint, according to TensorFlow's index."""
     text = record.read_text() if record.exists() else ""
     found = re.match(r'model_checkpoint_path: ".*-(\d+)"', text)
     return int(found.group(1)) if found else 0
@@ -89,7 +89,7 @@ def files(output: Path) -> dict[str, bytes]:
 
 
 def test_five_kills_at_random_moments_change_no_bit(folder: Path, chance: random.Random) -> None:
-    """After one to three checkpoints of a run; then while it computes, or while it writes one."""
+    """Waits for one to three checkpoints, then kills it while it computes or writes one."""
     finish(train(folder, "whole"))
     for _ in range(5):
         process = train(folder, "killed")
@@ -119,7 +119,7 @@ def workers_of(process: subprocess.Popen[str]) -> dict[int, int]:
 def test_a_killed_worker_ends_the_training_which_goes_on_to_the_same_bits(
     folder: Path, chance: random.Random
 ) -> None:
-    """The chief, which writes the checkpoints; the unit tests kill the other one."""
+    """Kills the chief, which writes the checkpoints; the unit tests kill the other worker."""
     settings = "training: {workers: 2, epochs: 2, debug: {rows: 60000}, checkpoint_minutes: 0}"
     config = folder / CONFIG_FILE
     config.write_text(re.sub(r"^training: .*", settings, config.read_text(), flags=re.MULTILINE))

@@ -1,4 +1,4 @@
-"""What Snakemake sends to Kubernetes for a job. The API server is a stand-in: no pod ever runs."""
+"""What Snakemake sends to Kubernetes for a job. The API server is a fake: no pod ever runs."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import yaml
 
 from tests.helpers.synthetic_jobs import ROOT, make_folder, start
 
-# Apart from the other packages, because Snakemake loads every plugin that it finds.
+# Installed separately, because Snakemake loads every plugin that it finds.
 PLUGIN = Path(sys.prefix) / "plugins" / "kubernetes"
 
 pytestmark = [
@@ -30,7 +30,7 @@ pytestmark = [
 
 
 class Cluster(BaseHTTPRequestHandler):
-    """Takes every job, keeps what was sent, and says that the job failed."""
+    """Accepts every job, records the request, and reports that the job failed."""
 
     server: "Server"
 
@@ -55,7 +55,7 @@ class Cluster(BaseHTTPRequestHandler):
         self.answer({"status": "Success"})
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 class Server(ThreadingHTTPServer):
@@ -86,7 +86,7 @@ def test_a_pod_asks_for_what_the_rule_does_and_for_more_when_it_failed(
     tmp_path: Path, cluster: Server
 ) -> None:
     folder = make_folder(tmp_path / "job", "binary")
-    volume = folder  # the project lies on it
+    volume = folder  # contains the project
     options = ["--profile", "profiles/kubernetes", "--until", "ingest"]
     options += ["--kubernetes-persistent-volumes", f"millrace:{volume}"]
     options += ["--default-storage-prefix", str(volume), "--seconds-between-status-checks", "1"]
@@ -94,7 +94,7 @@ def test_a_pod_asks_for_what_the_rule_does_and_for_more_when_it_failed(
     process = start(folder, *options)
     output, _ = process.communicate()
     assert process.returncode != 0, output
-    assert len(cluster.jobs) == 3, output  # the first, and two retries
+    assert len(cluster.jobs) == 3, output  # the first attempt and two retries
 
     pods = [job["spec"]["template"]["spec"] for job in cluster.jobs]
     (container,) = pods[0]["containers"]
@@ -103,10 +103,10 @@ def test_a_pod_asks_for_what_the_rule_does_and_for_more_when_it_failed(
     assert {"name": "millrace", "mountPath": str(volume)} in container["volumeMounts"]
     assert "ingest:part=1" in container["args"][1]
     requests = [pod["containers"][0]["resources"]["requests"] for pod in pods]
-    # One thread, of which the plugin leaves a twentieth to the node.
+    # One thread, minus the 5 % that the plugin leaves to the node.
     assert {request["cpu"] for request in requests} == {"950m"}
     assert {request["nvidia.com/gpu"] for request in requests} == {"1"}
     memory = [int(re.sub(r"M$", "", request["memory"])) for request in requests]
-    assert memory[0] == pytest.approx(1000, rel=0.01)  # and next to nothing for a small table
+    assert memory[0] == pytest.approx(1000, rel=0.01)  # a small table needs little
     assert [round(more / memory[0]) for more in memory] == [1, 2, 3]
     assert "snakemake --deploy-sources" in container["args"][1]

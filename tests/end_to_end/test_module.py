@@ -1,4 +1,4 @@
-"""Another workflow has this one as a module, with paths and config of its own."""
+"""Another workflow uses this one as a module, with its own paths and config."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ use rule * from millrace as millrace_*
 
 
 def make_workflow(folder: Path, prefix: str = "") -> Path:
-    """Makes a folder with a workflow that knows nothing of this project but where it is."""
+    """Creates a folder with a workflow that only knows the path of this project."""
     folder.mkdir()
     write_table(folder / "raw.csv", "binary")
     indented = "".join(f"  {line}\n" for line in CONFIG.strip().splitlines())
@@ -58,7 +58,7 @@ def test_a_module_makes_what_the_importing_workflow_asks_for(tmp_path: Path) -> 
     snakemake(folder)
     rank, model, *_ = (folder / "best.txt").read_text().split(",")
     assert (rank, model) == ("1", "small")
-    # Its own first rule is the target still, and nothing was written outside its folder.
+    # Its first rule is still the target, and nothing was written outside its folder.
     assert not (folder / "results/made/export").exists()
     assert {path.name for path in tmp_path.iterdir()} == {"theirs"}
     assert "Nothing to be done" in snakemake(folder)

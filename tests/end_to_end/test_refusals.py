@@ -1,4 +1,4 @@
-"""What a driver refuses, and says why: damaged files, a bad config, a lock of another run."""
+"""Errors of the drivers: damaged files, a bad config, a lock of another run."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ def stale_in_dvc(folder: Path) -> set[str]:
 
 
 def test_snakemake_takes_over_no_file_that_is_not_the_one_that_was_made(repository: Path) -> None:
-    """DVC itself is content: it was told so."""
+    """DVC itself has no objection, since the change was committed with `dvc commit`."""
     metrics = repository / "results" / "made" / "models" / "small" / "metrics.json"
     text = metrics.read_text()
-    metrics.unlink()  # what DVC keeps is read-only
+    metrics.unlink()  # DVC's files are read-only
     metrics.write_text(text.replace("0.", "1.", 1))
     run(repository, "dvc", "commit", "--force")
     refused = call(repository, "millrace.workflow.drivers", "to-snakemake")
@@ -50,7 +50,7 @@ def test_dvc_runs_nothing_with_a_config_that_does_not_validate(
     assert done.returncode != 0
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    # Which code there is was written down, and nothing else.
+    # Only the list of code was written.
     made = {path.parent.name for path in (clone / "results").rglob("*") if path.is_file()}
     assert made <= {"code"}
 

@@ -1,4 +1,4 @@
-"""What lies in a DVC remote, and what comes back from it: a real S3 server on this machine."""
+"""Pushing to a DVC remote and pulling from it, with a local S3 server."""
 
 import contextlib
 import hashlib
@@ -30,17 +30,17 @@ class S3:
         self.client.create_bucket(Bucket=BUCKET)
 
     def start(self, port: int) -> None:
-        """What is in the bucket outlives the server."""
+        """Restarts the server; the bucket's contents survive."""
         self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=port)
         self.server.start()
 
     def md5s(self) -> dict[str, str]:
-        """The key of each object, by the MD5 that it stands for."""
+        """The key of each object, by its MD5."""
         objects = self.client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
         return {"".join(o["Key"].split("/")[-2:]): o["Key"] for o in objects}
 
     def clear(self) -> None:
-        """The next server of this process would still hold what is in the bucket."""
+        """The next server in this process would otherwise still hold the bucket's contents."""
         for key in self.md5s().values():
             self.client.delete_object(Bucket=BUCKET, Key=key)
 
@@ -105,7 +105,7 @@ def clone_of(repository: Path, folder: Path) -> Path:
 
 
 def declared(repository: Path) -> set[Path]:
-    """The files that dvc.lock and table.csv.dvc name."""
+    """Returns the files that dvc.lock and table.csv.dvc name."""
     stages = yaml.safe_load((repository / "dvc.lock").read_text())["stages"].values()
     outs = [repository / out["path"] for stage in stages for out in stage["outs"]]
     inside = {file for out in outs if out.is_dir() for file in out.rglob("*") if file.is_file()}
@@ -159,7 +159,7 @@ def test_while_a_remote_is_down_nothing_changes_and_the_next_call_goes_on(
     run(pushed, "dvc", "commit", "--force", "table.csv.dvc")
     before = hashes(pushed)
     s3.server.stop()
-    # Tried again only by DVC's file system; botocore would multiply that, for four minutes.
+    # Only DVC's file system retries; botocore's retries would multiply that to four minutes.
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     for folder, command in ((pushed, "push"), (clone, "pull")):
         done = call(folder, "dvc", command)

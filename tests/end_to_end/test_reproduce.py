@@ -1,4 +1,4 @@
-"""provenance.json is enough to make everything again."""
+"""provenance.json suffices to reproduce all results."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 
 def test_a_clean_clone_makes_the_same_files(finished_repository: Path) -> None:
-    """The commit before the results; the raw table is in no commit."""
+    """Checks out the commit before the results; the raw table is in no commit."""
     path = finished_repository / "results" / "made" / "provenance.json"
     recorded = json.loads(path.read_text())
     assert recorded["commit"] == git(finished_repository, "rev-parse", "HEAD~1")

@@ -1,4 +1,4 @@
-"""A module of text in a real job: trained on, exported, and the certificate says where it stays."""
+"""A SavedModel as feature in a real job: training, export, and the runtimes without it."""
 
 import json
 from pathlib import Path

@@ -19,7 +19,7 @@ import yaml
 from millrace.results import Results
 from tests.helpers.runner_requests import round_trip
 
-# One folder serves all tests, so that the table is read once.
+# All tests share a folder, so that the table is ingested once.
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ FIXTURES = ROOT / "tests" / "fixtures" / "tf1"
 JOB: dict[str, Any] = yaml.safe_load((ROOT / "config" / "old_models.yaml").read_text("utf-8"))
 MODELS: dict[str, dict[str, Any]] = {
     **JOB["models"],
-    # The Estimator as it is: it hashes strings and looks for buckets.
+    # The Estimator itself, with its string hashing and bucketizing.
     "estimator": {"kind": "tf1", **JOB["models"]["wide_deep"]["adopt"]["reference"]},
     "new": {**JOB["models"]["new"], "training": {"epochs": 1}},
 }
@@ -36,7 +36,7 @@ MODELS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that jobs run in: the fixtures, and the project beside them."""
+    """A folder for jobs, with the fixtures and the project."""
     folder: Path = tmp_path_factory.mktemp("tf1")
     for name in ("Snakefile", "rules", "scripts", "envs", "profiles", "web"):
         (folder / name).symlink_to(ROOT / name)
@@ -49,7 +49,7 @@ def results(folder: Path) -> Path:
 
 
 def start(folder: Path, *models: str, **export: str) -> subprocess.CompletedProcess[str]:
-    """Runs the workflow with some of the models, up to the report."""
+    """Runs the workflow up to the report with some of the models."""
     job = {
         **JOB,
         "models": {model: MODELS[model] for model in models},
@@ -69,14 +69,14 @@ def start(folder: Path, *models: str, **export: str) -> subprocess.CompletedProc
 
 
 def run(folder: Path, *models: str, **export: str) -> Any:
-    """Runs the workflow as `start`, which must succeed; returns the certificate."""
+    """Runs the workflow like `start`, checks that it succeeds, and returns the certificate."""
     done = start(folder, *models, **export)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads((results(folder) / "parity.json").read_text(encoding="utf-8"))
 
 
 def exact(certificate: Any) -> dict[str, float]:
-    """Returns the largest difference of each runtime that does not trade accuracy for size."""
+    """Returns the largest difference of each runtime except the quantized ones."""
     return {
         f"{entry['runtime']} {entry['variant']}": entry["max_difference"]
         for entry in certificate["runtimes"]
@@ -98,7 +98,7 @@ def test_adopted_boosted_trees_are_the_old_ones_in_every_runtime(folder: Path) -
     assert certificate["model"] == "trees"
     assert set(exact(certificate)) == RUNTIMES
     assert max(exact(certificate).values()) <= 1e-6
-    # TensorFlow 2 cannot run the old trees; what TensorFlow 1.15 said of the test rows is kept.
+    # TensorFlow 2 cannot run the old trees, so TensorFlow 1.15's predictions are in the fixtures.
     found = pq.read_table(results(folder) / "models" / "trees" / "predictions.parquet")
     logits = json.loads((FIXTURES / "oracle.json").read_text())["boosted_trees_classifier"][
         "logits"
@@ -144,7 +144,7 @@ def test_an_adopted_wide_deep_is_the_old_one_in_every_runtime(folder: Path) -> N
     assert set(differences) == RUNTIMES | {"tf1 session"}
     assert max(differences.values()) <= 1e-6
     (old,) = (entry for entry in certificate["runtimes"] if entry["runtime"] == "tf1")
-    # Two of sixty rows hold a city or job that training never saw.
+    # Two of sixty rows have a city or job that is not in the training rows.
     assert (old["rows"], certificate["rows_with_unseen_text"]) == (58, 2)
 
 

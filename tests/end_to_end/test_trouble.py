@@ -1,4 +1,4 @@
-"""What goes wrong around a workflow: a clear error, nothing half-written, and the next goes on."""
+"""Failures around a workflow: a clear error, nothing half-written, and the next run resumes."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def fail(folder: Path, *arguments: str) -> str:
-    """Runs the workflow in a folder and returns what it printed; it must fail."""
+    """Runs the workflow in a folder, checks that it fails, and returns its output."""
     process = start(folder, *arguments)
     output, _ = process.communicate()
     assert process.returncode != 0, output
@@ -39,7 +39,7 @@ def test_an_unknown_profile(folder: Path) -> None:
 
 @pytest.mark.skipif(Path("/etc/slurm/slurm.conf").exists(), reason="there is a SLURM here")
 def test_no_slurm(folder: Path) -> None:
-    """Without its plugin Snakemake knows no such executor, with it SLURM cannot be asked."""
+    """Without the plugin Snakemake has no such executor; with it, SLURM is not available."""
     output = fail(folder, "--profile", "profiles/slurm")
     assert "invalid choice: 'slurm'" in output or "sbatch: " in output
     assert "Traceback" not in output
@@ -85,7 +85,7 @@ def test_a_failed_gate_leaves_the_leaderboard_to_be_read(folder: Path) -> None:
 
 @pytest.fixture
 def disk(folder: Path) -> Iterator[Path]:
-    """The results on a disk of their own, of 64 KiB."""
+    """Mounts a disk of 64 KiB for the results."""
     if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
         pytest.skip("needs root, to mount a small disk")
     results = folder / "results"
@@ -96,7 +96,7 @@ def disk(folder: Path) -> Iterator[Path]:
 
 
 def leave(disk: Path, kilobytes: int) -> None:
-    """Makes the disk so large that only this much is free."""
+    """Resizes the disk so that only this much is free."""
     now = os.statvfs(disk)
     used = (now.f_blocks - now.f_bfree) * now.f_frsize // 1024
     option = f"remount,size={used + kilobytes}k"
@@ -113,7 +113,7 @@ def test_a_disk_that_fills_up(folder: Path, disk: Path) -> None:
         assert not half_written(disk)
         leave(disk, 64_000)
         snakemake(folder, *targets)
-        # Next comes analyze with preprocess, then train.
+        # Next are analyze and preprocess, then train.
         leave(disk, 12)
     leave(disk, 64_000)
     snakemake(folder, f"{model}/metrics.json")

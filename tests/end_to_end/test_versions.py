@@ -1,4 +1,4 @@
-"""An experiment, compared with what was before: metrics, params, and plots that open offline."""
+"""Comparing an experiment with its predecessor: metrics, params, and plots that open offline."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ def test_an_experiment_trains_with_the_setting(experiment: Path) -> None:
 
 
 def test_its_code_counts_as_that_of_the_commit(experiment: Path) -> None:
-    """The config differs from the commit's, and is in provenance.json as a whole."""
+    """The config differs from the commit's, and provenance.json contains all of it."""
     found = json.loads((experiment / "results" / "made" / "provenance.json").read_text())
     assert found["modified"] is False
     assert found["config"]["models"]["small"]["hidden_units"] == [8]

@@ -1,4 +1,4 @@
-"""The page in a real browser says what Keras says, and asks nobody else."""
+"""In a real browser, the page predicts what Keras predicts, without any network request."""
 
 import json
 import subprocess
@@ -53,7 +53,7 @@ def keras_predictions(job: Any, rows: list[dict[str, Any]]) -> np.ndarray:
 
 
 def tolerance(task: str, predictions: np.ndarray) -> Any:
-    # The made regression label is in the thousands, where float32 is that much coarser.
+    # The regression label is in the thousands, where float32 is correspondingly coarser.
     return 2e-6 * np.abs(predictions).max() if task == "regression" else 1e-6
 
 
@@ -66,7 +66,7 @@ def test_shown_prediction_is_that_of_keras(
     rows = test_rows.where(test_rows.notna(), None).to_dict("records")
     rows.append({SIZE: None, CITY: None, COUNT: None})
     rows.append({SIZE: -1e6, CITY: "Nowhere 🛫", COUNT: 99})
-    # 30.1 in the table is a float32; the page is given what JSON makes of it.
+    # 30.1 in the table is a float32; the page gets its JSON representation.
     rows = json.loads(json.dumps(rows, default=float))
     found = drive_page(write_page(job, tmp_path), [["address", row] for row in rows])
     states = found["states"][1:]

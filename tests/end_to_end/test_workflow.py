@@ -1,4 +1,4 @@
-"""The real workflow on a small made table, for each of the three tasks."""
+"""The real workflow on a small synthetic table, for each of the three tasks."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Returns a function that gives the folder of a finished job; tests leave it as it is."""
+    """Returns a function that gives the folder of a finished job; tests must not change it."""
     folders: dict[str, Path] = {}
 
     def get(task: str) -> Path:
@@ -233,7 +233,7 @@ def test_snakemakes_report_has_what_a_reader_looks_for(
     read_first = {"model_card.md", "provenance.json", "report.html", "web/index.html"}
     assert set(categories["Result"]) == {f"{made}/{name}" for name in read_first}
     assert f"{made}/models/small/metrics.json" in categories["Models"]
-    # What holds cells of the table is not published.
+    # Artifacts with cells of the table are not published.
     assert set(categories) == {"Result", "Models"}
     for caption in (ROOT / "rules" / "captions").glob("*.rst"):
         first = re.split(r"[:*,;]", caption.read_text(encoding="utf-8"))[0]
@@ -245,7 +245,7 @@ def test_snakemakes_report_has_what_a_reader_looks_for(
 def test_two_runs_make_the_same_bytes_also_after_a_kill(
     finished: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """The second job is killed, with its children, while a model trains, and then goes on."""
+    """The second job is killed with its children while a model trains, and then resumes."""
     folder = make_folder(tmp_path / "job", "binary")
     process = start(folder)
     log = folder / "logs" / "made" / "train" / "small.log"

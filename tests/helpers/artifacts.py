@@ -1,4 +1,4 @@
-"""Artifacts that are made by hand: with what a test is about, and the rest filled in."""
+"""Artifacts made by hand: a test gives the values it is about, the rest has defaults."""
 
 import json
 from collections.abc import Mapping
@@ -22,18 +22,18 @@ NUMBERS = ("int64", "float32", "float64", "bool")
 
 
 def as_json(artifact: object) -> Any:
-    """Returns an artifact as it is read back from JSON, without its class."""
+    """Returns an artifact as plain JSON values."""
     return json.loads(json.dumps(artifact, default=json_fields))
 
 
 def schema_of(types: Mapping[str, str], label: str = "label", weight: str | None = None) -> Schema:
-    """Returns the schema of columns with these types."""
+    """Returns a schema of columns with these types."""
     columns = [SchemaColumn(name, type_) for name, type_ in types.items()]
     return Schema(columns, label, weight)
 
 
 def column_statistics(**given: Any) -> ColumnStatistics:
-    """Returns the statistics of a column; figures that are not given are 0, lists are empty."""
+    """Returns the statistics of a column; figures default to 0, lists to empty."""
     common = {"rows": 0, "missing": 0, "distinct": 0, "values": []}
     if given["type"] not in NUMBERS:
         return TextStatistics(**common | given)
@@ -44,7 +44,7 @@ def column_statistics(**given: Any) -> ColumnStatistics:
 
 
 def trained(model: str, parameters: int = 12) -> Training:
-    """Returns what training.json says of a small network."""
+    """Returns the training.json of a small network."""
     return Training(
         model=model,
         settings=DnnConfig(kind="dnn"),
@@ -58,7 +58,7 @@ def trained(model: str, parameters: int = 12) -> Training:
 
 
 def comparison_of(measured: Mapping[str, Interval | None], **given: Any) -> Comparison:
-    """Returns what models are compared by: 100 validation rows, without samples of them."""
+    """Returns the basis of a comparison: 100 validation rows, without bootstrap samples."""
     common = {
         "split": "validation",
         "rows": 100,
@@ -70,7 +70,7 @@ def comparison_of(measured: Mapping[str, Interval | None], **given: Any) -> Comp
 
 
 def choice_of(value: float, **given: Any) -> Choice:
-    """Returns a choice of the best model by 100 validation rows."""
+    """Returns a choice of the best model, made on 100 validation rows."""
     common = {
         "compared_on": "validation",
         "rows": 100,
@@ -89,7 +89,7 @@ def choice_of(value: float, **given: Any) -> Choice:
 def metrics_of(model: str, measured: Mapping[str, Interval | None], **given: Any) -> Metrics:
     """Returns the metrics of a small network for a binary task; its baselines are 0.5.
 
-    Unless given, they are the same on the rows that models are compared by.
+    By default they are the same on the rows on which models are compared.
     """
     common = {
         "kind": "dnn",
@@ -107,7 +107,7 @@ def metrics_of(model: str, measured: Mapping[str, Interval | None], **given: Any
 
 
 def champion_of(model: str, check: Check | None = None) -> Champion:
-    """Returns a champion without a runner-up, which passes its gate or fails the one check."""
+    """Returns a champion without a runner-up, which passes its gate or fails its only check."""
     checks = [check] if check else []
     gate = Gate(passed=all(check.passed for check in checks), checks=checks)
     return Champion(
@@ -127,7 +127,7 @@ def champion_of(model: str, check: Check | None = None) -> Champion:
 
 
 def parity_of(files: dict[str, str]) -> Parity:
-    """Returns a certificate that covers these exported files, by their form and path."""
+    """Returns a certificate of these exported files, by format and path."""
     stored = RuntimeParity(
         runtime="evaluation",
         variant="stored rows",

@@ -1,4 +1,4 @@
-"""Pages in headless Chromium, cut off from the network."""
+"""Pages in headless Chromium without network access."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ needs_chromium = pytest.mark.skipif(
 
 
 def run_driver(driver: Path, *arguments: object) -> Any:
-    """Returns what a script that drives Chromium found, as JSON."""
+    """Runs a script that drives Chromium; returns its output, parsed as JSON."""
     command = [NODE, driver, CHROMIUM, *arguments]
     done = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, timeout=120, check=False
@@ -32,7 +32,7 @@ def run_driver(driver: Path, *arguments: object) -> Any:
 
 
 def drive(driver: str, page: Path, *arguments: object) -> dict[str, Any]:
-    """Returns what a driver in this folder found in a page, in which nothing went wrong."""
+    """Runs a driver in this folder on a page; returns its findings, after checking for errors."""
     found: dict[str, Any] = run_driver(HERE / driver, page.as_uri(), *arguments)
     assert found["errors"] == []
     assert {url.split("#")[0] for url in found["requests"]} == {page.as_uri()}

@@ -1,4 +1,4 @@
-"""Feature columns that learn by settings as a config has them."""
+"""Feature columns fitted with settings as written in a config."""
 
 from typing import Any
 
@@ -9,6 +9,6 @@ from millrace.features.feature_columns.base import Context, FeatureColumn
 def learn_column(
     kind: type[FeatureColumn], name: str, settings: dict[str, Any], context: Context
 ) -> Any:
-    """Returns what a kind of feature column learns by settings as a config has them."""
+    """Returns a feature column fitted with settings as written in a config."""
     feature = feature_of({"kind": kind.kind.removesuffix("_tf1"), **settings})
     return kind.learn(name, feature, context)

@@ -1,4 +1,4 @@
-"""Parts of a config, checked and with their defaults."""
+"""Parts of a config, validated and with defaults."""
 
 from typing import Any
 

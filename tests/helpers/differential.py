@@ -1,7 +1,7 @@
-"""Synthetic tables, read by the ingest stages and by other readers, cell by cell.
+"""Compares, cell by cell, what the ingest stages and other readers read from synthetic tables.
 
-A cell of an example must be what a rule of docs/testing.md makes of the text that the other readers
-find in the file. What no rule explains is a fault.
+A cell of an example must follow by a rule of docs/testing.md from the text that other readers find
+in the file. Anything else is a fault.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from millrace.tfrecord import examples
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 SPLITS = ("train", "validation", "test")
 MARKERS = {"", "NA", "N/A", "NaN", "nan", "NULL", "null", "?"}
-# What ASCII calls a space, and what is cut off around a cell.
+# ASCII whitespace, which is stripped from cells.
 SPACES = " \t\r\n\v\f"
 
 WORDS = ["red", "blue", "grün", "東京", "it's", "a b", "NA", "?", "x;y", "tab\there", "007", "-"]
@@ -40,7 +40,7 @@ QUOTED = ['say "hi"', "a,b", "line\nbreak", '"', ",", "x\r\ny"]
 
 @dataclass
 class Table:
-    """A synthetic CSV: its bytes, its delimiter and the cells as they were written, row by row."""
+    """A synthetic CSV: its bytes, its delimiter and its cells as written, row by row."""
 
     content: bytes
     delimiter: str
@@ -108,13 +108,13 @@ _KINDS: dict[str, Any] = {
 
 @dataclass
 class Findings:
-    """What came of comparing tables.
+    """The results of comparing tables.
 
     Attributes:
         rules: how many cells each rule explains.
-        refused: how many tables were refused, by the first words of the error.
-        faults: cells that no rule explains, and rows that nothing accounts for.
-        readers: how many cells each other reader reads unlike Python's csv module.
+        refused: how many tables were rejected, by the first words of the error.
+        faults: cells that no rule explains, and rows missing from the counts.
+        readers: how many cells each other reader reads differently from Python's csv module.
     """
 
     rules: Counter[str] = field(default_factory=Counter)
@@ -124,7 +124,7 @@ class Findings:
 
 
 def compare(table: Table, folder: Path, found: Findings) -> None:
-    """Ingests a synthetic table in `folder` (a new one), and adds to what was found."""
+    """Ingests a synthetic table in `folder` (a new one), and adds to the results."""
     folder.mkdir(parents=True)
     path = folder / "table.csv"
     path.write_bytes(table.content)
@@ -149,11 +149,11 @@ def compare_file(
     Args:
         path: the file.
         label: its label column.
-        names: its columns.
-        cells: its rows as another reader found them.
-        kinds: how each column is written: a key of `_WRITTEN`, or anything else for plain values.
-        folder: where the stages may write.
-        found: gets what was found.
+        names: the names of its columns.
+        cells: its rows as read by another reader.
+        kinds: the notation of each column: a key of `_WRITTEN`, or anything else for plain values.
+        folder: where the stages write.
+        found: the results, which are added to.
     """
     if error := ingest(folder, path, label):
         found.refused[error.split("found")[0][:60]] += 1
@@ -248,7 +248,7 @@ def _rejected_rows(folder: Path) -> set[int]:
 
 
 def _ask_other_readers(path: Path, delimiter: str, cells: list[list[str]], found: Findings) -> None:
-    """Counts what other readers read unlike Python's csv module."""
+    """Counts the cells that other readers read differently from Python's csv module."""
     options = {"sep": delimiter, "dtype": str, "keep_default_na": False}
     others = {
         "pandas": lambda: pd.read_csv(path, encoding="utf-8-sig", **options).to_numpy().tolist(),
@@ -290,11 +290,11 @@ def _duckdb(path: Path, delimiter: str) -> list[tuple[str, ...]]:
 
 
 def explain(text: str, value: Any, type_: str, kind: str) -> str | None:
-    """Returns the rule that makes this value of a cell's text; None where there is none.
+    """Returns the rule by which a cell's text has this value, or None.
 
     Args:
         text: the cell as the csv module reads it.
-        value: what the example holds; None where it is missing.
+        value: the example's value; None if missing.
         type_: the column's type in schema.json.
         kind: how the column's cells were written (a key of `_KINDS`), or `label`.
     """

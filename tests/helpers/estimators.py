@@ -1,4 +1,4 @@
-"""The table that TensorFlow 1.15's Estimators were trained on, and their columns, as features."""
+"""The training table of TensorFlow 1.15's Estimators, and their columns as features."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from millrace.features.raw_row import raw_columns
 from millrace.statistics import statistics
 from tests.helpers.artifacts import schema_of
 
-# Elsewhere when test_live.py has just made them.
+# test_live.py puts new fixtures elsewhere.
 FIXTURES = Path(os.environ.get("TF1_FIXTURES", Path(__file__).parents[1] / "fixtures" / "tf1"))
 ORACLE = json.loads((FIXTURES / "oracle.json").read_text(encoding="utf-8"))
 TYPES = {
@@ -73,7 +73,7 @@ TEST = read_table("test")
 
 
 def learn(features: dict[str, Any], label: str) -> preprocessing.Preprocessing:
-    """Learns the feature columns from the rows that the Estimators were trained on."""
+    """Fits the feature columns to the rows that the Estimators were trained on."""
     types = {**TYPES, label: "float32" if label == "wage" else "int64"}
     schema = schema_of(types, label)
     table = read_table("train").replace("", None)
@@ -92,7 +92,7 @@ def encoded_test_rows(learned: preprocessing.Preprocessing) -> dict[str, tf.Tens
 
 
 def seen() -> np.ndarray:
-    """Which test rows hold only texts that training holds too, or none."""
+    """Returns which test rows have only strings that are missing or also in the training rows."""
     train = read_table("train")
     known = [TEST[name].isin([*train[name], ""]) for name in ("city", "job", "home")]
     return np.logical_and(*known).to_numpy()

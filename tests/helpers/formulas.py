@@ -1,4 +1,4 @@
-"""Formulas in NumPy, as their sources have them."""
+"""Formulas in NumPy, as published."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The scripts of the ingest and gather stages, run in a folder of the test's own."""
+"""Runs the scripts of the ingest and gather stages in a test's folder."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ OUTPUTS = {"examples": "examples", "schema": "schema.json", "account": "ingest.j
 
 
 class Job:
-    """A job in the current folder. Its config is `data` with files and label filled in."""
+    """A job in the current folder. Its config is `data`, with files and label filled in."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._monkeypatch = monkeypatch

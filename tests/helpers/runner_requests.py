@@ -1,4 +1,4 @@
-"""Requests to the runners, as applications would send them; what the clients make of cells."""
+"""Requests to the runners, as sent by applications, and the clients' conversion of cells."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Small SavedModels, such as one downloads."""
+"""Small SavedModels that stand for downloaded ones."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 class Text(tf.Module):
-    """Returns the bytes and the words of texts, string [n] to float32 [n, 2]."""
+    """Counts the bytes and words of strings: string [n] to float32 [n, 2]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,13 +32,13 @@ class Numbers(tf.Module):
 
 
 def save_text(path: Path) -> Path:
-    """Saves a module of text; it can be called."""
+    """Saves a callable module for text."""
     tf.saved_model.save(Text(), str(path))
     return path
 
 
 def save_numbers(path: Path, signature: bool = False) -> Path:
-    """Saves a module of numbers that can be called, or one that has a signature alone."""
+    """Saves a module for numbers, either callable or with only a signature."""
     numbers = Numbers()
     if not signature:
         tf.saved_model.save(numbers, str(path))

@@ -1,4 +1,4 @@
-"""What a made job exports, in a folder where new rows are scored with it."""
+"""Scoring of new rows with the exports of a synthetic job, in a folder of its own."""
 
 import csv
 import shutil
@@ -16,14 +16,14 @@ from tests.helpers.artifacts import parity_of
 
 
 def certify(results: Results) -> None:
-    """Writes a certificate that covers what the made job exports."""
+    """Writes a certificate for the exports of a synthetic job."""
     forms = {"tflite": results.tflite, "saved_model": results.saved_model}
     files = [checksums(form, folder, visible(folder)) for form, folder in forms.items()]
     parity_of(files[0] | files[1]).save(results.parity)
 
 
 class Scored:
-    """A copy of what a made job's scoring reads, and the scoring itself."""
+    """Copies what scoring reads of a synthetic job, and scores."""
 
     def __init__(self, made: MadeJob, folder: Path) -> None:
         source = Results(made.results)
@@ -39,7 +39,7 @@ class Scored:
     def run(
         self, rows: object, output: str = "scored.parquet", form: str = "float32", **data: object
     ) -> pd.DataFrame:
-        """Scores rows; returns what was written."""
+        """Scores rows; returns the output."""
         job = config.load(self.config)
         if data:
             job = job.changed(data=job.data.changed(**data))

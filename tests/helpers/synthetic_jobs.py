@@ -1,4 +1,4 @@
-"""A small made job in a folder of its own, and the real workflow run on it."""
+"""Runs the real workflow on a small synthetic job, in a folder of its own."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 ROWS = 2500
 UNLABELLED = 25
 CONFIG_FILE = "config/config.yaml"
-# Complete enough for DVC, which follows only the keys that it finds.
+# Has the keys that DVC tracks: it can only track keys that exist.
 CONFIG = """
 name: made
 seed: 0
@@ -65,7 +65,7 @@ def write_table(path: Path, task: str) -> None:
 
 
 def make_folder(folder: Path, task: str) -> Path:
-    """Makes a folder that a job runs in: the table, the config, and the project beside them."""
+    """Creates a folder for a job: the table, the config, and the project's files."""
     (folder / "config").mkdir(parents=True)
     for name in ("Snakefile", "rules", "scripts", "envs", "profiles", "web"):
         (folder / name).symlink_to(ROOT / name)
@@ -74,7 +74,7 @@ def make_folder(folder: Path, task: str) -> Path:
     return folder
 
 
-# What a job needs of the project, and git and DVC of it.
+# The files of the project that a job, git and DVC need.
 PROJECT = (
     *("Snakefile", "pyproject.toml", "config/schema.json", "LICENSE"),
     *("envs", "profiles", "rules", "scripts", "src", "web"),
@@ -83,7 +83,7 @@ PROJECT = (
 
 
 def make_repository(folder: Path) -> Path:
-    """Makes a git repository of its own: the project, a binary job, its table under DVC."""
+    """Creates a git repository with the project and a binary job, whose table DVC tracks."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *PROJECT]
     files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in files.splitlines():
@@ -130,14 +130,14 @@ def call(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 def run(folder: Path, *command: str) -> str:
-    """Returns what the program prints; it must succeed."""
+    """Runs a program that must succeed, and returns its output."""
     done = call(folder, *command)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The environment of a job: this Python, and the code of the folder where it has its own."""
+    """Returns the environment of a job: this Python, and the folder's code if it has a copy."""
     own = {"PYTHONPATH": str(folder / "src")} if (folder / "src").is_dir() else {}
     return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | own
 
@@ -157,7 +157,7 @@ def start(
 
 
 def snakemake(folder: Path, *arguments: str) -> str:
-    """Runs the workflow in a folder and returns what it printed; it must succeed."""
+    """Runs the workflow in a folder, checks that it succeeds, and returns its output."""
     process = start(folder, *arguments)
     output, _ = process.communicate()
     assert process.returncode == 0, output
@@ -165,14 +165,14 @@ def snakemake(folder: Path, *arguments: str) -> str:
 
 
 def planned(folder: Path, *arguments: str) -> set[str]:
-    """The rules that another run would run."""
+    """Returns the rules that the next run would execute."""
     output = snakemake(folder, "--dry-run", *arguments)
     return set(re.findall(r"^(\w+) +\d+$", output, re.MULTILINE)) - {"total", "all"}
 
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """A job that Snakemake would run: its rule, the words of its command, what it declares."""
+    """A job that Snakemake would run: its rule, its command's words, and its declarations."""
 
     rule: str
     command: list[str]
@@ -189,7 +189,7 @@ print(json.dumps(jobs))
 
 
 def all_jobs(folder: Path) -> list[PlannedJob]:
-    """Returns the jobs of a run from nothing, in the order of the rules."""
+    """Returns the jobs of a complete run, in the order of the rules."""
     command = [sys.executable, "-c", PLAN]
     done = subprocess.run(
         command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=True
@@ -198,7 +198,7 @@ def all_jobs(folder: Path) -> list[PlannedJob]:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every artifact, without Snakemake's own timestamps."""
+    """Returns the SHA-256 of every artifact, without Snakemake's timestamps."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted((folder / "results").rglob("*"))

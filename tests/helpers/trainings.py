@@ -1,4 +1,4 @@
-"""Small trainings for the tests: synthetic examples, a model for them, and what they come to.
+"""Small trainings for tests: synthetic examples, a model for them, and the results.
 
 Run as a program it trains in its own process, for tests that kill it or compare processes:
 `python -m tests.helpers.trainings OUTPUT ['{"epochs": 3}']`.
@@ -36,7 +36,7 @@ BINARY = Task("binary", ("no", "yes"))
 SEED = 3
 
 ROOT = Path(__file__).parents[2]
-# To be run in ROOT, where Python finds the module.
+# Must run in ROOT, where Python finds the module.
 COMMAND = [sys.executable, "-m", "tests.helpers.trainings"]
 SETTINGS = {
     "batch_size": 32,
@@ -78,7 +78,7 @@ def make_model(dropout: float = 0.0, seed: int = SEED) -> keras.Model:
 
 
 def make_net(kind: str, dropout: float) -> keras.Model:
-    """Returns one of the nets for the synthetic examples, whose id is one-hot."""
+    """Returns a network for the synthetic examples; their id is one-hot encoded."""
     edges = tuple(np.linspace(-2, 2, 33))
     numbers = tuple(NumberInput(name, edges=edges) for name in "abc")
     spec = EncodedSpec(numbers, (CategoricalInput("id", 20, "indicator", 20),))
@@ -93,7 +93,7 @@ def run(
     checkpoints: Checkpoints | None = None,
     **changes: Any,
 ) -> tuple[keras.Model, Outcome]:
-    """Trains a model, by default a new one, on synthetic examples."""
+    """Trains a model, by default a new one, on the synthetic examples."""
     model = model or make_model()
     data = InMemory(make_examples(rows)), InMemory(make_examples(200, seed=1))
     outcome = train(model, BINARY, settings(**changes), data, SEED, callbacks or [], checkpoints)
@@ -101,19 +101,19 @@ def run(
 
 
 def in_replica(replica: int, replicas: int) -> Any:
-    """Has TensorFlow say, meanwhile, that this is one of so many replicas."""
+    """Makes TensorFlow report, within the block, that it is one of this many replicas."""
     context = mock.Mock(num_replicas_in_sync=replicas, replica_id_in_sync_group=replica)
     return mock.patch.object(tf.distribute, "get_replica_context", return_value=context)
 
 
 def same_weights(one: keras.Model, other: keras.Model) -> bool:
-    """Whether two models have the same weights to the last bit."""
+    """Returns whether two models have bit-identical weights."""
     pairs = zip(one.get_weights(), other.get_weights(), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def main() -> None:
-    """Trains as run by `run`, with the arguments in JSON; leaves weights and history in OUTPUT."""
+    """Trains with arguments from JSON, see `run`; writes weights and history to OUTPUT."""
     output = Path(sys.argv[1])
     changes = {**PROGRAM, **json.loads(sys.argv[2] if len(sys.argv) > 2 else "{}")}
     keys = ("strategy", "replicas", "connect_seconds")
@@ -134,7 +134,7 @@ def main() -> None:
         (output / "history.json").write_text(json.dumps(outcome.history))
 
 
-# What the program does where nothing else is said: dropout, an average, many calls an epoch.
+# The program's defaults: dropout, averaged weights, many calls per epoch.
 PROGRAM: dict[str, Any] = {
     "strategy": "default",
     "replicas": "auto",
@@ -149,7 +149,7 @@ PROGRAM: dict[str, Any] = {
 
 
 class Slow(keras.callbacks.Callback):
-    """Gives a test the time to kill the training in the midst of an epoch."""
+    """Gives a test the time to kill the training within an epoch."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()

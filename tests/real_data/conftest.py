@@ -1,4 +1,4 @@
-"""Real files that are not part of the project: tests that want them are skipped without them."""
+"""Real files that are not part of the project; without them, their tests are skipped."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ CASES = SHARED / "cases"
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of public data sets beside the clone."""
+    """The folder of public data sets next to the clone."""
     if not DATA.is_dir():
         pytest.skip(f"the public data sets are not at {DATA}")
     return DATA

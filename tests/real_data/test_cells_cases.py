@@ -1,4 +1,4 @@
-"""Tables whose cells mean more than they show, each with its right values."""
+"""Tables with cells that are hard to interpret, each with the right values."""
 
 import csv
 import tempfile
@@ -32,8 +32,8 @@ def cases() -> Iterator[Path]:
 
 
 class Read(NamedTuple):
-    """The examples of a table in the order of its rows, with their split in the column `split`;
-    the columns of schema.json, and what ingest noted about the cells."""
+    """Ingests a table. Returns its examples in the order of its rows, with a column `split`;
+    the columns of schema.json; and ingest's notes about the cells."""
 
     table: pd.DataFrame
     columns: dict[str, SchemaColumn]
@@ -62,7 +62,7 @@ def read(path: Path, **data: Any) -> Read:
 
 
 def as_stored(values: Any) -> list[float]:
-    """Returns numbers as an example stores them."""
+    """Returns numbers in the precision in which an example stores them."""
     stored: list[float] = np.array(values, np.float32).tolist()
     return stored
 

@@ -1,4 +1,4 @@
-"""Fifteen public data sets, fetched and ingested with a config of a few lines; pandas agrees."""
+"""Fetches and ingests fifteen public data sets with short configs, and compares with pandas."""
 
 import json
 import sys
@@ -45,7 +45,7 @@ def run(monkeypatch: pytest.MonkeyPatch, script: str, **options: str) -> None:
 
 
 def config(data: Path, name: str) -> str:
-    """The shortest config of a data set: its name, files and label."""
+    """Returns the shortest config of a data set: its name, files and label."""
     entry = next(e for e in json.loads((data / "catalog.json").read_text()) if e["name"] == name)
     paths = [str(data / name / file) for file in entry["files"] if "unlabelled" not in file]
     files: Any = dict(zip(("train", "test"), paths, strict=True)) if len(paths) > 1 else paths[0]

@@ -1,4 +1,4 @@
-"""The public data sets: every cell is what a rule makes of the text that the csv module finds."""
+"""Public data sets: a rule derives every cell from the text that the csv module reads."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`features: auto` on public data sets, from the files to encoded examples; pandas agrees."""
+"""`features: auto` on public data sets, from files to encoded examples, compared with pandas."""
 
 import json
 import runpy
@@ -15,7 +15,7 @@ from millrace import config
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 MARKERS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "?"]
-# Columns of each kind that a person would choose, and columns that no model should see.
+# Columns of each kind as a person would choose, and columns that no model should use.
 EXPECTED: dict[str, dict[str, str]] = {
     "adult": {
         "age": "numeric",
@@ -27,7 +27,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "chicago_taxi": {
         "trip_miles": "numeric",
         "trip_start_hour": "numeric",
-        # Seconds since 1970: a quantity, of which float32 holds seven digits.
+        # Seconds since 1970: a quantity, with seven digits in float32.
         "trip_start_timestamp": "numeric",
         "payment_type": "vocabulary",
         "company": "vocabulary",
@@ -103,7 +103,7 @@ def test_features_auto_runs_to_encoded_examples(
 
 
 def check_what_was_learned(learned: dict[str, Any], path: str) -> None:
-    """Vocabularies and defaults lie within what pandas finds in the file."""
+    """Vocabularies and defaults are consistent with what pandas finds in the file."""
     table = pd.read_csv(path, na_values=MARKERS, keep_default_na=False, skipinitialspace=True)
     for column in learned["columns"]:
         values = table[column["column"]].dropna()
@@ -112,12 +112,12 @@ def check_what_was_learned(learned: dict[str, Any], path: str) -> None:
             assert low <= column["default"] <= high
         else:
             counts = (values.str.strip() if values.dtype == "str" else values).value_counts()
-            # The file holds the test rows too, so more of its values may be frequent.
+            # The file also contains the test rows, so more of its values may be frequent.
             assert set(column["values"]) <= set(counts[counts >= 3].index)
 
 
 def check_that_it_can_be_pasted(monkeypatch: pytest.MonkeyPatch, job: dict[str, Any]) -> None:
-    """The proposal, pasted into the config, learns the same again."""
+    """The proposal, copied into the config, gives the same preprocessing."""
     Path("pasted.yaml").write_text(yaml.safe_dump(job) + Path("features.yaml").read_text())
     assert config.load(Path("pasted.yaml")).features != "auto"
     again = {"preprocessing": "again.json", "features": "again.yaml", "encoded": "again"}

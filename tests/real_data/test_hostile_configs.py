@@ -1,4 +1,4 @@
-"""Configs that attack: each is refused by one clear error, or read as its author meant it."""
+"""Malicious configs: each is rejected with one clear error, or read as its author meant it."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.real_data.conftest import CASES
 
 HOSTILE = CASES / "hostile" / "yaml"
 
-# The only ones that are fine: a byte order mark, a date as a label, aliases within a bound.
+# The only valid ones: a byte order mark, a date as label, a bounded number of aliases.
 FINE = {"bom", "label_date", "laughs_in"}
 
 

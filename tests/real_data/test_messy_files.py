@@ -1,6 +1,6 @@
-"""Awkward CSV files of three public test suites: what becomes of each.
+"""Awkward CSV files from three public test suites, and the result of ingesting each.
 
-fixtures/messy.csv says it, file by file; `MILLRACE_UPDATE=1 pytest tests/real_data` writes it anew.
+fixtures/messy.csv has the expected results; `MILLRACE_UPDATE=1 pytest tests/real_data` updates it.
 """
 
 import csv
@@ -35,7 +35,7 @@ def cells_of(path: Path) -> tuple[list[str], list[list[str]], list[blocks.Reject
 
 
 def outcome(path: Path, name: str) -> dict[str, Any]:
-    """Says what becomes of a file: its rows, types and rejected rows, or why it is refused."""
+    """Describes the result for a file: its rows, types and rejected rows, or the error."""
     row = dict.fromkeys(
         ("file", "rows", "rejected", "delimiter", "encoding", "types", "reason"), ""
     )
@@ -91,14 +91,14 @@ def test_csv_spectrum_is_parsed_as_its_publisher_expects(data: Path, tmp_path: P
         expected = json.loads((folder / "expected" / f"{path.stem}.json").read_text())
         expected = expected if isinstance(expected, list) else [expected]
         if path.stem.endswith("_crlf"):
-            # Their line ends were lost on the way here.
+            # Their line ends were changed when they were copied.
             text = path.read_bytes().replace(b"\n", b"\r\n")
             path = tmp_path / path.name
             path.write_bytes(text)
         names, rows, rejected = cells_of(path)
         found = [dict(zip(names, row, strict=True)) for row in rows]
         if path.stem == "location_coordinates":
-            # The publisher's two files do not hold the same number.
+            # The publisher's two files differ in this number.
             assert found[0].pop("Contact Phone Number") != expected[0].pop("Contact Phone Number")
         assert (path.name, found, rejected) == (path.name, expected, [])
 

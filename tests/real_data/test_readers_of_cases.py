@@ -1,4 +1,4 @@
-"""Odd files of other people, read whole or refused; pandas reads the same ones."""
+"""Unusual files from other projects, read completely or rejected, compared with pandas."""
 
 from pathlib import Path
 from typing import Any

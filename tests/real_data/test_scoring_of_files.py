@@ -1,4 +1,4 @@
-"""New rows are read as training rows were: the same files, scored, give what the examples hold.
+"""New rows are read like training rows: scoring the same files gives the examples' values.
 
 So do their raw cells, sent through the clients as an application would.
 """
@@ -40,7 +40,7 @@ Values = dict[tuple[str, int], list[Any]]
 
 
 def check(files: list[str], **data: Any) -> int:
-    """Compares all cells of all examples; returns how many rows there were."""
+    """Compares all cells of all examples; returns the number of rows."""
     job = config.complete({"name": "case", "data": {"files": files} | data})
     entries = [RawFile(path=file, split=None, sha256="", bytes=1, source=file) for file in files]
     folder = Path("part")
@@ -94,7 +94,7 @@ def check_clients(
 def from_examples(
     folder: Path, columns: tuple[RawColumn, ...]
 ) -> Iterator[tuple[tuple[str, int], list[Any]]]:
-    """What preprocessing, evaluation and the certificate read, by file and row."""
+    """Returns what preprocessing, evaluation and the certificate read, by file and row."""
     for split in splits.SPLITS:
         table = read_cells(shard_paths(folder, split), columns)
         arrays = raw_columns(table, columns)
@@ -106,7 +106,7 @@ def from_examples(
 def scored(
     files: list[str], schema: Schema, columns: tuple[RawColumn, ...], data: DataConfig
 ) -> Iterator[tuple[tuple[str, int], list[Any]]]:
-    """What the exported model is asked, by file and row."""
+    """Returns what the exported model is given, by file and row."""
     inputs = [describe_input(column) for column in columns]
     signature = Signature(
         "m", inputs, "predictions", "binary", [0, 1], schema.label, "int64", 1.0, 0.5

@@ -1,4 +1,4 @@
-"""Tables with few distinct rows are divided as any others; scikit-learn is the oracle."""
+"""Splits of tables with few distinct rows, compared with scikit-learn."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Made results of a job, small and written by hand, in the formats that the stages write."""
+"""Small handwritten results of a job, in the formats that the stages write."""
 
 import math
 import shutil
@@ -92,7 +92,7 @@ SPLIT_ROWS = {"train": 700, "validation": 150, "test": 5}
 
 
 def fixture_model(row: dict[str, Any]) -> float:
-    """The probability that the model in fixtures/tfjs gives a row, by its formula."""
+    """Returns the probability that the model in fixtures/tfjs predicts, by its formula."""
     age = 40.0 if row["age"] is None else row["age"]
     weight = CARRIER_WEIGHTS.get(row["carrier"] or "", CARRIER_WEIGHTS[""])
     return 1 / (1 + math.exp(-(0.03 * (age - 40) + weight)))

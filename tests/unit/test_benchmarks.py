@@ -1,4 +1,4 @@
-"""The figures in the docs are those of the committed results."""
+"""The figures in the docs match the committed results."""
 
 import ast
 import importlib
@@ -23,9 +23,9 @@ def test_the_tables_are_made_from_the_results(name: str) -> None:
 
 
 def test_the_targets_are_met_where_the_page_says_so() -> None:
-    """Computed from the results by pandas, which the page's own tables know nothing of."""
+    """Computes the figures from the results with pandas, independently of the page's code."""
     entries = pd.read_json(ROOT / "benchmarks" / "models.json")
-    # Its rows are those of the flights, divided in a way that is there to be warned of.
+    # It has the rows of the flights, split in a way that the docs warn about.
     entries = entries[entries["set"] != "flights_random"]
     means = entries.groupby(["set", "model"]).mean(numeric_only=True).unstack("model")
     auc, share = means["auc"], means["rmse"].div(means["rmse"]["lightgbm"], axis=0)
@@ -84,7 +84,7 @@ def test_ingestion_is_as_fast_as_it_is_to_be() -> None:
     found = json.loads((ROOT / "benchmarks" / "ingestion_scaling.json").read_text())
     stage = {name: row for name, row in found["configs"].items() if name != "limit"}
     over = [name for name, row in stage.items() if row["times the limit"] > 3]
-    assert over == ["by time, shares given"]  # which reads the table twice
+    assert over == ["by time, shares given"]  # reads the table twice
     for part in ("csv", "parquet"):
         assert found[part]["4 times the rows"]["CPU"] <= 4.4
         assert found[part]["4 times the rows"]["peak memory"] <= 1.15
@@ -97,7 +97,7 @@ def test_ingestion_is_as_fast_as_it_is_to_be() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda x: x.name)
 def test_what_is_measured_has_the_settings_of_the_stages(path: Path) -> None:
-    """They come into the environment with millrace, and TensorFlow reads them when imported."""
+    """millrace sets the variables, and TensorFlow reads them when imported."""
     imported = [
         node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
         for node in ast.parse(path.read_text()).body

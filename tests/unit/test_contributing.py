@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md, carried out in a copy of the project as they are written."""
+"""Follows the recipes of CONTRIBUTING.md in a copy of the project."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def recipe(title: str) -> str:
 
 
 def carry_out(folder: Path, text: str) -> None:
-    """Copies the project and makes the recipe's changes in the copy."""
+    """Copies the project and makes a recipe's changes in the copy."""
     for name in ("src", "scripts", "rules", "config"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "envs", "profiles", "web", "pyproject.toml"):

@@ -1,4 +1,4 @@
-"""What the documentation tells people to write and to type."""
+"""Checks of the configs, commands, paths and figures in the documentation."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ PAGES = sorted(
 )
 
 
-# Where paths are named that must exist. The changelog also names files that are gone.
+# Texts whose paths must exist. The changelog also names deleted files.
 TEXTS = sorted(
     {
         *(page for page in PAGES if page.resolve().name != "CHANGELOG.md"),
@@ -32,7 +32,7 @@ NAMED_PATH = re.compile(
     r"(?<![\w/.{}$-])(?:src|scripts|docs|config|rules|tests|benchmarks|tools|envs|profiles|web)"
     r"/[\w./-]*\w"
 )
-# Files that a reader would write.
+# Files that readers write.
 EXAMPLES = {
     "config/adult.statistics.json",
     "config/airports.txt",
@@ -65,7 +65,7 @@ COMMANDS = [
 @pytest.mark.parametrize(("page", "block"), CONFIGS, ids=lambda value: str(value)[:20])
 def test_a_config_in_the_documentation_is_valid(tmp_path: Path, page: str, block: str) -> None:
     path = tmp_path / page
-    # A page about one section shows that section alone.
+    # A page about one section shows only that section.
     header = "" if "name:" in block else "name: a\n"
     if not re.search("^data:", block, re.MULTILINE):
         header += "data: {files: t.csv, label: y}\n"
@@ -88,7 +88,7 @@ def test_local_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: str(text.relative_to(ROOT)))
 def test_paths_that_are_named_exist(text: Path) -> None:
     named = set(NAMED_PATH.findall(text.read_text("utf-8"))) - EXAMPLES
-    # A checkpoint is named by the prefix of its files.
+    # A checkpoint's name is the prefix of its files.
     missing = {x for x in named if not any((ROOT / f"{x}{end}").exists() for end in ("", ".index"))}
     assert missing == set()
 
@@ -134,13 +134,13 @@ def test_words_are_spelled_right() -> None:
 
 @pytest.mark.parametrize("page", sorted(reference_pages.pages()), ids=lambda page: page.stem)
 def test_a_generated_page_is_current(page: Path) -> None:
-    """Make it again with `make docs`."""
+    """Update it with `make docs`."""
     assert page.read_text("utf-8") == reference_pages.pages()[page]
 
 
 @pytest.mark.skipif(not shutil.which("zensical"), reason="needs `make site`, which installs it")
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    """In a copy: a build leaves site/ and .cache/ behind."""
+    """Runs in a copy, since a build writes site/ and .cache/."""
     for name in ("docs", "src"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "zensical.toml", tmp_path)

@@ -1,4 +1,4 @@
-"""The lock files, and what must stay equal to them."""
+"""The lock files, and files that must be consistent with them."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ LOCKS = sorted(ENVS.glob("*.lock"))
 
 
 def pins(lock: Path) -> dict[str, str]:
-    """The pins of a lock file: package and version → the marker that it is limited to."""
+    """Returns the pins of a lock file: package and version → environment marker."""
     lines = re.findall(r"^([a-z0-9][^\s;]*==[^\s;]+)(?: ; (.*?))? \\$", lock.read_text(), re.M)
     return dict(lines)
 
@@ -58,7 +58,7 @@ def test_what_is_added_for_a_cluster_changes_nothing_that_is_there(name: str) ->
 
 
 def test_the_container_is_made_of_what_is_here() -> None:
-    """It is not built in any test: no registry of images was at hand."""
+    """No test builds the image, which needs a container registry."""
     text = (ENVS / "Containerfile").read_text()
     (base,) = re.findall(r"^FROM python:(\d+\.\d+)-slim-bookworm$", text, re.MULTILINE)
     conda = yaml.safe_load((ENVS / "millrace.yaml").read_text())["dependencies"]
@@ -97,7 +97,7 @@ def test_the_lock_covers_what_is_asked_for() -> None:
 
 
 def test_what_the_sources_import_is_asked_for_by_name() -> None:
-    """A package that only comes with another one may go with it, too."""
+    """A package that is only installed as a dependency may disappear with its dependent."""
     asked = re.findall(r"^([a-z0-9_-]+)", (ENVS / "common.in").read_text(), re.MULTILINE)
     allowed = {name.replace("-", "_") for name in asked} | {"tensorflow_cpu", "tensorflow"}
     allowed |= {"tensorflowjs", "millrace"}
@@ -110,7 +110,7 @@ def test_what_the_sources_import_is_asked_for_by_name() -> None:
 
 
 def _imported(path: Path) -> set[str]:
-    """The first parts of the modules that a source file imports."""
+    """Returns the top-level packages that a source file imports."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

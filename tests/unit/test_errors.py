@@ -54,13 +54,13 @@ def test_a_mistake_in_the_program_keeps_its_traceback(mistake: str) -> None:
     assert "Traceback" in done.stderr
 
 
-# Stands for Snakemake: runs a stage, which has a child of its own, in a shell.
+# In place of Snakemake: runs a stage with a child process in a shell.
 DRIVER_PROGRAM = """
 import os, subprocess, sys
 os.environ["{variable}"] = str({driver})
 subprocess.run([sys.executable + " -c '" + {stage!r} + "' 2>&1 | tee log"], shell=True)
 """
-# Stands for DVC, see dvc/stage/run.py.
+# In place of DVC, see dvc/stage/run.py.
 DVC_PROGRAM = """
 import os, subprocess, sys
 os.environ |= {{"DVC_STAGE": "train", "SHELL": "/bin/sh"}}
@@ -88,7 +88,7 @@ def alive(process: int) -> bool:
 def start_driver(
     folder: Path, driver: str, program: str = DRIVER_PROGRAM, behind: str = ""
 ) -> tuple[subprocess.Popen[bytes], list[int]]:
-    """Starts a driver and its stage; returns the stage's process and that of its child, too."""
+    """Starts a driver and its stage; returns the processes of the stage and its child."""
     stage = STAGE.replace("'", '"')
     program = program.format(variable=DRIVER, driver=driver, stage=stage, behind=behind)
     environment = {name: x for name, x in os.environ.items() if name != DRIVER}
@@ -120,7 +120,7 @@ def test_a_stage_ends_with_the_driver_that_was_killed_and_its_children_too(
 
 
 def test_a_stage_of_no_such_driver_is_left_alone(tmp_path: Path) -> None:
-    """On another machine, or in another terminal, the number is somebody else's."""
+    """On another machine or terminal, the number belongs to another process."""
     other = subprocess.Popen(["sleep", "60"])
     driver, stage = start_driver(tmp_path, str(other.pid))
     other.kill()

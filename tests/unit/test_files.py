@@ -46,7 +46,7 @@ def test_a_directory_that_millrace_did_not_make_stays(tmp_path: Path) -> None:
     ):
         pass
     assert names(tmp_path) == {"shards"}
-    # Snakemake makes directories too, and marks them.
+    # Snakemake also creates directories, with a timestamp file.
     (path / ".snakemake_timestamp").touch()
     with replacing(path) as temporary:
         temporary.mkdir()

@@ -1,4 +1,4 @@
-"""The shape of the code: which room imports which, and how long a piece of it may be."""
+"""The structure of the code: imports between rooms, and the lengths of modules and functions."""
 
 import ast
 import subprocess
@@ -26,12 +26,12 @@ def relative(path: Path) -> str:
 
 
 def is_compiled(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether numba compiles the function, where a call would cost what it saves in lines."""
+    """Returns whether numba compiles the function; splitting those would cost speed."""
     return any("njit" in ast.unparse(decorator) for decorator in function.decorator_list)
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
-    """Yields the name and the lines of each function that is not compiled."""
+    """Yields the name and the number of lines of each function that is not compiled."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not is_compiled(node):
             assert node.end_lineno

@@ -1,4 +1,4 @@
-"""What the messages of the stages tell people to run and to read."""
+"""The commands and pages that the stages' messages refer to."""
 
 import ast
 import importlib.util
@@ -15,7 +15,7 @@ SOURCES = sorted(
 
 
 def named(pattern: str) -> Iterator[tuple[str, str]]:
-    """Yields the file and each text in the sources that the pattern's group matches."""
+    """Yields each match of the pattern's group in the sources, with its file."""
     for path in SOURCES:
         for found in re.findall(pattern, path.read_text(encoding="utf-8")):
             yield str(path.relative_to(ROOT)), found

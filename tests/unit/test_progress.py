@@ -1,4 +1,4 @@
-"""What long work says about itself."""
+"""Progress messages."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from millrace.progress import Progress
 
 
 class Clock:
-    """Time that passes only when the test says so."""
+    """A clock that the test advances."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""The table of paths: complete, and each path once."""
+"""The table of paths is complete and without duplicates."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""JSON artifacts: the same bytes again, and one clear error for a file that is not one."""
+"""JSON artifacts: a round trip keeps the bytes, and invalid files give one clear error."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from millrace.results import ConvertedFolder, Results, TrainingFolder
 
 
 def written(results: Results) -> dict[Path, type[Artifact]]:
-    """The artifacts that the fixture writes, with their classes."""
+    """The artifacts that the fixture writes, and their classes."""
     run = results.run("dnn")
     return {
         results.schema: Schema,
@@ -111,7 +111,7 @@ def test_a_missing_file_and_a_directory_are_named(tmp_path: Path) -> None:
 
 
 def test_values_keep_their_types(make_results: Callable[[str], Results], tmp_path: Path) -> None:
-    """1, 1.0, true and "1" are different values of a column."""
+    """1, 1.0, true and "1" are distinct values of a column."""
     path = make_results("binary").statistics
     content = json.loads(path.read_text(encoding="utf-8"))
     column = content["splits"]["train"]["columns"]["late"]

@@ -5,12 +5,12 @@ from millrace.results import ConvertedFolder, RawFolder, Results, RunFolder, Tra
 
 ROOT = Path(__file__).parents[3]
 
-# Their content is what each kind of feature column makes of it.
+# Their content depends on the kind of feature column.
 OF_FEATURES = {Results.preprocessing.path}
 
 
 def test_the_committed_page_is_the_current_one() -> None:
-    """Make it again with `make docs`."""
+    """Update it with `make docs`."""
     assert (ROOT / reference.PAGE).read_text(encoding="utf-8") == reference.page()
 
 

@@ -1,4 +1,4 @@
-"""CSV artifacts: read as the csv module reads them, and one clear error for a damaged one."""
+"""CSV artifacts: read like the csv module does; a damaged file gives one clear error."""
 
 import csv
 from collections.abc import Callable

@@ -56,7 +56,7 @@ def test_the_schema_is_a_schema_and_says_what_its_keys_mean() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.name)
 def test_the_schema_takes_the_ready_configs(path: Path) -> None:
-    """An editor that checks by the schema agrees with the classes."""
+    """The JSON Schema, which editors use, agrees with the classes."""
     jsonschema.Draft202012Validator(SCHEMA).validate(loading.read(path))
 
 
@@ -254,7 +254,7 @@ KEYS = st.sampled_from([*SCHEMA["properties"], *NESTED])
 
 @given(key=KEYS, value=JSON)
 def test_any_value_anywhere_is_taken_or_refused_as_bad_input(key: str, value: Any) -> None:
-    """Whatever a user writes under a key, the only exception is the one meant for users."""
+    """Whatever a user writes for a key, the only exception is MillraceError."""
     try:
         config = complete(with_value(key, value))
     except MillraceError:
@@ -314,7 +314,7 @@ def test_a_bucket_count_below_one_or_beyond_int32_is_refused(kind: str, key: str
     ],
 )
 def test_a_password_is_refused_and_not_repeated(key: str, value: Any, note: str) -> None:
-    """The report and provenance.json hold the config."""
+    """The report and provenance.json contain the config."""
     found = message(with_value(f"data.{key}", value))
     assert f"job.yaml: data.{key}: expected no secret in an address, found " in found
     assert note in found

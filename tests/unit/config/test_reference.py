@@ -9,7 +9,7 @@ SCHEMA = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
 
 
 def keys(schema: Any) -> Iterator[str]:
-    """Every key that the schema describes anywhere."""
+    """Returns every key that the schema describes."""
     if isinstance(schema, dict):
         for name, subschema in schema.get("properties", {}).items():
             if subschema is not True:
@@ -35,5 +35,5 @@ def test_a_row_says_what_may_stand_there() -> None:
 
 
 def test_the_committed_reference_is_the_current_one() -> None:
-    """Make it again with `make docs`."""
+    """Update it with `make docs`."""
     assert PAGE.read_text(encoding="utf-8") == reference(SCHEMA)

@@ -1,4 +1,4 @@
-"""The runs of a job: which there are, what they are trained with, and how folds divide examples."""
+"""The runs of a job: their names and settings, and the division of examples into folds."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The search for settings: spaces that are refused, and trials that are spread and repeatable."""
+"""The search for settings: invalid spaces, and trials that are spread out and reproducible."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What models cost, beside what the kernel and the stages say of the same."""
+"""The costs of models, compared with the kernel's and the stages' figures."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ def test_a_process_tells_what_the_kernel_counted() -> None:
     assert status == 0
     assert said.startswith("costs: ")
     found = json.loads(said.removeprefix("costs: "))
-    # The kernel goes on counting while the process ends.
+    # The kernel keeps counting until the process has ended.
     assert found["cpu_seconds"] == pytest.approx(used.ru_utime + used.ru_stime, rel=0.3)
     assert found["peak_mib"] == pytest.approx(used.ru_maxrss / 1024, rel=0.01)
 
@@ -58,7 +58,7 @@ def trained(folder: Path, said: dict[str, str], **model: Any) -> list[float | No
 
 def test_other_seeds_are_told_apart_from_the_model(tmp_path: Path) -> None:
     said = {"m": SAID.format("20.5", 900), "m/seeds/1": SAID.format("22.0", 950)}
-    # A run of an earlier config counts no more.
+    # A run of an earlier config no longer counts.
     said["m/seeds/2"] = SAID.format("99.0", 999)
     assert trained(tmp_path, said, seeds=2) == [20.5, 42.5, 950]
 

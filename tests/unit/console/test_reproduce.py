@@ -1,4 +1,4 @@
-"""Making results again: what is refused, and how differences are told. The rest is end to end."""
+"""Reproducing results: errors, and how differences are reported. See also tests/end_to_end."""
 
 import hashlib
 import subprocess
@@ -41,7 +41,7 @@ def recorded(**changes: Any) -> Provenance:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
-    """A repository that stands for the project's, with its commit."""
+    """Creates a repository in place of the project's; returns its commit."""
     root = tmp_path / "project"
     (root / "web").mkdir(parents=True)
     (root / "web" / "page.html").write_text("page")

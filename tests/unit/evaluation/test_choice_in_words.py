@@ -10,7 +10,7 @@ from tests.helpers.artifacts import champion_of, choice_of
 
 
 def champion(margin: float, low: float | None, high: float | None, /, **choice: object) -> Champion:
-    """Returns the champion dnn, with linear behind it."""
+    """Returns the champion dnn, with linear as runner-up."""
     return replace(
         champion_of("dnn"),
         choice=choice_of(0.75, **choice),

@@ -19,7 +19,7 @@ def models(tmp_path: Path) -> Path:
 
 
 def test_a_regression_has_losses_and_residuals(models: Path) -> None:
-    """Model a came trained: it has no history."""
+    """Model a was imported trained, so it has no history."""
     assert [astuple(point) for point in curves.points(models, ["b"])] == [
         ("Training loss by epoch", "b", 1, 0.5),
         ("Validation loss by epoch", "b", 1, 0.25),

@@ -1,4 +1,4 @@
-"""Diagnostics against scikit-learn and hand-worked values."""
+"""Diagnostics, compared with scikit-learn and values computed by hand."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Permutation importance: what it finds, and that encoding once gives what encoding anew gives."""
+"""Permutation importance: its values, and that permuting encoded columns is equivalent."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ def test_the_column_that_counts_comes_first() -> None:
         predict, list(raw), 500, lambda p: -((p - raw["signal"]) ** 2).mean(), seed=0
     )
     assert [entry.column for entry in found] == ["signal", "noise"]
-    # Of independent values with variance 1, the squared difference is 2 on average.
+    # The mean squared difference of independent values with variance 1 is 2.
     assert found[0].drop == pytest.approx(2, abs=0.3)
     assert found[0].low <= found[0].drop <= found[0].high
     assert (found[1].drop, found[1].low, found[1].high) == (0, 0, 0)

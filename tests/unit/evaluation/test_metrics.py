@@ -1,4 +1,4 @@
-"""Metrics against scikit-learn, and intervals against a bootstrap that draws rows in full."""
+"""Metrics, compared with scikit-learn; intervals, compared with a bootstrap of whole rows."""
 
 import math
 from typing import Any
@@ -16,7 +16,7 @@ from millrace.evaluation import bootstrap, metrics
 
 
 def binary(rows: int = 400, seed: int = 0, decimals: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and rounded probabilities, so that many are equal."""
+    """Returns labels and probabilities, rounded so that many are equal."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, 2, rows)
     y[:2] = [0, 1]
@@ -27,7 +27,7 @@ def binary(rows: int = 400, seed: int = 0, decimals: int = 2) -> tuple[np.ndarra
 def multiclass(rows: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     p = rng.dirichlet([1, 2, 0.5, 1], rows)
-    # Class 2 never occurs, so that macro F1 meets a class with predictions alone.
+    # Class 2 never occurs, so macro F1 includes a class that is only predicted.
     return rng.choice([0, 1, 3], rows), p
 
 
@@ -101,7 +101,7 @@ def test_any_ties_and_extremes_agree_with_scikit_learn(rows: list[tuple[int, flo
 def test_calibration_error_is_the_mean_gap_of_scikit_learns_curve() -> None:
     y, p = binary(rows=1000, decimals=6)
     observed, predicted = calibration_curve(y, p, n_bins=10, strategy="quantile")
-    # 1000 different predictions: every bin holds 100, so the mean needs no weights.
+    # With 1000 distinct predictions every bin has 100, so the mean needs no weights.
     found = metrics.evaluate("binary", y, p)["calibration_error"]
     assert found == pytest.approx(np.abs(observed - predicted).mean())
 
@@ -240,7 +240,7 @@ def test_a_row_of_weight_two_is_two_rows() -> None:
     doubled_y, doubled_p = np.append(y, y[twice]), np.append(p, p[twice])
     expected = metrics.evaluate("binary", doubled_y, doubled_p, 0.4)
     found = metrics.evaluate("binary", y, p, 0.4, weights)
-    # The bins of the calibration are of rows.
+    # The calibration's bins count rows.
     expected.pop("calibration_error"), found.pop("calibration_error")
     assert found == pytest.approx(expected)
     assert metrics.best_threshold(y, p, weights) == metrics.best_threshold(doubled_y, doubled_p)

@@ -1,4 +1,4 @@
-"""Ranking, margins and gates of hand-made metrics."""
+"""Ranking, margins and gates, from handwritten metrics."""
 
 from typing import Any
 
@@ -166,7 +166,7 @@ def test_leads_are_paired_differences_on_the_same_rows(task: str, metric: str, o
 
 
 def test_who_cannot_be_told_apart() -> None:
-    """The intervals of all three overlap; the paired differences say more."""
+    """The intervals of all three overlap; paired differences are more precise."""
     rng = np.random.default_rng(0)
     shared = rng.normal(size=200) * 0.05
     models = [
@@ -301,7 +301,7 @@ def test_folds_decide_and_the_gate_is_about_the_test() -> None:
     assert winner.margin == pytest.approx(0.1)
     # The two samples of the difference, each the mean over the folds: .1 and .12.
     assert (winner.margin_low, winner.margin_high) == pytest.approx((0.1, 0.12))
-    # What is told of the exported model is what it does on the test.
+    # The metrics of the exported model are those of the test rows.
     assert (winner.value, winner.runner_up) == (0.8, RunnerUp("a", 0.9, pytest.approx(0.65)))
     assert winner.gate.passed
 
@@ -350,7 +350,7 @@ def test_too_few_rows_for_an_interval_make_no_smaller_model_the_champion() -> No
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        # Half of what .8 gains over a constant prediction's .5 is .15.
+        # Half of the gain of .8 over a constant prediction's .5 is .15.
         ({"metrics": {"auc": Interval(0.8, 0.73, 0.87)}}, None),
         (
             {"metrics": {"auc": Interval(0.8, 0.7, 0.9)}},

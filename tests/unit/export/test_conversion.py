@@ -1,4 +1,4 @@
-"""Conversions of the made job's SavedModel, and what they refuse."""
+"""Conversions of the synthetic job's SavedModel, and their errors."""
 
 import json
 import re
@@ -80,7 +80,7 @@ def test_tfjs_is_the_same_in_every_process_and_names_its_inputs_by_key(made, tmp
         "conversion.json",
     }
     model = json.loads(contents[0]["model.json"])
-    # The converter's own order of these is seldom another one, but not never.
+    # The converter's order of these rarely differs, but it does.
     tables = [node["name"] for node in model["modelInitializer"]["node"]]
     weights = [weight["name"] for weight in model["weightsManifest"][0]["weights"]]
     assert (tables, weights) == (sorted(tables), sorted(weights))
@@ -164,7 +164,7 @@ def test_an_op_that_one_backend_of_tfjs_lacks_is_named(tmp_path):
 
 
 def test_what_follows_a_product_is_what_tfjs_has(tmp_path):
-    """TensorFlow's optimizer would put tanh and the product into one op, for oneDNN."""
+    """TensorFlow's optimizer would fuse tanh and the product into one op, for oneDNN."""
     kernel, bias = np.array([[0.5, -2]], np.float32), np.array([0.1, 0.2], np.float32)
     save(lambda x: tf.tanh(x[:, None] @ tf.constant(kernel) + bias), tmp_path / "saved_model")
     conversion.convert_tfjs(tmp_path / "saved_model", tmp_path / "tfjs")

@@ -1,4 +1,4 @@
-"""Comparisons of predictions, by hand-worked numbers."""
+"""Comparisons of predictions, with numbers computed by hand."""
 
 import numpy as np
 import pandas as pd
@@ -61,16 +61,16 @@ def test_synthetic_rows_hold_every_odd_cell_once():
     }
     made = parity.synthetic_rows(real, columns)
     rows = pd.DataFrame(made)
-    # With the other cells as in the first real row, each odd text stands once.
+    # Each odd text occurs once, with the other cells of the first real row.
     alone = rows[(rows["n"] == "3") & (rows["x"] == 0.5) & rows["t"].notna()]
     assert {*alone["s"].dropna()} >= {*parity.ODD_STRINGS[1:], " NA"}
     nothing = rows.isna().all(axis=1)
     assert nothing.sum() == 1
     assert {*rows["x"]} >= {3.4028235e38, -9.0}
     assert {*rows["t"].dropna()} >= {"2000-02-29T23:59:59", "0001-01-01 12:00:00.5Z"}
-    # An int64 must hold what float32 shows.
+    # An int64 must be exact where float32 is.
     assert all(float(int(x)) == float(x) for x in rows["n"].dropna())
-    # All of them can be read.
+    # All of them are valid.
     assert all(len(x) == len(rows) for x in raw_columns(rows, columns).values())
 
 

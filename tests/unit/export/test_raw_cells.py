@@ -1,4 +1,4 @@
-"""Raw cells, read again, against what the files say."""
+"""Raw cells that are read again, compared with the files."""
 
 import datetime
 import json

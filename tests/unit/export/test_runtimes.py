@@ -57,7 +57,7 @@ COLUMNS = (
     RawColumn("seconds", "timestamp", "seconds", missing=MARKERS, format="%s"),
     RawColumn("millis", "timestamp", "millis", missing=MARKERS, format="%Q"),
 )
-# A cell, and what the models get for it.
+# A cell, and the value that the models get for it.
 SENT = {
     "n": [(" 1.5 ", 1.5), ("NA", None), (None, None), (-1.0, -1.0), ("-1", None), ("1e3", 1000.0)],
     "yes": [("True", 1.0), ("false", 0.0), ("1", 1.0), (" NA", None), (0, 0.0), (True, 1.0)],
@@ -175,7 +175,7 @@ def test_clients_make_of_a_cell_what_the_signature_says(client):
     for name, pairs in SENT.items():
         expected = [wanted for _, wanted in pairs]
         if name in NUMBERS:
-            # JSON has null for NaN.
+            # JSON has null instead of NaN.
             numbers = [np.array(x, np.float64) for x in (found[name], expected)]
             np.testing.assert_allclose(*numbers, atol=1e-9, err_msg=name)
         else:
@@ -257,7 +257,7 @@ def test_a_runner_that_fails_says_why(tmp_path, monkeypatch):
         path.write_text('{"inputs": []}')
     with pytest.raises(MillraceError, match="expected predictions, found: "):
         runtimes.run_tflite(tmp_path / "no.tflite", request)
-    # What Node prints last is its version.
+    # Node prints its version last.
     runner = tmp_path / "runner.mjs"
     runner.write_text('import "nowhere";')
     monkeypatch.setattr(runtimes, "_TFJS_RUNNER", runner)

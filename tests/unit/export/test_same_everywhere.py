@@ -1,8 +1,8 @@
-"""The same encoded row in every runtime: feature columns drawn at random, on values drawn to hurt.
+"""Every runtime encodes a row alike: random feature columns on difficult values.
 
-Hypothesis draws the feature columns, what they learn from and what they are given; all of them go
-into one SavedModel, because each conversion and each Node process takes seconds. What fails is
-named with its value, so nothing needs to be shrunk.
+Hypothesis draws the feature columns, their training values and the values to serve. All columns go
+into one SavedModel, because each conversion and each Node process takes seconds. A failure is
+reported with its value, so nothing needs to be shrunk.
 """
 
 import contextlib
@@ -38,12 +38,12 @@ from millrace.tfrecord import examples
 from tests.helpers.runner_requests import write_request
 from tests.helpers.saved_models import save_numbers
 
-# So many cases of each kind, and so many training values.
+# The number of cases of each kind, and of training values.
 DRAWN = 4
 ROWS = 80
-# An id above 2^24 is no float32: it is sent as two that are exact.
+# An id above 2^24 is not exact in float32: it is sent as two numbers that are.
 BASE = 4096
-# Of a number, or of a number above 1, as a share of it.
+# Absolute, or relative for numbers above 1.
 LARGEST_DIFFERENCE = 1e-6
 
 MARKERS = ["", "NA", "null", "-1", "16777216"]
@@ -87,7 +87,7 @@ ZONES = ("UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
 
 
 def float32s(**limits: Any) -> st.SearchStrategy[float]:
-    # TensorFlow compares numbers below the smallest normal one as zeros, so none is learned.
+    # TensorFlow compares subnormal numbers as zeros, so none is learned.
     return st.floats(width=32, allow_subnormal=False, allow_nan=False, **limits)
 
 
@@ -102,7 +102,7 @@ times = times.map(lambda time: time.replace(microsecond=0))
 
 
 def column_of(*values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
-    """A column whose values are alike."""
+    """Draws a column of similar values."""
     return st.one_of([st.lists(value, min_size=1, max_size=40) for value in values])
 
 
@@ -123,9 +123,9 @@ SERVED |= dict.fromkeys(NUMBERS, st.floats(width=32) | integers.map(float))
 
 @dataclass(frozen=True)
 class Case:
-    """Features, the types of their raw columns, training values and values to serve.
+    """Features, the types of their raw columns, training values, and values to serve.
 
-    A type is one of schema.json, or `delimited`, a string that holds several values.
+    A type is one of schema.json, or `delimited` for a string with several values.
     """
 
     features: dict[str, dict[str, Any]]
@@ -138,14 +138,14 @@ class Case:
 
 
 def optional(**values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Settings each of which may be left out."""
+    """Draws settings, any of which may be left out."""
     return st.fixed_dictionaries({}, optional=values)
 
 
 def feature(
     kind: str, more: st.SearchStrategy[dict[str, Any]] | None = None, **values: Any
 ) -> st.SearchStrategy[dict[str, Any]]:
-    """A feature's settings: all of `values`, and some of `more`."""
+    """Draws a feature's settings: all of `values`, and some of `more`."""
     return st.builds(
         lambda given, rest: {"kind": kind, **given, **rest},
         st.fixed_dictionaries(values),
@@ -156,7 +156,7 @@ def feature(
 def of_column(
     types: tuple[str, ...], settings: st.SearchStrategy[dict[str, Any]], name: str = "a"
 ) -> st.SearchStrategy[Case]:
-    """A feature of a column of its own name, of one of some types."""
+    """Draws a feature of a column of the same name, with one of these types."""
 
     @st.composite
     def case(draw: st.DrawFn) -> Case:
@@ -171,7 +171,7 @@ def of_column(
 def with_feature(
     case: st.SearchStrategy[Case], settings: st.SearchStrategy[dict[str, Any]]
 ) -> st.SearchStrategy[Case]:
-    """A case with one more feature, of those it has."""
+    """Returns a case with an additional feature, of those it has."""
     return st.builds(lambda one, more: one | Case({"f": more}, {}, {}, {}), case, settings)
 
 
@@ -249,7 +249,7 @@ CASES = {
 
 
 def draw(strategy: st.SearchStrategy[Case]) -> list[Case]:
-    """Draws the same cases every time, so that a failure comes back."""
+    """Draws the same cases every time, so that failures are reproducible."""
     drawn: list[Case] = []
 
     @settings(
@@ -269,7 +269,7 @@ def draw(strategy: st.SearchStrategy[Case]) -> list[Case]:
 
 
 def renamed(case: Case, prefix: str) -> Case:
-    """The case with a prefix before the names of its features and columns."""
+    """Returns the case with a prefix added to the names of its features and columns."""
 
     def rename(names: Any) -> Any:
         return [prefix + name for name in names] if isinstance(names, list) else prefix + names
@@ -284,16 +284,16 @@ def renamed(case: Case, prefix: str) -> Case:
 
 
 def described(cases: list[Case]) -> tuple[Schema, Statistics]:
-    """The schema and the statistics of all cases' training values, as one table."""
+    """Returns the schema and the statistics of all cases' training values, as one table."""
     types = {name: x.replace("delimited", "string") for c in cases for name, x in c.types.items()}
     types["label"] = "string"
-    # Half of the columns come from a file, whose cells have spaces and markers.
+    # Half of the columns come from a file, with spaces and missing markers in its cells.
     columns = [
         SchemaColumn(name, type_, missing_values=MARKERS if place % 2 else None)
         for place, (name, type_) in enumerate(types.items())
     ]
     schema = Schema(columns, "label")
-    # A row where every value is missing.
+    # A row in which every value is missing.
     columns = {name: [*repeated(x, ROWS), None] for c in cases for name, x in c.seen.items()}
     columns["label"] = [f"class {row % 2}" for row in range(ROWS + 1)]
     batch = pa.RecordBatch.from_pydict(columns, schema=examples.arrow_schema(schema.types))
@@ -306,7 +306,7 @@ def repeated(values: list[Any], rows: int) -> list[Any]:
 
 
 def rows_of(case: Case, learned: preprocessing.Preprocessing) -> dict[str, list[Any]]:
-    """Values to serve by raw column: missing, drawn, seen, awkward, beside what is learned."""
+    """Returns values to serve by raw column: missing, drawn, seen, awkward, near learned values."""
     near = boundaries_of(learned)
     rows: dict[str, list[Any]] = {}
     for name, type_ in case.types.items():
@@ -323,7 +323,7 @@ def as_float(value: Any) -> float:
 
 
 def boundaries_of(learned: preprocessing.Preprocessing) -> list[float]:
-    """The numbers that features learned, and the float32 next to each on both sides."""
+    """Returns the numbers that features learned, and both neighbours of each in float32."""
     found = []
     for column in learned.columns:
         for field in asdict(column).values():
@@ -336,7 +336,7 @@ def boundaries_of(learned: preprocessing.Preprocessing) -> list[float]:
 
 
 def changes_of(learned: preprocessing.Preprocessing) -> list[datetime.datetime]:
-    """The seconds around the last changes of the clocks in a case's time zone."""
+    """Returns the seconds around the last clock changes in a case's time zone."""
     epoch = datetime.datetime(1970, 1, 1)
     return [
         epoch + datetime.timedelta(days=day, seconds=second + step)
@@ -347,7 +347,7 @@ def changes_of(learned: preprocessing.Preprocessing) -> list[datetime.datetime]:
 
 
 class Encoder:
-    """Stands where a Predictor does in an export, and returns the encoded row itself."""
+    """Takes the place of a Predictor in an export, and returns the encoded row itself."""
 
     def __init__(self, preprocessing: preprocessing.Preprocessing) -> None:
         self.preprocessing = preprocessing
@@ -362,7 +362,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Drawn:
-    """All cases as one Preprocessing, and the rows to serve."""
+    """Returns all cases as one Preprocessing, and the rows to serve."""
 
     encoder: Encoder
     table: pd.DataFrame
@@ -375,7 +375,7 @@ class Drawn:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
-    """Every drawn case, but for those that are refused, which must be with a clear error."""
+    """Returns the drawn cases except invalid ones, which must give a clear error."""
     count = itertools.count()
     cases = {name: [renamed(x, f"c{next(count)}_") for x in draw(CASES[name])] for name in CASES}
     module = save_numbers(tmp_path_factory.mktemp("module"))
@@ -415,7 +415,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
 
 @pytest.fixture(scope="module")
 def reference(drawn: Drawn) -> dict[str, np.ndarray]:
-    """What TensorFlow encodes, run eagerly."""
+    """Returns the encoding of TensorFlow in eager mode."""
     return {name: part.numpy() for name, part in drawn.preprocessing.encode(drawn.raw).items()}
 
 
@@ -445,7 +445,7 @@ def run_tflite(drawn: Drawn, request: pytest.FixtureRequest) -> np.ndarray:
 
 
 def request_of(drawn: Drawn, folder: Path) -> runtimes.Request:
-    """The rows as cells: numbers, text, and times as ISO 8601."""
+    """Returns the rows as cells: numbers, text, and times as ISO 8601."""
     cells = {
         name: as_cells(x.isoformat() if isinstance(x, datetime.date) else x for x in column)
         for name, column in drawn.table.items()
@@ -495,7 +495,7 @@ def test_every_runtime_encodes_alike(
 def check(
     drawn: Drawn, features: list[str], expected: np.ndarray, found: np.ndarray, largest: Any
 ) -> None:
-    """Fails with the first few places that differ, each with its feature and raw values."""
+    """Fails with the first few differences, each with its feature and raw values."""
     assert found.shape == expected.shape == (len(expected), len(features))
     with np.errstate(invalid="ignore"):
         near = np.abs(found.astype(np.float64) - expected) <= largest
@@ -513,7 +513,7 @@ def check(
 
 
 def raw_columns_of(column: FeatureColumn, columns: dict[str, FeatureColumn]) -> list[str]:
-    """The raw columns that a feature reads, by itself or through others."""
+    """Returns the raw columns that a feature reads, directly or through others."""
     others = [*getattr(column, "keys", ()), getattr(column, "of", None)]
     through = [columns[name] for name in others if name in columns]
     return [*column.raw_columns, *(raw for x in through for raw in raw_columns_of(x, columns))]
@@ -535,11 +535,11 @@ def test_ids_are_in_range_and_numbers_are_numbers(
 
 
 def test_examples_and_tables_are_read_alike(drawn: Drawn, tmp_path: Path) -> None:
-    # Numbers that no column of integers holds are served, and cannot be written.
+    # Numbers beyond the range of integer columns can be served, but not written.
     columns = [c for c in drawn.preprocessing.raw if c.type not in ("int64", "bool")]
     types = {c.name: c.type for c in columns}
     table = drawn.table[[c.name for c in columns]]
-    # As ingest writes them: without the spaces around a cell.
+    # As ingest writes them: without surrounding spaces.
     table = table.map(lambda cell: cell.strip(SPACES) if isinstance(cell, str) else cell)
     arrow = pa.RecordBatch.from_pandas(table, examples.arrow_schema(types))
     path = tmp_path / "rows.tfrecord"
@@ -549,6 +549,6 @@ def test_examples_and_tables_are_read_alike(drawn: Drawn, tmp_path: Path) -> Non
         read, expected = parsed.numpy(), drawn.raw[name]
         if read.dtype == object:
             read = np.vectorize(bytes.decode, otypes=[object])(read)
-            # Columns that take cells as they stand keep the spaces that ingest cuts off.
+            # Columns that take cells unchanged keep the spaces that ingest strips.
             expected = np.vectorize(lambda cell: cell.strip(SPACES), otypes=[object])(expected)
         np.testing.assert_array_equal(read, expected, err_msg=name)

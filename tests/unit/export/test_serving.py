@@ -1,4 +1,4 @@
-"""Predictors and SavedModels of the made job."""
+"""Predictors and SavedModels of the synthetic job."""
 
 import hashlib
 import json

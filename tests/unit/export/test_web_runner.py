@@ -47,7 +47,7 @@ def write_rows(path: Path, columns: dict[str, list[Any]]) -> Path:
 
 @pytest.mark.parametrize("backend", ["cpu", "wasm"])
 def test_predictions_are_those_of_the_formula(tmp_path: Path, backend: str) -> None:
-    # More rows than a batch holds, so that batches must come out in their order.
+    # Several batches, whose order must be kept.
     ages = [None, 25.0, 60.5, -3.25, 1e9] * 500
     carriers = ["UA", "", "Ü", "never seen", "AA"] * 500
     rows = write_rows(tmp_path / "rows.json", {"age": ages, "carrier": carriers})

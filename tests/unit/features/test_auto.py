@@ -1,4 +1,4 @@
-"""What `features: auto` proposes, column by column."""
+"""The proposals of `features: auto`, column by column."""
 
 import random
 
@@ -31,9 +31,9 @@ def column(type_, distinct, rows=1000, missing=0, values=None, **more):
         (column("string", 7), "vocabulary"),
         (column("float64", 3, values=[[1.0, 500], [2.0, 300], [3.0, 200]]), "vocabulary"),
         (column("float64", 3, values=[[1.5, 500], [2.0, 300], [3.0, 200]]), "numeric"),
-        # A quantity, of which float32 holds seven digits.
+        # A quantity, with seven digits in float32.
         (column("int64", 60, max=2**31), "numeric"),
-        # A value or nothing: the missing indicator tells them apart.
+        # One value or missing: the missing indicator tells them apart.
         (column("float32", 1, missing=400), "numeric"),
     ],
 )
@@ -105,7 +105,7 @@ def test_cells_of_several_words_are_text():
 
 
 def test_a_config_with_all_its_defaults_has_the_same_features_yaml() -> None:
-    """As `make reproduce` gives it."""
+    """As written by `make reproduce`."""
     features = {"size": {"kind": "numeric", "column": "a"}, "city": "vocabulary"}
     given = {"name": "made", "data": {"files": "t.csv", "label": "y"}, "features": features}
     job = config.complete(given)

@@ -1,4 +1,4 @@
-"""Feature columns on a DataFrame, against the real workflow and pandas."""
+"""Feature columns on a DataFrame, compared with the real workflow and pandas."""
 
 import datetime
 import json
@@ -62,7 +62,7 @@ def test_it_learns_what_the_workflow_learns(made_job) -> None:
     label = json.loads((job.results / "schema.json").read_text())["label"]
     features = json.loads((job.results / "preprocessing.json").read_text())["features"]
     learned = dataframe.fit(job.tables["train"], label, features)
-    # A table in memory has missing values, and no texts that mean them.
+    # A table in memory has missing values, not texts that stand for them.
     columns = tuple(
         replace(column, missing=None) if hasattr(column, "missing") else column
         for column in workflow.columns

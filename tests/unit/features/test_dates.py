@@ -1,4 +1,4 @@
-"""Dates and times against pandas."""
+"""Dates and times, compared with pandas."""
 
 import numpy as np
 import pandas as pd

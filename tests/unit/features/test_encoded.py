@@ -41,7 +41,7 @@ def test_a_damaged_file_and_other_columns_are_refused(tmp_path):
     path = tmp_path / "train.tfrecord"
     encoded.write(path, [block(7, 0)])
     other = EncodedSpec(SPEC.numbers[:1], SPEC.ids)
-    # 14 numbers of one column would be 14 rows, and the labels say 7.
+    # 14 numbers of one column are 14 rows, but there are 7 labels.
     with pytest.raises(MillraceError, match=r"train\.tfrecord: expected blocks"):
         encoded.read(path, other)
     path.write_bytes(path.read_bytes()[:-20])

@@ -1,4 +1,4 @@
-"""Feature columns against NumPy, pandas, scikit-learn and the real tf.feature_column."""
+"""Feature columns, compared with NumPy, pandas, scikit-learn and the real tf.feature_column."""
 
 from dataclasses import replace
 
@@ -65,7 +65,7 @@ def number_statistics(values, type_="float32"):
 
 
 def text_statistics(values):
-    """Of a column that also lacks a value."""
+    """Returns the statistics of a column that also has a missing value."""
     counts = pd.Series(values).value_counts()
     return column_statistics(
         type="string",
@@ -77,12 +77,12 @@ def text_statistics(values):
 
 
 def learn(kind, statistics, **config):
-    """A feature x that learned from a raw column x."""
+    """Returns a feature x fitted to a raw column x."""
     return learn_column(kind, "x", config, Context({"x": statistics}, "label"))
 
 
 def encode(column, values):
-    """What a feature makes of values of its raw column, in one row each."""
+    """Returns a feature's encoding of values of its raw column, one row each."""
     x = tf.constant(values, tf.string if isinstance(values[0], str) else tf.float32)
     raw = {"x": x}
     encoded = (
@@ -92,7 +92,7 @@ def encode(column, values):
 
 
 def tf_ids(column, values):
-    """The ids that the real tf.feature_column gives."""
+    """Returns the ids of the real tf.feature_column."""
     cache = feature_column_v2.FeatureTransformationCache({"x": tf.constant(values)})
     state = feature_column_v2._StateManagerImpl(tf.keras.layers.Layer(), trainable=False)
     return tf.sparse.to_dense(column.get_sparse_tensors(cache, state).id_tensor).numpy()[:, 0]
@@ -171,7 +171,7 @@ class TestNumeric:
             learn(kind, constant, **config)
         with pytest.raises(MillraceError, match=r"features\.x: .*column 'x', found none"):
             learn(kind, replace(constant, distinct=0, missing=2, values=[]), **config)
-        # A value or nothing: the missing id and the missing indicator tell them apart.
+        # One value or missing: the missing id and the missing indicator tell them apart.
         assert learn(kind, number_statistics([3.0, np.nan]), **config).name == "x"
 
 
@@ -230,7 +230,7 @@ class TestVocabulary:
         )
         values = ["a", "b", *rare]
         np.testing.assert_array_equal(encode(column, values)[:, 0], tf_ids(real, values))
-        # One never seen has the first bucket, and missing the last id.
+        # An unseen value has the first bucket, a missing one the last id.
         assert encode(column, ["never", ""]).tolist() == [[2], [2 + buckets]]
         assert column.cardinality == 3 + buckets
         assert column.portable
@@ -417,7 +417,7 @@ class TestIdentity:
             learn(Identity, number_statistics(values, "int64"), buckets=6)
 
     def test_a_stated_default_id_is_that_of_tf_feature_column(self):
-        # Not -1, which there means missing.
+        # Not -1, which means missing there.
         values = np.array([0, 5, 6, -2, 100])
         column = learn(Identity, number_statistics(values, "int64"), buckets=6, default_value=3)
         real = tf.feature_column.categorical_column_with_identity("x", 6, default_value=3)
@@ -446,7 +446,7 @@ class TestBucketized:
     )
     def test_buckets_are_those_of_tf_feature_column(self, boundaries, values):
         boundaries = sorted(float(b) for b in boundaries)
-        # The boundaries themselves are where an off-by-one shows.
+        # Off-by-one errors show at the boundaries.
         values = np.array([*values, *boundaries], np.float32)
         column = learn(Bucketized, number_statistics(NUMBERS), boundaries=boundaries)
         numbers = tf.feature_column.numeric_column("x")
@@ -509,7 +509,7 @@ class TestCrossed:
 
 
 class TestCellsAsTheyStand:
-    """A text column's own cells, spaces and markers included, against Python's strip."""
+    """A text column's cells with spaces and markers, compared with Python's strip."""
 
     MARKERS = ("", "NA", "?")
     CELLS = ["a", "b", "b", "7", "NA", "?", "", "never seen"]
@@ -577,7 +577,7 @@ class TestSequence:
         cache = feature_column_v2.FeatureTransformationCache({"x": x})
         state = feature_column_v2._StateManagerImpl(tf.keras.layers.Layer(), trainable=False)
         ids = real.get_sparse_tensors(cache, state).id_tensor
-        # What fills up a cell is left out there and missing here.
+        # Padding is left out there and missing here.
         expected = tf.sparse.to_dense(ids, default_value=column.cardinality - 1)[:, :, 0]
         np.testing.assert_array_equal(column.encode({"x": x}, {})[:, : expected.shape[1]], expected)
 
@@ -618,7 +618,7 @@ class TestWeighted:
         assert column.encode_numbers(raw).numpy().tolist() == [[2.5], [1.0]]
         ids = {"c": tf.constant([[1], [0]])}
         assert column.encode(raw, ids) is ids["c"]
-        # The feature enters once, with its weight.
+        # The feature is an input once, with its weight.
         (entry,) = categorical_inputs({}, context)
         assert (entry.feature, entry.weight) == ("wc", "wc")
 

@@ -1,4 +1,4 @@
-"""Preprocessing as a whole, on the made job."""
+"""Preprocessing as a whole, on the synthetic job."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Raw columns against TensorFlow's own protos and pandas."""
+"""Raw columns, compared with TensorFlow's protos and pandas."""
 
 import keyword
 

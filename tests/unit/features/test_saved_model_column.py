@@ -1,4 +1,4 @@
-"""The outputs of a SavedModel as a feature: what it takes, what becomes of them, what fails."""
+"""The outputs of a SavedModel as a feature: its inputs, its outputs, and errors."""
 
 import shutil
 from pathlib import Path
@@ -38,7 +38,7 @@ def learn(statistics: dict[str, Any], path: Path) -> SavedModel:
 
 
 def test_text_gives_the_modules_outputs_over_their_root_mean_square(tmp_path: Path) -> None:
-    # The module returns the bytes and the words of a text.
+    # The module counts the bytes and words of a text.
     learned = learn(TEXT, save_text(tmp_path / "module"))
     scale = np.sqrt(np.mean(np.square([[2, 1], [4, 1], [3, 2]])))
     encoded = learned.encode_numbers({"x": tf.constant(["ab", "", "c d e"])}).numpy()
@@ -65,7 +65,7 @@ def test_numbers_beyond_those_of_training_count_as_the_nearest(
 
 
 class Writing(tf.Module):
-    """Leaves a file behind wherever it runs."""
+    """Writes a file wherever it runs."""
 
     def __init__(self, written: Path) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Losses and predictions against Keras' own and scipy's, one member or several."""
+"""Losses and predictions, compared with Keras and SciPy, for one member or several."""
 
 import keras
 import numpy as np
@@ -109,7 +109,7 @@ LOG = Task(
 def test_a_model_may_learn_the_logarithm_of_labels_of_either_sign():
     encoded = LOG.encode_labels(tf.constant(LOG_LABELS, tf.float32))
     targets = LOG.targets(encoded).numpy()
-    # A label near 0 among large ones is a float32 only as near as their spread lets it be.
+    # The error of a label near 0 among large ones is relative to their spread.
     expected = (signed_log(LOG_LABELS) - LOG.log_mean) / LOG.log_std
     np.testing.assert_allclose(targets, expected, atol=0.01)
     predictions = LOG.predictions(tf.constant(expected[:, None], tf.float32))

@@ -1,4 +1,4 @@
-"""Free text: which words are found, where they are found, and a model that learns from them."""
+"""Free text: its words, their order, and a model that learns from them."""
 
 import json
 import subprocess
@@ -73,7 +73,7 @@ def test_the_vocabulary_has_the_frequent_words_of_all_cells() -> None:
     values = [["Good food", 3], ["bad food!", 2], ["fine", 1]]
     learned = learn({"type": "string", "values": values})
     assert learned.values == ("food", "good", "bad")
-    # Unseen words have the id after the known ones, what fills up a text the last.
+    # Unseen words have the id after the known ones, padding the last.
     ids = learned.encode({"t": tf.constant(words_of(["GOOD service"], 8).astype(str))}, {})
     assert ids.numpy().tolist() == [[1, 3, 4, 4, 4, 4, 4, 4]]
 

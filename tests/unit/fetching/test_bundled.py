@@ -1,4 +1,4 @@
-"""The flights table; the oracle is pandas, which joins the package's tables in its own way."""
+"""The flights table, compared with a join of the package's tables in pandas."""
 
 import shutil
 from importlib.util import find_spec

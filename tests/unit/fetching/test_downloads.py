@@ -1,4 +1,4 @@
-"""Downloads over HTTP, and from an S3 server on this machine; both break off when they are told."""
+"""Downloads over HTTP and from a local S3 server; both can break off on request."""
 
 import functools
 import hashlib
@@ -20,7 +20,7 @@ DIGEST = hashlib.sha256(DATA).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves DATA, and breaks off or answers 503 as often as the test asks for."""
+    """Serves DATA, and breaks off or answers 503 as often as a test requests."""
 
     def __init__(self, faults: list[str], asked: list[str | None], *rest: object) -> None:
         self.faults, self.asked = faults, asked
@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str], list[str | None]]]:
-    """The address of a file, the faults that the server is to show, and the ranges asked for."""
+    """The URL of a file, the faults that the server should have, and the requested ranges."""
     monkeypatch.setattr(downloads.time, "sleep", lambda _: None)
     faults: list[str] = []
     asked: list[str | None] = []
@@ -110,7 +110,7 @@ def test_two_downloads_of_one_name_are_refused(server: tuple, tmp_path: Path) ->
 
 
 class FaultyS3:
-    """moto's S3 server, which answers what the test asks for when an object is read.
+    """moto's S3 server, which has the faults that a test requests when an object is read.
 
     `faults`: 503, or break for half of the body and then nothing. `asked`: the first bytes of the
     ranges that were asked for.
@@ -135,7 +135,7 @@ class FaultyS3:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyS3]:
-    """A server with one object, s3://bucket/dir/table.csv, which holds DATA."""
+    """A server with one object, s3://bucket/dir/table.csv, with the content DATA."""
     boto3 = pytest.importorskip("boto3")
     from moto.server import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
@@ -221,7 +221,7 @@ def test_the_secrets_of_an_address_are_in_no_error(
         sources.fetch(source, tmp_path, DIGEST)
     assert "s3cret" not in str(raised.value)
     assert "sig" not in str(raised.value)
-    # Nobody listens there.
+    # Nothing listens on this port.
     source = RawSource("http://127.0.0.1:9/t.csv?sig=${TOKEN}", None)
     with pytest.raises(MillraceError, match="found ConnectionError") as raised:
         sources.fetch(source, tmp_path, DIGEST)

@@ -1,4 +1,4 @@
-"""What a job reads lies apart from what it writes, and what it replaces is its own."""
+"""A job's inputs must not be among its outputs, and it only replaces its own files."""
 
 from pathlib import Path
 from typing import Any

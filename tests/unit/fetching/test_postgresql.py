@@ -1,4 +1,4 @@
-"""Tables of a PostgreSQL that the tests start; psycopg reads the same ones."""
+"""Tables of a local PostgreSQL server, compared with psycopg."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ ROWS = 150_000
 
 
 def call(*command: str) -> None:
-    """Runs a program of PostgreSQL, which refuses to be root."""
+    """Runs a program of PostgreSQL, not as root, which it rejects."""
     user = "postgres" if os.geteuid() == 0 else None
     done = subprocess.run(command, capture_output=True, text=True, user=user, cwd="/")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -39,7 +39,7 @@ def connect(host: str) -> psycopg.Connection:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a database whose user has the password SECRET, behind a socket."""
+    """The URL of a database on a socket, whose user has the password SECRET."""
     folder = tmp_path_factory.mktemp("pg")
     for path in (folder, *folder.parents):
         if path.is_relative_to(tempfile.gettempdir()) and path.stat().st_uid == os.geteuid():
@@ -98,7 +98,7 @@ def test_a_query_takes_colons_and_percent_signs_as_they_are(
 
 @pytest.mark.parametrize("query", ["drop table trips", "select nextval('counter')"])
 def test_a_query_changes_nothing(folder: Path, server: str, query: str) -> None:
-    """The second is a SELECT: it is the database that refuses it."""
+    """The second one is a SELECT: the database itself rejects it."""
     host = server.partition("host=")[2]
     with connect(host) as db:
         db.execute("create sequence if not exists counter")

@@ -1,4 +1,4 @@
-"""What a query gives, as a file; pandas reads the same tables."""
+"""The results of queries, written to files and compared with pandas."""
 
 import sqlite3
 from pathlib import Path
@@ -115,7 +115,7 @@ def test_the_password_of_a_user_is_in_the_environment(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Guarded(SQLiteDialect_pysqlite):
-        """A database file that lets nobody in but one user."""
+        """A database file that only one user may read."""
 
         supports_statement_cache = True
 
@@ -140,7 +140,7 @@ def made(name: str, *statements: str) -> str:
 
 
 def test_types_are_those_of_all_rows(folder: Path) -> None:
-    """The first batch of rows holds nulls and whole numbers only; pandas reads the same table."""
+    """The first batch has only nulls and whole numbers; the result is compared with pandas."""
     rows = 70_000
     url = made("t.sqlite", "create table t (n, x, s, m)")
     with sqlite3.connect("t.sqlite") as connection:

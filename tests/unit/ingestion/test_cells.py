@@ -1,4 +1,4 @@
-"""What a cell is and means; the oracles are Python's own parsers."""
+"""The interpretation of cells, compared with Python's parsers."""
 
 import math
 import re
@@ -202,7 +202,7 @@ DECIMAL = st.decimals(allow_nan=False, allow_infinity=False, places=4).map(lambd
 @example([str(2**64), str(2**63), "-18446744073709551609", "18446744073709551610"])
 @example(["0.1234567890123456789", "123456789012345678.50", "0.10000000000000000000", "1.5e-30"])
 def test_numbers_that_lose_digits_are_counted(texts: list[str]) -> None:
-    """Python's fractions say which whole numbers float32 holds, its decimals count digits."""
+    """Python's fractions tell which integers are exact in float32; its decimals count digits."""
     found, values = classify(texts)
     classes, taken = np.array([found], np.uint8), np.ones(len(texts), np.bool_)
     counts, rounded = np.zeros((1, cells.CLASSES), np.int64), np.zeros(1, np.int64)
@@ -218,7 +218,7 @@ def test_numbers_that_lose_digits_are_counted(texts: list[str]) -> None:
     ]
     whole = [x for x in numbers if x == x.to_integral_value()]
     held = [Fraction(float(np.float32(int(x)))) == int(x) for x in whole]
-    beyond = [abs(x) > 18_446_744_073_709_551_609 for x in whole]  # by their digits, 64 bits
+    beyond = [abs(x) > 18_446_744_073_709_551_609 for x in whole]  # by their digits, in int64
     expected = sum(far or not fits for far, fits in zip(beyond, held, strict=True))
     others = [x.normalize(Context(prec=99)) for x in numbers if x != x.to_integral_value()]
     assert (rounded[0] + lost[0], lost[1]) == (

@@ -1,4 +1,4 @@
-"""The values that a committed schema allows; test_ingest.py holds whole tables against one."""
+"""The values that a committed schema allows; test_ingest.py checks whole tables."""
 
 import json
 from datetime import date

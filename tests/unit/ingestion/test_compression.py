@@ -1,4 +1,4 @@
-"""Compressed files: all that is in them, or an error. Python's own modules are the writers."""
+"""Compressed files, written by Python's modules: all their content, or an error."""
 
 import bz2
 import gzip
@@ -92,9 +92,9 @@ def test_changed_bytes_give_the_data_or_an_error(
     except MillraceError as error:
         assert str(path) in str(error)
     else:
-        # Only bytes that mean nothing may differ; at the first stream's end a cut loses the other.
+        # Only insignificant bytes may differ; a cut after the first stream loses the second.
         whole_first = cut and place == len(PACK[name](DATA[:500]))
-        # ISA-L takes no notice of the year that a gzip file was made in, nor zstd of a checksum.
+        # ISA-L ignores the date of a gzip file, and zstd ignores a checksum.
         assert name == "zstd" or found == (DATA[:500] if whole_first else DATA[:1000]) or not place
 
 

@@ -1,4 +1,4 @@
-"""Text cut into rows and cells; the oracle is Python's csv module."""
+"""Splitting text into rows and cells, compared with Python's csv module."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ def split(
     expected: int | None = None,
     escape: str = "\0",
 ) -> tuple[list[list[str]], list[bytes], list[int]]:
-    """Returns the cells of each row, the text of each row, and how many cells each has."""
+    """Returns the cells, the text and the number of cells of each row."""
     most = len(text) + 1
     data = np.frombuffer(text + bytes(len(text)), np.uint8).copy()
     spans, bounds = np.zeros((columns, most, 2), np.int64), np.zeros((most, 2), np.int64)
@@ -52,7 +52,7 @@ def test_cells_are_those_that_were_written(
     table: list[list[str]], newline: str, delimiter: str, ends: bool
 ) -> None:
     file = io.StringIO()
-    # Its minimal quoting leaves a newline alone that is not the file's own.
+    # Its minimal quoting does not quote newlines that are not the file's line terminator.
     minimal = not any(set(cell) & {"\r", "\n"} for row in table for cell in row)
     quoting = csv.QUOTE_MINIMAL if minimal else csv.QUOTE_ALL
     writer = csv.writer(file, delimiter=delimiter, lineterminator=newline, quoting=quoting)
@@ -136,7 +136,7 @@ def test_the_last_row_is_left_alone_until_it_is_complete() -> None:
 
 
 def spans_of(table: list[list[bytes]]) -> tuple[np.ndarray, np.ndarray]:
-    """Lays the cells out in one text, with rubbish between them."""
+    """Joins the cells into one text, with garbage between them."""
     text, spans = b"", np.zeros((len(table[0]), len(table), 2), np.int64)
     for row, cells in enumerate(table):
         for column, cell in enumerate(cells):
@@ -170,6 +170,6 @@ def test_hashes_are_spread_evenly() -> None:
 
 
 def test_a_hash_is_the_same_for_ever() -> None:
-    # Other values would move rows to other splits in every job there is.
+    # Other values would move rows to other splits in all existing jobs.
     found = csv_kernels.hash_rows(*spans_of([[b"0", b"2013-01-01", b"UA"], [b"", b"", b""]]), 0)
     assert found.tolist() == [15594529471069064074, 3916720320892582176]

@@ -1,4 +1,4 @@
-"""What a raw file is, found by looking at it."""
+"""Detecting the format of a raw file from its content."""
 
 import bz2
 import csv
@@ -181,7 +181,7 @@ TITLES = ["Plain", '"Half', 'Half"', '5" disk', '"Whole"', '"Foo" and more', "x"
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_file_whose_quotes_are_text(tmp_path: Path, seed: int) -> None:
-    """Python's csv module reads it without quotes, line by line."""
+    """Python's csv module reads it line by line, without quotes."""
     draw = random.Random(seed)
     rows = [f"{n}\t{draw.choice(TITLES)}\t{draw.choice(TITLES)}\t{n % 7}" for n in range(500)]
     path = tmp_path / "table"
@@ -206,7 +206,7 @@ def test_a_file_whose_quotes_are_text(tmp_path: Path, seed: int) -> None:
         'a,b\n1,"x, y\nz, w"\n2,"z"\n',
         'a,b\n"x ""y""",1\n',
         'a,b\n"x"y,1\nz,2\n',
-        # All cells are quoted, and one quote too few is a fault.
+        # All cells are quoted, so a missing quote is an error.
         "a,b\n" + '"1","x"\n' * 200 + '"2","y\n' + '"3","z"\n' * 9,
         "a,b\n1,2\n",
     ],
@@ -223,7 +223,7 @@ def test_quotes_that_are_quotes(tmp_path: Path, text: str) -> None:
         'a\tb\nq\t"\na\t3.5"|x y\nz\tw\n',
         'a,b\n"3.5""\',11\n"3.5x y,q\nz,w\n',
         'a,b,c\n1,"x,2\n3,y",4\n5,z,6\n',
-        # One row in two hundred has a quote that nothing closes.
+        # One row in two hundred has an unclosed quote.
         "a,b\n" + "1,x\n" * 200 + '2,"y\n' + "3,z\n" * 9,
     ],
 )
@@ -236,7 +236,7 @@ def test_quotes_that_are_text(tmp_path: Path, text: str) -> None:
     "rows", ['10,"say\n11,say"\n12,b\n', '"x,198\n",199\na,200\n', '"a,1\nb",2\n']
 )
 def test_two_columns_whose_quotes_may_be_either(tmp_path: Path, rows: str) -> None:
-    """Two rows or one: csv takes both, unless another row shows that quotes have their meaning."""
+    """Two rows or one: both are valid CSV, unless another row shows that quotes are meant."""
     path = tmp_path / "table"
     path.write_text("t,u\n" + rows)
     with pytest.raises(MillraceError, match=r"line 2, row 1: .* over 2 lines"):
@@ -263,8 +263,8 @@ def test_a_given_quote(tmp_path: Path) -> None:
 
 
 def late(path: Path) -> int:
-    """Writes a table whose quotes stay balanced beyond what is looked at first, and then do not;
-    returns the line where that begins."""
+    """Writes a table whose quotes are balanced in the part that is examined first, and not after;
+    returns the line with the first unbalanced quote."""
     rows = [f'{n},"a, b",{n % 3}' for n in range(30_000)]
     rows += ['7,"a,1', "8,b,2", '9,c",3', *(f"{n},d,0" for n in range(10))]
     path.write_text("\n".join(["x,y,z", *rows, ""]))
@@ -275,7 +275,7 @@ def test_a_quoted_cell_that_swallows_rows_is_refused_with_its_line(tmp_path: Pat
     line = late(tmp_path / "table")
     with pytest.raises(MillraceError, match=f"line {line}, row 30001: .* over 3 lines"):
         DelimitedTable(tmp_path / "table", dialects.detect(tmp_path / "table"), True)
-    # Said to be quotes, they are: the cell holds three lines.
+    # With the config's quotes, the cell has three lines.
     dialect = dialects.detect(tmp_path / "table", quote='"')
     table = DelimitedTable(tmp_path / "table", dialect, True)
     rows = sum(len(block.counts) for block in table.blocks(MARKERS, {}))
@@ -301,7 +301,7 @@ def test_lines_are_counted(tmp_path: Path, end: str, last: str) -> None:
 def test_lines_are_those_of_the_csv_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, seed: int
 ) -> None:
-    """In blocks of a few bytes, between which line ends and empty lines are cut in two."""
+    """Reads blocks of a few bytes, whose boundaries split line ends and empty lines."""
     draw = random.Random(seed)
     monkeypatch.setattr(delimited, "BLOCK_BYTES", draw.randrange(5, 40))
     path, kinds = tmp_path / "table", ["1,x", f'2,"a{end}{end}b"', '"3",z', "", f'{end}4,""']
@@ -313,7 +313,7 @@ def test_lines_are_those_of_the_csv_module(
         read = list(csv.reader(file))
     assert rows == sum(map(bool, read)) - 1
     in_cells = sum(cell.count(end) for row in read for cell in row)
-    in_empty = in_cells // 2  # of the two breaks in a cell one ends an empty line
+    in_empty = in_cells // 2  # one of the two line breaks in a cell ends an empty line
     total = len(path.read_text().splitlines())
     empty = read.count([]) + in_empty
     assert table.lines == (total, 0, 1, in_cells, empty)

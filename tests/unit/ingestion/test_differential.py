@@ -1,4 +1,4 @@
-"""Synthetic tables: every cell is what a rule makes of the text that other readers find.
+"""Synthetic tables: every cell follows by a rule from the text that other readers find.
 
 `python benchmarks/differential.py` reads thousands of them; docs/testing.md has the figures.
 """

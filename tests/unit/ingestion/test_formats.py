@@ -24,7 +24,7 @@ CONFIG = data_config()
 
 
 def values(format_: Format, *texts: str) -> list[Any]:
-    """Returns what the texts mean in a format, None for what they do not fit."""
+    """Returns the texts parsed in a format, None for those that do not match."""
     encoded = [text.encode() for text in texts]
     ends = np.cumsum([0, *map(len, encoded)])
     spans = np.stack([ends[:-1], ends[1:]], axis=1)
@@ -169,7 +169,7 @@ def test_a_pattern_that_says_no_day_is_refused(pattern: str) -> None:
 def inferred(
     path: Path, *columns: list[str], types: dict[str, Any] | None = None, **data: Any
 ) -> tuple[inference.Inferred, pa.Table]:
-    """Returns what columns c0, c1 … are taken for, and their values."""
+    """Returns the inferred types of columns c0, c1 …, and their values."""
     names = [f"c{index}" for index in range(len(columns))]
     quoted = [['"' + cell + '"' for cell in column] for column in columns]
     lines = [",".join(names), *(",".join(row) for row in zip(*quoted, strict=True))]

@@ -1,4 +1,4 @@
-"""Folders named key=value; pyarrow and pandas write them."""
+"""Folders named key=value, written by PyArrow and pandas."""
 
 from pathlib import Path
 

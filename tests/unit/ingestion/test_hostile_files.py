@@ -1,4 +1,4 @@
-"""Files that are no tables, or hardly: each gives its rows, all of them, or one clear error."""
+"""Files that are barely tables or not at all: each gives all its rows or one clear error."""
 
 import gzip
 import json
@@ -26,7 +26,7 @@ FUZZ = settings(
 
 
 def accounted(path: Path, **data: Any) -> tuple[int, int]:
-    """Returns how many rows are good and how many rejected; together they are all there are."""
+    """Returns the numbers of good and rejected rows, which together are all rows."""
     table = tables.open_table(path, data_config(**data))
     counts = tables.census([table], MARKERS)
     types = {name: inference.column_type(counts[name], 0.001) for name in table.names}
@@ -40,7 +40,7 @@ def accounted(path: Path, **data: Any) -> tuple[int, int]:
 
 
 def survives(path: Path, content: bytes, **data: Any) -> int | None:
-    """Returns how many rows there are, None where the file is refused, by its name."""
+    """Returns the number of rows, or None if an error names the file."""
     path.write_bytes(content)
     try:
         return sum(accounted(path, **data))
@@ -86,7 +86,7 @@ def test_any_text_in_any_encoding(
 def test_lines_that_are_skipped_are_no_rows(
     tmp_path: Path, cells: list[str], skip_lines: int
 ) -> None:
-    """The same table comes out however many lines stand before it, in whatever encoding."""
+    """Lines before the table do not change it, in any encoding."""
     text = "x,y\n" + "".join(f"{cell},1\n" for cell in cells)
     before = 'a "title"\n' * skip_lines
     for encoding in ("utf-8", "utf-16-le", "latin-1"):
@@ -120,7 +120,7 @@ def test_any_text_as_json_lines(tmp_path: Path, text: str) -> None:
 @FUZZ
 @given(st.integers(0), st.binary(min_size=1, max_size=8), st.booleans())
 @example(368229, b"\x80", False)  # in a column's name
-@example(692, b"\x16", False)  # in a column's statistics, which ended the process
+@example(692, b"\x16", False)  # in a column's statistics, which crashed the process
 def test_a_parquet_file_cut_and_changed(
     tmp_path: Path, place: int, noise: bytes, cut: bool
 ) -> None:

@@ -1,4 +1,4 @@
-"""JSON lines; Python's json module, value by value, is the oracle."""
+"""JSON lines, compared with Python's json module value by value."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Where each example comes from, against the raw files read by pandas and csv."""
+"""The origin of each example, compared with the raw files as read by pandas and csv."""
 
 import csv
 import gzip

@@ -1,4 +1,4 @@
-"""Parquet files; the oracle is pyarrow's own reading of them."""
+"""Parquet files, compared with PyArrow's reader."""
 
 import json
 import subprocess
@@ -246,7 +246,7 @@ def test_damage_is_named(path: Path) -> None:
 def test_a_job_of_one_thread_uses_one(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({f"c{index}": list(range(1000)) for index in range(10)}), path)
-    # In a process of its own: another test may have begun Arrow's threads.
+    # In its own process: another test may have started Arrow's threads.
     script = """
 import os, sys
 from pathlib import Path

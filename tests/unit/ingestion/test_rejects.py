@@ -1,4 +1,4 @@
-"""What rejected.csv holds, and what it must not hold."""
+"""The contents of rejected.csv, and what must not be in it."""
 
 import json
 from pathlib import Path

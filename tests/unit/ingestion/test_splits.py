@@ -1,4 +1,4 @@
-"""Which split a row belongs to."""
+"""Assigning rows to splits."""
 
 from datetime import date
 

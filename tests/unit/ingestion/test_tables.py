@@ -1,4 +1,4 @@
-"""Raw tables as typed batches, with every row accounted for."""
+"""Raw tables as typed batches, with every row counted."""
 
 import csv
 import io
@@ -133,7 +133,7 @@ def test_rows_with_another_number_of_cells_are_rejected(path: Path) -> None:
 
 
 def test_text_that_is_not_utf8_is_rejected(path: Path) -> None:
-    # Behind the part that is looked at to find the encoding.
+    # After the part that is examined to detect the encoding.
     text = b"a,b\n" + b"x,1\n" * 100_000 + b"\xff\xfe,2\ny,3\n"
     good, rejects, _ = read(path, text)
     assert len(good) == 100_001
@@ -174,7 +174,7 @@ def test_blocks_of_any_size_give_the_same(
     file = io.StringIO()
     csv.writer(file).writerows([["a", "b"], *table])
     types = {"a": "string", "b": "string"}
-    # Of a few odd cells nobody can tell whether quotes are text, so the config says it.
+    # A few odd cells do not tell whether quotes are text, so the config does.
     whole = read(path, file.getvalue(), types, quote='"')
     with monkeypatch.context() as patch:
         patch.setattr(delimited, "BLOCK_BYTES", size)

@@ -7,7 +7,7 @@ from millrace.models import activations
 from tests.helpers.configs import model_settings
 from tests.helpers.formulas import smelu
 
-# Both corners, what is close to them on either side, and zero.
+# Both corners, values close to them on either side, and zero.
 PLACES = np.float32([-9, -0.051, -0.05, -0.049, -0.02, -1e-8, 0, 1e-8, 0.03, 0.049, 0.05, 0.051, 9])
 
 

@@ -1,4 +1,4 @@
-"""Boosted trees as gathers against YDF's own predictions."""
+"""Boosted trees as gather ops, compared with YDF's predictions."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def settings_of(**settings):
 
 
 def make_examples(task, rows, seed, ids_until=0.9):
-    """Examples with missing numbers, sequences and, for ids_until = 1, ids seen nowhere else."""
+    """Returns examples with missing numbers, sequences and, for ids_until = 1, unseen ids."""
     rng = np.random.default_rng(seed)
     numbers = rng.normal(size=(rows, 5)).astype(np.float32)
     numbers[:, [1, 4]] = rng.random((rows, 2)) < 0.2
@@ -62,7 +62,7 @@ def fit(task, data, spec=SPEC, **settings):
 
 
 def both_predictions(task, data, test, **settings):
-    """Returns what the Keras model predicts and what YDF predicts, by the same trees."""
+    """Returns the predictions of the Keras model and of YDF with the same trees."""
     settings = settings_of(**({"trees": 40} | settings))
     table = boosted_trees.Table(SPEC, data[0])
     trained = boosted_trees.train(settings, table, TASKS[task], data, 1, None)
@@ -94,14 +94,14 @@ def test_predictions_are_ydfs_own(task, ids_until):
     data = make_examples(task, 2000, 0), make_examples(task, 500, 1)
     ours, theirs, fitted = both_predictions(task, data, make_examples(task, 1000, 2, ids_until))
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
-    # The examples make it use every kind of condition.
+    # With these examples it uses every kind of condition.
     shape = fitted.settings.forest
     assert all(count > 0 for count in shape.sets)
     assert shape.depth == 6 - 1
 
 
 def test_neighbours_of_a_value_between_two_training_values_go_one_way():
-    """Runtimes round a normalized number differently, and 1 is midway between 0 and 2."""
+    """Runtimes round normalized numbers differently, and 1 is midway between 0 and 2."""
     numbers = np.zeros((400, 5), np.float32)
     numbers[:, 2] = np.arange(400) % 2 * 2
     examples = Encoded({"numbers": numbers, "ids": np.zeros((400, 5), np.int32)}, numbers[:, 2] / 2)

@@ -1,4 +1,4 @@
-"""Models from a user's file: what fits is built, what does not is named."""
+"""Models from a user's file: valid ones are built, invalid ones give errors."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Every kind of model, trained, exported and converted: the same answer in every runtime."""
+"""Every kind of model, trained, exported and converted: equal predictions in every runtime."""
 
 import json
 
@@ -33,7 +33,7 @@ MODELS = {
 
 
 def take_everywhere(job, model, directory):
-    """Trains a model of a made job and takes it to all runtimes; returns its parity.json."""
+    """Trains a model of a synthetic job, exports it to all runtimes, and returns parity.json."""
     job.until("preprocess")
     config = directory / "config.yaml"
     settings = yaml.safe_load(job.config.read_text())

@@ -1,4 +1,4 @@
-"""Each model's forward pass against NumPy's, from the weights; and what training reaches."""
+"""Each model's forward pass, compared with NumPy; and which weights training reaches."""
 
 from functools import partial
 from itertools import pairwise
@@ -35,7 +35,7 @@ ROWS = 7
 
 
 def make(kind, spec=SPEC, task=BINARY, **settings):
-    """Builds a model whose weights are all drawn at random, biases too."""
+    """Builds a model with random weights, including biases."""
     model = models.build(model_settings(kind, **settings), spec, task)
     rng = np.random.default_rng(0)
     for weight in model.weights:
@@ -55,7 +55,7 @@ def make_inputs(spec=SPEC, rows=ROWS):
 
 
 def weight(model, name):
-    """Returns the one weight whose path ends so."""
+    """Returns the only weight whose path ends like this."""
     (found,) = [w.numpy() for w in model.weights if w.path.endswith(name)]
     return found
 
@@ -73,7 +73,7 @@ def dense_features(model, inputs):
 
 
 def piecewise_linear(model, x, entries):
-    """Each number's encoding by its definition, bin by bin and row by row."""
+    """Returns each number's encoding by its definition, bin by bin and row by row."""
     slopes, biases = weight(model, "slopes"), weight(model, "biases")
     weights = weight(model, "weights_of_bins")
     encoded = np.zeros((len(x), len(entries), slopes.shape[1]))
@@ -127,7 +127,7 @@ def forward_tabm(model, inputs):
         weight(model, name) for name in ("scales", "logits/kernel", "logits/bias")
     )
     wide = partial(smelu, half_width=0.5)
-    # One factor for all places of a feature.
+    # One factor for all positions of a feature.
     scales = np.repeat(scales, [1, 16, 16, 4, 3], axis=1)
     members = [
         hidden(model, x * scales[member], wide) @ kernel[member] + bias[member]
@@ -211,7 +211,7 @@ def test_slopes_and_biases_start_apart_and_bins_at_zero():
 
 
 def test_tabm_trains_what_it_predicts() -> None:
-    """In training, neighbours of the same width share a product."""
+    """In training, adjacent features of the same width share a matrix product."""
     model, inputs = make("tabm"), make_inputs()
     trained, predicted = model(inputs, training=True), model(inputs, training=False)
     np.testing.assert_allclose(trained, predicted, rtol=1e-6, atol=1e-6)

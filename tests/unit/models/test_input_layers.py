@@ -1,4 +1,4 @@
-"""Dense features against NumPy and against the real tf.feature_column."""
+"""Dense features, compared with NumPy and the real tf.feature_column."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from millrace.models.input_layers import DenseFeatures
 from millrace.models.linear import Linear
 from tests.helpers.formulas import smelu
 
-# Of ids 0..4 the last means missing; what fills up a sequence is missing too.
+# Of ids 0..4 the last means missing; the padding of sequences is missing too.
 SEQUENCE = np.int32([[0, 1, 4], [2, 2, 2], [3, 4, 4], [4, 4, 4]])
 WEIGHTS = np.float32([[0.5], [2.0], [1.0], [3.0]])
 
@@ -149,7 +149,7 @@ FEATURES: dict[str, dict[str, Any]] = {
 
 
 def real_column(name: str) -> Any:
-    """The column of tf.feature_column that a feature is to equal."""
+    """Returns the column of tf.feature_column that a feature must equal."""
     columns = tf.feature_column
     band = columns.bucketized_column(columns.numeric_column("age"), [2.0, 4.5])
     listed = columns.categorical_column_with_vocabulary_list
@@ -178,7 +178,7 @@ def real_features() -> dict[str, Any]:
 
 
 def real_dense(column: Any, table: np.ndarray | None = None) -> np.ndarray:
-    """What tf.feature_column makes of TABLE, with the first rows of an embedding table."""
+    """Returns tf.feature_column's output for TABLE, with the first rows of an embedding table."""
     v1 = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
         dense = v1.feature_column.input_layer(real_features(), [column])
@@ -205,14 +205,14 @@ def test_dense_columns_are_those_of_tf_feature_column(name: str, wrapper: str) -
     ours = parts[place + len(layer.plain)]
     if wrapper == "indicator":
         real = real_dense(tf.feature_column.indicator_column(real_column(name)))
-        # Behind tf.feature_column's places are those of what it drops.
+        # After tf.feature_column's positions come those of the values that it drops.
         ours = ours[:, : real.shape[1]]
     else:
         column = tf.feature_column.embedding_column(real_column(name), 3, combiner=wrapper)
         table = layer.tables["wrapped"].numpy()
         real = real_dense(column, table)
         dropped = ~real.any(axis=1) & (name == "city")
-        # A value out of the vocabulary, which tf.feature_column drops, has an embedding here.
+        # Values out of the vocabulary, which tf.feature_column drops, have an embedding here.
         np.testing.assert_array_equal(ours[dropped], np.tile(table[3], (dropped.sum(), 1)))
         ours = np.where(dropped[:, None], 0, ours)
     np.testing.assert_allclose(ours, real, atol=1e-6)

@@ -1,4 +1,4 @@
-"""What report and page embed, and that its licences are there too."""
+"""The report and the page contain the licences of the packages that they embed."""
 
 import json
 import re
@@ -16,13 +16,13 @@ PLOT = ("interval-tree-1d", "binary-search-bounds", "isoformat", "d3")
 
 
 def listed(libraries: list[str]) -> set[str]:
-    """Returns the packages that licences are given for."""
+    """Returns the packages whose licences are included."""
     lines = re.findall(r"^\S+ \d\S*(?:, \S+ \d\S*)*:$", licences.text(libraries), re.M)
     return {entry.split(" ")[0] for line in lines for entry in line[:-1].split(", ")}
 
 
 def test_every_package_in_a_build_has_its_licence() -> None:
-    """By the builds' own source maps; those of Observable Plot and d3 have none."""
+    """Reads the source maps of the builds; those of Observable Plot and d3 have none."""
     found = set()
     for name in page.LIBRARIES:
         path = MODULES / inline_html.LIBRARIES[name]

@@ -48,7 +48,7 @@ def test_page_holds_the_model_and_needs_nothing_else(
     weights = next(results.tfjs.glob("*.bin")).read_bytes()
     assert base64.b64decode(model["weights"]) == weights
     assert not re.search(r'(src|href)="(?!data:)', text)
-    assert "Copyright 2019 David Bau." in text  # of seedrandom, which is in TF.js
+    assert "Copyright 2019 David Bau." in text  # of seedrandom, which is part of TF.js
 
 
 def test_same_results_give_the_same_page(make_results: Callable[[str], Results]) -> None:
@@ -58,7 +58,7 @@ def test_same_results_give_the_same_page(make_results: Callable[[str], Results])
 
 def test_form_follows_signature_and_statistics(make_results: Callable[[str], Results]) -> None:
     age, carrier = embedded(page.build(job(), make_results("binary")))["columns"]
-    # 98 % of the made ages, which are even between 20 and 80, lie between 20.6 and 79.4.
+    # 98 % of the ages, which are uniform between 20 and 80, are between 20.6 and 79.4.
     assert age["low"] <= 20.6 < age["low"] + 2 * age["step"]
     assert age["high"] - 2 * age["step"] < 79.4 <= age["high"]
     assert age["default"] == 50

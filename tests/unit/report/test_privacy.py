@@ -1,4 +1,4 @@
-"""Nothing rare, and nothing that no feature reads, is in the files that are given to others."""
+"""Published files contain no rare values and no columns that no feature reads."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 
 MADE_BY = Origin("c0ffee", False, "ab" * 32, 0, "3.11.7", "Linux", {}, {}, [])
 
-# Values of 1 or 9 training rows, with letters that JSON and HTML write in other ways.
+# Values of 1 or 9 training rows, with letters that JSON and HTML escape.
 RARE_NAMES = ["Zoë <O'Brien> & Søn", 'Ann "Q" Quimby', "Łukasz \\ Żak"]
 RARE_AGES = [97.8125, 13.4375]
 IDS = ["patient-00417", "patient-00418"]
@@ -44,7 +44,7 @@ def job(**published: Any) -> JobConfig:
 
 @pytest.fixture
 def results(make_results: Callable[[str], Results]) -> Results:
-    """A job's results with rare values wherever an artifact can hold them."""
+    """A job's results with rare values wherever an artifact can contain them."""
     results = make_results("regression")
     statistics = Statistics.load(results.statistics)
     splits = {}
@@ -107,7 +107,7 @@ def _spread(results: Results) -> None:
 
 
 def spellings(value: str | float) -> list[bytes]:
-    """Returns a value in the ways that HTML, JSON, Python and base64 can write it."""
+    """Returns a value as HTML, JSON, Python and base64 may write it."""
     text = str(value)
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     texts = {
@@ -122,7 +122,7 @@ def spellings(value: str | float) -> list[bytes]:
     }
     if isinstance(value, int):
         texts |= {f"{value:,}", f"{value}.0"}
-    # Base64 of the same bytes depends on where among three they begin; its edges mix with others.
+    # Base64 depends on the offset modulo 3; its first and last letters mix with neighbours.
     shifted = [base64.b64encode(b"\0" * shift + text.encode())[4:-4] for shift in range(3)]
     return [text.encode() for text in texts] + [found for found in shifted if len(found) > 6]
 
@@ -136,7 +136,7 @@ def published(results: Results, made: JobConfig) -> dict[str, bytes]:
 
 
 def test_rare_values_inside_the_model_are_a_warning_without_them(results: Results) -> None:
-    """The fixture's model holds two names of 9 training rows each."""
+    """The fixture's model contains two names of 9 training rows each."""
     expected = "holds 2 values of 'carrier' that fewer than 10 training rows have"
     html = published(results, job())["report.html"].decode()
     assert f"features.line: the model, which web/ and export/ contain, {expected}" in (

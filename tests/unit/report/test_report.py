@@ -51,7 +51,7 @@ MADE_BY = Origin(
 
 
 class Document(HTMLParser):
-    """The text of each section by its id; checks on the way that every tag is closed in order."""
+    """Returns the text of each section by id; also checks that tags are properly nested."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -184,7 +184,7 @@ def test_a_test_that_is_too_small_is_a_warning_without_intervals(
 def told_of_choice(
     results: Results, choice: dict[str, Any], **champion: Any
 ) -> tuple[dict[str, str], str]:
-    """Returns the words of the report's sections, and the model card, of another choice."""
+    """Returns the texts of the report's sections, and the model card, for another choice."""
     found = json.loads(results.champion.read_text())
     changed = found | champion | {"choice": found["choice"] | choice}
     results.champion.write_text(json.dumps(changed))

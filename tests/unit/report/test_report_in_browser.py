@@ -1,4 +1,4 @@
-"""Every chart of a report draws in a real browser, on a desk and on a phone."""
+"""A real browser draws every chart of a report, in desktop and in phone size."""
 
 from collections.abc import Callable
 from pathlib import Path

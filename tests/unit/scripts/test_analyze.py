@@ -1,4 +1,4 @@
-"""analyze as its users run it: on examples in files, as a process of its own."""
+"""analyze as users run it: on example files, in its own process."""
 
 import json
 import shutil
@@ -122,7 +122,7 @@ def test_damaged_examples_are_one_clear_error(folder: Path) -> None:
 def test_a_shard_that_is_cut_behind_a_record_is_named(folder: Path) -> None:
     path = folder / "examples" / examples.shard_name("test", 0, 1)
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])  # the rows come in two sizes, in turn
+    path.write_bytes(whole[: len(whole) // 2])  # the rows alternate between two sizes
     assert_refused(folder, {}, f"{path}: record 2: expected 4 records, found 2.")
     path.write_bytes(whole * 2)
     assert_refused(folder, {}, f"{path}: record 4: expected 4 records, found 8.")
@@ -146,7 +146,7 @@ def test_drift_since_an_earlier_run_is_found_and_graded(folder: Path) -> None:
     assert "previous run" not in analyze(folder, {"previous": str(kept)}).stdout
     write(folder, "train", ["a", "b", "b", "b"] * 100, ["No", "Yes"] * 200)
     message = "warning: the distribution of 'carrier' differs from the previous run: L-infinity"
-    for _ in range(2):  # what it is compared with stays what it was
+    for _ in range(2):  # the file that it is compared with is unchanged
         assert f"{message} distance 0.250" in analyze(folder, {"previous": str(kept)}).stdout
     data = {"previous": str(kept), "anomalies": {"previous_drift": "error"}}
     assert "the distribution of 'carrier' differs" in analyze(folder, data).stderr

@@ -1,4 +1,4 @@
-"""bless, called as the workflow calls it."""
+"""bless, run as in the workflow."""
 
 from pathlib import Path
 

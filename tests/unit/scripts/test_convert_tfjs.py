@@ -1,4 +1,4 @@
-"""convert_tfjs, run on the made job."""
+"""convert_tfjs, run on the synthetic job."""
 
 import json
 

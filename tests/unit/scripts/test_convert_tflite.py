@@ -1,4 +1,4 @@
-"""convert_tflite, run on the made job."""
+"""convert_tflite, run on the synthetic job."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""evaluate on made jobs of the three tasks, with scikit-learn on its predictions as oracle."""
+"""evaluate on synthetic jobs of the three tasks, compared with scikit-learn's metrics."""
 
 import json
 import runpy
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def evaluate(
     made_job: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Path]:
-    """Returns a function that evaluates a made job's model into a new folder."""
+    """Returns a function that evaluates a synthetic job's model into a new folder."""
 
     def call(task: str, settings: str = "", training: Path | None = None, run: str = "dnn") -> Path:
         job = made_job(task).until("train")

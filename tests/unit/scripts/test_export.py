@@ -1,4 +1,4 @@
-"""export, run on the made job."""
+"""export, run on the synthetic job."""
 
 import json
 import subprocess

@@ -116,6 +116,6 @@ def test_nobody_elses_table_is_deleted(
     assert fetch(monkeypatch, files, output=output) == 1
     assert "expected a" in capsys.readouterr().err
     assert table.read_text() == "a,b\n1,2\n"
-    # Tables may lie where people put them: what is fetched lies elsewhere.
+    # Tables may be anywhere; fetched files are in another folder.
     assert fetch(monkeypatch, "data/raw/made/table.csv") == 0
     assert table.read_text() == "a,b\n1,2\n"

@@ -1,4 +1,4 @@
-"""gather: what many jobs have ingested is what one would have."""
+"""gather: the parts of many jobs give the result of a single one."""
 
 import csv
 import itertools
@@ -76,7 +76,7 @@ def test_with_a_schema_a_job_reads_its_own_files_only(job: Job) -> None:
 
 
 def test_a_damaged_part_is_found(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
-    """Cut behind a record, a shard looks whole: the account tells."""
+    """A shard cut after a record looks whole: only the account tells."""
     made().to_csv("table.csv", index=False)
     files: dict[str, str | None] = {"table.csv": None}
     assert job.run(files, parts=[1, 2]) == 0
@@ -99,7 +99,7 @@ def test_a_damaged_part_is_found(job: Job, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize("large", [False, True])
 def test_groups_that_leave_uneven_splits_are_a_warning(job: Job, large: bool) -> None:
-    """pandas counts the rows that one group of half the table takes to its split."""
+    """pandas counts the rows of a group that is half of the table, which moves as a whole."""
     source = made(4000)
     source["group"] = [0 if large and row < 2000 else row for row in range(len(source))]
     source.to_csv("table.csv", index=False)
@@ -118,7 +118,7 @@ def test_groups_that_leave_uneven_splits_are_a_warning(job: Job, large: bool) ->
 
 
 def test_the_lines_of_a_file_are_explained(job: Job) -> None:
-    """Python's lines and its csv module are the oracles."""
+    """Compares with Python's line splitting and csv module."""
     made(300).to_csv("table.csv", index=False)  # with line breaks in the cells of a column
     text = Path("table.csv").read_text()
     Path("table.csv").write_text("a title\n" + text.replace("\n7,", "\n\n\n7,") + "\n")

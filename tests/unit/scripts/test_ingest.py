@@ -1,6 +1,6 @@
-"""ingest and gather: shards, schema and account from raw tables.
+"""ingest and gather: shards, schema and account from raw tables,
 
-pandas and TensorFlow are the oracles.
+compared with pandas and TensorFlow.
 """
 
 import json
@@ -68,7 +68,7 @@ def test_tensorflow_reads_the_examples(job: Job, compression: str) -> None:
 def test_ydf_reads_the_examples(job: Job, compression: str) -> None:
     ydf = pytest.importorskip("ydf")
     source = made()
-    # YDF learns a column's type from the first example, which must have all of them.
+    # YDF infers columns from the first example, which must have all of them.
     source["size"] = source["size"].fillna(0.5)
     source.to_csv("table.csv", index=False)
     job.run({"table.csv": None}, compression=compression, examples_per_shard=500)
@@ -110,7 +110,7 @@ def test_a_second_run_gives_the_same_bytes(job: Job) -> None:
     for results in ("first", "second"):
         job.run({"table.csv": None}, results=results, examples_per_shard=300)
     files = sorted(path.relative_to("first") for path in Path("first").rglob("*.*"))
-    # Shards, their origins, schema, account and rejected rows, and what says whose they are.
+    # Shards, their origins, schema, account, rejected rows, and the marker of the job.
     assert len(files) == 7 + 3 + 3 + 1
     for file in files:
         assert Path("first", file).read_bytes() == Path("second", file).read_bytes()
@@ -197,7 +197,7 @@ def test_files_with_splits_keep_them(job: Job) -> None:
 def test_time_divides_earlier_from_later(job: Job, cuts: dict[str, Any]) -> None:
     made().to_csv("table.csv", index=False)
     split = {"by": "time", "column": "day"} | cuts
-    # A column to divide by need not be a feature.
+    # A column to split by need not be a feature.
     assert job.run({"table.csv": None}, split=split, exclude=["day"]) == 0
     days = made().set_index("id")["day"]
     ranges = [days[job.table(name)["id"]].agg(["min", "max"]).tolist() for name in SPLITS]
@@ -218,7 +218,7 @@ def test_a_group_is_never_in_two_splits(job: Job) -> None:
     where["customer"] = source.set_index("id")["customer"]
     assert (where.groupby("customer")["split"].nunique() == 1).all()
     assert where["split"].value_counts(normalize=True)["test"] == pytest.approx(0.15, abs=0.05)
-    # Rows without a group are divided one by one.
+    # Rows without a group are split individually.
     assert where[where["customer"].isna()]["split"].nunique() == 3
 
 
@@ -387,7 +387,7 @@ def test_a_key_that_comes_again_is_rejected(job: Job, parts: list[int]) -> None:
     table[1000:].to_csv("b.csv", index=False)
     job.run({"a.csv": None, "b.csv": None})
     commit_schema(id={"unique": True}, city={"unique": True, "required": False})
-    table["city"] = None  # what is missing is no key
+    table["city"] = None  # missing cells have no key
     table[:1000].to_csv("a.csv", index=False)
     table.iloc[[1000, 7, 1000, *range(1001, len(table)), 1001]].to_csv("b.csv", index=False)
     options = {"schema": "schema.json", "max_rejected": 3, "parts": parts}
@@ -581,7 +581,7 @@ def test_a_damaged_file_is_read_to_its_damage_once(
     assert job.run({"table.csv.gz": None}) == 1
     assert "table.csv.gz: expected gzip data, found a damaged file" in capsys.readouterr().err
     assert len(begun) > 3
-    # For the types that the first rows suggest, for the file's first row, and for all rows.
+    # For the types suggested by the first rows, for the header, and for all rows.
     assert begun[:3] == [1, 1, 1]
     assert begun[2:] == sorted(set(begun))
 
@@ -610,7 +610,7 @@ def test_a_gap_needs_the_type_of_the_whole_column(job: Job) -> None:
 def test_types_are_those_of_the_whole_table_whatever_its_beginning_looks_like(
     job: Job, options: dict[str, Any]
 ) -> None:
-    """Several parts read all files before they write; one guesses by the first, and checks."""
+    """Several parts read all files before writing; one part assumes types and checks."""
     first = "".join(f"{n},,{n},a{n % 3},{n % 2}\n" for n in range(400))
     later = "".join(f"{n}.5,{n},2013-01-{n % 9 + 1:02},,{n % 2}\n" for n in range(400))
     files = written(f"n,late,mixed,word,label\n{first}", "a.csv")
@@ -645,7 +645,7 @@ def test_a_person_is_told_that_quotes_were_taken_for_text(
 
 
 def test_numbers_that_lose_digits_are_warned_of(job: Job) -> None:
-    """Python's own integers and decimals say which."""
+    """Compares with Python's integers and decimals."""
     source = made(200)
     source["mixed"] = ["1.5", *(str(2**53 + 1 + 2 * row) for row in range(199))]
     source["exact"] = [f"{row}.25" for row in range(200)]

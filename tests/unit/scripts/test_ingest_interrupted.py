@@ -1,4 +1,4 @@
-"""ingest, stopped in the middle: nothing half-written is ever taken for a whole."""
+"""ingest, interrupted: half-written files are never taken for complete."""
 
 import json
 import os

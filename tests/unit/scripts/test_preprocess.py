@@ -1,4 +1,4 @@
-"""preprocess, run on the made job."""
+"""preprocess, run on the synthetic job."""
 
 import gzip
 import json

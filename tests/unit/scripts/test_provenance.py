@@ -1,4 +1,4 @@
-"""provenance as its users run it, as a process of its own."""
+"""provenance as users run it, in its own process."""
 
 import hashlib
 import json
@@ -43,11 +43,11 @@ SCRIPT = Path(__file__).parents[3] / "scripts" / "provenance.py"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A job whose artifacts hold their own names, with a query, a table and a user's model."""
+    """A job whose artifacts contain their names, with a query, a table and a user's model."""
     results = tmp_path / "results" / "made"
     models = [f"models/mine/{name}" for name in MADE_OF_A_RUN]
     for name in [*MADE, *models]:
-        # A folder stands for what has no suffix.
+        # A path without suffix is a folder.
         path = results / name if "." in name else results / name / "part"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)

@@ -1,4 +1,4 @@
-"""rehearse, on the made job: untrained models in every form, and what is found before training."""
+"""rehearse, on the synthetic job: untrained models in every format, and early errors."""
 
 import json
 import re
@@ -18,7 +18,7 @@ EVERYWHERE = [
     "tfjs cpu",
     "tfjs wasm",
 ]
-# An op that neither TF Lite nor TF.js has.
+# An op that neither TF Lite nor TF.js supports.
 CODE = """
 import keras
 import tensorflow as tf
@@ -46,7 +46,7 @@ def odd(spec, task):
 
 
 def rehearse(job, tmp_path, rehearsed="built-in", **changed):
-    """Rehearses the made job with other settings; returns what is written, by model."""
+    """Rehearses the synthetic job with other settings; returns the output by model."""
     text = job.config.read_text(encoding="utf-8")
     for key, settings in changed.items():
         text = re.sub(rf"^{key}:.*(\n .*)*\n|\Z", "", text, count=1, flags=re.M)
@@ -70,7 +70,7 @@ def test_untrained_models_of_every_kind_agree_in_every_form(made_job, tmp_path, 
     kinds = ["linear", "dnn", "wide_deep", "dcn", "tabm", "boosted_trees"]
     small = {"dnn": {"hidden_units": [4]}, "wide_deep": {"hidden_units": [4]}}
     models = {kind: {"kind": kind, **small.get(kind, {})} for kind in kinds}
-    # Of a search and of an ensemble, what is trained first.
+    # The first training of a search and of an ensemble.
     models["tuned"] = {
         "kind": "linear",
         "tune": {"trials": 3, "space": {"training.learning_rate": [0.1, 0.01]}},

@@ -1,4 +1,4 @@
-"""select as its users run it, as a process of its own."""
+"""select as users run it, in its own process."""
 
 import csv
 import json
@@ -103,7 +103,7 @@ def test_writes_what_dvc_compares(folder: Path) -> None:
 
 
 def test_a_failed_gate_is_written_down_for_export_to_refuse(folder: Path) -> None:
-    """Snakemake would delete what a failed job has written, and the leaderboard is wanted."""
+    """Snakemake deletes the outputs of a failed job, but the leaderboard is needed."""
     result = select(folder, gate=0.9)
     assert (result.returncode, result.stderr) == (0, "")
     assert (folder / "out/leaderboard.csv").is_file()

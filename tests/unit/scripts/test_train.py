@@ -1,4 +1,4 @@
-"""The train stage: what it writes, the same every time, and what it refuses."""
+"""The train stage: its outputs, their reproducibility, and errors."""
 
 import csv
 import json
@@ -65,7 +65,7 @@ def callbacks():
 
 
 def train(job: Any, directory: Path, model: str = "dnn", **training: Any) -> Path:
-    """Trains a model of a made job with other settings; returns the output."""
+    """Trains a model of a synthetic job with other settings; returns the output."""
     config = yaml.safe_load(job.config.read_text())
     config["training"] |= training
     (directory / "config.yaml").write_text(json.dumps(config))
@@ -99,7 +99,7 @@ def test_the_same_again_is_the_same_bytes(made_job: Any, tmp_path: Path) -> None
     contents = []
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
-        # Else Keras numbers the layers on, as if both were in one program.
+        # Otherwise Keras continues numbering layers, as if both were in one program.
         keras.utils.clear_session()
         output = train(job, tmp_path / name)
         contents.append({path.name: path.read_bytes() for path in output.iterdir()})

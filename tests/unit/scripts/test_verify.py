@@ -1,4 +1,4 @@
-"""verify against models that are whole and models that are broken."""
+"""verify, on intact and on broken models."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ def test_all_runtimes_agree(made_job, task):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         assert certificate["files"][name] == digest
     assert certificate["real_rows"] == certificate["raw_file_rows"] == 60
-    # The file's NA in a column of numbers is no number that can be passed on; in text it is.
+    # A file's NA in a column of numbers cannot be sent as a number; in text it can.
     assert certificate["helped_cells"].keys() == {"size (mm)"}
     found = {(entry["runtime"], entry["variant"]) for entry in certificate["runtimes"]}
     assert found >= {
@@ -50,7 +50,7 @@ def test_a_cell_that_was_stored_as_another_fails_the_job(made_job, tmp_path):
         expected = r"row \d+ of test\.csv: .* stored as something else: city\."
         with pytest.raises(MillraceError, match=expected) as caught:
             job.run("verify", parity=parity)
-        # The log may be shown to anyone.
+        # The log must not contain data.
         assert not re.search("Zürich|Aarhus", str(caught.value))
     finally:
         (job.results / "test.csv").write_text(text)
@@ -73,7 +73,7 @@ def test_a_broken_weight_fails_the_job(made_job, tmp_path):
             break
         assert weight["dtype"] in ("float32", "int32", "string")
         for _ in range(math.prod(weight["shape"])):
-            # A text has its length before it.
+            # A string is preceded by its length.
             is_text = weight["dtype"] == "string"
             offset += 4 + (int.from_bytes(content[offset : offset + 4], "little") if is_text else 0)
     weights.write_bytes(content)

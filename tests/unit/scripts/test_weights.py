@@ -1,4 +1,4 @@
-"""A weight column, from the raw table to the loss and the metrics; scikit-learn is the oracle."""
+"""A weight column, from raw table to loss and metrics, compared with scikit-learn."""
 
 import json
 import runpy
@@ -28,7 +28,7 @@ def made(rows: int = 1200) -> pd.DataFrame:
 
 
 class Job:
-    """A job in the current folder, each stage called in this process."""
+    """A job in the current folder whose stages run in this process."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, features: Any = "auto") -> None:
         self._monkeypatch = monkeypatch

@@ -1,4 +1,4 @@
-"""What the models are fed, against what TensorFlow makes of the same cells in an example."""
+"""The inputs of the models, compared with TensorFlow's parsing of the same cells in an example."""
 
 import json
 from datetime import date, datetime
@@ -73,7 +73,7 @@ LINES = {
 
 
 def contract() -> Contract:
-    """What a job would say whose training table was written as these lines."""
+    """Returns the schema of a job whose training table was written like these lines."""
     columns = [
         SchemaColumn(name, type_, True, ["", "NA", "-1"], **FORMATS.get(name, {}))
         for name, type_ in TYPES.items()

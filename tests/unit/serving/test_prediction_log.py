@@ -1,4 +1,4 @@
-"""Warm-up requests, beside TensorFlow's own protos and those of TensorFlow Serving."""
+"""Warm-up requests, compared with the protos of TensorFlow and TensorFlow Serving."""
 
 import numpy as np
 import tensorflow as tf

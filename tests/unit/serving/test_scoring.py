@@ -1,4 +1,4 @@
-"""New rows scored by the exported models of the made job."""
+"""New rows scored by the exported models of the synthetic job."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ def scored(made_job: Callable[[str], MadeJob], tmp_path: Path) -> Scored:
 
 
 def evaluated(made: MadeJob, split: str = "test") -> np.ndarray:
-    """What evaluation says of a split, from the examples."""
+    """Returns evaluate's predictions for a split, from its examples."""
     predictor = models.load(
         made.results / "preprocessing.json", made.results / "models" / "dnn" / "training"
     )
@@ -82,7 +82,7 @@ def test_rows_keep_their_order_in_batches_of_any_size(scored, made_job, monkeypa
 
 @pytest.fixture
 def table(made_job: Callable[[str], MadeJob]) -> pd.DataFrame:
-    """The test table of the made job, with missing values."""
+    """Returns the test table of the synthetic job, with missing values."""
     made_job("binary")
     return make_table("binary", 400, 2)
 
@@ -234,7 +234,7 @@ def test_rows_that_break_a_committed_schema_are_rejected(scored, table, tmp_path
 
 
 def test_rows_that_all_break_a_committed_schema_are_rejected_one_by_one(scored, table, tmp_path):
-    """Their cells can be read: the column is of no other type."""
+    """The cells are valid; only the column has another type."""
     schema = Schema.load(scored.results.schema)
     for column in schema.columns:
         object.__setattr__(column, "required", column.name == "city")

@@ -1,4 +1,4 @@
-"""Anomalies of hand-made statistics."""
+"""Anomalies of handwritten statistics."""
 
 from dataclasses import replace
 from typing import Any
@@ -50,7 +50,7 @@ def statistics(
 
 
 def built(made: dict[str, Any]) -> Statistics:
-    """Returns statistics of what JSON would hold of them."""
+    """Returns statistics parsed from plain JSON values."""
     splits = {
         split: SplitStatistics(
             part["rows"],
@@ -221,14 +221,14 @@ def test_drift_of_categories_since_the_previous_run() -> None:
 
 
 def sampled(values: np.ndarray, missing: int = 0) -> dict[str, Any]:
-    """A number's statistics, its histogram over its own range."""
+    """Returns a number's statistics, with the histogram over its range."""
     rows = len(values) + missing
     described = describe_numbers("x", "float32", rows, *np.unique(values, return_counts=True))
     return {**as_json(described), "values": [[1.0, len(values)]], "distinct": 1}
 
 
 def test_drift_of_numbers_since_the_previous_run() -> None:
-    """scipy judges the rows themselves, of which the anomaly saw only the quantiles."""
+    """SciPy compares the rows, while the anomaly is based on quantiles."""
     rng = np.random.default_rng(0)
     rows = rng.normal(size=20_000)
     for later, missing in ((rows + 1.5, 0), (rows, 9000), (np.round(rows), 0)):

@@ -1,4 +1,4 @@
-"""Counts of floats, with NumPy as the oracle."""
+"""Counts of floats, compared with NumPy."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ RNG = np.random.default_rng(0)
 @pytest.mark.parametrize(
     "values",
     [
-        # All kinds of bits: NaN with payloads, infinities, numbers below the smallest normal one.
+        # All bit patterns: NaN with payloads, infinities, subnormal numbers.
         RNG.integers(0, 2**32, 20_000, np.uint32).view(np.float32),
         RNG.normal(size=20_000).astype(np.float32).round(2),
         np.array([0.0, -0.0, np.inf, -np.inf, np.nan, -np.nan, 1e-45, -1e-45, 3.4e38], np.float32),

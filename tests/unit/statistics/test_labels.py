@@ -43,7 +43,7 @@ def test_a_declared_task_overrules_auto() -> None:
         ("string", ["1", "2"], 1, ["2", "1"]),
         ("float32", [0.0, 1.0], 0, [1.0, 0.0]),
         ("bool", [0, 1], False, [1, 0]),
-        # YAML turns an unquoted No into false.
+        # YAML parses an unquoted No as false.
         ("string", ["No", "Yes"], False, ["Yes", "No"]),
         ("string", ["False", "True"], True, ["False", "True"]),
     ],
@@ -77,7 +77,7 @@ def test_labels_that_do_not_fit(
 
 
 def test_a_class_that_train_lacks_is_refused() -> None:
-    # Adult's test file writes its labels with a dot at the end.
+    # The labels in Adult's test file end with a dot.
     by_split = values("<=50K", ">50K") | {"test": ["<=50K.", ">50K."]}
     with pytest.raises(MillraceError, match=r"in test: .* found others too: \['<=50K\.'"):
         resolve("income", "string", by_split)

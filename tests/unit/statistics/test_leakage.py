@@ -1,6 +1,6 @@
-"""How well one column predicts the label, with scikit-learn, pandas and scipy's definitions."""
+"""How well one column predicts the label, compared with scikit-learn, pandas and SciPy."""
 
-# Annotations that are kept as objects outlive DuckDB, which then reports a leak at Python's end.
+# Annotations as objects outlive DuckDB, which then reports a leak when Python exits.
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Statistics of made tables, with pandas and numpy as oracles."""
+"""Statistics of synthetic tables, compared with pandas and NumPy."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A suggested schema: every example passes it, and it allows nothing beyond what they hold."""
+"""A suggested schema accepts every example, and allows nothing that they do not contain."""
 
 import pandas as pd
 import pyarrow as pa

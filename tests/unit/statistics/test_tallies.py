@@ -1,4 +1,4 @@
-"""Counts of values, with pandas and NumPy as oracles."""
+"""Counts of values, compared with pandas and NumPy."""
 
 import datetime
 
@@ -17,7 +17,7 @@ ROWS = 5000
 
 
 def count(type_: str, values: pa.Array, rows_per_batch: int = 700) -> Counts:
-    """Counts a column, given in several batches."""
+    """Counts a column in several batches."""
     tally = Tally([SchemaColumn("x", type_)])
     table = pa.table({"x": values})
     passed = list(tally.watch(table.to_batches(max_chunksize=rows_per_batch)))
@@ -75,14 +75,14 @@ def test_too_many_floats_keep_their_distribution(
     monkeypatch.setattr(tallies, "MOST_FLOATS", 1000)
     values = (RNG.gamma(2, 3, 20_000) * scale).astype(np.float32)
     found = count("float32", pa.array(values))
-    # At most those of the last part come on top of those that were merged.
+    # At most the values of the last part are added to the merged ones.
     assert len(found.values) < 4000
     assert found.counts.sum() == len(values)
     assert (found.values[0], found.values[-1]) == (values.min(), values.max())
     assert (np.diff(found.values) > 0).all()
     levels = np.linspace(0, 1, 101)
     repeated = np.repeat(found.values.astype(np.float64), found.counts)
-    # A thousand values in at most twelve powers of two: six bits of each at least.
+    # A thousand values in at most twelve powers of two: at least six bits each.
     np.testing.assert_allclose(
         np.quantile(repeated, levels), np.quantile(values.astype(np.float64), levels), rtol=2**-6
     )

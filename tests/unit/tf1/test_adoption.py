@@ -1,4 +1,4 @@
-"""Canned Estimators in Millrace's own models, against TensorFlow 1.15 on the same rows."""
+"""Canned Estimators adopted by Millrace's models, compared with TensorFlow 1.15."""
 
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ OUT_OF_VOCABULARY = {
 
 OLD = {"checkpoint": "model.ckpt"}
 
-# What was trained in TensorFlow 1.15: the kind of model here, features, label, other settings.
+# Models trained in TensorFlow 1.15: the kind of model here, features, label, settings.
 ESTIMATORS: dict[str, tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any]]] = {
     "linear_classifier": ("linear", {"hours": HOURS, **WIDE}, "label", {}, {}),
     "linear_regressor": ("linear", WIDE, "wage", {}, {}),
@@ -86,7 +86,7 @@ ESTIMATORS: dict[str, tuple[str, dict[str, Any], str, dict[str, Any], dict[str, 
 
 
 def build(name: str, **changes: Any) -> tuple[Any, preprocessing.Preprocessing, Started]:
-    """Returns an adopted Estimator's model, its preprocessing, and what `start` told."""
+    """Returns an adopted Estimator's model, its preprocessing, and the notes of `start`."""
     kind, features, label, settings, source = ESTIMATORS[name]
     learned = learn(changes.pop("features", features), label)
     adopt = {"checkpoint": str(FIXTURES / name / "model.ckpt"), **source, **changes}
@@ -127,7 +127,7 @@ def test_an_adopted_estimator_gives_the_logits_of_tensorflow_1(name: str) -> Non
 def test_every_bucket_is_that_of_tensorflow_1(
     feature: str, features: dict[str, Any], column: str
 ) -> None:
-    """An id that tf.feature_column lacks (-1) is one of ours beyond the buckets."""
+    """Values without id in tf.feature_column (-1) have an id beyond the buckets here."""
     learned = learn(features, "label")
     ids = encoded_test_rows(learned)["ids"].numpy()
     place = [entry.feature for entry in learned.spec.ids].index(feature)
@@ -161,7 +161,7 @@ def test_a_text_never_seen_is_told_apart_from_a_missing_one() -> None:
 def test_rows_whose_texts_training_never_saw_are_counted(
     settings: dict[str, Any], expected: int
 ) -> None:
-    """The first and the last of three: a missing text is one that training has seen."""
+    """The first and the last of three: the training rows include missing texts."""
     learned = learn(ALL, "label")
     raw = raw_columns(TEST, learned.raw)
     unseen = proof.has_unseen_text(model_settings(**settings), learned, raw)
@@ -187,7 +187,7 @@ def test_an_export_is_compared_on_the_rows_whose_texts_training_saw() -> None:
 
 
 def test_parsed_examples_have_no_cross_without_a_text() -> None:
-    """As the export says, which leaves a missing text out: TensorFlow 1 fed by tf.Example."""
+    """Compares with the export in TensorFlow 1, fed by tf.Example without missing texts."""
     crosses = {name: {**WIDE[name], "compat": "tf1"} for name in ("city_x_job", "age_x_city")}
     model, learned, _ = build("linear_classifier", features={"hours": HOURS, **WIDE, **crosses})
     logits = model(encoded_test_rows(learned)).numpy()
@@ -229,7 +229,7 @@ def test_warm_start_takes_what_fits_and_tells_what_not() -> None:
         model.get_layer("hidden_1").kernel, reader.get_tensor("dnn/hiddenlayer_1/kernel")
     )
     assert f"{layer}/job_embedding/embedding_weights" in told.left
-    # The first layer has another width: its bias, though it fits, means nothing without it.
+    # The first layer has another width, so its bias is not adopted, although it fits.
     assert {"dnn/hiddenlayer_0/kernel", "dnn/hiddenlayer_0/bias"} <= set(told.left)
     assert {"dnn/hiddenlayer_1/kernel", "dnn/hiddenlayer_1/bias"} <= set(told.taken)
 

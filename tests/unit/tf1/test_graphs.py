@@ -1,4 +1,4 @@
-"""Old models against TensorFlow 1.15's own predictions, which lie beside them."""
+"""Old models, compared with TensorFlow 1.15's predictions in the fixtures."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from millrace.tf1 import formats
 from millrace.tf1.formats import OldSession
 from millrace.tf1.predictor import OldCopy, OldPredictor
 
-# Elsewhere when test_live.py has just made them.
+# test_live.py puts new fixtures elsewhere.
 FIXTURES = Path(os.environ.get("TF1_FIXTURES", Path(__file__).parents[2] / "fixtures" / "tf1"))
 ROWS = pd.read_csv(FIXTURES / "test.csv", keep_default_na=False)
 ORACLE = json.loads((FIXTURES / "oracle.json").read_text(encoding="utf-8"))
@@ -80,7 +80,7 @@ def learned(classes: tuple[Any, ...] = (0, 1)) -> Preprocessing:
 
 
 def settings_of(form: dict[str, Any]) -> Tf1Config:
-    """Returns the settings of a config, the path being that of the fixture."""
+    """Returns a model's settings, with the path of the fixture."""
     (named,) = set(form) & set(formats.FORMS)
     missing = {name: 0 for name, type_ in TYPES.items() if type_ != "string"}
     path = str(FIXTURES / form[named])
@@ -127,7 +127,7 @@ def test_no_one_hot_is_exported_which_a_runtime_computes_wrongly(tmp_path: Path)
 
 
 def test_weights_are_counted_without_the_optimizer(tmp_path: Path) -> None:
-    """Six inputs, six hidden units and one output; 38 ids of five columns, hours and the bias."""
+    """Counts: six inputs, six hidden units, one output; 38 ids of five columns, hours, the bias."""
     assert predictor_of(FORMS["checkpoint"][0], tmp_path / "a").model.parameters == 49
     assert predictor_of(FORMS["graph_def"][0], tmp_path / "b").model.parameters == 49
     expected = 4 + 3 + 7 + 11 + 13 + 1 + 1
@@ -254,7 +254,7 @@ def test_a_damaged_file_is_one_error(name: str, file: str, expected: str, tmp_pa
 
 
 def changed_h5(directory: Path, **settings: Any) -> dict[str, Any]:
-    """Returns the config's entry for the Keras model, whose dense layer has other settings."""
+    """Returns the settings of a variant of the Keras model with another dense layer."""
     path = directory / "changed.h5"
     shutil.copy(FIXTURES / "keras.h5", path)
     with h5py.File(path, "r+") as file:
@@ -327,7 +327,7 @@ def test_variables_that_the_checkpoint_lacks_are_listed(tmp_path: Path) -> None:
     ("op", "note"),
     [
         ("GradientTreesPrediction", "tf.contrib's own ops went with it"),
-        # TensorFlow 2 knows its name, and cannot run it.
+        # TensorFlow 2 still has the op's name, but cannot run it.
         ("BoostedTreesPredict", "adopt the checkpoint: `kind: boosted_trees`"),
     ],
 )
@@ -353,7 +353,7 @@ def test_a_graph_that_writes_files_does_not_run_unless_it_is_trusted(tmp_path: P
 
 
 def test_the_graph_that_is_loaded_is_the_one_that_is_looked_at(tmp_path: Path) -> None:
-    """Of a SavedModel with several, it need not be the first."""
+    """In a SavedModel with several of them, it need not be the first."""
     shutil.copytree(FIXTURES / "saved_model", tmp_path / "old")
     saved = formats.read_saved_model(tmp_path / "old")
     with tf.Graph().as_default() as other:
@@ -373,7 +373,7 @@ def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
 
 
 def test_rows_that_an_old_model_refuses_are_no_proof(tmp_path: Path) -> None:
-    """Its embedding has the levels 0, 1 and 2, -1 being the last; a missing one becomes 0."""
+    """Its embedding has the levels 0, 1 and 2; -1 is the last, and a missing one becomes 0."""
     predictor = predictor_of(FORMS["h5"][0], tmp_path)
     columns = predictor.preprocessing.raw
     made = parity.synthetic_rows({column.name: RAW[column.name] for column in columns}, columns)

@@ -1,4 +1,4 @@
-"""With a live TensorFlow 1.15, where there is one: fixtures made again, and the old code run."""
+"""With TensorFlow 1.15, if installed: makes the fixtures again, and runs the old code."""
 
 import os
 import re
@@ -16,7 +16,7 @@ OLD_CODE = TESTS / "fixtures" / "tf1_code" / "old"
 
 
 def python37() -> str:
-    """Returns a Python 3.7 with TensorFlow 1.15; skips the test when there is none."""
+    """Returns a Python 3.7 with TensorFlow 1.15; skips the test if there is none."""
     python = os.environ.get("PYTHON37") or shutil.which("python3.7")
     if python is None:
         pytest.skip("no Python 3.7: set PYTHON37, or have python3.7 on the path")
@@ -49,7 +49,7 @@ def test_models_trained_now_are_adopted_alike(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("program", ["session.py", "keras_model.py", "estimator.py"])
 def test_the_old_code_runs_where_it_was_written_for(program: str, tmp_path: Path) -> None:
-    """So that what is upgraded is code that worked."""
+    """Checks that the code to upgrade works in TensorFlow 1."""
     python = python37()
     shutil.copytree(OLD_CODE, tmp_path / "old")
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""BoostedTrees Estimators in Millrace's own boosted_trees, against TensorFlow 1.15."""
+"""BoostedTrees Estimators adopted by boosted_trees, compared with TensorFlow 1.15."""
 
 import shutil
 from pathlib import Path
@@ -35,7 +35,7 @@ WITH_OOV = {
 def adopt(
     name: str, features: dict[str, Any], label: str, **source: Any
 ) -> tuple[np.ndarray, Started]:
-    """Returns the logits of the test rows, and what `adopt` told."""
+    """Returns the logits of the test rows, and the notes of `adopt`."""
     learned = learn(features, label)
     source = {"checkpoint": str(FIXTURES / name / "model.ckpt"), **source}
     fitted, told = trees.adopt(model_settings("boosted_trees", adopt=source), learned)
@@ -44,7 +44,7 @@ def adopt(
 
 
 def save(folder: Path, serialized: bytes) -> None:
-    """Writes a checkpoint of trees, as an Estimator's."""
+    """Writes a checkpoint of trees like an Estimator's."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         made = tf.compat.v1.get_variable("made", initializer=tf.constant(serialized))
         session.run(made.initializer)
@@ -62,7 +62,7 @@ def test_a_classifier_gives_the_logits_of_tensorflow_1() -> None:
 
 
 def test_a_pruned_regressor_with_a_centered_bias_gives_its_predictions() -> None:
-    """No row has a job never seen whose hash a tree asks for, so all 60 are compared."""
+    """Compares all 60 rows: no tree tests the hash of an unseen job that a row has."""
     predictions, _ = adopt("boosted_trees_regressor", WITH_OOV, "wage")
     expected = ORACLE["boosted_trees_regressor"]["predictions"]
     assert np.unique(expected).size > 20
@@ -88,19 +88,19 @@ def test_a_vocabulary_in_another_order_than_the_old_graph_has_it_is_refused() ->
 
 
 def test_a_bucket_ends_with_its_quantile() -> None:
-    """Thresholds at zero and beside it, where the next float32 is one that runtimes flush."""
+    """Thresholds at zero and next to it, where runtimes flush subnormal numbers."""
     assert trees.next_above(np.float32(0)) == 2.0**-126
     assert trees.next_above(np.float32(1)) == 1 + 2.0**-23
     assert trees.next_above(np.float32(-1)) == -1 + 2.0**-24
 
 
 def test_splits_by_equality_go_left_where_they_hold(tmp_path: Path) -> None:
-    """As TensorFlow's later Estimators make them: a tree by hand, in the place of the trained."""
+    """Trees as in later Estimators: replaces the trained tree by a handwritten one."""
     ensemble = tree_protos.parse(b"")
     ensemble.tree_weights.append(0.5)
     nodes = ensemble.trees.add().nodes
     split = nodes.add().categorical_split
-    # Feature 0 is the bucket of the age, then come Paris, Rome and Zürich.
+    # Feature 0 is the bucket of the age, followed by Paris, Rome and Zürich.
     split.feature_id, split.threshold, split.left_id, split.right_id = 2, 1, 1, 2
     nodes.add().leaf.scalar = 4.0
     nodes.add().leaf.scalar = -2.0
@@ -111,7 +111,7 @@ def test_splits_by_equality_go_left_where_they_hold(tmp_path: Path) -> None:
 
 
 def test_at_the_last_bucket_all_rows_go_left(tmp_path: Path) -> None:
-    """A split that TensorFlow 1.15 made of Adult's ages, by rounding."""
+    """A split of Adult's ages at a threshold that TensorFlow 1.15 rounded."""
     ensemble = tree_protos.parse(b"")
     ensemble.tree_weights.append(1)
     nodes = ensemble.trees.add().nodes

@@ -1,4 +1,4 @@
-"""The upgrade report: against an old code base, and against what TensorFlow really does."""
+"""The upgrade report, checked on an old code base and with TensorFlow itself."""
 
 import importlib
 import re
@@ -59,7 +59,7 @@ LEFT = re.compile(
 
 
 def told(page: str) -> dict[str, tuple[str, str]]:
-    """Returns name and effect of what a report lists as left, by place."""
+    """Returns the names and effects of the remaining work in a report, by place."""
     parts = (part.split("</h3>", 1) for part in page.split("<h3>")[1:])
     return {f"{path}:{line}": (n, e) for path, rows in parts for line, n, e in LEFT.findall(rows)}
 
@@ -95,7 +95,7 @@ def test_the_new_layers_take_what_the_old_ones_took(
     monkeypatch.syspath_prepend(str(NEW))
     embedding = importlib.import_module("embedding")
     assert embedding.sequence_model(np.ones((2, 3, 4), np.float32)).shape == (2, 3, 8)
-    # As a model of TensorFlow Hub is: it has a __call__.
+    # Like a model of TensorFlow Hub, it has a __call__.
     tf.saved_model.save(Words(), str(tmp_path))
     model = embedding.sentence_model(str(tmp_path))
     model.layers[-1].kernel.assign([[2.0]])
@@ -117,9 +117,9 @@ def test_the_estimator_becomes_a_job() -> None:
     "name", [name for name, (effect, _) in old_calls.ADVICE.items() if name.startswith("tf.")]
 )
 def test_the_advice_says_what_the_installed_tensorflow_does(name: str) -> None:
-    """A name in TF 1 mode exists; one that raises is missing, or raises when it is looked up."""
+    """Names for TF 1 mode exist; those that raise are missing or raise when looked up."""
     effect, _ = old_calls.ADVICE[name]
-    # These exist as modules or functions, and raise only when they are used.
+    # These exist as modules or functions, but raise when used.
     if name in ("tf.compat.v1.layers", "tf.compat.v1.nn.rnn_cell", "tf.compat.v1.nn.dynamic_rnn"):
         return
     if name in ("tf.keras.optimizers.legacy", "tf.keras.wrappers.scikit_learn"):

@@ -1,4 +1,4 @@
-"""A new model that starts from an old one's embeddings and weights, against what those are."""
+"""A new model that starts from an old one's embeddings and weights, compared with those."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +29,7 @@ from tests.helpers.estimators import (
 )
 
 CITY = {"kind": "vocabulary", "values": CITIES, "num_oov_buckets": 1}
-# As the graph of tests/fixtures/make_tf1.py scales and joins them.
+# Scaled and joined as in the graph of tests/fixtures/make_tf1.py.
 INPUTS = {
     "age": {**AGE, "center": 40, "scale": 1 / 20},
     "hours": {**AGE, "scale": 1 / 60},
@@ -59,7 +59,7 @@ EXPORT = str(FIXTURES / "estimator_export")
 def warm_start(
     settings: Mapping[str, Any], features: dict[str, Any], label: str = "label", **source: Any
 ) -> tuple[Any, Preprocessing, Started]:
-    """Returns a new model, its preprocessing, and what `start` told."""
+    """Returns a new model, its preprocessing, and the notes of `start`."""
     learned = learn(features, label)
     typed = model_settings(**settings, warm_start=source)
     model = models.build(typed, learned.spec, learned.task)
@@ -78,10 +78,10 @@ def embedding(model: Any, name: str) -> np.ndarray:
 
 @pytest.mark.parametrize("form", SESSION)
 def test_a_graph_written_by_hand_goes_on_where_it_was(form: str) -> None:
-    """TensorFlow 1.15's own predictions: the table, the order of the inputs, every weight."""
+    """Compares with TensorFlow 1.15's predictions, which depend on every weight and input."""
     model, learned, told = warm_start(DNN, INPUTS, **{form: SESSION[form]}, map=MAP)
     said = np.array(ORACLE["session"]["probability"])[:, 0]
-    # Here a missing text is not one more text out of the vocabulary.
+    # Here a missing text does not count as out of the vocabulary.
     rows = (TEST["city"] != "").to_numpy()
     np.testing.assert_allclose(probabilities(model, learned)[rows], said[rows], atol=1e-6)
     assert rows.sum() > 40
@@ -93,7 +93,7 @@ def test_a_graph_written_by_hand_goes_on_where_it_was(form: str) -> None:
 def test_each_value_takes_its_own_row_of_the_old_vocabulary(
     tmp_path: Path, in_a_file: bool
 ) -> None:
-    """In another order, with a value that is new, and which was out of the vocabulary."""
+    """Another order, with a new value, which was out of the old vocabulary."""
     city = {**CITY, "values": ["Rome", "Lima", "Paris"]}
     given: Any = ["Paris", "Rome", "Zürich"]
     if in_a_file:
@@ -121,13 +121,13 @@ def test_an_embedding_of_keras_2_goes_into_every_kind(kind: str) -> None:
     )
     with h5py.File(H5) as file:
         old = file["model_weights/levels/levels/embeddings:0"][()]
-    # The values 2 and 0; the last rows are those out of the vocabulary and missing.
+    # The values 2 and 0; the last rows are for out-of-vocabulary and missing values.
     expected = np.stack([old[2], old[0], np.zeros(2), np.zeros(2)])
     np.testing.assert_array_equal(embedding(model, "level embedding"), expected)
 
 
 def test_a_vocabulary_that_lies_beside_the_old_graph_is_compared(tmp_path: Path) -> None:
-    """As categorical_column_with_vocabulary_file exports it: in assets."""
+    """As exported by categorical_column_with_vocabulary_file: in assets."""
     (tmp_path / "cities.txt").write_text("\n".join(CITIES), encoding="utf-8")
     rows = np.arange(8, dtype=np.float32).reshape(4, 2)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -188,7 +188,7 @@ def test_a_dense_layer_of_keras_2_gives_what_it_gave() -> None:
 
 
 def test_weights_alone_are_read_too(tmp_path: Path) -> None:
-    """As model.save_weights writes them, and of a class that nobody has any more."""
+    """As written by model.save_weights, from a class whose code is lost."""
     with h5py.File(H5) as file, h5py.File(tmp_path / "weights.h5", "w") as copy:
         for layer in file["model_weights"]:
             file.copy(f"model_weights/{layer}", copy)
@@ -229,7 +229,7 @@ def test_a_linear_part_takes_the_weights_of_features_by_their_names() -> None:
 
 
 def test_the_logits_of_a_regression_come_in_the_units_of_the_label() -> None:
-    """An Estimator predicts the wage, our model (wage - mean) / std."""
+    """An Estimator predicts the wage, our model predicts (wage - mean) / std."""
     embeddings = {"of job": EMBEDDINGS["job_embedding"], "job_hash": WIDE["job_hash"]}
     settings = {"kind": "dnn", "hidden_units": [8], "dropout": 0.0, "activation": "auto"}
     mapped = {"logits/kernel": "dnn/logits/kernel", "logits/bias": "dnn/logits/bias"}
@@ -248,13 +248,13 @@ ENCODED_AGE = {"kind": "piecewise_linear", "column": "age", "bins": 4, "dimensio
 
 
 def test_an_encoded_number_does_not_move_the_others_in_a_network() -> None:
-    """The network joins encoded numbers behind plain ones, in whatever order they are declared."""
+    """The network puts encoded numbers after plain ones, whatever the order in the config."""
     features = {"encoded age": ENCODED_AGE, **INPUTS}
     model, learned, _ = warm_start(DNN, features, graph_def=SESSION["graph_def"], map=MAP)
     layer = model.get_layer("hidden_0")
     kernel = layer.kernel.numpy()
     assert kernel[2:5].any()
-    kernel[2:5] = 0  # behind age and hours: what is new keeps its own weights
+    kernel[2:5] = 0  # after age and hours: new inputs keep their own weights
     layer.kernel.assign(kernel)
     said = np.array(ORACLE["session"]["probability"])[:, 0]
     rows = (TEST["city"] != "").to_numpy()
@@ -498,7 +498,7 @@ def test_an_export_alone_is_adopted() -> None:
 
 
 def test_features_that_no_estimator_has_may_stand_beside_the_old_inputs() -> None:
-    """A cross of our own is new, and is not among the inputs of the old network."""
+    """A new cross is not among the inputs of the old network."""
     features = {
         **INPUTS,
         "job": {"kind": "vocabulary"},

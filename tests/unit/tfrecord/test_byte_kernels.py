@@ -1,4 +1,4 @@
-"""Words of bytes, and TFRecord's checksums; test_examples.py holds whole records to TensorFlow."""
+"""Byte kernels and TFRecord's checksums; test_examples.py checks whole records."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ VECTORS = {
 
 @pytest.mark.parametrize(("data", "crc"), VECTORS.items())
 def test_checksums_are_those_of_the_published_vectors(data: bytes, crc: int) -> None:
-    # Masked as LevelDB and TFRecord do.
+    # Masked like in LevelDB and TFRecord.
     masked = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
     array = np.frombuffer(b"?" + data, np.uint8)
     assert byte_kernels.masked_crc(array, 1, len(array)) == masked

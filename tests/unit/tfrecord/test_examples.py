@@ -1,4 +1,4 @@
-"""tf.train.Example in TFRecord files; the oracle is TensorFlow, which writes and reads both."""
+"""tf.train.Example in TFRecord files, compared with TensorFlow's reader and writer."""
 
 import struct
 from datetime import UTC, date, datetime
@@ -32,7 +32,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[dict[str, str], pa.RecordBatch]:
-    """A schema and a table of it: any names, types, values and missing values."""
+    """Draws a schema and a matching table: any names, types, values and missing values."""
     names = draw(st.lists(st.text(min_size=1, max_size=40), min_size=1, max_size=6, unique=True))
     types = [draw(st.sampled_from(sorted(VALUES))) for _ in names]
     rows = draw(st.integers(0, 6))
@@ -45,7 +45,7 @@ def tables(draw: st.DrawFn) -> tuple[dict[str, str], pa.RecordBatch]:
 
 
 def feature(value: Any) -> Any:
-    """The tf.train.Feature that a cell must become, said in protobuf's own terms."""
+    """Returns the tf.train.Feature that a cell must become, built with protobuf."""
     match value:
         case bool() | int():
             return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(value)]))
@@ -80,7 +80,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_bytes_equal_those_of_protobuf(file: Path, table: tuple[dict[str, Any], Any]) -> None:
     _, batch = table
     names = batch.schema.names
-    # Python's protobuf puts the longer key first where it begins with the other; C++'s does not.
+    # If a key is a prefix of another, Python's protobuf puts the longer one first; C++ does not.
     assume(not any(a != b and b.startswith(a) for a in names for b in names))
     file.write_bytes(examples.serialize(batch).tobytes())
     assert records(file) == [proto(row) for row in batch.to_pylist()]
@@ -131,7 +131,7 @@ def test_floats_are_stored_in_single_precision(file: Path) -> None:
 
 
 def test_unpacked_values_are_read(tmp_path: Path) -> None:
-    # [packed = true] is only how protobuf writes; a parser must take both forms.
+    # [packed = true] only affects writing; a parser must accept both forms.
     int_list = b"\x1a\x02\x08\x05"
     float_list = b"\x12\x05\x0d" + struct.pack("<f", 2.5)
     data = b""
@@ -214,7 +214,7 @@ def test_several_values_are_refused(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=300)
 @given(st.binary(max_size=80))
 def test_any_bytes_give_examples_or_an_error(file: Path, data: bytes) -> None:
-    """What the reader makes of a record is what protobuf makes of it, or an error."""
+    """The reader parses a record like protobuf, or raises an error."""
     write_record(file, data)
     try:
         found = pa.Table.from_batches(examples.read_batches([file], TYPES)).to_pylist()[1]

@@ -1,4 +1,4 @@
-"""TFRecord files, plain and compressed, whole and damaged; TensorFlow and gzip are the oracles."""
+"""TFRecord files, plain, compressed and damaged, compared with TensorFlow and gzip."""
 
 import gzip
 import zlib
@@ -36,7 +36,7 @@ def compressed(path: Path, data: bytes) -> Path:
 
 
 def contents(path: Path) -> list[bytes]:
-    """The data of all records of a file."""
+    """Returns the data of all records of a file."""
     return [
         records.data[start:end].tobytes()
         for records in framing.read(path)
@@ -117,18 +117,18 @@ def test_a_damaged_gzip_file_gives_its_records_or_names_one(
     except MillraceError as error:
         assert str(error).startswith(f"{path}: record ")
     else:
-        # Its header has bits that mean nothing here: a time, the system that wrote it.
+        # Its header has irrelevant bits: a time, and the operating system.
         assert not cut or place == 0
         assert len(found) in (0, 60)
 
 
-@pytest.mark.parametrize("rows", [300, 100_000])  # less than a piece, and several
+@pytest.mark.parametrize("rows", [300, 100_000])  # less than one chunk, and several
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.77, 0.999])
 @pytest.mark.parametrize("flipped", [False, True])
 def test_the_record_at_the_damage_is_named(
     tmp_path: Path, rows: int, share: float, flipped: bool
 ) -> None:
-    """All records that zlib still finds come out, and the error names the next."""
+    """Yields all records that zlib can still decompress; the error names the next one."""
     rng = np.random.default_rng(0)
     batch = pa.RecordBatch.from_pydict({"x": rng.normal(size=rows)})
     plain = examples.serialize(batch).tobytes()
@@ -141,7 +141,7 @@ def test_the_record_at_the_damage_is_named(
     with pytest.raises(MillraceError) as error:
         for records in framing.read(path):
             read += records.records(np.arange(len(records.spans))).tobytes()
-    record = len(plain) // rows  # all are of one size
+    record = len(plain) // rows  # all have the same size
     before = zlib.decompressobj(31).decompress(whole[:place])
     assert plain.startswith(read)
     assert len(read) // record in range(len(before) // record, len(before) // record + 1 + flipped)

@@ -1,4 +1,4 @@
-"""The order of the examples: all of them, once an epoch, the same for the same seed."""
+"""The order of the examples: each once per epoch, and the same for the same seed."""
 
 from dataclasses import replace
 from itertools import chain, pairwise
@@ -26,7 +26,7 @@ SPEC = EncodedSpec(
 )
 WEIGHTS = np.arange(1050, dtype=np.float32) / 2
 EXAMPLES = replace(make_examples(1050), weights=WEIGHTS)
-# Tells the examples apart.
+# Identifies the examples.
 EXAMPLES.inputs["numbers"][:, 0] = np.arange(1050)
 
 
@@ -51,7 +51,7 @@ def on_disk(path: Path, buffer_rows: int) -> OnDisk:
 def epoch(
     source: ExampleSource, number: int | None, batch: int = 32, seed: int = 0
 ) -> list[list[int]]:
-    """Returns the numbers of the examples in each batch, having checked all their columns."""
+    """Returns the numbers of the examples in each batch, after checking all their columns."""
     batches = []
     for call in calls(source, seed, number, batch):
         assert call.step == len(batches)
@@ -88,14 +88,14 @@ def test_validation_goes_through_them_as_they_are(source: ExampleSource) -> None
     assert list(chain.from_iterable(epoch(source, None, batch=400))) == list(range(1050))
 
 
-# Four buffers of three blocks, and eleven blocks that three do not divide.
+# Four buffers of up to three blocks, from eleven blocks.
 @pytest.mark.parametrize("buffer_rows", [300, 400])
 def test_no_two_batches_in_a_row_are_of_one_block(tmp_path: Path, buffer_rows: int) -> None:
     batches = epoch(on_disk(tmp_path, buffer_rows), 0)
     blocks = [{number // 100 for number in batch} for batch in batches]
     for one, other in pairwise(blocks):
         assert len(one | other) > 1
-    # A batch is drawn from all of its buffer.
+    # Each batch is drawn from its whole buffer.
     assert np.mean([len(found) for found in blocks]) > 2.5
 
 
@@ -136,7 +136,7 @@ class Interrupted(Exception):
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Ends a training after some calls of its second epoch."""
+    """Stops a training after some calls of its second epoch."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._left = 2 if epoch == 1 else -1
@@ -148,7 +148,7 @@ class Interrupt(keras.callbacks.Callback):
 
 
 def test_a_training_from_disk_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    """Killed between two buffers' calls, it meets the batches that were left, as they were."""
+    """Killed between the calls of two buffers, it resumes with the remaining batches."""
     (tmp_path / "plain").mkdir()
     blocks = written(tmp_path / "plain", make_examples(1050))
     data = OnDisk(blocks, 400), InMemory(make_examples(200, seed=1))
@@ -170,5 +170,5 @@ def test_a_training_from_disk_goes_on_bit_for_bit(tmp_path: Path) -> None:
     memory = InMemory(make_examples(1050)), data[1]
     other = train(in_memory, trainings.BINARY, trainings.settings(epochs=3), memory, trainings.SEED)
     assert other.history != expected.history
-    # Another order, and no worse.
+    # Another order, which is no worse.
     assert other.val_loss == pytest.approx(expected.val_loss, abs=0.02)

@@ -1,4 +1,4 @@
-"""Checkpoints: a training that is killed goes on as if nothing had happened."""
+"""Checkpoints: a killed training resumes as if nothing had happened."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class Interrupted(Exception):
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Ends a training in the midst of it, as a Ctrl-C would."""
+    """Interrupts a training like Ctrl-C does."""
 
     def __init__(self, epoch: int, call: int | None) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Interrupt(keras.callbacks.Callback):
 HARD = {"rows": 1500, "batch_size": 4, "moving_average": 0.9, "schedule": "cosine"}
 
 
-# Six calls an epoch: 375 steps in calls of 64.
+# Six calls per epoch: 375 steps in calls of 64.
 @pytest.mark.parametrize("place", [(0, 2), (0, 6), (1, None), (2, 3), (2, None)])
 def test_a_training_goes_on_as_if_nothing_had_happened(
     tmp_path: Path, place: tuple[int, int | None]
@@ -63,7 +63,7 @@ def test_a_training_goes_on_as_if_nothing_had_happened(
     with pytest.raises(Interrupted):
         interrupt = [Interrupt(*place)]
         run(make_model(0.3), callbacks=interrupt, checkpoints=checkpoints(tmp_path), **HARD)
-    # Another seed: nothing may be left of the weights and dropout that a new model begins with.
+    # Another seed: all weights and the state of dropout must come from the checkpoint.
     model, outcome = run(
         make_model(0.3, seed=99),
         callbacks=[Interrupt(-1, None)],
@@ -77,7 +77,7 @@ def test_a_training_goes_on_as_if_nothing_had_happened(
 def test_it_goes_on_in_the_midst_of_a_longer_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when it was killed while it was debugged, step by step."""
+    """As if it was killed during debugging, which calls single steps."""
     whole, expected = run(**HARD)
     with monkeypatch.context() as shorter, pytest.raises(Interrupted):
         shorter.setattr(loop, "STEPS_PER_CALL", 5)
@@ -99,7 +99,7 @@ def test_a_finished_training_is_not_run_again(tmp_path: Path) -> None:
 
 def test_a_callback_goes_on_with_what_it_remembers(tmp_path: Path) -> None:
     def reduce() -> keras.callbacks.Callback:
-        # Never an improvement: the rate falls after every two epochs.
+        # No epoch is an improvement: the rate falls after every two epochs.
         return keras.callbacks.ReduceLROnPlateau("val_loss", patience=2, min_delta=10.0)
 
     _, expected = run(callbacks=[reduce(), Interrupt(-1, None)], epochs=6)
@@ -197,7 +197,7 @@ def test_a_loss_that_turns_nan_leaves_the_checkpoints_before_it(tmp_path: Path) 
     whole, expected = run(epochs=3)
     with pytest.raises(MillraceError, match="model small, epoch 2, step 15: expected finite"):
         run(callbacks=[Spoil()], checkpoints=checkpoints(tmp_path), epochs=3)
-    # From the end of the first epoch, it goes on as if nothing had been spoilt.
+    # It resumes from the end of the first epoch with intact weights.
     again = [keras.callbacks.Callback()]
     model, outcome = run(callbacks=again, checkpoints=checkpoints(tmp_path), epochs=3)
     assert outcome == expected
@@ -217,7 +217,7 @@ def test_removed_leaves_nothing(tmp_path: Path) -> None:
 def test_five_kills_at_random_moments_change_no_bit(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    """Kills a process with SIGKILL, while it computes and while it writes, and starts another."""
+    """Kills processes with SIGKILL while they compute or write, and starts others."""
     command = trainings.COMMAND
     changes = {"epochs": 4, **changes}
     (whole := tmp_path / "whole").mkdir()
@@ -228,7 +228,7 @@ def test_five_kills_at_random_moments_change_no_bit(
         cwd=trainings.ROOT,
     )
     (killed := tmp_path / "killed").mkdir()
-    # A new choice each time the test runs; the seed is in its name when it fails.
+    # New random moments in each run; the test's name contains the seed.
     seed = int.from_bytes(os.urandom(2))
     rng = random.Random(seed)
     for kill in range(6):
@@ -241,7 +241,7 @@ def test_five_kills_at_random_moments_change_no_bit(
             if kill < 5:
                 for _ in range(rng.randrange(1, 14)):
                     process.stdout.readline()
-                # After a call comes a checkpoint, which takes about so long.
+                # A checkpoint follows each call and takes about this long.
                 with pytest.raises(subprocess.TimeoutExpired):
                     process.wait(rng.uniform(0, 0.05))
                 process.send_signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Debugging: the layer and the batch where the first NaN appeared."""
+"""Debugging: the layer and the batch of the first NaN."""
 
 from typing import Any
 
@@ -15,20 +15,20 @@ from millrace.training.loop import train
 from tests.helpers import trainings
 from tests.helpers.trainings import make_examples, make_model, run, same_weights
 
-# In the order of epoch 1, this example is in the batch with this number, counted from 1.
+# In epoch 1, this example is in the batch with this number, counted from 1.
 PLANTED = 70
 BATCH = int(np.argmax(permutation(200, trainings.SEED, 0) == PLANTED)) // 32 + 1
 
 
 class Root(keras.layers.Layer):
-    """Has no value for the planted example, which alone is below -9."""
+    """Gives NaN for the planted example, the only one below -9."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.sqrt(x + 9.0)
 
 
 class Length(keras.layers.Layer):
-    """Has a value for zeros, but no gradient."""
+    """Has a value at zero, but no gradient."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.norm(x, axis=1, keepdims=True)

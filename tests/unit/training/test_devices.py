@@ -1,4 +1,4 @@
-"""Two processes never have the same GPU. A stand-in for nvidia-smi lists two that do not exist."""
+"""Two processes never get the same GPU. A fake nvidia-smi lists two GPUs."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def training(tmp_path: Path) -> Trainings:
     smi.chmod(0o755)
 
     def run(count: int | None, **environment: str) -> subprocess.Popen[str]:
-        """Starts a process that claims so many GPUs and keeps them until it reads a line."""
+        """Starts a process that claims this many GPUs and keeps them until it reads a line."""
         path = f"{tmp_path}:{os.environ['PATH']}"
         plain = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
         return subprocess.Popen(

@@ -9,7 +9,7 @@ from millrace.training import hardware
 
 
 def test_it_describes_this_machine_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    # All cores are this process's, also where whoever started the tests gave it few.
+    # Use all cores, even if the tests were started with fewer.
     monkeypatch.setattr(
         os, "sched_getaffinity", lambda _: range(os.cpu_count() or 0), raising=False
     )

@@ -1,4 +1,4 @@
-"""Logs for other tools, read as they read them."""
+"""Logs for other tools, read with those tools."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ class Interrupted(Exception):
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Ends a training after its log has an epoch that no checkpoint has."""
+    """Stops a training when its log is one epoch ahead of its checkpoints."""
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if epoch == 1:

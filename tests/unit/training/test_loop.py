@@ -1,4 +1,4 @@
-"""The training loop against Keras' own `fit`, and against itself in other circumstances."""
+"""The training loop, compared with Keras' `fit` and with variants of itself."""
 
 import functools
 import json
@@ -23,7 +23,7 @@ from tests.helpers.trainings import make_examples, make_model, run, same_weights
 
 
 def test_the_loop_computes_what_fit_computes() -> None:
-    """Same batches in the same order: the losses are those of Keras' own loop."""
+    """With the same batches in the same order, the losses are those of Keras' loop."""
     examples, validation = make_examples(500), make_examples(200, seed=1)
     settings = trainings.settings()
     fitted = make_model()
@@ -51,7 +51,7 @@ def test_the_loop_computes_what_fit_computes() -> None:
 
 
 def test_the_model_ends_with_its_best_epoch() -> None:
-    """Far too high a learning rate, so that a later epoch is worse; early stopping ends it."""
+    """The learning rate is far too high, so a later epoch is worse, and early stopping ends it."""
     model, outcome = run(epochs=40, patience=3, learning_rate=0.3)
     losses = [logs["val_loss"] for logs in outcome.history]
     assert outcome.best_epoch == int(np.argmin(losses)) + 1
@@ -165,7 +165,7 @@ def test_mixed_precision_learns_the_same_with_weights_of_float32(policy: str) ->
 def test_what_xla_compiles_computes_the_same(
     dropout: float, compiled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All steps of a call as one, or each by itself where random numbers are drawn."""
+    """XLA compiles all steps of a call together, or each step if random numbers are drawn."""
     _, expected = run(make_model(dropout))
     function, given_to_xla = tf.function, []
 
@@ -182,7 +182,7 @@ def test_what_xla_compiles_computes_the_same(
 
 
 def test_xla_counts_the_weights_and_the_batches_of_every_call() -> None:
-    """More batches than a call has, a call that is not full, and a batch that is not."""
+    """Several calls, with a last call and a last batch that are not full."""
     examples, rng = make_examples(4 * 150 + 3), np.random.default_rng(2)
     examples = replace(examples, weights=rng.uniform(0, 3, len(examples)).astype(np.float32))
     data = InMemory(examples), InMemory(make_examples(200, seed=1))
@@ -219,7 +219,7 @@ def test_what_xla_cannot_compile_is_named(op: str) -> None:
 
 
 class Calls(keras.callbacks.Callback):
-    """Writes down each call: its name, and the epoch or the batch it begins with."""
+    """Records each call: its name, and the epoch or batch that it starts with."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -230,7 +230,7 @@ class Calls(keras.callbacks.Callback):
 
     def note(self, name: str) -> Any:
         def call(*arguments: Any, logs: Any = None) -> None:
-            # `fit` says of the last call that it ended with a batch that there is not.
+            # `fit` reports a batch after the last one as the end of the last call.
             numbers = [x for x in arguments if isinstance(x, int) and "batch_end" not in name]
             self.calls.append((name, *numbers))
 
@@ -238,7 +238,7 @@ class Calls(keras.callbacks.Callback):
 
 
 def test_callbacks_are_called_as_by_fit() -> None:
-    """As by `fit` with several steps per execution, of which the last batch is not one."""
+    """As in `fit` with several steps per execution, if the last call is not full."""
     ours, theirs = Calls(), Calls()
     run(callbacks=[ours], epochs=2, rows=64)
     fitted = make_model()

@@ -1,4 +1,4 @@
-"""The recipe against AdamW, clipping and averages written out in NumPy."""
+"""The recipe, compared with AdamW, clipping and averages in NumPy."""
 
 from typing import Any
 
@@ -87,7 +87,7 @@ def test_an_id_that_is_twice_in_a_batch_has_one_gradient_to_be_clipped() -> None
     sgd_like = optimizer_for([weight], learning_rate=1.0, clip_norm=1.0)
     twice = tf.IndexedSlices(tf.constant([[3.0], [3.0]]), tf.constant([1, 1]), tf.constant([3, 1]))
     sgd_like.apply([twice])
-    # Adam's first moment is a tenth of the clipped gradient: 1 when the two were added before.
+    # Adam's first moment is a tenth of the clipped gradient; 1 if both were added before.
     momentum = next(x for x in sgd_like.variables if "momentum" in x.path)
     np.testing.assert_allclose(momentum.numpy(), [[0.0], [0.1], [0.0]], rtol=1e-6)
 

@@ -64,7 +64,7 @@ def workers(output: Path, changes: dict[str, Any]) -> list[subprocess.Popen[str]
 
 
 def await_batches(process: subprocess.Popen[str], count: int) -> None:
-    """Waits until a training has said of so many batches that they are done."""
+    """Waits until a training has reported this many finished batches."""
     for line in process.stdout:  # type: ignore[union-attr]
         count -= line.startswith("batch")
         if not count:
@@ -73,7 +73,7 @@ def await_batches(process: subprocess.Popen[str], count: int) -> None:
 
 
 def finish(process: subprocess.Popen[str], seconds: float = 120) -> str:
-    """Waits for a process and returns what it wrote to standard error; it must succeed."""
+    """Waits for a process, checks that it succeeded, and returns its standard error."""
     _, said = process.communicate(timeout=seconds)
     assert process.returncode == 0, said
     return said
@@ -86,7 +86,7 @@ def losses(output: Path) -> list[list[float]]:
 
 @cache
 def expected_losses() -> list[list[float]]:
-    """Returns what a single replica computes."""
+    """Returns the result of a single replica."""
     model = trainings.make_model(trainings.PROGRAM["dropout"])
     _, outcome = trainings.run(model, moving_average=0.9, **SMALL)
     return [[logs["loss"], logs["val_loss"]] for logs in outcome.history]
@@ -115,7 +115,7 @@ def left_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_replicas_compute_what_one_does(tmp_path: Path) -> None:
-    """Three replicas: neither a batch of 32 nor the last one of 21 can be divided among them."""
+    """With three replicas, neither a batch of 32 nor the last one of 21 divides evenly."""
     finish(program(tmp_path, {**SMALL, "strategy": "mirrored", "replicas": 3}))
     np.testing.assert_allclose(losses(tmp_path), expected_losses(), rtol=0, atol=1e-6)
 
@@ -129,7 +129,7 @@ def test_replicas_compute_what_one_does(tmp_path: Path) -> None:
     ],
 )
 def test_replicas_agree_over_three_hundred_steps(tmp_path: Path, recipe: dict[str, Any]) -> None:
-    """With ReLU in SmeLU's place they are 1e-5 apart, after the first hundred."""
+    """With ReLU instead of SmeLU they differ by 1e-5 after the first hundred."""
     changes = {**recipe, "rows": 26_000, "batch_size": 256, "epochs": 3, "dropout": 0.1}
     one = program(tmp_path / "one", changes)
     two = program(tmp_path / "two", {**changes, "strategy": "mirrored", "replicas": 2})
@@ -142,7 +142,7 @@ def test_replicas_agree_over_three_hundred_steps(tmp_path: Path, recipe: dict[st
 
 @pytest.mark.slow
 def test_a_single_replica_of_another_strategy_does_without_xla(tmp_path: Path) -> None:
-    """With dropout, whose steps XLA would compile one by one, in a replica that may not merge."""
+    """With dropout, XLA would compile single steps, within a replica that must not merge."""
     changes = {"strategy": "mirrored", "replicas": 1, "rows": 200, "epochs": 1}
     for jit in (True, False):
         finish(program(tmp_path / str(jit), {**changes, "jit": jit}))
@@ -175,7 +175,7 @@ def test_the_others_name_a_worker_that_died_and_all_can_go_on(tmp_path: Path) ->
     await_batches(chief, 8)
     victim.send_signal(signal.SIGKILL)
     victim.communicate()
-    # TensorFlow waits ten seconds for a sign of life.
+    # TensorFlow waits ten seconds for a heartbeat.
     _, said = chief.communicate(timeout=30)
     assert chief.returncode == 1
     assert "lost worker 1 (127.0.0.1:" in said
@@ -198,7 +198,7 @@ def test_workers_that_are_told_to_end_leave_their_checkpoints(tmp_path: Path) ->
 
 
 def served(output: Path, changes: dict[str, Any]) -> list[subprocess.Popen[str]]:
-    """Starts a training by a chief, a worker and a parameter server, on this machine."""
+    """Starts a training with a chief, a worker and a parameter server, on this machine."""
     ports = free_ports(3)
     roles = ("chief", "worker", "ps")
     jobs = {role: [f"127.0.0.1:{port}"] for role, port in zip(roles, ports, strict=True)}
@@ -229,7 +229,7 @@ def test_a_dead_worker_or_server_is_named_and_all_can_go_on(
     chief = processes[0]
     await_batches(chief, 8)
     processes[role].send_signal(signal.SIGKILL)
-    # The others stop when the chief is gone for ten seconds.
+    # The others stop ten seconds after the chief is gone.
     _, said = chief.communicate(timeout=60)
     assert chief.returncode == 1
     assert f"lost {('chief', 'worker', 'ps')[role]} 0 (127.0.0.1:" in said
@@ -259,7 +259,7 @@ def test_the_shares_of_a_batch_weigh_as_much_as_the_batch() -> None:
         with in_replica(replica, 4):
             share, weights = replica_share(rows)
         assert weights is not None
-        # Keras divides by the number of rows in a replica, and by that of the replicas.
+        # Keras divides by the number of rows in a replica, and by the number of replicas.
         total += float(tf.reduce_sum(weights * tf.cast(share, tf.float32))) / len(share) / 4
         seen += [int(row) for row, weight in zip(share, weights, strict=True) if weight]
     assert seen == [7, 3, 9, 5, 1]
@@ -319,7 +319,7 @@ echo "NodeName=$3 Arch=x86_64 NodeAddr=10.0.0.${3#n} NodeHostName=$3 Version=22.
 
 
 def test_slurm_tells_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for scontrol answers as SLURM 22.05 does."""
+    """A fake scontrol answers like that of SLURM 22.05."""
     scontrol = tmp_path / "scontrol"
     scontrol.write_text(SCONTROL)
     scontrol.chmod(0o755)

@@ -1,4 +1,4 @@
-"""How several processes are started. tests/end_to_end has a training in them, and a real SLURM."""
+"""Starting several processes. tests/end_to_end has a training in them, and a real SLURM."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from millrace.config import complete
 from millrace.training import workers
 from tests.helpers.configs import model_settings
 
-# Stands for scripts/train.py: starts two of itself; the worker that argv names fails.
+# In place of scripts/train.py: starts two copies of itself; argv names one that fails.
 PROGRAM = """
 import json, os, sys
 from millrace.errors import exit_with_status
@@ -66,7 +66,7 @@ def test_workers_end_when_who_started_them_is_killed(tmp_path: Path) -> None:
     )
     assert [starter.stdout.readline() for _ in range(2)] == ["up\n"] * 2  # type: ignore[union-attr]
     starter.kill()
-    # They hold the other end of the pipe: it is closed when both are gone.
+    # They have the other end of the pipe, which is closed when both are gone.
     assert starter.communicate(timeout=60)[0] == ""
 
 
@@ -90,7 +90,7 @@ def test_slurm_starts_one_on_each_node(tmp_path: Path) -> None:
 def test_workers_on_one_machine_divide_its_gpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Stages that tests before this one ran in this process have hidden its GPUs.
+    # Stages run by earlier tests have hidden this process's GPUs.
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     smi = tmp_path / "nvidia-smi"
     smi.write_text("#!/bin/sh\nprintf 'GPU-a\\nGPU-b\\nGPU-c\\n'\n")

@@ -1,4 +1,4 @@
-"""What counts as the code of a stage."""
+"""The files that are the code of a stage."""
 
 import os
 import re
@@ -14,13 +14,13 @@ from millrace.models import KINDS
 from millrace.workflow import code
 
 ROOT = Path(__file__).parents[3]
-# Between them they import every room.
+# Together they import every room.
 SCRIPTS = ("ingest", "train", "verify", "report")
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A package of the same name, in which a test may write modules."""
+    """Creates a package of the same name, in which a test may write modules."""
     folder = tmp_path / "src" / "millrace"
     (folder / "room").mkdir(parents=True)
     (tmp_path / "scripts").mkdir()
@@ -149,7 +149,7 @@ def test_a_broken_cache_is_made_again(package: Path) -> None:
 
 
 def test_the_code_of_a_stage_reads_the_same_in_every_process() -> None:
-    """A set's order is drawn anew in each; another name for a file would run the stage again."""
+    """A set's order varies between processes; it must not change the code of a stage."""
     program = "from pathlib import Path\nfrom millrace.workflow.code import Code\n"
     program += "print(*(line for name in ('score', 'verify')"
     program += " for line in Code().of(Path('scripts', f'{name}.py'))))"
@@ -171,7 +171,7 @@ def test_the_code_of_a_stage_reads_the_same_in_every_process() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_what_python_imports_is_found(name: str) -> None:
-    """Python itself is the oracle: each module of ours that a script's import loads counts."""
+    """Compares with Python: every module of ours that is loaded by importing a script."""
     script = ROOT / "scripts" / f"{name}.py"
     program = (
         "import runpy, sys\n"
@@ -187,20 +187,20 @@ def test_what_python_imports_is_found(name: str) -> None:
 
 
 def test_every_file_that_a_module_reads_by_its_place_counts() -> None:
-    """A module that looks for files from where it lies names them in READ."""
+    """A module that reads files relative to its own path lists them in READ."""
     here = {
         ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
         for path in (ROOT / "src").rglob("*.py")
         if re.search(r"Path\(__file__\)\.parent", path.read_text())
     }
-    # The schema of the config is in the settings that a rule declares, defaults included.
+    # The settings that a rule declares include defaults, and so the config's classes.
     assert here - {"millrace.config"} == set(code.READ)
     for patterns in code.READ.values():
         assert all(list(ROOT.glob(pattern)) for pattern in patterns)
 
 
 def test_a_registry_spells_the_modules_that_it_imports() -> None:
-    """A name put together from parts would be missed: `import_module(f"millrace.{kind}")`."""
+    """A composed name would be missed, such as `import_module(f"millrace.{kind}")`."""
     for path in (ROOT / "src").rglob("*.py"):
         for call in re.findall(r"import_module\((.*)\)", path.read_text()):
             assert not re.search(r"f\"|\+|%|format|\.join", call), f"{path}: import_module({call})"

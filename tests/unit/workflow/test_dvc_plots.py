@@ -18,6 +18,6 @@ def test_the_page_holds_its_libraries_and_a_place_for_the_plots(
     dvc_plots.main()
     page = (tmp_path / "plots.html").read_text()
     assert page.count("{plot_divs}") == 1
-    assert "{scripts}" not in page  # DVC would put the addresses of Vega there
+    assert "{scripts}" not in page  # DVC would insert the URLs of Vega there
     assert len(re.findall("<script>", page)) == 3
     assert not re.search(r"<(script|link)[^>]+(src|href)=", page)

@@ -1,4 +1,4 @@
-"""dvc.yaml is what the rules say, and DVC reads in it the jobs that Snakemake would run."""
+"""dvc.yaml matches the rules: DVC reads the jobs that Snakemake would run."""
 
 import os
 import re
@@ -20,7 +20,7 @@ Stage = tuple[str, frozenset[str], frozenset[str]]
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of what the two drivers read, in a git repository of its own."""
+    """Copies the files that both drivers read into a new git repository."""
     for name in PARTS:
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "config").mkdir()
@@ -29,13 +29,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text((ROOT / ".dvc" / "config").read_text())
-    # Snakemake changes to its working directory and stays there.
+    # Snakemake changes the working directory and does not change it back.
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def with_snakemake() -> set[Stage]:
-    """The command, inputs and outputs of each job that Snakemake plans."""
+    """Returns the command, inputs and outputs of each job that Snakemake plans."""
     return {
         (" ".join(job.command), frozenset(job.inputs), frozenset(job.outputs))
         for job in dvc_yaml.planned()
@@ -43,7 +43,7 @@ def with_snakemake() -> set[Stage]:
 
 
 def with_dvc(folder: Path) -> set[Stage]:
-    """The same of each stage that DVC reads in dvc.yaml, but for the one that lists the code."""
+    """Returns the same for each stage in dvc.yaml except the one that lists the code."""
     from dvc.dependency import ParamsDependency
     from dvc.repo import Repo
 
@@ -70,7 +70,7 @@ def with_dvc(folder: Path) -> set[Stage]:
 
 
 def _within(dependency: str, made: set[str]) -> Iterator[str]:
-    """A folder that no stage makes stands for what stages make in it."""
+    """A folder that no stage creates is replaced by the stages' outputs in it."""
     inside = {name for name in made if name.startswith(f"{dependency}/")}
     yield from (inside if inside and dependency not in made else {dependency})
 
@@ -99,7 +99,7 @@ def test_dvc_reads_the_jobs_of_snakemake(project: Path) -> None:
 
 
 def test_an_experiment_may_set_the_name_and_the_parts(project: Path) -> None:
-    """Without `make dvc`: they are variables in dvc.yaml."""
+    """Does not need `make dvc`: they are variables in dvc.yaml."""
     config = project / "config" / "config.yaml"
     edit(config, "name: flights", "name: other")
     edit(config, "parts: [1]", "parts: [1, 2, 3]")
@@ -143,7 +143,7 @@ def test_bless_and_push_are_stages_where_the_config_says_so(project: Path) -> No
 
 
 def test_every_training_is_a_stage_with_what_it_reads(project: Path) -> None:
-    """Seeds, folds, trials and the user's own files, each at the stages that read it alone."""
+    """Seeds, folds, trials and the user's files only affect the stages that read them."""
     config = project / "config" / "config.yaml"
     files = ("t.csv", "kept.json", "carriers.txt", "old.ckpt.index", "mine.py", "calls.py")
     for file in files:
@@ -188,7 +188,7 @@ def test_every_training_is_a_stage_with_what_it_reads(project: Path) -> None:
 
 
 def test_dvc_follows_a_section_where_a_key_is_left_at_its_default(project: Path) -> None:
-    """A key that the file does not have cannot be followed; a change must not go unseen."""
+    """DVC cannot track a key that the file lacks, yet must not miss its change."""
     config = project / "config" / "config.yaml"
     edit(config, "  sha256: {}\n", "")
     edit(config, "selection: {metric: auto, folds: null}", "selection: {metric: auto}")

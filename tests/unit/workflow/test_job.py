@@ -74,7 +74,7 @@ def test_a_date_that_snakemake_parsed_is_the_text_in_the_file(folder: Path) -> N
 
 
 def test_files_are_read_anew_with_what_the_command_line_changes(folder: Path) -> None:
-    """Snakemake takes 1e-3 for text, and the last of two equal keys."""
+    """Snakemake reads 1e-3 as text, and takes the last of two equal keys."""
     (folder / "job.yaml").write_text(CONFIG.replace("0.01", "1e-3"))
     merged = as_snakemake_merges_it(folder)
     job = prepare(merged, ["job.yaml"], overrides={"seed": 3})
@@ -186,7 +186,7 @@ def test_bad_input_ends_the_process_with_one_clear_text(
 
 
 def test_a_config_file_of_another_workflow_does_not_count(folder: Path) -> None:
-    """A module's config is what the importing workflow gives it, whatever files that one has."""
+    """A module's config is what the importing workflow passes, not that workflow's file."""
     (folder / "theirs.yaml").write_text("samples: [a, b]\n")
     job = prepare(as_snakemake_merges_it(folder), ["theirs.yaml"])
     assert job.path == "results/made/config.yaml"

@@ -1,4 +1,4 @@
-"""After an edit of a module, what imports it is planned again, and that is the reason given."""
+"""After a module is edited, the stages that import it are rerun, with that as the reason."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.helpers.synthetic_jobs import (
 )
 
 ROOT = Path(__file__).parents[3]
-# One module of each room that stages run; nothing in `workflow` or `console` is the code of all.
+# One module of each room that stages use; `workflow` and `console` are used by none.
 MODULES = [
     "errors",
     "files",
@@ -39,7 +39,7 @@ Jobs = list[PlannedJob]
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Jobs]:
-    """A copy of the project whose outputs are there, of which Snakemake knows what made them."""
+    """A copy of the project whose outputs exist, with Snakemake's record of how they were made."""
     folder = make_repository(tmp_path_factory.mktemp("reruns") / "job")
     jobs = all_jobs(folder)
     for path in (folder / output for job in jobs for output in job.outputs):
@@ -54,9 +54,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Jobs]:
 
 
 def importing(folder: Path, jobs: Jobs, module: str) -> set[str]:
-    """The rules of the stages whose code a module is; the tests of `Code` ask Python about that.
+    """Returns the rules of the stages that use a module; test_code.py checks `Code` itself.
 
-    A rehearsal runs again when its trainings do, and no sooner.
+    A rehearsal is repeated only with its trainings.
     """
     code = Code()
     return {
@@ -70,7 +70,7 @@ def importing(folder: Path, jobs: Jobs, module: str) -> set[str]:
 
 
 def and_behind(jobs: Jobs, rules: set[str]) -> set[str]:
-    """These rules, and all that take what they make."""
+    """Returns these rules and all that depend on them."""
     stale: set[str] = set()
     while True:
         made = {path for job in jobs if job.rule in rules - {"rehearse"} for path in job.outputs}
@@ -81,7 +81,7 @@ def and_behind(jobs: Jobs, rules: set[str]) -> set[str]:
 
 
 def after(path: Path, text: str) -> str:
-    """Returns the plan while a file reads otherwise."""
+    """Returns the plan while a file has another content."""
     before = path.read_text()
     path.write_text(text)
     try:
@@ -101,7 +101,7 @@ def test_an_edit_runs_what_imports_the_module_and_what_follows(
 ) -> None:
     folder, jobs = project
     path = folder / "src" / "millrace" / Path(*module.split(".")).with_suffix(".py")
-    # What is run by its path has that for a name where nothing imports it.
+    # Modules that are run by path and imported by none are named by their path.
     names = f"millrace.{module}", path.relative_to(folder).as_posix()
     direct = set().union(*(importing(folder, jobs, name) for name in names))
     plan = after(path, f"{path.read_text()}\nedited = 1\n")
@@ -120,7 +120,7 @@ def test_comments_docstrings_and_layout_run_nothing(project: tuple[Path, Jobs]) 
 
 
 def test_early_stages_run_no_code_of_late_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Worked by hand: what these stages can be told from without running them."""
+    """The expected stages are written by hand."""
     monkeypatch.chdir(ROOT)
     code = Code()
     late = ("models", "training", "evaluation", "export", "report", "tf1", "workflow", "console")

@@ -1,4 +1,4 @@
-"""The workflow's description: it is clean, cheap to read, and says what depends on what."""
+"""The Snakefile and rules: linted, fast to plan, with the right dependencies."""
 
 import os
 import re
@@ -35,7 +35,7 @@ STAGES = {
     "report",
     "provenance",
 }
-# Stages that are no part of `all`.
+# Stages that are not part of `all`.
 BESIDE = {"score", "bless", "push"}
 # Scripts that are no stages.
 TOOLS = {"upgrade", "monitor"}
@@ -44,7 +44,7 @@ TOOLS = {"upgrade", "monitor"}
 def run_in(
     folder: Path, command: list[str], seconds: float | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command in a folder, with this Python's programs on its PATH."""
+    """Runs a command in a folder, with this Python's programs in PATH."""
     return subprocess.run(
         command,
         cwd=folder,
@@ -79,7 +79,7 @@ def test_sources_are_clean(command: list[str]) -> None:
 def plan(
     folder: Path, *arguments: str, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Asks Snakemake, in an empty folder, what there would be to do; or to do it."""
+    """Lets Snakemake plan, or run, in an empty folder."""
     for name in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "web"):
         if not (folder / name).exists():
             (folder / name).symlink_to(ROOT / name)
@@ -124,7 +124,7 @@ def test_new_rows_are_scored_when_that_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_planning_imports_nothing_slow(tmp_path: Path) -> None:
-    """TensorFlow alone costs seconds, and a plan is asked for often."""
+    """Importing TensorFlow takes seconds, and plans are made often."""
     spy = tmp_path / "spy"
     spy.mkdir()
     for name in ("tensorflow", "keras", "numba", "duckdb"):
@@ -144,7 +144,7 @@ def test_every_rule_declares_what_lint_and_a_cluster_want() -> None:
 
 
 def test_all_that_reaches_a_shell_is_quoted() -> None:
-    """Names of files, of the config's too, may hold anything."""
+    """File names, including the config's, may contain any character."""
     rules = [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
     shells = [
         shell
@@ -168,7 +168,7 @@ def test_a_name_is_no_command(tmp_path: Path) -> None:
         (tmp_path / name).symlink_to(ROOT / name)
     folder = tmp_path / "$(touch x)"
     folder.mkdir()
-    # Snakemake itself has no way to name a file with a wildcard's braces, and ours is a pattern.
+    # Snakemake cannot name files with a wildcard's braces.
     table = re.sub(r"{\w+}|{{\w}}|\*", "", NASTY).replace(".yaml", ".csv")
     (folder / table).write_text("x,y\n1,0\n")
     (folder / NASTY).write_text(
@@ -195,7 +195,7 @@ def test_make_quotes_what_it_is_given(tmp_path: Path) -> None:
 
 
 def test_stages_run_with_the_interpreter_of_snakemake(tmp_path: Path) -> None:
-    """Also where no environment is activated, as with `.venv/bin/snakemake`."""
+    """Also if no environment is activated, as with `.venv/bin/snakemake`."""
     done = plan(tmp_path, "--printshellcmds", environment={"PATH": os.defpath})
     assert done.returncode == 0, done.stderr
     commands = re.findall(r"^Shell command: (.*)$", done.stdout, re.M)
@@ -212,7 +212,7 @@ def test_every_stage_has_one_script_and_its_tests() -> None:
 
 
 def test_every_stage_declares_the_settings_that_it_reads() -> None:
-    """A setting that a rule does not name would change without the stage running again."""
+    """If a rule did not declare a setting, its change would not rerun the stage."""
     rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     for rule in re.split(r"^rule ", rules, flags=re.MULTILINE)[1:]:
         stage = rule.split(":")[0]
@@ -225,7 +225,7 @@ def test_every_stage_declares_the_settings_that_it_reads() -> None:
 
 
 def test_no_script_hides_a_module_of_the_standard_library() -> None:
-    """A script's own folder comes first in its path: a select.py would break subprocess."""
+    """A script's folder is first in sys.path: a select.py would break subprocess."""
     scripts = {path.stem for path in (ROOT / "scripts").glob("*.py")}
     assert not scripts & set(sys.stdlib_module_names)
 
@@ -275,7 +275,7 @@ LAUGHS = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in ran
 def test_a_config_is_checked_before_snakemake_reads_it(
     tmp_path: Path, content: bytes, message: str
 ) -> None:
-    """Snakemake's own reader never ends with the last of them."""
+    """Snakemake's own parser never terminates on the last of them."""
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.yaml").write_bytes(content)
     make = ["make", "--file", str(ROOT / "Makefile"), "run", "INSTALLED="]
@@ -315,7 +315,7 @@ def test_a_profile_says_why_for_each_of_its_entries() -> None:
     ],
 )
 def test_nobody_elses_file_is_deleted(tmp_path: Path, table: str, files: str, message: str) -> None:
-    """Snakemake empties a rule's output directory before the script that could refuse."""
+    """Snakemake empties a rule's output directory before the script can refuse."""
     theirs = tmp_path / "results" / "own" / table / "table.csv"
     theirs.parent.mkdir(parents=True)
     for path in (theirs, tmp_path / "other.csv"):
@@ -344,7 +344,7 @@ def test_the_error_of_a_stage_is_the_last_thing_on_the_screen(tmp_path: Path) ->
     (tmp_path / "t.csv").write_text("x,y\n1,0\n2,1\n")
     config = {"name": "made", "data": {"files": "t.csv", "label": "z"}}
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(config))
-    plan(tmp_path)  # makes the links
+    plan(tmp_path)  # creates the links
     command = ["snakemake", "--cores", "1", "--configfile", "job.yaml"]
     done = run_in(tmp_path, [sys.executable, "-m", *command])
     assert done.returncode == 1
@@ -353,4 +353,4 @@ def test_the_error_of_a_stage_is_the_last_thing_on_the_screen(tmp_path: Path) ->
         "logs/made/ingest.1.log:",
         "error: data.label: expected a column of the table, found 'z'.",
     ]
-    assert len(shown) == 6  # the note, and the end of its line
+    assert len(shown) == 6  # the comment and its line end
