@@ -202,7 +202,7 @@ def main() -> None:
 def table(kept: dict[str, Any]) -> str:
     """Returns the table for docs/testing.md."""
     rows = [f"| {name} | {of['cases']:,} | {of['minutes']:g} |" for name, of in kept.items()]
-    return "\n".join(["| input | damaged files | minutes |", "|---|--:|--:|", *rows, ""])
+    return "\n".join(["| input | cases | minutes |", "|---|--:|--:|", *rows, ""])
 
 
 if __name__ == "__main__":

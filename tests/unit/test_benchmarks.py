@@ -115,3 +115,10 @@ def test_the_differential_test_is_on_its_page() -> None:
     kept = json.loads(differential.RESULT.read_text(encoding="utf-8"))
     assert pages.filled(differential.PAGE, "differential.py") == differential.table(kept)
     assert kept["faults"] == []
+
+
+def test_the_figures_of_the_fuzzing_are_on_their_page() -> None:
+    fuzz = importlib.import_module("fuzz")
+    kept = json.loads(fuzz.RESULT.read_text(encoding="utf-8"))
+    assert kept.keys() == fuzz.TARGETS.keys()
+    assert pages.filled(fuzz.PAGE, "fuzz.py") == fuzz.table(kept)
