@@ -1,4 +1,4 @@
-"""Compares new rows with training, window by window: a JSON file and a page beside it."""
+"""Compares new rows with training, window by window; writes a JSON file and a page."""
 
 import argparse
 import sys
@@ -10,12 +10,12 @@ from millrace.results import Results
 from millrace.serving import monitor_page, monitoring, scored_paths
 from millrace.training import devices
 
-# What a scheduler is told, apart from 1 for an error.
+# The exit status for schedulers; 1 means an error.
 ALARM = 3
 
 
 def main() -> None:
-    """Reads new rows and what the job says of its data and champion; writes two files."""
+    """Reads new rows and the job's artifacts; writes two files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--results", type=Path, help="of the job; default: results/<name>")

@@ -10,7 +10,7 @@ from millrace.artifacts.records import Artifact, Record, Value
 
 @dataclass(frozen=True)
 class ComparedRows(Record):
-    """The new model beside the model in use on the same rows.
+    """The new model compared with the model in use, on the same rows.
 
     Attributes:
         column: the column of a slice; null for all rows.
@@ -18,10 +18,10 @@ class ComparedRows(Record):
         rows: the number of rows.
         new: the metric of the new model; null if not defined.
         in_use: that of the model in use; null if not defined.
-        difference: by how much the new one is better, with the interval of the paired bootstrap;
+        difference: how much better the new one is, with the interval of the paired bootstrap;
             below 0 if it is worse. Null if not defined.
-        margin: by how much it may be worse, in the metric's unit.
-        passed: whether it is within the margin; null if the rows are too few to say.
+        margin: how much worse it may be, in the metric's unit.
+        passed: whether it is within the margin; null if there are too few rows to tell.
     """
 
     column: str | None

@@ -11,15 +11,15 @@ from millrace.artifacts.records import Artifact, Record, Value
 
 @dataclass(frozen=True)
 class ColumnDrift(Record):
-    """A column, or the prediction, in one window beside its reference.
+    """A column, or the prediction, in one window, compared with its reference.
 
     Attributes:
         column: the column; null for the prediction.
-        measure: jensen_shannon of numbers, l_infinity of other values.
+        measure: jensen_shannon for numbers, l_infinity for other values.
         distance: the distance between the two distributions.
         threshold: the distance above which drift is an alarm.
-        p: how often chance alone gives at least this difference (chi-squared test); null if there
-            are too few rows or values to say.
+        p: the probability of a difference this large by chance (chi-squared test); null if there
+            are too few rows or values to tell.
         missing: the share of rows without a value.
         unseen: the share of rows whose value no training example has; null for numbers.
     """
@@ -38,12 +38,12 @@ class MonitoredWindow(Record):
     """The rows of one window.
 
     Attributes:
-        name: the start of its time, or the numbers of its rows.
-        rows: how many were scored.
-        labelled: how many of them have a label.
+        name: the start of its period, or the numbers of its rows.
+        rows: the number of scored rows.
+        labelled: the number of these that have a label.
         columns: the prediction first, then the columns that the model takes.
         metrics: each metric of the labelled rows; null if not defined, empty without labels.
-        findings: what differs from the reference, by the severities of `data.anomalies`.
+        findings: differences from the reference, with the severities of `data.anomalies`.
     """
 
     name: str
@@ -62,7 +62,7 @@ class MonitoredSlice(Record):
         column: the column.
         value: the value, null for missing.
         rows: the number of labelled rows with it.
-        promised: the selection metric of the slice on the test; null if it was not reported.
+        promised: the selection metric of the slice on the test rows; null if it was not reported.
         found: the same on these rows; null if not defined.
     """
 
@@ -75,17 +75,17 @@ class MonitoredSlice(Record):
 
 @dataclass(frozen=True)
 class Monitoring(Artifact):
-    """New rows beside the training examples and the report's promises.
+    """New rows, compared with the training examples and the report's metrics.
 
     Attributes:
         alarm: whether a finding is a warning or an error.
         model: the champion.
-        metric: the selection metric, by which alarms about labelled rows are given.
-        false_alarm_rate: how often a window without drift gives an alarm, at most.
-        rows_read: how many rows the files have.
-        scored: how many have a prediction.
-        rejected: how many could not be read.
-        promised: each metric on the test, as in the report.
+        metric: the selection metric; alarms about labelled rows are based on it.
+        false_alarm_rate: the largest share of windows without drift that give an alarm.
+        rows_read: the number of rows in the files.
+        scored: the number of rows with a prediction.
+        rejected: the number of rows that could not be read.
+        promised: each metric on the test rows, as in the report.
         windows: in the order of time.
         slices: by column of `evaluation.slices`.
         findings: those that concern all windows together.

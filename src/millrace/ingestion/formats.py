@@ -150,7 +150,7 @@ def _directive(letter: str, time: datetime) -> str:
         micros = (time - datetime(1970, 1, 1)) // timedelta(microseconds=1)
         whole, rest = divmod(abs(micros), 1_000_000 if letter == "s" else 1000)
         return f"{'-' if micros < 0 else ''}{whole}.{rest:0{6 if letter == 's' else 3}}"
-    # strftime does not fill up years, and knows a zone only where the time has one.
+    # strftime does not pad years, and only writes a zone if the time has one.
     own = {"Y": f"{time.year:04}", "z": "+0000", "Z": "UTC"}
     return own.get(letter) or time.strftime(f"%{letter}")
 
@@ -159,7 +159,7 @@ Format = NumberFormat | TimeFormat
 
 
 class Written(Protocol):
-    """What says how a column's cells are written: an entry of `data.types`, a schema's column."""
+    """A description of how a column's cells are written: of `data.types`, or of a schema."""
 
     @property
     def decimal(self) -> str | None:

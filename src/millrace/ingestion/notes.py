@@ -33,14 +33,14 @@ def with_points(
 
 
 def mixed(name: str, census: Census) -> Iterator[Taken]:
-    """Tells of a column that is text though most of its cells are numbers, or times."""
+    """Yields a warning for a text column most of whose cells are numbers or times."""
     yield from (
         _two_ways(name, census) or _mostly_times(name, census) or _mostly_numbers(name, census)
     )
 
 
 def _two_ways(name: str, census: Census) -> list[Taken]:
-    """Warns of a column in which some numbers have a decimal point and others a decimal comma."""
+    """Returns a warning for a column that mixes decimal points and decimal commas."""
     counts, evidence = census[name], census.evidence.get(name)
     if evidence is None:
         return []

@@ -183,7 +183,7 @@ def read_number(
     exponent = 0
     if position < end and not grouped and (data[position] == 101 or data[position] == 69):
         behind, power = cells._exponent(data, position + 1, end)
-        # No digits behind the E: it may begin EUR.
+        # No digits after the E: it may be the start of EUR.
         if behind >= 0:
             position, exponent, point = behind, power, True
     position = _spaces(data, position, end)

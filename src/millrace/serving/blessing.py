@@ -48,7 +48,7 @@ def bless(job: JobConfig, results: Results, versions: Versions) -> Blessing:
     _write_requests(job, results, signature)
     files = {name: sha256(path) for name, path in shipped_files(results).items()}
     checks = [_parity(certificate, signature), _files(results, certificate, files)]
-    # What does not load, or is not the certified file, cannot be asked for predictions.
+    # Models that do not load or are not the certified files cannot predict.
     if can_predict := all(check.passed for check in checks):
         checks.append(_loads(job, results, signature))
         can_predict = checks[-1].passed is True
@@ -108,7 +108,7 @@ def _files(results: Results, certificate: Parity, found: dict[str, str]) -> Bles
 def _write_requests(job: JobConfig, results: Results, signature: Signature) -> None:
     train = Statistics.load(results.statistics).train.columns
     cells = warm_up.rows(signature, train, job.report.min_count)
-    # The statistics have numbers, and times in ISO 8601, however the table writes them.
+    # The statistics have numbers, and times in ISO 8601, whatever the table's formats.
     inputs = [asdict(replace(each, format=None)) for each in signature.inputs]
     fed = client_cells.tensors(dict(cells), inputs)
     tensors = {each.key: _as_array(fed[each.key], each) for each in signature.inputs}
@@ -117,7 +117,7 @@ def _write_requests(job: JobConfig, results: Results, signature: Signature) -> N
 
 
 def _loads(job: JobConfig, results: Results, signature: Signature) -> BlessingCheck:
-    """Has a fresh process answer the warm-up requests."""
+    """Answers the warm-up requests in a new process."""
     try:
         answered = warm_up.answers(results.saved_model, results.warm_up)
     except MillraceError as error:
@@ -165,7 +165,7 @@ def compare_columns(before: Signature, now: Signature, changed: Sequence[str]) -
 
 
 def _difference(name: str, sent: _Sent | None, taken: _Sent | None) -> str | None:
-    """Says what is another in how a column is sent and taken."""
+    """Returns a description of the differences in how a column is sent and taken."""
     if sent == taken:
         return None
     if sent is None:
@@ -176,7 +176,7 @@ def _difference(name: str, sent: _Sent | None, taken: _Sent | None) -> str | Non
 
 
 def _sent(each: Input) -> _Sent:
-    """Returns what a client has to know of a column to send it."""
+    """Returns the properties of a column that matter to a client."""
     length = f"[{each.max_length}]" if each.max_length else ""
     return each.key, f"{each.type}{length}", each.column_type
 
@@ -237,7 +237,7 @@ def _slices(found: Sequence[ComparedRows], job: JobConfig) -> BlessingCheck:
 
 
 def summary(blessing: Blessing, path: Path) -> str:
-    """Returns what a person is told: each check, and the outcome."""
+    """Returns the text for a person: each check, and the outcome."""
     words = {True: "yes", False: "NO", None: "–"}
     lines = [f"{words[x.passed]:4}{x.check}: {x.message}" for x in blessing.checks]
     outcome = "blessed" if blessing.blessed else "NOT blessed: it cannot be pushed"

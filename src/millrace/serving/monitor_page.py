@@ -1,4 +1,4 @@
-"""The page of a monitoring: its windows over time."""
+"""The page of `monitor`, which shows its windows over time."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from millrace.results import Results
 
 
 def check_output(path: Path, results: Results) -> None:
-    """Raises MillraceError when a file that monitor did not write would be replaced."""
+    """Raises MillraceError if a file that monitor did not write would be replaced."""
     if path.suffix != ".json":
         raise MillraceError(
             f"OUT: expected a name that ends with .json, found {path}.",

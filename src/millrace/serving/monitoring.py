@@ -1,4 +1,4 @@
-"""Monitors a model in use: new rows beside the training examples, labels beside the report."""
+"""Monitors a model in use: compares new rows with the training examples and the report."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from millrace.statistics import anomalies, drift_test
 from millrace.statistics.anomalies import DATES, JENSEN_SHANNON, L_INFINITY, NEW_CATEGORIES
 from millrace.statistics.statistics import describe_columns
 
-# Half of a 95 % interval of a normal distribution, in standard deviations.
+# Half the width of a 95 % interval of a normal distribution, in standard deviations.
 REACH = 1.959964
 
 PREDICTION = "the prediction"
@@ -86,10 +86,10 @@ class Labelled(NamedTuple):
     """The labelled rows of some windows.
 
     Attributes:
-        labels: [n], as `metrics` takes them.
+        labels: [n], as in `metrics`.
         predictions: [n] or [n, classes].
         weights: [n]; None when all are 1.
-        slices: their values in the columns to slice by that all of them have.
+        slices: their values in the slicing columns that all windows have.
     """
 
     labels: np.ndarray
@@ -99,7 +99,7 @@ class Labelled(NamedTuple):
 
     @classmethod
     def of(cls, every: Sequence[Window], signature: Signature) -> Self | None:
-        """Returns the labelled rows; None where there are none."""
+        """Returns the labelled rows; None if there are none."""
         parts = [part for window in every for part in window.labelled]
         if not parts:
             return None
@@ -121,15 +121,15 @@ class Judge:
         self._job, self._contract = job, contract
         self._severities = job.data.anomalies.severities
         self.metric = metrics.selection_metric(job.selection.metric, contract.signature.task)
-        # Together a window's tests give a false alarm as rarely as one alone would: of each column
-        # distribution, missing and unseen values; of all rows the prediction and the metric.
+        # Bonferroni correction for all tests of a window: for each column the
+        # distribution, missing and unseen values; for all rows the prediction and the metric.
         types = [column.type for column in contract.inputs]
         dates = sum(type_ in DATES for type_ in types)
         tests = 2 * len(types) - dates + types.count("string") + 2
         self._p = job.monitor.false_alarm_rate / tests
 
     def window(self, name: str, window: Window) -> MonitoredWindow:
-        """Describes a window, and finds what differs."""
+        """Describes a window and its differences."""
         column = windows.predicted_column(self._contract.signature)
         reference = {column.name: self.reference.prediction}
         predicted = describe_columns(name, window.predictions, [column], reference)[column.name]
@@ -210,7 +210,7 @@ class Judge:
                 yield Anomaly("warning", "new_categories", name, window, message, unseen)
 
     def _is_more(self, before: tuple[int, int], now: tuple[int, int]) -> bool:
-        """Says whether a share has grown by more than one row in a hundred, and not by chance."""
+        """Returns whether a share has grown significantly, and by more than NEW_CATEGORIES."""
         grown = now[0] / now[1] - before[0] / before[1] > NEW_CATEGORIES
         return grown and drift_test.more_often(before, now) < self._p
 
@@ -240,7 +240,7 @@ class Judge:
             yield Anomaly("warning", "metric", "", window, message, round(found.value, 6))
 
     def _is_worse(self, promised: Interval | None, found: Interval | None, least: float) -> bool:
-        """Says whether a metric is worse than on the test, by a test of two normal figures."""
+        """Returns whether a metric is significantly worse than on the test rows (z-test)."""
         errors = [_error(x) for x in (promised, found)]
         if promised is None or found is None or None in errors:
             return False
@@ -268,7 +268,7 @@ class Judge:
                 )
 
     def worse_slices(self, slices: Sequence[MonitoredSlice]) -> Iterator[Anomaly]:
-        """Yields the slices whose metric is worse than the report promised."""
+        """Yields findings for slices whose metric is worse than in the report."""
         least = self._job.monitor.false_alarm_rate / max(1, len(slices))
         for each in slices:
             if self._is_worse(each.promised, each.found, least):
@@ -291,14 +291,14 @@ class Judge:
 
 
 def _error(found: Interval | None) -> float | None:
-    """Returns the standard error that an interval stands for."""
+    """Returns the standard error of a 95 % interval."""
     if found is None or found.low is None or found.high is None:
         return None
     return (found.high - found.low) / (2 * REACH)
 
 
 def summary(found: Monitoring, path: Path) -> str:
-    """Returns what a person is told: the findings, and the outcome."""
+    """Returns the text for a person: the findings, and the outcome."""
     lines = [f"{x.severity}: {x.message}" for x in found.findings]
     for window in found.windows:
         lines += [f"{x.severity}: {window.name}: {x.message}" for x in window.findings]

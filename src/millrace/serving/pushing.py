@@ -1,8 +1,8 @@
 """Push and rollback: a version appears, and disappears, by one rename.
 
-A new version is written beside the others under a name that the server passes over, and renamed
-when all of its bytes are on the disk. Killed at any moment, the version before is still served, and
-the next push removes what was left.
+A new version is written next to the others under a name that the server ignores, and renamed
+when all of its bytes are on the disk. After a killed push the previous version is still served, and
+the next push removes its files.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def push(job: JobConfig, results: Results, versions: Versions) -> Pushed:
         versions: where to put it.
 
     Raises:
-        MillraceError: it is not blessed, or is not what was blessed; another model has come into
-            use since; or another push is at work.
+        MillraceError: it is not blessed, or its files have changed; another model has come into
+            use since; or another push is running.
     """
     blessing = Blessing.load(results.blessing)
     _require_blessed(blessing, results)
@@ -62,10 +62,10 @@ def push(job: JobConfig, results: Results, versions: Versions) -> Pushed:
 
 
 def rollback(versions: Versions) -> tuple[int, int]:
-    """Withdraws the version in use, so that the one before is served; returns both numbers.
+    """Withdraws the version in use, so that the previous one is served; returns both numbers.
 
     Raises:
-        MillraceError: there is no version before it.
+        MillraceError: there is no previous version.
     """
     with _alone(versions.folder):
         numbers = versions.numbers
@@ -102,7 +102,7 @@ def _require_blessed(blessing: Blessing, results: Results) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keeps other pushes and rollbacks of the model out; removes what killed ones have left."""
+    """Locks out other pushes and rollbacks of the model; removes the files of killed ones."""
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -145,7 +145,7 @@ def _write(
 
 
 def _target(version: ServedVersion, name: str) -> Path:
-    """Returns where a file of a blessing lies in a version."""
+    """Returns the path of a file of a blessing in a version."""
     form, _, path = name.partition("/")
     place: Path = getattr(version, form)
     return place / path if path else place
@@ -184,7 +184,7 @@ def _pushed(versions: Versions, number: int, new: bool, removed: list[int]) -> P
 
 
 def summary(pushed: Pushed) -> str:
-    """Returns what a person is told."""
+    """Returns the text for a person."""
     if not pushed.new:
         return f"version {pushed.version} is this model already: {pushed.folder}"
     removed = f"; removed {', '.join(map(str, pushed.removed))}" if pushed.removed else ""

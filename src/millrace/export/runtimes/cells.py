@@ -1,6 +1,6 @@
-"""What an application does to the cells of a table before a model takes them, by signature.json.
+"""Converts the cells of a table to model inputs, as signature.json describes.
 
-Needs Python alone; the clients beside this file import it. `web/cells.cjs` does the same in
+Needs only Python; the clients in this folder import it. `web/cells.cjs` does the same in
 JavaScript.
 """
 
@@ -36,7 +36,7 @@ ISO = re.compile(
     r"(?:[T ](?P<H>[0-9]{2}):(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2})(?:\.(?P<f>[0-9]{1,9}))?)?"
     r"(?P<z>Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
-# What stands for each directive of a format; %s and %Q are seconds and milliseconds since 1970.
+# The pattern of each directive of a format; %s and %Q are (milli)seconds since 1970.
 DIRECTIVES = {
     "Y": "[0-9]{4}",
     "y": "[0-9]{2}",
@@ -63,7 +63,7 @@ def read_rows(path: str, inputs: list[Input]) -> dict[str, list[Any]]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-        # Numbers as JavaScript has them, however many digits they have.
+        # Numbers as in JavaScript, however many digits they have.
         rows = json.loads(text, parse_int=float, parse_constant=_refuse)
     except OSError as error:
         raise ValueError(
@@ -99,7 +99,7 @@ def tensors(rows: dict[str, list[Any]], inputs: list[Input]) -> dict[str, list[A
         inputs: those of signature.json.
 
     Raises:
-        ValueError: a cell is no number or time that the column takes.
+        ValueError: a cell is not a number or time in the column's format.
     """
     found = {}
     for about in inputs:
@@ -111,14 +111,14 @@ def tensors(rows: dict[str, list[Any]], inputs: list[Input]) -> dict[str, list[A
 
 
 def as_input(cell: Any, about: Input) -> Any:
-    """Returns a cell as the models take it."""
+    """Returns a cell as a model input."""
     text = cell.strip(" \t") if isinstance(cell, str) else cell
     is_missing = text is None or text == "" or text in (about["missing"] or [])
     if about["column_type"] in ("date", "timestamp"):
         days, seconds = (float("nan"),) * 2 if is_missing else days_and_seconds(text, about)
         return days if about["column_type"] == "date" else [days, seconds]
     if about["type"] == "float32":
-        # A number that means missing, such as -1, the models know themselves.
+        # The models themselves know numbers that mean missing, such as -1.
         return float("nan") if is_missing else as_number(text, about)
     if cell is not None:
         _check_text(cell)
@@ -127,7 +127,7 @@ def as_input(cell: Any, about: Input) -> Any:
         return found + [""] * (about["max_length"] - len(found))
     if about["missing"] is None:
         return cell or ""
-    # The models know a text with one space before and one behind it.
+    # The models recognise texts that mean missing with one space on either side.
     if (
         about["takes_cells"]
         and cell is not None
@@ -147,7 +147,7 @@ def _check_text(cell: Any) -> None:
 
 
 def as_number(cell: Any, about: Input) -> float:
-    """Returns the number that a cell says, or 1 and 0 for true and false."""
+    """Returns the number in a cell, or 1 and 0 for true and false."""
     if isinstance(cell, bool | int | float):
         return float(cell)
     if not isinstance(cell, str):
@@ -162,7 +162,7 @@ def as_number(cell: Any, about: Input) -> float:
 
 
 def formatted_number(text: str, decimal: str, thousands: str) -> float:
-    """Returns the number that a text such as `$1,234.50`, `12,5 %` or `(300)` says.
+    """Parses a number such as `$1,234.50`, `12,5 %` or `(300)`.
 
     A percent sign does not divide: `12.5%` is 12.5.
     """
@@ -199,7 +199,7 @@ def _number_pattern(decimal: str, thousands: str) -> re.Pattern[str]:
 def days_and_seconds(cell: Any, about: Input) -> tuple[float, float]:
     """Returns the days since 1970 and the seconds of the day, in UTC, of a time.
 
-    The time is written as the column's `format` says, or as ISO 8601 where there is none.
+    The time is in the column's `format`, or in ISO 8601 if it has none.
     """
     form, text = about["format"], str(cell)
     if form is None:
@@ -218,7 +218,7 @@ def days_and_seconds(cell: Any, about: Input) -> tuple[float, float]:
 
 
 def _scan(text: str, form: str) -> dict[str, str] | None:
-    """Returns what stands for each directive of a format; None if the text is written otherwise."""
+    """Returns the text of each directive of a format; None if the text does not match."""
     found, position = {}, 0
     for directive, literal in re.findall("%(.)|(.)", form, re.DOTALL):
         literal = " +" if literal == " " else re.escape(literal)
@@ -232,7 +232,7 @@ def _scan(text: str, form: str) -> dict[str, str] | None:
 
 
 def _since_1970(found: dict[str, str]) -> timedelta:
-    """Returns a time by what stands for its directives; ValueError if there is no such time."""
+    """Returns a time from the texts of its directives. Raises ValueError if it does not exist."""
     for directive, unit in (("s", 1_000_000), ("Q", 1000)):
         if directive in found:
             return timedelta(microseconds=int(Decimal(found[directive]) * unit))
