@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -219,8 +219,8 @@ def _predictions(
     with tempfile.TemporaryDirectory() as directory:
         request = runtimes.Request(Path(directory) / "rows.json", exported.signature)
         runtimes.write_rows(request.rows, cells)
-        for target in _targets(exported, job):
-            yield target, target.predict(request)
+        for target, predict in _targets(exported, job):
+            yield target, predict(request)
 
 
 def _helped(cells: parity.Columns, columns: tuple[RawColumn, ...]) -> dict[str, int]:
@@ -232,31 +232,29 @@ def _helped(cells: parity.Columns, columns: tuple[RawColumn, ...]) -> dict[str, 
     return {name: count for name, count in counts.items() if count}
 
 
-def _targets(exported: Exported, job: JobConfig) -> Iterator[parity.Target]:
-    """Yields every exported model in every runtime that runs it."""
+def _targets(
+    exported: Exported, job: JobConfig
+) -> Iterator[tuple[parity.Target, Callable[[runtimes.Request], np.ndarray]]]:
+    """Yields every exported model in every runtime that runs it, with the call that predicts."""
     exact = job.parity.tolerance
     saved_model, tfjs = exported.saved_model, exported.tfjs
     for function in ("serving_default", "serving_examples"):
         predict = partial(runtimes.run_saved_model, saved_model, function)
-        yield parity.Target("saved_model", function, str(saved_model), exact, False, predict)
+        yield parity.Target("saved_model", function, str(saved_model), exact, False), predict
     for model in sorted(exported.tflite.glob("*.tflite")):
         reduced = model.stem != "float32"
         bound = job.export.max_difference if reduced else exact
         predict = partial(runtimes.run_tflite, model)
-        yield parity.Target("tflite", model.stem, str(model), bound, reduced, predict)
+        yield parity.Target("tflite", model.stem, str(model), bound, reduced), predict
     for backend in ("cpu", "wasm") if (tfjs / "model.json").exists() else ():
         predict = partial(runtimes.run_tfjs, tfjs, backend)
-        yield parity.Target("tfjs", backend, str(tfjs), exact, False, predict)
+        yield parity.Target("tfjs", backend, str(tfjs), exact, False), predict
 
 
 def _stored_target(job: JobConfig) -> parity.Target:
     """Returns the model as evaluation runs it: on the cells that ingest stored."""
     exact = job.parity.tolerance
-    return parity.Target("evaluation", "stored rows", "examples", exact, False, _no_request)
-
-
-def _no_request(request: runtimes.Request) -> np.ndarray:
-    raise AssertionError("stored rows are not sent in a request")
+    return parity.Target("evaluation", "stored rows", "examples", exact, False)
 
 
 def _tell(result: RuntimeParity) -> None:

@@ -17,7 +17,6 @@ import numpy as np
 from millrace.artifacts.parity import RuntimeParity, WorstRow
 from millrace.errors import MillraceError
 from millrace.export.raw_cells import as_cells
-from millrace.export.runtimes import Request
 from millrace.features.raw_row import RawColumn
 from millrace.features.tasks import Task
 from millrace.ingestion import formats
@@ -55,7 +54,6 @@ class Target:
         bound: the largest difference that passes.
         reduced: whether the artifact trades accuracy for size. Only its differences on real rows
             count, on which it was accepted, and decisions may flip within the bound.
-        predict: returns the predictions for the rows of a request.
     """
 
     runtime: str
@@ -63,7 +61,6 @@ class Target:
     artifact: str
     bound: float
     reduced: bool
-    predict: Callable[[Request], np.ndarray]
 
 
 @dataclass(frozen=True)
