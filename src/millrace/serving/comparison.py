@@ -16,11 +16,11 @@ from millrace.artifacts.blessing import ComparedRows
 from millrace.artifacts.metrics import Interval
 from millrace.artifacts.records import Value
 from millrace.artifacts.schema import Schema
-from millrace.artifacts.signature import Signature
+from millrace.artifacts.signature import Input, Signature
 from millrace.config.job import JobConfig
 from millrace.evaluation import bootstrap, metrics
 from millrace.evaluation.diagnostics import SLICE_VALUES
-from millrace.export import certificate, raw_cells, runtimes
+from millrace.export import certificate, runtimes
 from millrace.features.raw_row import RawColumn, draw_rows
 from millrace.serving.labels import encode_labels
 from millrace.tfrecord import examples, framing
@@ -43,14 +43,14 @@ class LabelledRows:
     Attributes:
         cells: the raw cells [n] by column, as an application sends them; numbers and times as
             programs write them, since the models may know other formats.
-        types: the type of each of these columns in schema.json.
+        inputs: how each of these columns is written, in the words of signature.json.
         labels: [n], as `metrics` takes them.
         weights: [n]; None when all are 1.
         slices: the columns to slice by, [n] each.
     """
 
     cells: dict[str, np.ndarray]
-    types: dict[str, str]
+    inputs: dict[str, Input]
     labels: np.ndarray
     weights: np.ndarray | None
     slices: dict[str, pa.Array]
@@ -74,43 +74,36 @@ def read_rows(
     drawn = draw_rows(framing.count(shards), job.bless.rows, job.seed)
     signatures = [Signature.load(model.signature) for model in models]
     # Of two descriptions of a column the new model's counts, which is the first.
-    wanted = {column.name: column for column in _columns(signatures[::-1])}
-    described = {column.name: column for column in schema.columns}
-    there = tuple(
-        replace(
-            x,
-            decimal=described[x.name].decimal,
-            thousands=described[x.name].thousands,
-            format=described[x.name].format,
-        )
-        for x in wanted.values()
-        if schema.types.get(x.name) == x.type
-    )
-    cells = raw_cells.parse(certificate.read_rows(folder, job, there, drawn).cells, there)
+    wanted = {each.name: each for signature in signatures[::-1] for each in signature.inputs}
+    inputs = {x.name: x for x in wanted.values() if schema.types.get(x.name) == x.column_type}
+    columns = tuple(map(_raw_column, inputs.values()))
+    cells = certificate.read_rows(folder, job, columns, drawn).cells
     beside = [signatures[0].label, *job.evaluation.slices]
     beside += [job.data.weight] if job.data.weight else []
     types = {name: schema.types[name] for name in dict.fromkeys(beside)}
     table = pa.Table.from_batches(examples.read_batches(shards, types, drawn)).combine_chunks()
     return LabelledRows(
         cells,
-        {column.name: column.type for column in there},
+        inputs,
         encode_labels(signatures[0], table[signatures[0].label].to_pylist()),
         table[job.data.weight].to_numpy() if job.data.weight else None,
         {name: table[name] for name in job.evaluation.slices},
     )
 
 
-def _columns(signatures: Sequence[Signature]) -> Iterator[RawColumn]:
-    for each in (each for signature in signatures for each in signature.inputs):
-        yield RawColumn(
-            each.name,
-            each.column_type,
-            each.key,
-            each.max_length,
-            each.delimiter,
-            None if each.missing is None else tuple(each.missing),
-            each.takes_cells,
-        )
+def _raw_column(each: Input) -> RawColumn:
+    return RawColumn(
+        name=each.name,
+        type=each.column_type,
+        key=each.key,
+        max_length=each.max_length,
+        delimiter=each.delimiter,
+        missing=None if each.missing is None else tuple(each.missing),
+        takes_cells=each.takes_cells,
+        decimal=each.decimal,
+        thousands=each.thousands,
+        format=each.format,
+    )
 
 
 def predict(model: Model, rows: LabelledRows) -> np.ndarray:
@@ -119,17 +112,22 @@ def predict(model: Model, rows: LabelledRows) -> np.ndarray:
     A column that the rows do not have, or have as another type, is missing in all of them.
     """
     signature = Signature.load(model.signature)
-    cells = {
-        each.name: rows.cells[each.name]
-        if rows.types.get(each.name) == each.column_type
-        else np.full(len(rows), None)
-        for each in signature.inputs
-    }
-    plain = [replace(x, decimal=None, thousands=None, format=None) for x in signature.inputs]
+    signature, cells = Signature.load(model.signature), {}
+    inputs = []
+    for each in signature.inputs:
+        here = rows.inputs.get(each.name)
+        if here is None or here.column_type != each.column_type:
+            cells[each.name] = np.full(len(rows), None)
+            inputs.append(each)
+        else:
+            cells[each.name] = rows.cells[each.name]
+            # The cells are written as the table writes them, not as an older one did.
+            written = {x: getattr(here, x) for x in ("decimal", "thousands", "format")}
+            inputs.append(replace(each, **written))
     with tempfile.TemporaryDirectory() as folder:
         request = runtimes.Request(Path(folder) / "rows.json", Path(folder) / "signature.json")
-        replace(signature, inputs=plain).save(request.signature)
         runtimes.write_rows(request.rows, cells)
+        replace(signature, inputs=inputs).save(request.signature)
         return runtimes.run_saved_model(model.saved_model, "serving_default", request)
 
 

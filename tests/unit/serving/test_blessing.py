@@ -1,7 +1,9 @@
 """The blessing of a made job's champion."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ from millrace.artifacts.parity import Parity
 from millrace.artifacts.schema import Schema
 from millrace.artifacts.signature import Signature
 from millrace.errors import MillraceError
+from millrace.export import runtimes
 from millrace.files import sha256
 from millrace.serving import blessing, comparison, warm_up
 from millrace.serving.comparison import LabelledRows, Paired
@@ -226,3 +229,27 @@ def test_the_margin_of_a_metric_with_a_scale_is_relative() -> None:
         found = Paired(job, signature, rows, labels + (in_use - labels) * factor, in_use, None)
         assert found.overall().passed is passed
         assert found.overall().margin == pytest.approx(0.01 * np.std(in_use - labels), rel=0.05)
+
+
+def test_cells_are_read_as_the_new_table_writes_them(
+    here: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Signature.load(here.results.signature)
+    size, count, *rest = before.inputs
+    older = tmp_path / "signature.json"
+    replace(before, inputs=[size, replace(count, column_type="string"), *rest]).save(older)
+    now = {x.name: x for x in (replace(size, decimal=",", thousands="."), count, *rest)}
+    cells = {name: np.array(["1,5", "2"], object) for name in now}
+    rows = LabelledRows(cells, now, np.zeros(2), None, {})
+    sent = {}
+
+    def run(path: Path, function: str, request: runtimes.Request) -> np.ndarray:
+        sent["rows"] = json.loads(request.rows.read_text())
+        sent["inputs"] = Signature.load(request.signature).inputs
+        return np.zeros(2)
+
+    monkeypatch.setattr(runtimes, "run_saved_model", run)
+    comparison.predict(comparison.Model(tmp_path, older), rows)
+    assert (sent["inputs"][0].decimal, sent["inputs"][0].thousands) == (",", ".")
+    assert sent["rows"][size.name] == ["1,5", "2"]
+    assert sent["rows"][count.name] == [None, None]
