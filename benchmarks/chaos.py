@@ -33,8 +33,9 @@ from tests.helpers.synthetic_jobs import CONFIG_FILE, edit, environment, hashes,
 
 RESULT = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).parents[1] / "docs" / "testing.md"
-SIGNALS_IN_A_ROUND = 20
-# A resumed job goes on, so that twenty of these reach its last stages.
+FAULTS = 100
+SIGNALS_IN_A_ROUND = 10
+# A resumed job goes on, so that ten of these reach later stages.
 LONGEST_SHARE_OF_A_JOB = 0.12
 FULL_DISKS_IN_A_ROUND = 3
 SECONDS_UNTIL_GONE = 30.0
@@ -109,7 +110,7 @@ class Round:
         self.counts = counts
         self.driver = list(DRIVERS)[seed % len(DRIVERS)]
         # Every second pair of rounds has full disks, the others a second run or an old clock.
-        self.special = (FULL_DISK, TWO_RUNS, FULL_DISK, OLD_CLOCK)[seed // 2 % 4]
+        self.special = (TWO_RUNS, FULL_DISK, OLD_CLOCK, FULL_DISK)[seed // 2 % 4]
 
     def run(self) -> None:
         """Interrupts the job, lets it finish and compares its results.
@@ -162,15 +163,17 @@ class Round:
         process = self._resume()
         time.sleep(self.chance.uniform(1, self.reference.seconds * LONGEST_SHARE_OF_A_JOB))
         which, to_all = SIGNALS[fault]
-        interrupted = process.poll() is None
-        if interrupted:
+        status = process.poll()
+        if status:
+            raise BrokenPromiseError(f"{self.driver} failed, with status {status}")
+        if status is None:
             running = {stage for stage in map(stage_of, processes_in(self.folder)) if stage}
             self.counts.stages.update(running or [NO_STAGE])
             (os.killpg if to_all else os.kill)(process.pid, which)
             self._count(fault)
         process.wait()
         self._wait_until_gone()
-        return interrupted
+        return status is None
 
     def _wait_until_gone(self) -> None:
         """Waits for the processes of the job to end, which they must do by themselves."""
@@ -237,7 +240,7 @@ class Round:
             raise BrokenPromiseError("the job did not finish")
 
     def _compare(self) -> None:
-        found, expected = hashes(self.folder), self.reference.hashes
+        found, expected = made_by_both(self.folder), self.reference.hashes
         names = found.keys() | expected.keys()
         if differ := sorted(name for name in names if found.get(name) != expected.get(name)):
             raise BrokenPromiseError(f"other bytes: {differ}")
@@ -270,6 +273,11 @@ def failed_stage(log: str) -> str:
     return re.split(r"[-@]", found[1] or found[2])[0] if found else "the driver itself"
 
 
+def made_by_both(folder: Path) -> dict[str, str]:
+    """Returns the hashes of what both drivers make: the lists of a stage's code are DVC's."""
+    return {name: x for name, x in hashes(folder).items() if "/code/" not in name}
+
+
 def size_of(folder: Path) -> int:
     """Returns how many bytes of a tmpfs the files of a folder take."""
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
@@ -287,15 +295,17 @@ def make_reference(folder: Path) -> Reference:
         Round(0, Reference(template, {}, 0.0, 0), undisturbed, Counts()).finish()
         took.write_text(str(time.monotonic() - began))
     size = size_of(undisturbed / "results")
-    return Reference(template, hashes(undisturbed), float(took.read_text()), size)
+    return Reference(template, made_by_both(undisturbed), float(took.read_text()), size)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--faults", type=int, default=100)
+    parser.add_argument("--faults", type=int, default=FAULTS)
     parser.add_argument("--again", action="store_true", help="forget what was done before")
     parser.add_argument("--folder", type=Path, help="where jobs run; default: a new one")
     arguments = parser.parse_args()
+    # In the background of a shell SIGINT is ignored, by the processes started here too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     counts = Counts() if arguments.again or not RESULT.exists() else Counts.load(RESULT)
     made = arguments.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     made.mkdir(parents=True, exist_ok=True)
@@ -323,8 +333,10 @@ def table(counts: Counts) -> str:
         [kind, *(counts.faults[f"{driver}: {kind}"] for driver in DRIVERS)] for kind in kinds
     ]
     lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
-    hit = ", ".join(f"{stage} {times}" for stage, times in sorted(counts.stages.items()))
-    full = ", ".join(f"{stage} {times}" for stage, times in sorted(counts.full.items()))
+    hit, full = (
+        ", ".join(f"{stage} {times}" for stage, times in sorted(of.items())) or "none yet"
+        for of in (counts.stages, counts.full)
+    )
     return "\n".join(
         [
             "",
@@ -332,8 +344,9 @@ def table(counts: Counts) -> str:
             f"|---|{'--:|' * len(DRIVERS)}",
             *lines,
             "",
-            f"{counts.faults.total()} faults in {counts.rounds} jobs, {counts.seconds / 3600:.1f} "
-            "hours: each job ended with the bytes of the undisturbed run and left no process.",
+            f"{counts.faults.total()} of the {FAULTS} faults aimed at; rounds: {counts.rounds}, "
+            f"{counts.seconds / 60:.0f} minutes. Each job ended with the bytes of the undisturbed "
+            "run and left no process.",
             "",
             f"Stages running when a signal came: {hit}.",
             "",

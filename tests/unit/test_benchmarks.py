@@ -122,3 +122,9 @@ def test_the_figures_of_the_fuzzing_are_on_their_page() -> None:
     kept = json.loads(fuzz.RESULT.read_text(encoding="utf-8"))
     assert kept.keys() == fuzz.TARGETS.keys()
     assert pages.filled(fuzz.PAGE, "fuzz.py") == fuzz.table(kept)
+
+
+def test_the_figures_of_the_chaos_are_on_their_page() -> None:
+    chaos = importlib.import_module("chaos")
+    counts = chaos.Counts.load(chaos.RESULT)
+    assert pages.filled(chaos.PAGE, "chaos.py") == chaos.table(counts)
