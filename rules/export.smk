@@ -1,4 +1,4 @@
-# The champion in three formats. On a cluster this is one job with what rules/verify.smk and
+# The champion in four formats. On a cluster this is one job with what rules/verify.smk and
 # rules/report.smk add: each takes less time than the wait for a place.
 
 
@@ -91,4 +91,33 @@ rule convert_tfjs:
         command(
             "--config {params.config:q} --saved-model {input.saved_model:q}"
             " --output {output:q}"
+        )
+
+
+rule convert_onnx:
+    input:
+        saved_model=R.saved_model,
+        signature=R.signature,
+    output:
+        directory(R.onnx),
+    log:
+        LOGS.log("convert_onnx"),
+    benchmark:
+        LOGS.benchmark("convert_onnx")
+    group:
+        "export"
+    conda:
+        "../envs/millrace.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(15),
+    params:
+        **job.script("convert_onnx"),
+        uses=job.depends_on("export"),
+    message:
+        "Convert the SavedModel to ONNX"
+    shell:
+        command(
+            "--config {params.config:q} --saved-model {input.saved_model:q}"
+            " --signature {input.signature:q} --output {output:q}"
         )

@@ -15,6 +15,7 @@ rule verify:
         signature=R.signature,
         tflite=R.tflite,
         tfjs=R.tfjs,
+        onnx=R.onnx,
     output:
         R.parity,
     log:
@@ -40,5 +41,5 @@ rule verify:
             " --models {params.results:q}/models --preprocessing {input.preprocessing:q}"
             " --examples {input.examples:q} --saved-model {input.saved_model:q}"
             " --signature {input.signature:q} --tflite {input.tflite:q}"
-            " --tfjs {input.tfjs:q} --parity {output:q}"
+            " --tfjs {input.tfjs:q} --onnx {input.onnx:q} --parity {output:q}"
         )

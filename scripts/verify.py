@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("config", "champion", "models", "preprocessing", "examples"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    for name in ("saved-model", "signature", "tflite", "tfjs", "parity"):
+    for name in ("saved-model", "signature", "tflite", "tfjs", "onnx", "parity"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     devices.hide()
@@ -25,7 +25,11 @@ def main() -> None:
     predictor = models.load(arguments.preprocessing, arguments.models / champion / "training")
     rows = certificate.read_rows(arguments.examples, job, predictor.preprocessing.raw)
     exported = certificate.Exported(
-        arguments.signature, arguments.saved_model, arguments.tflite, arguments.tfjs
+        arguments.signature,
+        arguments.saved_model,
+        arguments.tflite,
+        arguments.tfjs,
+        arguments.onnx,
     )
     certificate.certify(champion, predictor, rows, exported, job).save(arguments.parity)
 

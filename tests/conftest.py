@@ -150,6 +150,7 @@ class MadeJob:
             "signature": r / "export" / "signature.json",
             "tflite": r / "export" / "tflite",
             "tfjs": r / "export" / "tfjs",
+            "onnx": r / "export" / "onnx",
             "parity": r / "parity.json",
         }
         uses = {
@@ -159,8 +160,9 @@ class MadeJob:
             "export": "champion models preprocessing saved_model signature",
             "convert_tflite": "config saved_model signature preprocessing examples",
             "convert_tfjs": "config saved_model",
+            "convert_onnx": "config saved_model signature",
             "verify": "config champion models preprocessing examples saved_model signature tflite"
-            " tfjs parity",
+            " tfjs onnx parity",
         }
         merged = {name: paths[name] for name in uses[stage].split()} | arguments
         # Paths of raw files are relative to the folder of the job.
@@ -178,6 +180,7 @@ class MadeJob:
             "export": lambda: self._export(model),
             "convert_tflite": lambda: self.run("convert_tflite", output=r / "export" / "tflite"),
             "convert_tfjs": lambda: self.run("convert_tfjs", output=r / "export" / "tfjs"),
+            "convert_onnx": lambda: self.run("convert_onnx", output=r / "export" / "onnx"),
             "verify": lambda: self.run("verify"),
         }
         for name, step in steps.items():

@@ -96,6 +96,7 @@ class ConvertedFolder(Folder):
     """The output of a conversion of the SavedModel, besides the models."""
 
     description = Entry("conversion.json", "Which models were converted, and why others were not")
+    onnx = Entry("model.onnx", "The ONNX model")
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,7 @@ class Results(Folder):
     signature = Entry("export/signature.json", "Inputs and outputs of the exported models")
     tflite = Entry("export/tflite", "TF Lite models, and which were shipped and why")
     tfjs = Entry("export/tfjs", "TF.js graph model, or why there is none")
+    onnx = Entry("export/onnx", "ONNX model, or why there is none")
     parity = Entry("parity.json", "The parity certificate, with each runtime's worst row")
     report = Entry("report.html", "The report", is_last=True)
     model_card = Entry("model_card.md", "The champion on one page, for people", is_last=True)

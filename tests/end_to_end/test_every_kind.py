@@ -123,6 +123,7 @@ def test_every_kind_in_one_certificate(tmp_path: Path) -> None:
         ("tflite", "float32"),
         ("tfjs", "cpu"),
         ("tfjs", "wasm"),
+        ("onnx", "python"),
     }
     for entry in (*full, certificate["stored_rows"]):
         assert entry["finite"]

@@ -90,6 +90,7 @@ RUNTIMES = {
     "tflite float32",
     "tfjs cpu",
     "tfjs wasm",
+    "onnx python",
 }
 
 
@@ -120,6 +121,7 @@ def test_a_runtime_that_lacks_an_op_is_left_out_with_the_reason(folder: Path) ->
     certificate = run(folder, "estimator", tflite="where_possible", tfjs="where_possible")
     reasons = {entry["runtime"]: entry["reason"] for entry in certificate["not_reached"]}
     assert re.match(f"TF Lite lacks .*{named}", reasons["tflite"])
+    assert re.match(f"ONNX lacks .*{named}", reasons["onnx"])
     assert set(exact(certificate)) >= {
         "saved_model serving_default",
         "saved_model serving_examples",

@@ -76,6 +76,7 @@ class TestEveryTask:
             "saved_model",
             "tflite",
             "tfjs",
+            "onnx",
         }
         for made in ("report.html", "model_card.md", "web/index.html", "export/saved_model/1"):
             assert (results / made).exists()

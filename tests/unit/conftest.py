@@ -313,6 +313,9 @@ def _write_export(results: Results, task: str) -> None:
     ).save(results.signature)
     shutil.copytree(FIXTURES / "tfjs", results.tfjs)
     Conversion(left_out=None).save(ConvertedFolder(results.tfjs).description)
+    results.onnx.mkdir()
+    ConvertedFolder(results.onnx).onnx.write_bytes(b"graph")
+    Conversion(left_out=None).save(ConvertedFolder(results.onnx).description)
     results.saved_model.mkdir(parents=True)
     (results.saved_model / "saved_model.pb").write_bytes(b"graph")
     int8 = Converted(

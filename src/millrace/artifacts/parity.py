@@ -35,8 +35,8 @@ class RuntimeParity(Record):
     """One exported model in one runtime, compared with the reference.
 
     Attributes:
-        runtime: saved_model, tflite, tfjs or tf1; evaluation under `stored_rows`.
-        variant: the signature, precision or backend.
+        runtime: saved_model, tflite, tfjs, onnx or tf1; evaluation under `stored_rows`.
+        variant: the signature, precision, backend or language.
         artifact: the path of the model that was run.
         reduced: whether it has reduced precision; then only test rows count.
         rows: the number of rows.
@@ -73,7 +73,7 @@ class NotReached(Record):
     """A runtime for which there is no model.
 
     Attributes:
-        runtime: tflite or tfjs.
+        runtime: tflite, tfjs or onnx.
         reason: why there is none.
     """
 

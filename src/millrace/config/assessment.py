@@ -90,6 +90,10 @@ class ExportConfig(Section):
         description="Whether to convert the model to TF.js and build the page that predicts; "
         "values as for `tflite`.",
     )
+    onnx: bool | Literal["where_possible"] = Field(
+        default="where_possible",
+        description="Whether to convert the model to ONNX; values as for `tflite`.",
+    )
     reduced: Distinct[Literal["float16", "dynamic_range", "int8"]] = Field(
         default=("float16", "dynamic_range", "int8"),
         description="The reduced-precision TF Lite models to try; each is shipped only if it is "

@@ -33,6 +33,7 @@ class Exported(NamedTuple):
     saved_model: Path
     tflite: Path
     tfjs: Path
+    onnx: Path
 
 
 class Rows(NamedTuple):
@@ -204,7 +205,7 @@ def _judge_stored(
 
 def _checksums(exported: Exported) -> dict[str, str]:
     """Returns the SHA-256 of each exported file, by `form/path in its folder`."""
-    forms = {name: getattr(exported, name) for name in ("saved_model", "tflite", "tfjs")}
+    forms = {name: getattr(exported, name) for name in ("saved_model", "tflite", "tfjs", "onnx")}
     return {
         name: checksum
         for form, folder in forms.items()
@@ -249,6 +250,10 @@ def _targets(
     for backend in ("cpu", "wasm") if (tfjs / "model.json").exists() else ():
         predict = partial(runtimes.run_tfjs, tfjs, backend)
         yield parity.Target("tfjs", backend, str(tfjs), exact, False), predict
+    onnx = ConvertedFolder(exported.onnx).onnx
+    if onnx.exists():
+        predict = partial(runtimes.run_onnx, onnx)
+        yield parity.Target("onnx", "python", str(onnx), exact, False), predict
 
 
 def _stored_target(job: JobConfig) -> parity.Target:
@@ -273,8 +278,8 @@ def _require_passed(results: list[RuntimeParity], rows: Rows) -> None:
         f"within {failed.bound} of the reference's and no flipped decision, found a difference "
         f"of {failed.max_difference}, {failed.class_flips} flips, all finite: "
         f"{failed.finite}. The largest difference is in {rows.name(failed.worst_row.index)}.",
-        note="run convert_tflite and convert_tfjs again; if it stays, an op computes differently "
-        "there.",
+        note="run convert_tflite, convert_tfjs and convert_onnx again; if it stays, an op computes "
+        "differently there.",
     )
 
 
@@ -294,7 +299,11 @@ def _left_out(exported: Exported) -> tuple[list[NotReached], list[Converted]]:
     """Returns the missing forms with the reasons, and the models that are not shipped."""
     conversions = {
         name: Conversion.load(ConvertedFolder(folder).description)
-        for name, folder in (("tflite", exported.tflite), ("tfjs", exported.tfjs))
+        for name, folder in (
+            ("tflite", exported.tflite),
+            ("tfjs", exported.tfjs),
+            ("onnx", exported.onnx),
+        )
     }
     not_reached = [
         NotReached(name, conversion.left_out)

@@ -1,4 +1,4 @@
-"""Conversion of the SavedModel to TF Lite, at several precisions, and to TF.js."""
+"""Conversion of the SavedModel to TF Lite, at several precisions, to TF.js and to ONNX."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 from millrace.config.assessment import ExportConfig
 from millrace.errors import MillraceError
 from millrace.export import tfjs_converter
+from millrace.export.onnx_emitter import emitter
 from millrace.features.raw_row import RawColumn
+from millrace.files import checksums, visible
 
 ROWS_PER_CALL = 8192
 # The signature that takes raw columns, and is converted.
@@ -59,7 +61,7 @@ def attempt(
     """Returns the result of a conversion and None, or None and the reason why there is none.
 
     Args:
-        key: tflite or tfjs, a key of the config's `export`.
+        key: tflite, tfjs or onnx, a key of the config's `export`.
         wanted: its value there: true, false or where_possible.
         convert: runs the conversion.
 
@@ -137,6 +139,24 @@ def _weight_bytes(weight: dict[str, Any], content: bytes) -> int:
     for _ in range(count):  # each string is preceded by its length, in four bytes
         end += 4 + int.from_bytes(content[end : end + 4], "little")
     return end
+
+
+def convert_onnx(saved_model: Path, metadata: Mapping[str, str]) -> bytes:
+    """Returns `serving_default` of a SavedModel as an ONNX model.
+
+    Args:
+        saved_model: the SavedModel's directory.
+        metadata: what the model says of itself, beside the checksums of the SavedModel's files.
+
+    Raises MillraceError when the SavedModel is missing, LackingOps when ONNX has no such op.
+    """
+    _require_saved_model(saved_model)
+    files = checksums("saved_model", saved_model, visible(saved_model))
+    described = {**metadata, "files": json.dumps(files, sort_keys=True)}
+    try:
+        return emitter.emit(saved_model, SIGNATURE, described)
+    except emitter.LacksOperations as error:
+        raise LackingOps(saved_model, "ONNX", "onnx", error.operations) from None
 
 
 def convert_tflite(saved_model: Path) -> bytes:

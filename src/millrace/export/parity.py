@@ -48,8 +48,8 @@ class Target:
     """One artifact in one runtime.
 
     Attributes:
-        runtime: saved_model, tflite or tfjs.
-        variant: the signature, precision or backend.
+        runtime: saved_model, tflite, tfjs or onnx.
+        variant: the signature, precision, backend or language.
         artifact: the path of the model.
         bound: the largest difference that passes.
         reduced: whether the artifact trades accuracy for size. Only its differences on real rows

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from onnxruntime import InferenceSession
 
 from millrace import models
 from millrace.artifacts.rehearsal import Rehearsal, Rehearsed
@@ -33,7 +34,7 @@ from millrace.export import (
     serving,
     signature,
 )
-from millrace.export.runtimes import saved_model, tflite
+from millrace.export.runtimes import onnx_runtime, saved_model, tflite
 from millrace.export.runtimes.cells import tensors
 from millrace.features.preprocessing import Preprocessing
 from millrace.features.raw_row import raw_columns
@@ -191,6 +192,10 @@ def _forms(
     if left_out["tfjs"] is None:
         for backend in ("cpu", "wasm"):
             forms[f"tfjs {backend}"] = partial(runtimes.run_tfjs, tfjs, backend)
+    to_onnx = partial(conversion.convert_onnx, exported, {})
+    onnx, left_out["onnx"] = conversion.attempt("onnx", job.export.onnx, to_onnx)
+    if onnx is not None:
+        forms["onnx python"] = partial(_ask, partial(onnx_runtime.predict, InferenceSession(onnx)))
     return forms, {runtime: reason for runtime, reason in left_out.items() if reason}
 
 

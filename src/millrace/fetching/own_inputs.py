@@ -65,6 +65,7 @@ def directories(results: Results) -> list[Path]:
         results.saved_model,
         results.tflite,
         results.tfjs,
+        results.onnx,
     ]
 
 

@@ -29,6 +29,7 @@ RUNTIME_NAMES = {
     "saved_model": "SavedModel",
     "tflite": "TF Lite",
     "tfjs": "TF.js",
+    "onnx": "ONNX Runtime",
     "tf1": "TensorFlow 1",
 }
 

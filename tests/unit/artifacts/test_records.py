@@ -35,6 +35,7 @@ def written(results: Results) -> dict[Path, type[Artifact]]:
         results.parity: Parity,
         ConvertedFolder(results.tflite).description: Conversion,
         ConvertedFolder(results.tfjs).description: Conversion,
+        ConvertedFolder(results.onnx).description: Conversion,
         run.metrics: Metrics,
         run.diagnostics: Diagnostics,
         TrainingFolder(run.training).description: Training,

@@ -26,7 +26,7 @@ def test_says_who_won_how_well_and_what_to_open(
     assert "next: linear" in text
     assert "Parity: passed, 1,100 rows through 2 runtimes" in text
     assert "not shipped: int8.tflite, differs by 0.3, more than 0.02" in text
-    for made in ("report.html", "export/saved_model/1", "export/tfjs"):
+    for made in ("report.html", "export/saved_model/1", "export/tfjs", "export/onnx"):
         assert str(results.folder / made) in text
 
 

@@ -1,6 +1,8 @@
 """Conversions of the synthetic job's SavedModel, and their errors."""
 
+import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import onnx
 import pytest
 import tensorflow as tf
 
@@ -89,6 +92,28 @@ def test_tfjs_is_the_same_in_every_process_and_names_its_inputs_by_key(made, tmp
     assert fed == {column.key for column in made[2]}
 
 
+@pytest.mark.slow
+def test_onnx_is_the_same_in_every_process_and_names_its_inputs_by_key(made, tmp_path):
+    export = made[0].results / "export"
+    command = [sys.executable, str(SCRIPTS / "convert_onnx.py"), "--config", str(made[0].config)]
+    command += ["--saved-model", str(export / "saved_model" / "1")]
+    command += ["--signature", str(export / "signature.json")]
+    contents = []
+    for name in ("a", "b"):
+        environment = os.environ | {"PYTHONHASHSEED": str(ord(name))}
+        subprocess.run([*command, "--output", str(tmp_path / name)], check=True, env=environment)
+        contents.append((tmp_path / name / "model.onnx").read_bytes())
+    assert contents[0] == contents[1]
+    model = onnx.load_from_string(contents[0])
+    assert {each.name for each in model.graph.input} == {column.key for column in made[2]}
+    metadata = {each.key: each.value for each in model.metadata_props}
+    assert metadata["name"] == "dnn"
+    assert metadata["signature"] == (export / "signature.json").read_text()
+    graph = (export / "saved_model" / "1" / "saved_model.pb").read_bytes()
+    files = json.loads(metadata["files"])
+    assert files["saved_model/saved_model.pb"] == hashlib.sha256(graph).hexdigest()
+
+
 def buckets(x):
     return tf.raw_ops.Bucketize(input=x, boundaries=[0.0, 1.0])
 
@@ -118,6 +143,12 @@ def save(function, path):
             r"AsString \(node \w+\), StringToHashBucketFast \(node \w+\)",
         ),
         ("tfjs", "TF.js", buckets, r"Bucketize \(node \w+\)"),
+        (
+            "onnx",
+            "ONNX",
+            hashes,
+            r"AsString \(node \w+\), StringToHashBucketFast \(node \w+\)",
+        ),
     ],
 )
 def test_an_op_that_a_runtime_lacks_is_named(tmp_path, key, lacking, function, named):
@@ -126,6 +157,8 @@ def test_an_op_that_a_runtime_lacks_is_named(tmp_path, key, lacking, function, n
     def convert():
         if key == "tflite":
             return conversion.convert_tflite(tmp_path / "saved_model")
+        if key == "onnx":
+            return conversion.convert_onnx(tmp_path / "saved_model", {})
         return conversion.convert_tfjs(tmp_path / "saved_model", tmp_path / "tfjs")
 
     expected = rf"expected ops that {lacking} has, found {named}\.\n.*export: {{{key}: false}}"
@@ -148,6 +181,7 @@ def test_the_layer_with_an_op_that_a_runtime_lacks_is_named(tmp_path):
     for convert in (
         lambda: conversion.convert_tflite(tmp_path / "saved_model"),
         lambda: conversion.convert_tfjs(tmp_path / "saved_model", tmp_path / "tfjs"),
+        lambda: conversion.convert_onnx(tmp_path / "saved_model", {}),
     ):
         with pytest.raises(MillraceError, match=r"found Igamma \(node \S*odd_one\w*/Igamma\)"):
             convert()
@@ -175,11 +209,17 @@ def test_what_follows_a_product_is_what_tfjs_has(tmp_path):
         np.testing.assert_allclose(found, np.tanh(x[:, None] * kernel + bias), atol=1e-6)
 
 
-@pytest.mark.parametrize("convert", [conversion.convert_tflite, conversion.convert_tfjs])
-def test_what_is_no_saved_model_is_refused(tmp_path, convert):
-    arguments = [tmp_path] if convert is conversion.convert_tflite else [tmp_path, tmp_path / "out"]
+@pytest.mark.parametrize(
+    ("convert", "others"),
+    [
+        (conversion.convert_tflite, []),
+        (conversion.convert_tfjs, [Path("out")]),
+        (conversion.convert_onnx, [{}]),
+    ],
+)
+def test_what_is_no_saved_model_is_refused(tmp_path, convert, others):
     with pytest.raises(MillraceError, match=r"expected a SavedModel, found no saved_model\.pb"):
-        convert(*arguments)
+        convert(tmp_path, *others)
 
 
 def test_columns_of_any_name_reach_all_runtimes(tmp_path):
@@ -199,8 +239,10 @@ def test_columns_of_any_name_reach_all_runtimes(tmp_path):
     full = conversion.convert_tflite(tmp_path)
     np.testing.assert_allclose(conversion.predict_tflite(full, raw, columns), [54321])
     conversion.convert_tfjs(tmp_path, tmp_path / "tfjs")
+    (tmp_path / "model.onnx").write_bytes(conversion.convert_onnx(tmp_path, {}))
     request = write_request(tmp_path, raw, columns)
     for predict in (
+        partial(runtimes.run_onnx, tmp_path / "model.onnx"),
         partial(runtimes.run_saved_model, tmp_path, "serving_default"),
         partial(runtimes.run_tfjs, tmp_path / "tfjs", "cpu"),
     ):

@@ -238,7 +238,7 @@ def test_the_reference_makes_the_same_of_a_cell():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runner", ["saved_model", "tflite"])
+@pytest.mark.parametrize("runner", ["saved_model", "tflite", "onnx_runtime"])
 def test_runners_import_nothing_of_millrace(runner):
     path = runtimes._HERE / f"{runner}.py"
     program = (

@@ -444,6 +444,13 @@ def run_tflite(drawn: Drawn, request: pytest.FixtureRequest) -> np.ndarray:
     return conversion.predict_tflite(model, drawn.raw, drawn.preprocessing.raw)
 
 
+def run_onnx(drawn: Drawn, request: pytest.FixtureRequest) -> np.ndarray:
+    saved_model = request.getfixturevalue("saved_model")
+    model = saved_model.with_name("model.onnx")
+    model.write_bytes(conversion.convert_onnx(saved_model, {}))
+    return runtimes.run_onnx(model, request_of(drawn, model.parent))
+
+
 def request_of(drawn: Drawn, folder: Path) -> runtimes.Request:
     """Returns the rows as cells: numbers, text, and times as ISO 8601."""
     cells = {
@@ -469,6 +476,7 @@ RUNTIMES = {
     "tflite": run_tflite,
     "tfjs cpu": partial(run_tfjs, backend="cpu"),
     "tfjs wasm": partial(run_tfjs, backend="wasm"),
+    "onnx": run_onnx,
 }
 
 

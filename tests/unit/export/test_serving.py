@@ -114,7 +114,7 @@ def test_every_process_exports_the_same_bytes(made_job, tmp_path):
 
 @pytest.mark.slow
 def test_no_rows_and_a_row_without_an_axis_are_alike_everywhere(made_job, tmp_path):
-    job = made_job("multiclass").until("convert_tfjs")
+    job = made_job("multiclass").until("convert_onnx")
     export = job.results / "export"
     request = runtimes.Request(tmp_path / "rows.json", export / "signature.json")
     runtimes.write_rows(request.rows, dict.fromkeys(("size (mm)", "count", "city"), np.array([])))
@@ -124,6 +124,7 @@ def test_no_rows_and_a_row_without_an_axis_are_alike_everywhere(made_job, tmp_pa
         runtimes.run_tflite(export / "tflite" / "float32.tflite", request),
         runtimes.run_tfjs(export / "tfjs", "cpu", request),
         runtimes.run_tfjs(export / "tfjs", "wasm", request),
+        runtimes.run_onnx(export / "onnx" / "model.onnx", request),
     ):
         assert found.shape == (0, 3)
 

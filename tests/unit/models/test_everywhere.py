@@ -54,11 +54,13 @@ def take_everywhere(job, model, directory):
     }
     made = {"champion": champion, "models": directory / "models"}
     job.run("export", **made, **exported)
-    tflite, tfjs = directory / "tflite", directory / "tfjs"
+    tflite, tfjs, onnx = (directory / name for name in ("tflite", "tfjs", "onnx"))
     job.run("convert_tflite", config=config, **exported, output=tflite)
     job.run("convert_tfjs", saved_model=exported["saved_model"], output=tfjs)
+    job.run("convert_onnx", config=config, **exported, output=onnx)
     parity = directory / "parity.json"
-    job.run("verify", config=config, **made, **exported, tflite=tflite, tfjs=tfjs, parity=parity)
+    converted = {"tflite": tflite, "tfjs": tfjs, "onnx": onnx}
+    job.run("verify", config=config, **made, **exported, **converted, parity=parity)
     return json.loads(parity.read_text())
 
 
@@ -88,6 +90,7 @@ def test_all_runtimes_give_the_same_answer(made_job, tmp_path, model, task):
         "saved_model",
         "tflite",
         "tfjs",
+        "onnx",
     }
     for entry in (*certificate["runtimes"], certificate["stored_rows"]):
         assert entry["finite"]

@@ -29,6 +29,7 @@ MADE = [
     "export/signature.json",
     "export/tflite",
     "export/tfjs",
+    "export/onnx",
     "parity.json",
     "report.html",
     "model_card.md",

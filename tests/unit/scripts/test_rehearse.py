@@ -17,6 +17,7 @@ EVERYWHERE = [
     "tflite float32",
     "tfjs cpu",
     "tfjs wasm",
+    "onnx python",
 ]
 # An op that neither TF Lite nor TF.js supports.
 CODE = """
@@ -94,15 +95,15 @@ def test_the_model_whose_op_a_runtime_lacks_is_named_before_training(made_job, t
     both = {"tflite": "where_possible", "tfjs": "where_possible"}
     found = rehearse(job, tmp_path, "mine", models=models, export=both)
     assert found["mine"]["forms"] == EVERYWHERE[:2]
-    assert found["mine"]["left_out"].keys() == both.keys()
+    assert found["mine"]["left_out"].keys() == {"tflite", "tfjs", "onnx"}
     assert found["mine"]["left_out"]["tfjs"].startswith("TF.js lacks Igamma")
 
 
 def test_a_form_that_is_not_wanted_is_not_tried(made_job, tmp_path):
     job = made_job("binary").until("preprocess")
-    wanted = {"tflite": False, "tfjs": False}
+    wanted = {"tflite": False, "tfjs": False, "onnx": False}
     found = rehearse(job, tmp_path, models={"plain": {"kind": "linear"}}, export=wanted)
-    left_out = {"tflite": "export.tflite is false", "tfjs": "export.tfjs is false"}
+    left_out = {runtime: f"export.{runtime} is false" for runtime in wanted}
     assert found["plain"] == {"model": "plain", "forms": EVERYWHERE[:2], "left_out": left_out}
 
 
@@ -116,7 +117,7 @@ def test_an_old_model_alone_is_exported_without_the_jobs_look_up_tables(made_job
     old = {"kind": "tf1", "graph_def": str(path), "output": "probability", **fed}
     job, wanted = made_job("binary").until("preprocess"), {"tflite": False, "tfjs": False}
     found = rehearse(job, tmp_path, "old", models={"old": old}, export=wanted)
-    assert found["old"]["forms"] == EVERYWHERE[:2]
+    assert found["old"]["forms"] == [*EVERYWHERE[:2], "onnx python"]
 
 
 def test_code_that_cannot_be_traced_is_named(made_job, tmp_path):

@@ -17,7 +17,12 @@ def test_all_runtimes_agree(made_job, task):
     job = made_job(task).until("verify")
     certificate = json.loads((job.results / "parity.json").read_text())
     assert certificate["passed"]
-    for name in ("tfjs/model.json", "tflite/float32.tflite", "saved_model/saved_model.pb"):
+    for name in (
+        "tfjs/model.json",
+        "tflite/float32.tflite",
+        "onnx/model.onnx",
+        "saved_model/saved_model.pb",
+    ):
         path = job.results / "export" / name.replace("saved_model/", "saved_model/1/")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         assert certificate["files"][name] == digest
@@ -31,6 +36,7 @@ def test_all_runtimes_agree(made_job, task):
         ("tflite", "float32"),
         ("tfjs", "cpu"),
         ("tfjs", "wasm"),
+        ("onnx", "python"),
     }
     stored = certificate["stored_rows"]
     assert (stored["runtime"], stored["rows"]) == ("evaluation", 60)
@@ -88,7 +94,7 @@ def test_a_broken_weight_fails_the_job(made_job, tmp_path):
 def test_the_certificate_says_which_runtimes_the_model_does_not_reach(made_job, tmp_path):
     job = made_job("binary").until("verify")
     left_out = {}
-    for name in ("tflite", "tfjs"):
+    for name in ("tflite", "tfjs", "onnx"):
         left_out[name] = tmp_path / name
         left_out[name].mkdir()
         content = {"left_out": f"{name} lacks Op (node x)", "artifacts": []}
@@ -99,4 +105,5 @@ def test_the_certificate_says_which_runtimes_the_model_does_not_reach(made_job, 
     assert certificate["not_reached"] == [
         {"runtime": "tflite", "reason": "tflite lacks Op (node x)"},
         {"runtime": "tfjs", "reason": "tfjs lacks Op (node x)"},
+        {"runtime": "onnx", "reason": "onnx lacks Op (node x)"},
     ]

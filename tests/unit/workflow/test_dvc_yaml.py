@@ -95,7 +95,7 @@ def test_the_committed_file_is_what_the_rules_say(monkeypatch: pytest.MonkeyPatc
 def test_dvc_reads_the_jobs_of_snakemake(project: Path) -> None:
     found = with_dvc(project)
     assert with_snakemake() == found
-    assert len(found) == 21
+    assert len(found) == 22
 
 
 def test_an_experiment_may_set_the_name_and_the_parts(project: Path) -> None:
@@ -105,7 +105,7 @@ def test_an_experiment_may_set_the_name_and_the_parts(project: Path) -> None:
     edit(config, "parts: [1]", "parts: [1, 2, 3]")
     found = with_dvc(project)
     assert with_snakemake() == found
-    assert len(found) == 23
+    assert len(found) == 24
     assert any("--part 3 --output results/other/parts/3" in command for command, _, _ in found)
 
 
@@ -120,7 +120,7 @@ def test_files_of_new_rows_are_stages_where_the_config_lists_them(project: Path)
     dvc_yaml.write()
     found = with_dvc(project)
     assert with_snakemake() == found
-    assert len(found) == 23
+    assert len(found) == 24
     written = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
     scored = {name: stage for name, stage in written.items() if name.startswith("score-")}
     assert scored.keys() == {"score-february", "score-january"}

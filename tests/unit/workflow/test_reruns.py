@@ -30,6 +30,7 @@ MODULES = [
     "evaluation.metrics",
     "export.parity",
     "export.runtimes.tflite",
+    "export.onnx_emitter.operations",
     "report.page",
     "tf1.vocabulary_rows",
     "tf1.upgrade",

@@ -31,6 +31,7 @@ STAGES = {
     "export",
     "convert_tflite",
     "convert_tfjs",
+    "convert_onnx",
     "verify",
     "report",
     "provenance",

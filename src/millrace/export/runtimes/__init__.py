@@ -2,8 +2,8 @@
 
 A runner is a small program that reads raw rows and writes predictions. It is also an example of a
 client: it converts cells as signature.json describes (`cells.py`, `web/cells.cjs`).
-`saved_model.py` imports only TensorFlow, `tflite.py` only LiteRT, and `web/predict.mjs` runs in
-Node; none imports Millrace.
+`saved_model.py` imports only TensorFlow, `tflite.py` only LiteRT, `onnx_runtime.py` only ONNX
+Runtime, and `web/predict.mjs` runs in Node; none imports Millrace.
 """
 
 from __future__ import annotations
@@ -61,6 +61,11 @@ def run_saved_model(saved_model: Path, function: str, request: Request) -> np.nd
 def run_tflite(model: Path, request: Request) -> np.ndarray:
     """Returns the predictions of a TF Lite model for the rows of a request."""
     return _run([sys.executable, str(_HERE / "tflite.py"), "--model", str(model)], request)
+
+
+def run_onnx(model: Path, request: Request) -> np.ndarray:
+    """Returns the predictions of an ONNX model, run by Python, for the rows of a request."""
+    return _run([sys.executable, str(_HERE / "onnx_runtime.py"), "--model", str(model)], request)
 
 
 def run_tfjs(model: Path, backend: str, request: Request) -> np.ndarray:
