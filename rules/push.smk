@@ -14,6 +14,7 @@ rule bless:
         saved_model=R.saved_model,
         tflite=R.tflite,
         tfjs=R.tfjs,
+        onnx=R.onnx,
         parity=R.parity,
     output:
         blessing=R.blessing,
@@ -53,6 +54,7 @@ rule push:
         saved_model=R.saved_model,
         tflite=R.tflite,
         tfjs=R.tfjs,
+        onnx=R.onnx,
         parity=R.parity,
     output:
         R.pushed,

@@ -269,6 +269,16 @@ def test_a_form_without_a_translation_is_named(tmp_path: Path, function: Case, n
         emitter.emit(tmp_path, "serving_default", {})
 
 
+def test_what_is_lacking_inside_of_a_call_is_named(tmp_path: Path) -> None:
+    @tf.function(experimental_attributes={"_noinline": True})
+    def inside(x: tf.Tensor) -> tf.Tensor:
+        return raw.Bucketize(input=x, boundaries=[0.0, 1.0])
+
+    save(tmp_path, lambda x, y, s: tf.cast(inside(x), tf.float32))
+    with pytest.raises(emitter.LacksOperations, match="^Bucketize$"):
+        emitter.emit(tmp_path, "serving_default", {})
+
+
 def test_a_table_of_another_type_is_no_empty_table(tmp_path: Path) -> None:
     pairs = tf.lookup.KeyValueTensorInitializer(["a"], tf.constant([2.0]))
     other = tf.lookup.StaticHashTable(pairs, 0.0)

@@ -50,8 +50,11 @@ def emit(saved_model: Path, function: str, metadata: dict[str, str]) -> bytes:
     for key, tensor in frozen.inputs.items():
         graph.name_outputs(tensor.op.name, [key])
     nodes = [proto for proto in frozen.in_order() if proto.op not in _SOURCES]
-    if lacking := {proto.op for proto in nodes} - OPERATIONS.keys():
-        raise LacksOperations(sorted(lacking))
+    untranslated = [proto for proto in nodes if proto.op not in OPERATIONS]
+    if untranslated:
+        inside = {name for proto in untranslated for name in frozen.operations_of(proto)}
+        lacking = inside - {*OPERATIONS, *_SOURCES, "NoOp"}
+        raise LacksOperations(sorted(lacking or {proto.op for proto in untranslated}))
     for proto in nodes:
         try:
             outputs = OPERATIONS[proto.op](Node(proto, graph))

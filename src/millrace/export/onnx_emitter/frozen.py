@@ -52,7 +52,9 @@ class FrozenGraph:
         self._handles = {
             inside.op.name: captured[inside.name] for inside in frozen.inputs[len(keys) :]
         }
-        self.nodes = {node.name: node for node in _optimize(frozen).node}
+        optimized = _optimize(frozen)
+        self.nodes = {node.name: node for node in optimized.node}
+        self._functions = {each.signature.name: each for each in optimized.library.function}
         self._shaped = frozen.graph
 
     def in_order(self) -> Iterator[node_def_pb2.NodeDef]:
@@ -68,6 +70,13 @@ class FrozenGraph:
                 waiting.append((name, True))
                 inputs = [node_of(x) for x in data_inputs(self.nodes[name])]
                 waiting += [(x, False) for x in reversed(inputs)]
+
+    def operations_of(self, node: node_def_pb2.NodeDef) -> set[str]:
+        """Returns a node's operation, or those inside of a call that was not inlined."""
+        called = self._functions.get(node.attr["f"].func.name)
+        if called is None:
+            return {node.op}
+        return {name for inside in called.node_def for name in self.operations_of(inside)}
 
     def constant(self, tensor: str) -> np.ndarray | None:
         """Returns the value of a tensor, None if it is not a constant."""
