@@ -132,6 +132,7 @@ class ServedVersion(Folder):
     signature = Entry("assets.extra/millrace/signature.json")
     tflite = Entry("assets.extra/millrace/tflite")
     tfjs = Entry("assets.extra/millrace/tfjs")
+    onnx = Entry("assets.extra/millrace/onnx")
     parity = Entry("assets.extra/millrace/parity.json")
     blessing = Entry("assets.extra/millrace/blessing.json")
     clients = Entry("assets.extra/millrace/clients")

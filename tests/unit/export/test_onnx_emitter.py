@@ -275,7 +275,7 @@ def test_what_is_lacking_inside_of_a_call_is_named(tmp_path: Path) -> None:
         return raw.Bucketize(input=x, boundaries=[0.0, 1.0])
 
     save(tmp_path, lambda x, y, s: tf.cast(inside(x), tf.float32))
-    with pytest.raises(emitter.LacksOperations, match="^Bucketize$"):
+    with pytest.raises(emitter.LacksOperations, match=r"^Bucketize$"):
         emitter.emit(tmp_path, "serving_default", {})
 
 

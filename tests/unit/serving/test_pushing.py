@@ -23,6 +23,7 @@ NAMES = (
     "export/saved_model/1/variables/variables.index",
     "export/tflite/float32.tflite",
     "export/tfjs/model.json",
+    "export/onnx/model.onnx",
     "export/signature.json",
     "parity.json",
     "warm_up.tfrecord",
@@ -77,6 +78,7 @@ def test_a_version_has_the_layout_of_tensorflow_serving_and_hashes(job: Job) -> 
     assert found["assets.extra/tf_serving_warmup_requests"] == "warm_up.tfrecord one"
     assert found["assets.extra/millrace/tflite/float32.tflite"].endswith("one")
     assert found["assets.extra/millrace/tfjs/model.json"].endswith("one")
+    assert found["assets.extra/millrace/onnx/model.onnx"].endswith("one")
     assert "assets.extra/millrace/clients/saved_model.py" in found
     manifest = ServedManifest.load(job.versions.version(1).manifest)
     version = job.versions.folder / "1"
