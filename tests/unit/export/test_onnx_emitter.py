@@ -295,6 +295,12 @@ def test_a_table_of_another_type_is_no_empty_table(tmp_path: Path) -> None:
         emitter.emit(tmp_path, "serving_default", {})
 
 
+def test_a_graph_that_tensorflow_cannot_freeze_is_refused() -> None:
+    written_by_tensorflow_1 = ROOT / "tests" / "fixtures" / "tf1" / "wide_deep_export"
+    with pytest.raises(emitter.LacksOperations, match="in a graph that TensorFlow cannot freeze"):
+        emitter.emit(written_by_tensorflow_1, "predict", {})
+
+
 def test_the_page_lists_the_operations() -> None:
     page = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
     (listed,) = re.findall(r"<!-- operations -->\n(.*?)\n<!-- end -->", page, re.S)

@@ -8,7 +8,7 @@ import onnx
 import tensorflow as tf
 from onnx import helper
 
-from millrace.export.onnx_emitter.frozen import FrozenGraph
+from millrace.export.onnx_emitter.frozen import CannotFreeze, FrozenGraph
 from millrace.export.onnx_emitter.graph import TYPES, Node, OnnxGraph, Unsupported
 from millrace.export.onnx_emitter.operations import OPERATIONS
 
@@ -45,7 +45,10 @@ def emit(saved_model: Path, function: str, metadata: dict[str, str]) -> bytes:
     Raises:
         LacksOperations: the graph has operations without a translation.
     """
-    frozen = FrozenGraph(saved_model, function)
+    try:
+        frozen = FrozenGraph(saved_model, function)
+    except CannotFreeze:
+        raise LacksOperations(["ReadVariableOp in a graph that TensorFlow cannot freeze"]) from None
     graph = OnnxGraph(frozen)
     for key, tensor in frozen.inputs.items():
         graph.name_outputs(tensor.op.name, [key])

@@ -32,6 +32,10 @@ class Table(NamedTuple):
     values: np.ndarray
 
 
+class CannotFreeze(Exception):
+    """A graph whose variables TensorFlow cannot make constants."""
+
+
 class FrozenGraph:
     """The graph of one function of a SavedModel.
 
@@ -39,12 +43,19 @@ class FrozenGraph:
         inputs: what the function takes, by the key in its signature.
         output: the name of the tensor that it returns, and its shape.
         nodes: all nodes by name.
+
+    Raises:
+        CannotFreeze: TensorFlow cannot make the variables constants, as in some graphs that
+            TensorFlow 1 wrote.
     """
 
     def __init__(self, saved_model: Path, function: str) -> None:
         loaded = tf.saved_model.load(str(saved_model))
         called = loaded.signatures[function]
-        frozen = convert_variables_to_constants_v2(called, lower_control_flow=False)
+        try:
+            frozen = convert_variables_to_constants_v2(called, lower_control_flow=False)
+        except ValueError as error:  # TensorFlow logs why.
+            raise CannotFreeze from error
         keys = called._arg_keywords
         self.inputs: dict[str, tf.Tensor] = dict(zip(keys, frozen.inputs, strict=False))
         self.output: tf.Tensor = frozen.outputs[0]
