@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from millrace.ingestion import cells, csv_kernels
 from millrace.ingestion.committed_schema import Domain
-from millrace.ingestion.formats import Format
+from millrace.ingestion.formats import Format, NumberFormat
 from millrace.tfrecord.examples import ARROW_TYPES, strings
 
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -40,6 +40,8 @@ class Block(NamedTuple):
         first_row: the number of the first row, from 1.
         raw: returns a row verbatim.
         byte_offset: returns the offset of a row in the file, or None if unknown.
+        fractions: the cells that JSON has as numbers with a fraction, in which the point cannot
+            separate thousands: bool [columns, rows]. None for files of text alone.
     """
 
     data: Array
@@ -50,6 +52,7 @@ class Block(NamedTuple):
     first_row: int
     raw: Callable[[int], str]
     byte_offset: Callable[[int], int | None]
+    fractions: Array | None = None
 
     def hashes(self, seed: int, columns: Sequence[int]) -> Array:
         """Returns a 64-bit hash of each row's cells in these columns: uint64 [rows]."""
@@ -196,7 +199,7 @@ def typed(
         spans, classes, values = block.spans[index], block.classes[index], block.values[index]
         expected = kind
         if name in formats:
-            classes, values = formats[name].read(block.data, spans, classes)
+            classes, values = _read(block, index, formats[name])
             expected = f"{kind} written as {formats[name]}"
         columns[name], bad = _arrow_column(kind, block.data, spans, classes, values)
         unread = bad.copy()
@@ -209,6 +212,8 @@ def typed(
             expected = f"{expected} {domains[name]}"
         for row in np.flatnonzero(bad & good).tolist():
             found = "none" if classes[row] == cells.MISSING else quoted(block, index, row)
+            if block.fractions is not None and block.fractions[index, row]:
+                found = f"the number {found[1:-1]}"
             is_time = classes[row] in (cells.DATE, cells.TIMESTAMP)
             if unread[row] and is_time and kind in ("date", "timestamp"):
                 found = "a time of day" if kind == "date" and classes[row] != cells.DATE else _FAR
@@ -221,6 +226,14 @@ def typed(
     if not good.all():
         batch = batch.filter(pa.array(good))
     return batch, good, sorted(rejects, key=lambda reject: reject.row)
+
+
+def _read(block: Block, column: int, way: Format) -> tuple[Array, Array]:
+    """Returns the classes and values of a column's cells in a format."""
+    classes, values = way.read(block.data, block.spans[column], block.classes[column])
+    if block.fractions is not None and isinstance(way, NumberFormat) and way.decimal != ".":
+        classes[block.fractions[column] & (classes != cells.MISSING)] = cells.TEXT
+    return classes, values
 
 
 def text(data: Array, span: Array) -> str:

@@ -276,7 +276,7 @@ class Evidence:
             self.time_counts[place] += time_kernels.count_times(data, spans, wanted, way.ops)
 
     def add_plain(self, whole: int, fractions: int) -> None:
-        """Counts the cells of earlier blocks, all of which were numbers in standard form."""
+        """Counts cells that are numbers in standard form."""
         with_point = np.array([way.decimal == "." for way in self.numbers], np.int64)
         self.number_counts[:, number_kernels.FITS] += whole + fractions * with_point
         self.number_counts[:, number_kernels.WHOLE] += whole

@@ -43,6 +43,9 @@ class PartitionedTable:
         classes, values = classify(data, spans, markers, list(self._constants), types)
         for block in self._table.blocks(markers, types):
             rows = len(block.counts)
+            if block.fractions is not None:
+                none = np.zeros((len(texts), rows), np.bool_)
+                block = block._replace(fractions=np.append(block.fractions, none, 0))
             yield block._replace(
                 data=np.concatenate([block.data, data]),
                 spans=np.append(block.spans, (spans + len(block.data)).repeat(rows, axis=1), 0),

@@ -117,6 +117,7 @@ class JsonLinesTable:
             row,
             lambda index: lines[index][1].decode("utf-8", errors="backslashreplace"),
             lambda index: lines[index][0] if exact else None,
+            np.array([[isinstance(value, float) for value in column] for column in columns]),
         )
 
 

@@ -184,7 +184,12 @@ class Census:
             before = self._counts[name]
             fractions = int(before[cells.FLOAT] + before[cells.PRECISE])
             self.evidence[name].add_plain(int(before[cells.INT]), fractions)
-        self.evidence[name].add(block.data, block.spans[index], block.classes[index], taken)
+        classes = block.classes[index]
+        if block.fractions is not None:
+            fractions = block.fractions[index] & (classes != cells.MISSING)
+            self.evidence[name].add_plain(0, int((fractions & taken).sum()))
+            taken = taken & ~fractions
+        self.evidence[name].add(block.data, block.spans[index], classes, taken)
 
     def _count_markers(self, name: str, block: Block, index: int, taken: Array) -> None:
         spans = block.spans[index]

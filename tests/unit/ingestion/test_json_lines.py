@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from millrace.errors import MillraceError
 from millrace.ingestion import blocks, inference, json_lines, tables
 from millrace.ingestion.blocks import Markers
+from millrace.ingestion.formats import NumberFormat
 from tests.helpers.configs import data_config
 
 MARKERS = Markers.of(["NA"])
@@ -154,3 +155,32 @@ def test_lines_are_counted(tmp_path: Path, end: str) -> None:
     with path.open() as file:
         lines = [line.strip() for line in file]
     assert (rows, table.lines) == (3, (len(lines), 0, 0, 0, lines.count("")))
+
+
+COMMAS = ["1.000,5", "2.345,0", "7.001,25"]
+
+
+@pytest.mark.parametrize("texts", [1, 30])
+def test_the_point_of_a_number_separates_no_thousands(tmp_path: Path, texts: int) -> None:
+    """Beside 1.000,5 the text 5.179 is five thousand, and the number 5.179 is not."""
+    written = [{"x": COMMAS[place % 3]} for place in range(texts)]
+    path = write(tmp_path / "rows.jsonl", [*written, *[{"x": 5.179}] * 30])
+    table = tables.open_table(path, data_config())
+    census = tables.census([table], MARKERS)
+    found = inference.infer(census, ["x"], inference.Given({}, {}, (None, None)), 0.001)
+    assert found.types == {"x": "string"}
+    assert found.formats == {}
+    (mixed,) = found.taken
+    assert "30 of its numbers have a decimal point" in mixed.message
+    assert f"{texts} a decimal comma" in mixed.message
+
+
+def test_a_number_among_texts_in_a_given_format_is_refused(tmp_path: Path) -> None:
+    rows = [{"x": "1.000,5"}, {"x": 5.179}, {"x": 5179}, {"x": None}, {"x": "5.179"}]
+    table = tables.open_table(write(tmp_path / "rows.jsonl", rows), data_config())
+    (block,) = table.blocks(MARKERS, {})
+    way = {"x": NumberFormat(",", ".")}
+    batch, _, (bad,) = blocks.typed(block, ["x"], {"x": "float64"}, formats=way)
+    assert batch.to_pylist() == [{"x": 1000.5}, {"x": 5179.0}, {"x": None}, {"x": 5179.0}]
+    assert bad.row == 2
+    assert bad.reason == "expected float64 written as 1.000,5, found the number 5.179"
