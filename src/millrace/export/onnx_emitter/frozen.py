@@ -52,8 +52,11 @@ class FrozenGraph:
     def __init__(self, saved_model: Path, function: str) -> None:
         loaded = tf.saved_model.load(str(saved_model))
         called = loaded.signatures[function]
+        # An exported graph has no effects whose order inlining could change.
         try:
-            frozen = convert_variables_to_constants_v2(called, lower_control_flow=False)
+            frozen = convert_variables_to_constants_v2(
+                called, lower_control_flow=False, aggressive_inlining=True
+            )
         except ValueError as error:  # TensorFlow logs why.
             raise CannotFreeze from error
         keys = called._arg_keywords
