@@ -17,9 +17,16 @@ from tests.helpers.artifacts import parity_of
 
 def certify(results: Results) -> None:
     """Writes a certificate for the exports of a synthetic job."""
-    forms = {"tflite": results.tflite, "saved_model": results.saved_model}
-    files = [checksums(form, folder, visible(folder)) for form, folder in forms.items()]
-    parity_of(files[0] | files[1]).save(results.parity)
+    forms = {
+        "saved_model": results.saved_model,
+        "tflite": results.tflite,
+        "tfjs": results.tfjs,
+        "onnx": results.onnx,
+    }
+    files: dict[str, str] = {}
+    for form, folder in forms.items():
+        files |= checksums(form, folder, visible(folder))
+    parity_of(files).save(results.parity)
 
 
 class Scored:
