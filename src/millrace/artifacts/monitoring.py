@@ -15,7 +15,7 @@ class ColumnDrift(Record):
 
     Attributes:
         column: the column; null for the prediction.
-        measure: jensen_shannon for numbers, l_infinity for other values.
+        measure: Jensen-Shannon divergence for numbers, L-infinity distance for other values.
         distance: the distance between the two distributions.
         threshold: the distance above which drift is an alarm.
         p: the probability of a difference this large by chance (chi-squared test); null if there

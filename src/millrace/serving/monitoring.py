@@ -157,12 +157,12 @@ class Judge:
         self, column: str | None, train: ColumnStatistics, now: ColumnStatistics
     ) -> ColumnDrift:
         if isinstance(train, NumberStatistics) and isinstance(now, NumberStatistics):
-            measure, threshold = "jensen_shannon", JENSEN_SHANNON
+            measure, threshold = "Jensen-Shannon divergence", JENSEN_SHANNON
             # Without any value in training there are no bins.
             has_bins = len(train.histogram.counts) == len(now.histogram.counts)
             distance = anomalies.jensen_shannon(train, now) if has_bins else 0.0
         else:
-            measure, threshold = "l_infinity", L_INFINITY
+            measure, threshold = "L-infinity distance", L_INFINITY
             distance = anomalies.l_infinity(train, now)
         unseen = now.unseen if isinstance(now, TextStatistics) and column else None
         return ColumnDrift(

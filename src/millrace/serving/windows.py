@@ -114,7 +114,9 @@ def collect(job: JobConfig, contract: Contract, files: Sequence[str], pool: Pool
                 watched.rejected += len({reject.row for reject in piece.rejected})
                 _add(watched, job, contract, piece, pool)
             watched.rows_read += rows.total
-    watched.windows = dict(sorted(watched.windows.items(), key=lambda x: (x[0] == NO_TIME, x[0])))
+    if job.monitor.time:
+        in_time = sorted(watched.windows.items(), key=lambda x: (x[0] == NO_TIME, x[0]))
+        watched.windows = dict(in_time)
     return watched
 
 
@@ -144,10 +146,10 @@ def _empty(contract: Contract) -> Window:
 
 
 def _window_names(cells: pa.RecordBatch, places: np.ndarray, setting: MonitorConfig) -> list[str]:
-    """Returns the name of each row's window; names sort by time."""
+    """Returns the name of each row's window; those of times sort by time."""
     if setting.time is None:
         first = places // setting.rows * setting.rows
-        return [f"from row {x + 1:012}" for x in first.tolist()]
+        return [f"from row {x + 1:,}" for x in first.tolist()]
     times = cells.column(setting.time).cast(pa.timestamp("us"))
     starts = pc.floor_temporal(times, unit=setting.every, week_starts_monday=True)
     return [NO_TIME if x is None else x.date().isoformat() for x in starts.to_pylist()]

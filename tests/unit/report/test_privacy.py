@@ -169,6 +169,9 @@ def test_no_published_file_holds_a_rare_value(results: Results) -> None:
     assert b"UA" in files["report.html"] and b"UA" in files["web/index.html"]
     assert SUPPRESSED.encode() in files["report.html"]
     assert b"No feature reads this column" in files["report.html"]
+    # Without a chart, the figures stay under their headings.
+    _, *summaries = files["report.html"].split(b'<summary class="column">')
+    assert all(each.split(b"</summary>")[0].count(b'class="spark"') == 1 for each in summaries)
 
 
 def test_a_lower_count_shows_them_so_the_search_can_find_them(results: Results) -> None:
