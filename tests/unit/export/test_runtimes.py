@@ -204,14 +204,15 @@ UNFIT_ROWS = {
 }
 
 
+@pytest.mark.parametrize("client", ["tflite", "onnx_runtime"])
 @pytest.mark.parametrize("content", UNFIT_ROWS.values(), ids=UNFIT_ROWS)
-def test_rows_that_do_not_fit_the_signature_are_one_error(tmp_path, content):
+def test_rows_that_do_not_fit_the_signature_are_one_error(tmp_path, content, client):
     (tmp_path / "rows.json").write_bytes(content)
     inputs = as_json([describe_input(x) for x in COLUMNS if x.name in ("n", "s")])
     (tmp_path / "signature.json").write_text(json.dumps({"inputs": inputs}))
-    options = {"model": "none.tflite", "signature": "signature.json", "rows": "rows.json"}
+    options = {"model": "none", "signature": "signature.json", "rows": "rows.json"}
     given = [x for name, file in options.items() for x in (f"--{name}", str(tmp_path / file))]
-    said = run_script(runtimes._HERE / "tflite.py", [*given, "--output", str(tmp_path / "out")])
+    said = run_script(runtimes._HERE / f"{client}.py", [*given, "--output", str(tmp_path / "out")])
     assert re.fullmatch(r"error: .*expected .*, found .*\n", said)
     assert not (tmp_path / "out").exists()
 

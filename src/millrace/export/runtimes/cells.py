@@ -1,12 +1,16 @@
 """Converts the cells of a table to model inputs, as signature.json describes.
 
-Needs only Python; the clients in this folder import it. `web/cells.cjs` does the same in
-JavaScript.
+Needs only Python. The clients in this folder import it, and have their command line in common
+(`run_client`). `web/cells.cjs` converts the same way in JavaScript.
 """
 
+import argparse
 import json
+import math
 import re
+import sys
 import unicodedata
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -53,6 +57,39 @@ MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
     *("october", "november", "december"),
 )
+
+
+def run_client(
+    description: str | None,
+    predict: Callable[[argparse.Namespace, dict[str, list[Any]], list[Input]], Any],
+    *options: str,
+) -> None:
+    """Runs a client's command line: reads rows, writes predictions.
+
+    Ends with one error if the rows do not fit the signature.
+
+    Args:
+        description: what `--help` says of the client.
+        predict: returns the predictions, an array [n] or [n, classes], for the parsed options, the
+            columns as `tensors` returns them, and `inputs` of signature.json.
+        options: those beside `--model`, `--signature`, `--rows` and `--output`.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    for name in ("model", *options, "signature", "rows", "output"):
+        parser.add_argument(f"--{name}", required=True)
+    given = parser.parse_args()
+    inputs = json.loads(Path(given.signature).read_text(encoding="utf-8"))["inputs"]
+    try:
+        columns = tensors(read_rows(given.rows, inputs), inputs)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    predictions = predict(given, columns, inputs)
+    result = {
+        "shape": predictions.shape,
+        # Non-finite numbers as text: JSON has none.
+        "predictions": [x if math.isfinite(x) else str(x) for x in predictions.ravel().tolist()],
+    }
+    Path(given.output).write_text(json.dumps(result), encoding="utf-8")
 
 
 def read_rows(path: str, inputs: list[Input]) -> dict[str, list[Any]]:

@@ -7,9 +7,6 @@ rows.json is {column: [cell, …]}: a verbatim cell, a number, or null for missi
 stand beside this file.
 """
 
-import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,21 +16,12 @@ from onnxruntime import InferenceSession
 def main() -> None:
     """Reads rows, writes predictions."""
     # Found beside this file, when the file is run.
-    from cells import tensors  # type: ignore[import-not-found]
+    from cells import run_client  # type: ignore[import-not-found]
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("model", "signature", "rows", "output"):
-        parser.add_argument(f"--{name}", required=True)
-    arguments = parser.parse_args()
-    inputs = json.loads(Path(arguments.signature).read_text(encoding="utf-8"))["inputs"]
-    rows = json.loads(Path(arguments.rows).read_text(encoding="utf-8"))
-    predictions = predict(InferenceSession(arguments.model), tensors(rows, inputs), inputs)
-    result = {
-        "shape": predictions.shape,
-        # Non-finite numbers as text: JSON has none.
-        "predictions": [x if np.isfinite(x) else str(x) for x in predictions.ravel().tolist()],
-    }
-    Path(arguments.output).write_text(json.dumps(result), encoding="utf-8")
+    run_client(
+        __doc__,
+        lambda given, columns, inputs: predict(InferenceSession(given.model), columns, inputs),
+    )
 
 
 def predict(

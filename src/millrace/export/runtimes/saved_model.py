@@ -7,11 +7,7 @@ rows.json is {column: [cell, …]}: a verbatim cell, a number, or null for missi
 stand beside this file.
 """
 
-import argparse
-import json
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,25 +17,15 @@ import tensorflow as tf
 def main() -> None:
     """Reads rows, writes predictions."""
     # Found beside this file, when the file is run.
-    from cells import read_rows, tensors  # type: ignore[import-not-found]
+    from cells import run_client  # type: ignore[import-not-found]
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("model", "function", "signature", "rows", "output"):
-        parser.add_argument(f"--{name}", required=True)
-    arguments = parser.parse_args()
-    inputs = json.loads(Path(arguments.signature).read_text(encoding="utf-8"))["inputs"]
-    try:
-        columns = tensors(read_rows(arguments.rows, inputs), inputs)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-    signatures = tf.saved_model.load(arguments.model).signatures
-    predictions = predict(signatures, arguments.function, columns, inputs)
-    result = {
-        "shape": predictions.shape,
-        # Non-finite numbers as text: JSON has none.
-        "predictions": [x if np.isfinite(x) else str(x) for x in predictions.ravel().tolist()],
-    }
-    Path(arguments.output).write_text(json.dumps(result), encoding="utf-8")
+    run_client(
+        __doc__,
+        lambda given, columns, inputs: predict(
+            tf.saved_model.load(given.model).signatures, given.function, columns, inputs
+        ),
+        "function",
+    )
 
 
 def predict(

@@ -7,10 +7,6 @@ rows.json is {column: [cell, …]}: a verbatim cell, a number, or null for missi
 stand beside this file.
 """
 
-import argparse
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,24 +16,12 @@ from ai_edge_litert.interpreter import Interpreter
 def main() -> None:
     """Reads rows, writes predictions."""
     # Found beside this file, when the file is run.
-    from cells import read_rows, tensors  # type: ignore[import-not-found]
+    from cells import run_client  # type: ignore[import-not-found]
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("model", "signature", "rows", "output"):
-        parser.add_argument(f"--{name}", required=True)
-    arguments = parser.parse_args()
-    inputs = json.loads(Path(arguments.signature).read_text(encoding="utf-8"))["inputs"]
-    try:
-        columns = tensors(read_rows(arguments.rows, inputs), inputs)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-    predictions = predict(Interpreter(arguments.model), columns, inputs)
-    result = {
-        "shape": predictions.shape,
-        # Non-finite numbers as text: JSON has none.
-        "predictions": [x if np.isfinite(x) else str(x) for x in predictions.ravel().tolist()],
-    }
-    Path(arguments.output).write_text(json.dumps(result), encoding="utf-8")
+    run_client(
+        __doc__,
+        lambda given, columns, inputs: predict(Interpreter(given.model), columns, inputs),
+    )
 
 
 def predict(
