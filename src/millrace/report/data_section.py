@@ -16,7 +16,7 @@ from millrace.config.job import JobConfig
 from millrace.files import read_json
 from millrace.report.privacy import Privacy
 from millrace.results import Results
-from millrace.statistics.anomalies import jensen_shannon, l_infinity
+from millrace.statistics.anomalies import DATES, distance
 
 # The most values in a chart that is still readable.
 SHOWN_VALUES = 20
@@ -231,12 +231,10 @@ def columns(statistics: Statistics, privacy: Privacy) -> list[Column]:
 
 
 def _drift(train: ColumnStatistics, test: ColumnStatistics) -> Drift | None:
-    if train.type in ("date", "timestamp"):
-        # Later splits naturally have later dates.
+    if train.type in DATES:
         return None
-    if isinstance(train, NumberStatistics) and isinstance(test, NumberStatistics):
-        return Drift(jensen_shannon(train, test), "Jensen-Shannon divergence")
-    return Drift(l_infinity(train, test), "L-infinity distance")
+    found = distance(train, test)
+    return Drift(found.value, found.measure)
 
 
 def _suppressed(name: str, train: ShownColumn, privacy: Privacy) -> str | None:

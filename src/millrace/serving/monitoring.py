@@ -23,7 +23,6 @@ from millrace.artifacts.schema import Schema
 from millrace.artifacts.signature import Signature
 from millrace.artifacts.statistics import (
     ColumnStatistics,
-    NumberStatistics,
     TextStatistics,
 )
 from millrace.config.job import JobConfig
@@ -36,7 +35,7 @@ from millrace.serving.new_rows import Contract
 from millrace.serving.reference import Reference, read_reference
 from millrace.serving.windows import Window
 from millrace.statistics import anomalies, drift_test
-from millrace.statistics.anomalies import DATES, JENSEN_SHANNON, L_INFINITY, NEW_CATEGORIES
+from millrace.statistics.anomalies import DATES, NEW_CATEGORIES
 from millrace.statistics.statistics import describe_columns
 
 # Half the width of a 95 % interval of a normal distribution, in standard deviations.
@@ -156,20 +155,13 @@ class Judge:
     def _drift(
         self, column: str | None, train: ColumnStatistics, now: ColumnStatistics
     ) -> ColumnDrift:
-        if isinstance(train, NumberStatistics) and isinstance(now, NumberStatistics):
-            measure, threshold = "Jensen-Shannon divergence", JENSEN_SHANNON
-            # Without any value in training there are no bins.
-            has_bins = len(train.histogram.counts) == len(now.histogram.counts)
-            distance = anomalies.jensen_shannon(train, now) if has_bins else 0.0
-        else:
-            measure, threshold = "L-infinity distance", L_INFINITY
-            distance = anomalies.l_infinity(train, now)
+        found = anomalies.distance(train, now)
         unseen = now.unseen if isinstance(now, TextStatistics) and column else None
         return ColumnDrift(
             column=column,
-            measure=measure,
-            distance=distance,
-            threshold=threshold,
+            measure=found.measure,
+            distance=found.value,
+            threshold=found.threshold,
             # Later rows have later dates; that is not drift.
             p=None if train.type in DATES else drift_test.p_value(train, now),
             missing=now.missing / now.rows,

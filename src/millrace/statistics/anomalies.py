@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -92,6 +93,31 @@ def graded(found: list[Anomaly], severities: Mapping[str, str]) -> list[Anomaly]
     ]
 
 
+class Distance(NamedTuple):
+    """The distance of two distributions.
+
+    Attributes:
+        measure: which distance it is.
+        value: the distance, from 0 to 1.
+        threshold: what it may be.
+    """
+
+    measure: str
+    value: float
+    threshold: float
+
+    def __str__(self) -> str:
+        return f"{self.measure} {self.value:.3f}, threshold {self.threshold}"
+
+
+def distance(train: ColumnStatistics, other: ColumnStatistics) -> Distance:
+    """Returns the distance of a column's distributions, by the measure for its values."""
+    if isinstance(train, NumberStatistics) and isinstance(other, NumberStatistics):
+        value = jensen_shannon(train, other)
+        return Distance("Jensen-Shannon divergence", value, JENSEN_SHANNON)
+    return Distance("L-infinity distance", l_infinity(train, other), L_INFINITY)
+
+
 def l_infinity(train: ColumnStatistics, other: ColumnStatistics) -> float:
     """Returns the largest difference of a value's share of the rows; missing counts as a value.
 
@@ -113,12 +139,18 @@ def jensen_shannon(train: NumberStatistics, other: NumberStatistics) -> float:
     Missing values count as one more bin. Source: Lin, Divergence Measures Based on the Shannon
     Entropy, 1991; used likewise by TensorFlow Data Validation.
     """
-    p, q = (
-        np.array([*column.histogram.counts, column.missing]) / column.rows
-        for column in (train, other)
-    )
+    counts = rows_by_bin(train, other)
+    p, q = counts[0] / train.rows, counts[1] / other.rows
     middle = (p + q) / 2
     return float(_entropy(middle) - (_entropy(p) + _entropy(q)) / 2)
+
+
+def rows_by_bin(train: NumberStatistics, other: NumberStatistics) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows in each bin, the missing ones last: two arrays of one length."""
+    counts = [[*x.histogram.counts, x.missing] for x in (train, other)]
+    if len(counts[0]) != len(counts[1]):  # one has no values, and so no bins
+        counts = [[x.rows - x.missing, x.missing] for x in (train, other)]
+    return np.array(counts[0], np.float64), np.array(counts[1], np.float64)
 
 
 def _entropy(p: np.ndarray) -> float:
@@ -163,15 +195,8 @@ def _distance(column: ColumnStatistics, other: ColumnStatistics) -> tuple[str, f
     """Returns the distance of two distributions, as text and number, or None if it is small."""
     if column.type in DATES or min(column.rows, other.rows) < LEAST_ROWS:
         return None
-    if isinstance(column, NumberStatistics) and isinstance(other, NumberStatistics):
-        measure, threshold = "Jensen-Shannon divergence", JENSEN_SHANNON
-        value = jensen_shannon(column, other)
-    else:
-        measure, threshold = "L-infinity distance", L_INFINITY
-        value = l_infinity(column, other)
-    if value <= threshold:
-        return None
-    return f"{measure} {value:.3f}, threshold {threshold}", round(value, 6)
+    found = distance(column, other)
+    return (str(found), round(found.value, 6)) if found.value > found.threshold else None
 
 
 def _since(previous: Statistics | None, train: SplitStatistics) -> Iterator[Anomaly]:

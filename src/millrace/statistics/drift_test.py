@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from millrace.artifacts.statistics import ColumnStatistics, NumberStatistics
+from millrace.statistics.anomalies import rows_by_bin
 
 # Below it the chi-squared distribution does not hold: such values are counted together.
 LEAST_EXPECTED = 5
@@ -31,12 +32,7 @@ def p_value(train: ColumnStatistics, other: ColumnStatistics) -> float | None:
 def _counts(train: ColumnStatistics, other: ColumnStatistics) -> tuple[np.ndarray, np.ndarray]:
     """Returns the rows by bin or value, the missing ones last: two arrays of one length."""
     if isinstance(train, NumberStatistics) and isinstance(other, NumberStatistics):
-        bins = [[*x.histogram.counts, x.missing] for x in (train, other)]
-        # Of a column without any value there are no bins.
-        if len(bins[0]) == len(bins[1]):
-            return np.array(bins[0], np.float64), np.array(bins[1], np.float64)
-        shares = [[x.rows - x.missing, x.missing] for x in (train, other)]
-        return np.array(shares[0], np.float64), np.array(shares[1], np.float64)
+        return rows_by_bin(train, other)
     named = [dict(x.values) for x in (train, other)]
     values = list(dict.fromkeys([*named[0], *named[1]]))
     counts = []

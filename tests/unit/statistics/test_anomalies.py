@@ -92,6 +92,13 @@ def test_jensen_shannon_is_scipys_squared_distance() -> None:
     ) == pytest.approx(expected)
 
 
+def test_a_column_without_values_has_no_bins() -> None:
+    train, test = number([], missing=500), number([60, 40], missing=400)
+    assert anomalies.jensen_shannon(
+        column_statistics(**train), column_statistics(**test)
+    ) == pytest.approx(jensenshannon([0, 500], [100, 400], base=2) ** 2)
+
+
 def test_drift_is_a_warning() -> None:
     found = find(statistics(number([500, 500]), number([990, 10])))
     assert kinds(found) == [("warning", "drift", "test")]
