@@ -73,8 +73,8 @@ def model(task: Task) -> Callable[[], int]:
     """Predicts rows that are already in memory as model inputs."""
     from millrace.serving import exported_models
     from millrace.serving.model_inputs import tensors
+    from millrace.serving.new_rows import ROWS_PER_BATCH as SIZE
     from millrace.serving.new_rows import NewFile
-    from millrace.serving.scoring import ROWS_PER_BATCH as SIZE
 
     batches = [
         tensors(piece.cells.slice(start, SIZE), task.signature.inputs)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from millrace.artifacts.metrics import Interval
-from millrace.evaluation.metrics import Measure, or_ones
+from millrace.evaluation import metrics
+from millrace.evaluation.metrics import Measure
 
 # With fewer rows the bootstrap is misleading: if two rows are ranked correctly, so is every sample,
 # and the interval would have zero width.
@@ -41,6 +42,25 @@ def without_intervals(values: Mapping[str, float]) -> dict[str, Interval | None]
     }
 
 
+def measured(
+    task: str,
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    threshold: float,
+    samples: int,
+    seed: int,
+    weights: np.ndarray | None = None,
+) -> dict[str, Interval | None]:
+    """Returns the metrics of rows, with intervals if there are enough rows for them.
+
+    Arguments as for `metrics.measure` and `intervals`.
+    """
+    measure = metrics.measure(task, labels, predictions, threshold)
+    if too_small(task, labels):
+        return without_intervals(measure(metrics.or_ones(weights, len(labels))))
+    return intervals(measure, len(labels), samples, seed, weights)
+
+
 def intervals(
     measure: Measure, rows: int, samples: int, seed: int, weights: np.ndarray | None = None
 ) -> dict[str, Interval | None]:
@@ -57,7 +77,7 @@ def intervals(
         The intervals by metric; None for a metric that is not defined.
     """
     drawn = resample(measure, rows, samples, seed, weights)
-    values = measure(or_ones(weights, rows))
+    values = measure(metrics.or_ones(weights, rows))
     return {name: interval(value, drawn[name]) for name, value in values.items()}
 
 
@@ -70,7 +90,7 @@ def resample(
     samples, so differences of the results are those of a paired bootstrap.
     """
     rng = np.random.default_rng(seed)
-    own = or_ones(weights, rows)
+    own = metrics.or_ones(weights, rows)
     drawn = []
     for _ in range(samples):
         times = np.bincount(rng.integers(0, rows, rows), minlength=rows)

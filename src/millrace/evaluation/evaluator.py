@@ -157,12 +157,12 @@ class _Scorer:
 
     def measure(self, rows: np.ndarray) -> dict[str, Interval | None]:
         """Returns the metrics of some rows, with intervals if there are enough rows."""
-        labels, own = self.labels[rows], None if self.weights is None else self.weights[rows]
-        measure = metrics.measure(self.task, labels, self.predictions[rows], self.threshold)
-        if bootstrap.too_small(self.task, labels):
-            return bootstrap.without_intervals(measure(metrics.or_ones(own, len(rows))))
+        own = None if self.weights is None else self.weights[rows]
         samples, seed = self.job.evaluation.bootstrap, self.job.seed
-        return bootstrap.intervals(measure, len(rows), samples, seed, own)
+        labels, predictions = self.labels[rows], self.predictions[rows]
+        return bootstrap.measured(
+            self.task, labels, predictions, self.threshold, samples, seed, own
+        )
 
     def comparison(self, metric: str, constant: _Constant) -> Comparison:
         """Returns the metrics for comparing models, with all samples of the selection metric."""

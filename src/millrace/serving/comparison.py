@@ -22,7 +22,7 @@ from millrace.evaluation import bootstrap, metrics
 from millrace.evaluation.diagnostics import SLICE_VALUES
 from millrace.export import certificate, runtimes
 from millrace.features.raw_row import RawColumn, draw_rows
-from millrace.serving.labels import encode_labels
+from millrace.serving.labels import encode_labels, slice_value
 from millrace.tfrecord import examples, framing
 
 # Metrics without a scale of their own: their margins are relative.
@@ -111,9 +111,7 @@ def predict(model: Model, rows: LabelledRows) -> np.ndarray:
 
     A column that the rows do not have, or have as another type, is missing in all of them.
     """
-    signature = Signature.load(model.signature)
-    signature, cells = Signature.load(model.signature), {}
-    inputs = []
+    signature, cells, inputs = Signature.load(model.signature), {}, []
     for each in signature.inputs:
         here = rows.inputs.get(each.name)
         if here is None or here.column_type != each.column_type:
@@ -171,8 +169,7 @@ class Paired:
             for place in np.argsort(-counts, kind="stable")[:SLICE_VALUES]:
                 rows = np.flatnonzero(places == place)
                 value = column[int(rows[0])].as_py()
-                plain = value if isinstance(value, bool | int | float | None) else str(value)
-                yield self._slice(name, plain, rows)
+                yield self._slice(name, slice_value(value), rows)
 
     def _slice(self, column: str, value: Value | None, rows: np.ndarray) -> ComparedRows:
         found = self._compare(rows, self.job.bless.slice_margin, column, value)

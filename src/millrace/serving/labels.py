@@ -1,4 +1,4 @@
-"""Labels as the metrics take them."""
+"""Labels as the metrics take them, and the values of slices as artifacts have them."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,11 @@ import numpy as np
 from millrace.artifacts.records import Value
 from millrace.artifacts.signature import Signature
 from millrace.errors import MillraceError
+
+
+def slice_value(cell: object) -> Value | None:
+    """Returns the value that a slice has: a number or None as it is, anything else as text."""
+    return cell if cell is None or isinstance(cell, bool | int | float) else str(cell)
 
 
 def encode_labels(signature: Signature, labels: Sequence[Value]) -> np.ndarray:

@@ -215,11 +215,11 @@ class Judge:
         signature = self._contract.signature
         labels, predictions = all_rows.labels[rows], all_rows.predictions[rows]
         weights = None if all_rows.weights is None else all_rows.weights[rows]
-        measure = metrics.measure(signature.task, labels, predictions, signature.threshold or 0.5)
-        if bootstrap.too_small(signature.task, labels):
-            return bootstrap.without_intervals(measure(metrics.or_ones(weights, len(rows))))
+        threshold = signature.threshold or 0.5
         samples, seed = self._job.evaluation.bootstrap, self._job.seed
-        return bootstrap.intervals(measure, len(rows), samples, seed, weights)
+        return bootstrap.measured(
+            signature.task, labels, predictions, threshold, samples, seed, weights
+        )
 
     def _of_metric(self, window: str, found: Interval | None) -> Iterator[Anomaly]:
         promised = self.reference.promised.metrics[self.metric]

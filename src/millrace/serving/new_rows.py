@@ -24,6 +24,9 @@ from millrace.ingestion.committed_schema import Domain
 # The config keys of a text file that are detected if not given.
 DETECTED = ("delimiter", "quote", "escape", "encoding")
 
+# Larger batches are not faster per row.
+ROWS_PER_BATCH = 4096
+
 # A column has another type if no cell can be read, and at least this many cannot.
 MANY = 2
 
@@ -83,6 +86,12 @@ class Rows(NamedTuple):
     numbers: np.ndarray
     rejected: list[Reject]
     total: int
+
+    def batches(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+        """Yields the good rows, as many as a model predicts at once, and their numbers."""
+        for start in range(0, len(self.numbers), ROWS_PER_BATCH):
+            numbers = self.numbers[start : start + ROWS_PER_BATCH]
+            yield self.cells.slice(start, ROWS_PER_BATCH), numbers
 
 
 class NewFile:

@@ -50,8 +50,7 @@ def read_reference(results: Results, signature: Signature) -> Reference:
         predictions = table["prediction"].to_numpy()
     column = windows.predicted_column(signature)
     tally = Tally([column])
-    for _ in tally.watch([windows.as_column(signature, predictions)]):
-        pass
+    tally.add([windows.as_column(signature, predictions)])
     return Reference(
         statistics.train.columns,
         statistics.splits["test"].columns,

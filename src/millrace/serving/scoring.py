@@ -31,9 +31,6 @@ from millrace.serving.model_inputs import tensors
 from millrace.serving.new_rows import Contract, NewFile, Rows
 from millrace.serving.scored_paths import check_paths
 
-# Larger batches are not faster per row.
-ROWS_PER_BATCH = 4096
-
 # The most notes to print.
 SHOWN = 10
 
@@ -127,9 +124,7 @@ class _Pipeline:
 
     def add(self, file: str, rows: Rows) -> None:
         """Adds the good rows of a file's next batch."""
-        for start in range(0, len(rows.numbers), ROWS_PER_BATCH):
-            batch = slice(start, start + ROWS_PER_BATCH)
-            cells, numbers = rows.cells.slice(start, ROWS_PER_BATCH), rows.numbers[batch]
+        for cells, numbers in rows.batches():
             self._waiting.append(self._executor.submit(self._answer, file, cells, numbers))
             if len(self._waiting) > IN_FLIGHT:
                 self._write_next()

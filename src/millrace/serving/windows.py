@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,12 +22,11 @@ from millrace.errors import MillraceError
 from millrace.fetching import sources
 from millrace.fetching.sources import RawSource
 from millrace.serving.exported_models import Pool
+from millrace.serving.labels import slice_value
 from millrace.serving.model_inputs import tensors
 from millrace.serving.new_rows import Contract, NewFile, Rows
 from millrace.statistics.tallies import Tally
 from millrace.tfrecord.examples import ARROW_TYPES
-
-ROWS_PER_BATCH = 4096
 
 # Rows without a time have a window of their own.
 NO_TIME = "no time"
@@ -129,8 +127,7 @@ def _require_time(rows: NewFile, time: str | None) -> None:
 
 
 def _add(watched: Watched, job: JobConfig, contract: Contract, piece: Rows, pool: Pool) -> None:
-    for start in range(0, piece.cells.num_rows, ROWS_PER_BATCH):
-        cells = piece.cells.slice(start, ROWS_PER_BATCH)
+    for cells, _ in piece.batches():
         predictions = pool.predict(tensors(cells, contract.signature.inputs))
         places = np.arange(watched.scored, watched.scored + cells.num_rows)
         watched.scored += cells.num_rows
@@ -169,8 +166,8 @@ def _count(
         else pa.nulls(cells.num_rows, ARROW_TYPES[column.type])
         for column in contract.inputs
     }
-    _watch(window.columns, pa.RecordBatch.from_pydict(columns))
-    _watch(window.predictions, as_column(contract.signature, predictions))
+    window.columns.add([pa.RecordBatch.from_pydict(columns)])
+    window.predictions.add([as_column(contract.signature, predictions)])
     if job.data.label not in there:
         return
     labelled = np.flatnonzero(cells.column(job.data.label).is_valid().to_numpy(False))
@@ -199,12 +196,5 @@ def _weights(rows: pa.RecordBatch, name: str | None) -> np.ndarray | None:
     return weights
 
 
-def _watch(tally: Tally, batch: pa.RecordBatch) -> None:
-    deque(tally.watch([batch]), maxlen=0)
-
-
 def _values(rows: pa.RecordBatch, name: str) -> list[Value | None]:
-    return [
-        x if x is None or isinstance(x, bool | int | float) else str(x)
-        for x in rows.column(name).to_pylist()
-    ]
+    return [slice_value(x) for x in rows.column(name).to_pylist()]

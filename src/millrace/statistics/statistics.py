@@ -6,7 +6,6 @@ batch by batch.
 
 import itertools
 import tempfile
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -117,7 +116,7 @@ def describe(
     """
     tallies = {split: Tally(schema.columns) for split in batches}
     for split, split_batches in batches.items():
-        deque(tallies[split].watch(split_batches), maxlen=0)
+        tallies[split].add(split_batches)
     return _describe(tallies, schema, task, positive)
 
 

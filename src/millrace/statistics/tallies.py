@@ -61,6 +61,11 @@ class Tally:
             yield batch
         self._count()
 
+    def add(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Counts batches."""
+        for _ in self.watch(batches):
+            pass
+
     def counts(self, column: str) -> Counts:
         """Returns the counts of a column so far."""
         return self._columns[column].counts()

@@ -12,7 +12,7 @@ import pytest
 from millrace import models
 from millrace.artifacts.schema import Schema
 from millrace.errors import MillraceError
-from millrace.serving import scoring
+from millrace.serving import new_rows, scoring
 from tests.conftest import MadeJob, make_table
 from tests.helpers.scorings import Scored
 
@@ -74,7 +74,7 @@ def test_every_format_says_the_same(scored, made_job):
 
 
 def test_rows_keep_their_order_in_batches_of_any_size(scored, made_job, monkeypatch):
-    monkeypatch.setattr(scoring, "ROWS_PER_BATCH", 7)
+    monkeypatch.setattr(new_rows, "ROWS_PER_BATCH", 7)
     table = scored.run(made_job("binary").results / "test.csv")
     assert table["row"].tolist() == list(range(1, 401))
     assert np.abs(table["prediction"] - evaluated(made_job("binary"))).max() < BOUND
