@@ -224,6 +224,16 @@ class Results(Folder):
         apart = (Results.models, Results.hardware, Results.provenance)
         return [self.folder / entry.path for entry in self.artifacts() if entry not in apart]
 
+    @property
+    def exported(self) -> dict[str, Path]:
+        """The folders of the exported forms, by the name that checksums and reasons have."""
+        return {
+            "saved_model": self.saved_model,
+            "tflite": self.tflite,
+            "tfjs": self.tfjs,
+            "onnx": self.onnx,
+        }
+
     def part(self, part: int | str) -> Path:
         """Returns the folder of a part of the raw files (see `PartFolder`)."""
         return self.parts / str(part)

@@ -17,14 +17,8 @@ from tests.helpers.artifacts import parity_of
 
 def certify(results: Results) -> None:
     """Writes a certificate for the exports of a synthetic job."""
-    forms = {
-        "saved_model": results.saved_model,
-        "tflite": results.tflite,
-        "tfjs": results.tfjs,
-        "onnx": results.onnx,
-    }
     files: dict[str, str] = {}
-    for form, folder in forms.items():
+    for form, folder in results.exported.items():
         files |= checksums(form, folder, visible(folder))
     parity_of(files).save(results.parity)
 

@@ -100,9 +100,9 @@ def _files(results: Results, not_reached: set[str]) -> Iterator[str]:
     if "tfjs" not in not_reached:
         yield f"  {results.page}  a page that predicts"
     yield "Use:"
-    for exported in (results.saved_model, results.tflite, results.tfjs, results.onnx):
-        if exported.name not in not_reached:
-            yield f"  {exported}"
+    for form, folder in results.exported.items():
+        if form not in not_reached:
+            yield f"  {folder}"
 
 
 def main() -> None:
