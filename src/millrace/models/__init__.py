@@ -207,8 +207,13 @@ def load(preprocessing: Path, training: Path) -> Predictor:
     from millrace.features.preprocessing import Preprocessing
 
     description = Training.load(TrainingFolder(training).description)
+    return restore(description, training, Preprocessing.load(preprocessing))
+
+
+def restore(description: Training, training: Path, preprocessing: Preprocessing) -> Predictor:
+    """Loads a trained model, as `load` does, whose description and feature columns are at hand."""
     load_kind = _function(KINDS[description.settings.kind].load)
-    predictor: Predictor = load_kind(description, training, Preprocessing.load(preprocessing))
+    predictor: Predictor = load_kind(description, training, preprocessing)
     return predictor
 
 

@@ -28,21 +28,23 @@ def train(assignment: Assignment, strategy: tf.distribute.Strategy) -> TrainedMo
     Seeds of one model have the same weight. Runs of several models have weights that suit the
     validation examples.
     """
-    trained = {run: _load(assignment, run) for run in assignment.run.members}
+    described = {
+        run: Training.load(TrainingFolder(_folder(assignment, run)).description)
+        for run in assignment.run.members
+    }
+    trained = {run: _restore(assignment, run, x) for run, x in described.items()}
     weighing = None
     weights = dict.fromkeys(trained, 1 / len(trained))
     if isinstance(assignment.job.models[assignment.run.model], EnsembleConfig):
         weighing = _weigh(assignment, trained)
         weights = {member.run: member.weight for member in weighing.members if member.weight}
-    described = [
-        Training.load(TrainingFolder(_folder(assignment, run)).description) for run in weights
-    ]
+    kept = [described[run] for run in weights]
     model = ensemble.join([trained[run].model for run in weights], assignment.preprocessing.spec)
     settings = Ensemble(
-        members=tuple(x.settings for x in described),
+        members=tuple(x.settings for x in kept),
         runs=tuple(weights),
         weights=tuple(weights.values()),
-        temperatures=tuple(x.calibration.temperature if x.calibration else 1.0 for x in described),
+        temperatures=tuple(x.calibration.temperature if x.calibration else 1.0 for x in kept),
     )
     return TrainedModel(model=model, assignment=assignment, settings=settings, weighing=weighing)
 
@@ -51,8 +53,9 @@ def _folder(assignment: Assignment, run: str) -> Path:
     return RunFolder(assignment.models / run).training
 
 
-def _load(assignment: Assignment, run: str) -> KerasPredictor:
-    predictor = models.load(assignment.preprocessing_path, _folder(assignment, run))
+def _restore(assignment: Assignment, run: str, description: Training) -> KerasPredictor:
+    folder = _folder(assignment, run)
+    predictor = models.restore(description, folder, assignment.preprocessing)
     assert isinstance(predictor, KerasPredictor), "the config's check refuses other members"
     return predictor
 

@@ -59,12 +59,13 @@ class TrainedModel:
             if settled.tuned:
                 made.tuned.write_text(settled.tuned, encoding="utf-8")
             description = self._described(made.weights.stat().st_size)
-            description.save(made.description)
             if self.assignment.is_calibrated:
-                predictor = models.load(self.assignment.preprocessing_path, directory)
+                # From its weights, as it will be evaluated.
+                predictor = models.restore(description, directory, self.assignment.preprocessing)
                 assert isinstance(predictor, KerasPredictor), "what was just written"
                 fitted = calibration.fit(predictor, self.assignment.examples[1].first())
-                replace(description, calibration=fitted).save(made.description)
+                description = replace(description, calibration=fitted)
+            description.save(made.description)
 
     def _described(self, size: int) -> Training:
         run, settled = self.assignment.run, self.assignment.settled
