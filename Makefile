@@ -74,7 +74,7 @@ upgrade: $(INSTALLED) ## Upgrade a copy of TensorFlow 1 code: make upgrade SRC=o
 
 slurm: $(VENV)/slurm ## Add what `snakemake --profile profiles/slurm` needs
 
-test: $(INSTALLED) $(VENV)/docs $(VENV)/plugins/kubernetes ## Run all tests (about 35 minutes on 2 cores)
+test: $(INSTALLED) $(VENV)/docs $(VENV)/plugins/kubernetes ## Run all tests (about 40 minutes on 2 cores)
 	$(PYTEST)
 
 test-unit: $(INSTALLED) $(VENV)/docs ## Run the unit tests, the slow ones too (about 10 minutes)
